@@ -1,0 +1,317 @@
+#include "file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+
+/* Copies the next component of *path to `name`, and moves *path on. Returns false at the end. */
+static bool next_component(const char **path, char name[256])
+{
+    *path += strspn(*path, "/");
+    size_t length = strcspn(*path, "/");
+    if (length == 0)
+        return false;
+    if (length > 255)
+        length = 255; /* no such name exists: the open fails */
+    memcpy(name, *path, length);
+    name[length] = '\0';
+    *path += strcspn(*path, "/");
+    return true;
+}
+
+int stl_dir_open(int at, const char *path, struct stl_error *err)
+{
+    int fd = openat(at, ".", DIRECTORY_FLAGS);
+    char name[256];
+    for (const char *rest = path; fd >= 0 && next_component(&rest, name);) {
+        int next = openat(fd, name, DIRECTORY_FLAGS);
+        stl_close_fd(&fd);
+        fd = next;
+    }
+    return fd >= 0 ? fd : stl_error_errno(err, "cannot open directory %s", path);
+}
+
+static int make_directory(const struct stl_root *root, int at, const char *name, struct stl_error *err)
+{
+    if (mkdirat(at, name, root->directory_mode) && errno != EEXIST)
+        return stl_error_errno(err, "cannot make directory %s", name);
+    STL_AUTO_CLOSE int fd = openat(at, name, DIRECTORY_FLAGS);
+    if (fd < 0)
+        return stl_error_errno(err, "cannot open directory %s", name);
+    if (fchmod(fd, root->directory_mode) ||
+        (root->group != (gid_t)-1 && fchown(fd, (uid_t)-1, root->group)))
+        return stl_error_errno(err, "cannot set mode and group of directory %s", name);
+    return stl_dir_sync(at, err);
+}
+
+/* Whoever makes a directory syncs its parent before making anything inside. So what exists below another
+ * existing directory is durable but for the deepest, whose maker may not have got that far: sync that one. */
+int stl_dir_make(const struct stl_root *root, int at, const char *path, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int parent = -1;
+    int fd = openat(at, ".", DIRECTORY_FLAGS);
+    bool last_existed = false;
+    char name[256];
+    for (const char *rest = path; fd >= 0 && next_component(&rest, name);) {
+        int next = openat(fd, name, DIRECTORY_FLAGS);
+        if (next < 0 && errno == ENOENT) {
+            if ((last_existed && stl_dir_sync(parent, err)) || make_directory(root, fd, name, err)) {
+                stl_close_fd(&fd);
+                return -1;
+            }
+            last_existed = false;
+            next = openat(fd, name, DIRECTORY_FLAGS);
+        } else
+            last_existed = true;
+        stl_close_fd(&parent);
+        parent = fd;
+        fd = next;
+    }
+    if (fd < 0)
+        return stl_error_errno(err, "cannot make directory %s", path);
+    if (last_existed && stl_dir_sync(parent, err)) {
+        stl_close_fd(&fd);
+        return -1;
+    }
+    return fd;
+}
+
+int stl_dir_sync(int fd, struct stl_error *err)
+{
+    return fsync(fd) ? stl_error_errno(err, "cannot sync a directory") : 0;
+}
+
+static void random_name(char name[40])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char bytes[16];
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        abort();
+    size_t n = (size_t)sprintf(name, "tmp/");
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        name[n++] = digits[bytes[i] >> 4];
+        name[n++] = digits[bytes[i] & 15];
+    }
+    name[n] = '\0';
+}
+
+int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct stl_error *err)
+{
+    for (;;) {
+        random_name(temp->name);
+        temp->fd = openat(root->fd, temp->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (temp->fd < 0)
+            return stl_error_errno(err, "cannot create a file in tmp/");
+        temp->root = root;
+        struct stat st;
+        if (flock(temp->fd, LOCK_EX | LOCK_NB) == 0 && fstat(temp->fd, &st) == 0 && st.st_nlink > 0)
+            break;
+        /* A sweeper came between open and flock: take another name. */
+        stl_temp_abort(temp);
+    }
+    if (fchmod(temp->fd, root->file_mode) ||
+        (root->group != (gid_t)-1 && fchown(temp->fd, (uid_t)-1, root->group))) {
+        stl_error_errno(err, "cannot set mode and group of a file in tmp/");
+        stl_temp_abort(temp);
+        return -1;
+    }
+    return 0;
+}
+
+void stl_temp_abort(struct stl_temp *temp)
+{
+    int saved = errno;
+    if (temp->name[0])
+        unlinkat(temp->root->fd, temp->name, 0);
+    temp->name[0] = '\0';
+    stl_close_fd(&temp->fd);
+    temp->fd = -1;
+    errno = saved;
+}
+
+int stl_temp_sync(struct stl_temp *temp, struct stl_error *err)
+{
+    return fsync(temp->fd) ? stl_error_errno(err, "cannot sync a file") : 0;
+}
+
+/* For file systems without RENAME_NOREPLACE. */
+static int rename_by_link(int from, const char *old, int to, const char *name)
+{
+    return linkat(from, old, to, name, 0) ? -1 : unlinkat(from, old, 0);
+}
+
+int stl_temp_link(struct stl_temp *temp, int directory, const char *name, struct stl_error *err)
+{
+    int result = renameat2(temp->root->fd, temp->name, directory, name, RENAME_NOREPLACE);
+    if (result && (errno == EINVAL || errno == ENOSYS))
+        result = rename_by_link(temp->root->fd, temp->name, directory, name);
+    if (result && errno != EEXIST)
+        return stl_error_errno(err, "cannot put %s into its place", name);
+    if (result == 0)
+        temp->name[0] = '\0';
+    return result ? 1 : 0;
+}
+
+int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, struct stl_error *err)
+{
+    if (renameat(temp->root->fd, temp->name, directory, name))
+        return stl_error_errno(err, "cannot put %s into its place", name);
+    temp->name[0] = '\0';
+    return 0;
+}
+
+/* Symbolic links cannot be locked: all of them go, and stl_link_put() tries again where that hits a live one. */
+static int sweep_one(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    int tmp = *(int *)context;
+    (void)err;
+    if (type == DT_LNK) {
+        unlinkat(tmp, name, 0);
+        return 0;
+    }
+    STL_AUTO_CLOSE int fd = openat(tmp, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(tmp, name, 0);
+    return 0;
+}
+
+int stl_temp_sweep(const struct stl_root *root, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int tmp = stl_dir_open(root->fd, "tmp", err);
+    return tmp < 0 ? -1 : stl_dir_each(tmp, ".", sweep_one, &tmp, err);
+}
+
+int stl_write_all(int fd, const void *bytes, size_t length, struct stl_error *err)
+{
+    for (const char *p = bytes; length > 0;) {
+        ssize_t n = write(fd, p, length);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return stl_error_errno(err, "cannot write");
+        p += n;
+        length -= (size_t)n;
+    }
+    return 0;
+}
+
+int stl_file_put(const struct stl_root *root, int directory, const char *name, const void *bytes, size_t length,
+                 struct stl_error *err)
+{
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, bytes, length, err) ||
+        stl_temp_sync(&temp, err))
+        return -1;
+    return stl_temp_replace(&temp, directory, name, err);
+}
+
+int stl_link_put(const struct stl_root *root, int directory, const char *name, const char *target,
+                 struct stl_error *err)
+{
+    for (;;) {
+        char temp[40];
+        random_name(temp);
+        if (symlinkat(target, root->fd, temp))
+            return stl_error_errno(err, "cannot create a link in tmp/");
+        if (renameat(root->fd, temp, directory, name) == 0)
+            return 0;
+        if (errno != ENOENT || faccessat(directory, ".", F_OK, 0)) {
+            stl_error_errno(err, "cannot put link %s into its place", name);
+            unlinkat(root->fd, temp, 0);
+            return -1;
+        }
+    }
+}
+
+static int read_all(int fd, const char *path, struct stl_buf *buf, struct stl_error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st))
+        return stl_error_errno(err, "cannot read %s", path);
+    if (!S_ISREG(st.st_mode))
+        return stl_error_set(err, STL_INVALID, "%s is not a regular file", path);
+    for (;;) {
+        char chunk[16384];
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return stl_error_errno(err, "cannot read %s", path);
+        if (n == 0)
+            return 0;
+        if (stl_buf_add(buf, chunk, (size_t)n))
+            return stl_error_set(err, STL_INVALID, "%s is larger than %zu bytes", path, buf->ceiling);
+    }
+}
+
+int stl_file_read(int at, const char *path, bool follow, struct stl_buf *buf, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int fd =
+        openat(at, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW));
+    if (fd < 0)
+        return stl_error_errno(err, "cannot open %s", path);
+    return read_all(fd, path, buf, err);
+}
+
+int stl_link_read(int at, const char *path, char *target, size_t size)
+{
+    ssize_t n = readlinkat(at, path, target, size);
+    if (n < 0)
+        return -1;
+    if ((size_t)n == size) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    target[n] = '\0';
+    return 0;
+}
+
+int stl_dir_each(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
+{
+    int fd = openat(at, path, DIRECTORY_FLAGS);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (!directory) {
+        stl_error_errno(err, "cannot read directory %s", path);
+        stl_close_fd(&fd);
+        return -1;
+    }
+    int result = 0;
+    struct dirent *entry;
+    while (result == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+            result = visit(context, entry->d_name, entry->d_type, err);
+    }
+    if (result == 0 && errno)
+        result = stl_error_errno(err, "cannot read directory %s", path);
+    closedir(directory);
+    return result;
+}
+
+static int remove_entry(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    int directory = *(int *)context;
+    if (type != DT_DIR && (unlinkat(directory, name, 0) == 0 || errno == ENOENT))
+        return 0;
+    return stl_tree_remove(directory, name, err);
+}
+
+int stl_tree_remove(int at, const char *path, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int fd = openat(at, path, DIRECTORY_FLAGS);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot remove %s", path);
+    if (stl_dir_each(fd, ".", remove_entry, &fd, err))
+        return -1;
+    if (unlinkat(at, path, AT_REMOVEDIR) && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove directory %s", path);
+    return 0;
+}

@@ -1,0 +1,399 @@
+#include "publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "listing.h"
+#include "referrers.h"
+
+/* "../_manifests/<type>/<subtype>/<digest>" */
+enum { TARGET_MAX = STL_MEDIA_TYPE_MAX + STL_DIGEST_TEXT_MAX + 32 };
+static const char target_head[] = "../_manifests/";
+
+static char *manifest_path(const char *reference, char path[STL_PATH_MAX])
+{
+    snprintf(path, STL_PATH_MAX, "manifests/%s", reference);
+    return path;
+}
+
+static int unknown_manifest(const struct stl_repo *repo, const char *reference, struct stl_error *err)
+{
+    return stl_error_set(err, STL_MANIFEST_UNKNOWN, "repository '%s' has no manifest '%s'", repo->name.text,
+                         reference);
+}
+
+/* The target of manifests/<digest>. Fails with STL_MANIFEST_UNKNOWN. */
+static int read_target(const struct stl_repo *repo, const struct stl_digest *digest, char target[TARGET_MAX],
+                       struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    stl_digest_format(digest, text);
+    if (stl_link_read(repo->fd, manifest_path(text, path), target, TARGET_MAX)) {
+        if (errno == ENOENT)
+            return unknown_manifest(repo, text, err);
+        return stl_error_errno(err, "cannot read %s", path);
+    }
+    return 0;
+}
+
+int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_media_type *type,
+                      struct stl_error *err)
+{
+    char target[TARGET_MAX];
+    if (read_target(repo, digest, target, err))
+        return -1;
+    char *end = strrchr(target, '/');
+    if (strncmp(target, target_head, strlen(target_head)) || end < target + strlen(target_head))
+        return stl_error_set(err, STL_INVALID, "%s: the link of a manifest is damaged: run 'stillage verify --repair'",
+                             repo->name.text);
+    *end = '\0';
+    return stl_media_type_parse(target + strlen(target_head), type, err);
+}
+
+int stl_tag_resolve(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
+                    struct stl_error *err)
+{
+    char path[STL_PATH_MAX], target[TARGET_MAX];
+    if (stl_link_read(repo->fd, manifest_path(tag->text, path), target, sizeof target) == 0)
+        return stl_digest_parse(target, digest, err);
+    if (errno == ENOENT)
+        return unknown_manifest(repo, tag->text, err);
+    return stl_error_errno(err, "cannot read %s", path);
+}
+
+int stl_reference_resolve(const struct stl_repo *repo, const struct stl_reference *reference,
+                          struct stl_digest *digest, struct stl_error *err)
+{
+    if (!reference->is_digest)
+        return stl_tag_resolve(repo, &reference->tag, digest, err);
+    *digest = reference->digest;
+    return 0;
+}
+
+int stl_manifest_load(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_buf *bytes,
+                      struct stl_manifest *manifest, struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    struct stl_media_type type;
+    stl_digest_format(digest, text);
+    if (stl_manifest_type(repo, digest, &type, err))
+        return -1;
+    if (stl_file_read(repo->fd, manifest_path(text, path), true, bytes, err))
+        return err->sys_errno == ENOENT ? unknown_manifest(repo, text, err) : -1;
+    return stl_manifest_parse(manifest, bytes->data ? bytes->data : "", bytes->length, type.text,
+                              digest->algorithm, err);
+}
+
+/* --- publishing ------------------------------------------------------------------------------------------- */
+
+static int check_descriptor(const struct stl_repo *repo, const struct stl_descriptor *descriptor,
+                            const struct stl_publish *how, struct stl_error *err)
+{
+    struct stl_media_type type;
+    char text[STL_DIGEST_TEXT_MAX];
+    int64_t size = 0;
+    if (!descriptor->distributable)
+        return 0;
+    if (descriptor->role == STL_ROLE_MANIFEST) {
+        if (how->allow_missing_children || stl_manifest_type(repo, &descriptor->digest, &type, err) == 0)
+            return 0;
+        if (err->code != STL_MANIFEST_UNKNOWN)
+            return -1;
+        stl_error_clear(err); /* build caches list blobs in an index */
+    }
+    int found = stl_repo_has_blob(repo, &descriptor->digest, &size, err);
+    if (found < 0)
+        return -1;
+    stl_digest_format(&descriptor->digest, text);
+    if (!found)
+        return stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN, "the manifest refers to %s %s, which is not in "
+                             "repository '%s': push it first", descriptor->role == STL_ROLE_MANIFEST ? "manifest" :
+                             "blob", text, repo->name.text);
+    if (size != descriptor->size)
+        return stl_error_set(err, STL_MANIFEST_INVALID, "the manifest says that %s has %lld bytes, it has %lld", text,
+                             (long long)descriptor->size, (long long)size);
+    return 0;
+}
+
+static int sync_folder(const struct stl_repo *repo, const char *folder, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int directory = stl_dir_open(repo->fd, folder, err);
+    return directory < 0 ? -1 : stl_dir_sync(directory, err);
+}
+
+static int put_bytes(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
+                     struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    const struct stl_root *root = &repo->registry->root;
+    snprintf(path, sizeof path, "_manifests/%s", manifest->media_type.text);
+    stl_digest_format(&manifest->digest, text);
+    STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, path, err);
+    if (directory < 0)
+        return -1;
+    if (faccessat(directory, text, F_OK, AT_SYMLINK_NOFOLLOW)) {
+        STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+        if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, bytes, (size_t)manifest->size, err) ||
+            stl_temp_sync(&temp, err) || stl_temp_link(&temp, directory, text, err) < 0)
+            return -1;
+    }
+    return stl_dir_sync(directory, err);
+}
+
+/* Apache's view of a tag or digest: one small file that it reads once per request. */
+static int put_ref(const struct stl_repo *repo, const char *reference, const struct stl_media_type *type,
+                   const struct stl_digest *digest, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    const struct stl_root *root = &repo->registry->root;
+    if (!repo->registry->settings.apache)
+        return 0;
+    STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, "_refs", err);
+    if (directory < 0)
+        return -1;
+    STL_AUTO_FREE char *line = stl_sprintf("%s %s\n", type->text, stl_digest_format(digest, text));
+    STL_AUTO_BUF struct stl_buf old = {.ceiling = 1024};
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (stl_file_read(directory, reference, false, &old, &ignored) == 0 && old.data && !strcmp(old.data, line))
+        return stl_dir_sync(directory, err);
+    if (stl_file_put(root, directory, reference, line, strlen(line), err))
+        return -1;
+    return stl_dir_sync(directory, err);
+}
+
+/* manifests/<digest>. Where the same bytes were pushed before under another type, the new type counts. */
+static int put_digest_link(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                           struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX], target[TARGET_MAX], old[TARGET_MAX];
+    stl_digest_format(&manifest->digest, text);
+    snprintf(target, sizeof target, "%s%s/%s", target_head, manifest->media_type.text, text);
+    manifest_path(text, path);
+    if (symlinkat(target, repo->fd, path)) {
+        if (errno != EEXIST)
+            return stl_error_errno(err, "cannot link %s", path);
+        bool same = stl_link_read(repo->fd, path, old, sizeof old) == 0 && !strcmp(old, target);
+        if (!same && stl_link_put(&repo->registry->root, repo->fd, path, target, err))
+            return -1;
+    }
+    if (put_ref(repo, text, &manifest->media_type, &manifest->digest, err))
+        return -1;
+    return sync_folder(repo, "manifests", err);
+}
+
+static int put_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
+                        struct stl_error *err)
+{
+    return put_bytes(repo, manifest, bytes, err) || put_digest_link(repo, manifest, err) ? -1 : 0;
+}
+
+static int check_guard(const struct stl_repo *repo, const struct stl_digest *digest, const struct stl_publish *how,
+                       struct stl_error *err)
+{
+    for (size_t i = 0; how->guard && i < how->tag_count; i++) {
+        struct stl_digest current;
+        bool exists = stl_tag_resolve(repo, &how->tags[i], &current, err) == 0;
+        if (!exists && err->code != STL_MANIFEST_UNKNOWN)
+            return -1;
+        stl_error_clear(err);
+        if (how->guard(how->guard_context, repo, &how->tags[i], exists ? &current : NULL, digest, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int put_tag_links(const struct stl_repo *repo, const struct stl_digest *digest,
+                         const struct stl_publish *how, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX], path[STL_PATH_MAX], old[TARGET_MAX];
+    struct stl_media_type type;
+    stl_digest_format(digest, text);
+    if (stl_manifest_type(repo, digest, &type, err))
+        return -1;
+    for (size_t i = 0; i < how->tag_count; i++) {
+        manifest_path(how->tags[i].text, path);
+        bool same = stl_link_read(repo->fd, path, old, sizeof old) == 0 && !strcmp(old, text);
+        if (!same && stl_link_put(&repo->registry->root, repo->fd, path, text, err))
+            return -1;
+        if (put_ref(repo, how->tags[i].text, &type, digest, err))
+            return -1;
+    }
+    return how->tag_count ? sync_folder(repo, "manifests", err) : 0;
+}
+
+/* tags/list, which a repository has from its first manifest on, and the catalog. */
+static int put_lists(const struct stl_repo *repo, const struct stl_publish *how, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int tags = stl_dir_open(repo->fd, "tags", err);
+    STL_AUTO_FREE const char **names = stl_alloc(how->tag_count * sizeof *names);
+    if (tags < 0)
+        return -1;
+    for (size_t i = 0; i < how->tag_count; i++)
+        names[i] = how->tags[i].text;
+    if (stl_listing_add(&repo->registry->root, tags, &repo->name, names, how->tag_count, err) < 0 ||
+        stl_dir_sync(tags, err) || stl_dir_sync(repo->fd, err))
+        return -1;
+    return stl_catalog_has(repo->registry, &repo->name) ? 0 : stl_catalog_add(repo->registry, &repo->name, err);
+}
+
+int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
+                         const struct stl_publish *how, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX], path[STL_PATH_MAX];
+    STL_AUTO_CLOSE int content = stl_registry_lock(repo->registry, STL_LOCK_CONTENT, &repo->name, false, err);
+    if (content < 0)
+        return -1;
+    for (size_t i = 0; i < manifest->count; i++)
+        if (check_descriptor(repo, &manifest->descriptors[i], how, err))
+            return -1;
+    if (put_manifest(repo, manifest, bytes, err))
+        return -1;
+    STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
+    if (lists < 0 || check_guard(repo, &manifest->digest, how, err))
+        return -1;
+    /* Somebody may have deleted the manifest before we had the lock. */
+    stl_digest_format(&manifest->digest, text);
+    if (faccessat(repo->fd, manifest_path(text, path), F_OK, 0) && put_manifest(repo, manifest, bytes, err))
+        return -1;
+    if (stl_referrers_add(&repo->registry->root, repo->fd, manifest, err) ||
+        put_tag_links(repo, &manifest->digest, how, err))
+        return -1;
+    return put_lists(repo, how, err);
+}
+
+int stl_publish_tags(const struct stl_repo *repo, const struct stl_digest *digest, const struct stl_publish *how,
+                     struct stl_error *err)
+{
+    STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
+    if (lists < 0 || check_guard(repo, digest, how, err) || put_tag_links(repo, digest, how, err))
+        return -1;
+    return put_lists(repo, how, err);
+}
+
+/* --- deleting --------------------------------------------------------------------------------------------- */
+
+static int remove_ref(const struct stl_repo *repo, const char *reference, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    snprintf(path, sizeof path, "_refs/%s", reference);
+    if (unlinkat(repo->fd, path, 0))
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot remove %s", path);
+    return sync_folder(repo, "_refs", err);
+}
+
+static int remove_links(const struct stl_repo *repo, const char *const *tags, size_t count, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    STL_AUTO_CLOSE int directory = stl_dir_open(repo->fd, "tags", err);
+    if (directory < 0 ||
+        stl_listing_remove(&repo->registry->root, directory, &repo->name, tags, count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (remove_ref(repo, tags[i], err))
+            return -1;
+        if (unlinkat(repo->fd, manifest_path(tags[i], path), 0) && errno != ENOENT)
+            return stl_error_errno(err, "cannot remove %s", path);
+    }
+    return count ? sync_folder(repo, "manifests", err) : 0;
+}
+
+int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_error *err)
+{
+    struct stl_digest digest;
+    STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
+    if (lists < 0 || stl_tag_resolve(repo, tag, &digest, err))
+        return -1;
+    const char *name = tag->text;
+    return remove_links(repo, &name, 1, err);
+}
+
+struct tag_search {
+    const struct stl_repo *repo;
+    const char *digest;
+    char **tags;
+    size_t count;
+};
+
+static void tag_search_clear(struct tag_search *search)
+{
+    for (size_t i = 0; i < search->count; i++)
+        free(search->tags[i]);
+    free(search->tags);
+}
+
+static int collect_tag(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    struct tag_search *search = context;
+    char path[STL_PATH_MAX], target[TARGET_MAX];
+    (void)type;
+    (void)err;
+    if (strchr(name, ':') || stl_link_read(search->repo->fd, manifest_path(name, path), target, sizeof target) ||
+        strcmp(target, search->digest))
+        return 0;
+    stl_grow(search->tags, search->count);
+    search->tags[search->count++] = stl_strdup(name);
+    return 0;
+}
+
+static int remove_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *text,
+                           struct stl_error *err)
+{
+    char path[STL_PATH_MAX], target[TARGET_MAX];
+    if (manifest->has_subject && stl_referrers_remove(&repo->registry->root, repo->fd, &manifest->subject,
+                                                      &manifest->digest, err))
+        return -1;
+    if (read_target(repo, &manifest->digest, target, err) || remove_ref(repo, text, err))
+        return -1;
+    if (unlinkat(repo->fd, manifest_path(text, path), 0))
+        return stl_error_errno(err, "cannot remove %s", path);
+    if (sync_folder(repo, "manifests", err))
+        return -1;
+    if (unlinkat(repo->fd, target + strlen("../"), 0) && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove %s", target);
+    *strrchr(target, '/') = '\0';
+    return sync_folder(repo, target + strlen("../"), err);
+}
+
+int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+    __attribute__((cleanup(tag_search_clear))) struct tag_search search = {
+        .repo = repo, .digest = stl_digest_format(digest, text)};
+    STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
+    if (lists < 0 || stl_manifest_load(repo, digest, &bytes, &manifest, err) ||
+        stl_dir_each(repo->fd, "manifests", collect_tag, &search, err))
+        return -1;
+    if (search.count && remove_links(repo, (const char *const *)search.tags, search.count, err))
+        return -1;
+    return remove_manifest(repo, &manifest, text, err);
+}
+
+/* Tag by tag would show readers a shrinking repository: tags/list goes first, then tags/, without which it is
+ * no repository, then the rest. A nested repository keeps its folder and ours. */
+int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
+{
+    static const char *const folders[] = {"tags",  "_refs",      "referrers",
+                                          "manifests", "_manifests", "blobs"};
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    if (stl_repo_open(&repo, registry, name, err))
+        return -1;
+    STL_AUTO_CLOSE int content = stl_registry_lock(registry, STL_LOCK_CONTENT, name, true, err);
+    STL_AUTO_CLOSE int lists =
+        content < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_LISTS, name, true, err);
+    if (lists < 0 || stl_catalog_remove(registry, name, err))
+        return -1;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (stl_tree_remove(repo.fd, folders[i], err) || stl_dir_sync(repo.fd, err))
+            return -1;
+    char path[STL_PATH_MAX];
+    if (unlinkat(registry->root.fd, stl_path_repository(name, path), AT_REMOVEDIR) && errno != ENOTEMPTY &&
+        errno != EEXIST)
+        return stl_error_errno(err, "cannot remove %s", path);
+    return 0;
+}

@@ -1,0 +1,114 @@
+/* Making a registry: used by the command line only, since it looks up users and groups by name. */
+#include "registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "listing.h"
+#include "referrers.h"
+
+static int choose_modes(struct stl_registry *registry, struct stl_error *err)
+{
+    struct stl_root *root = &registry->root;
+    const char *name = registry->settings.group;
+    root->file_mode = name ? 0640 : 0644;
+    root->directory_mode = name ? 0750 : 0755;
+    root->group = (gid_t)-1;
+    struct group *group = name ? getgrnam(name) : NULL;
+    if (name && !group)
+        return stl_error_set(err, STL_INVALID, "registry.yaml: there is no group '%s'", name);
+    if (group)
+        root->group = group->gr_gid;
+    return 0;
+}
+
+static int check_empty(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    (void)type;
+    static const char *const ours[] = {"www", "store", "uploads", "tmp", "locks", "auth", "log", "trash"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (!strcmp(name, ours[i]))
+            return 0;
+    const char *path = context;
+    if (!strcmp(name, "registry.yaml"))
+        return stl_error_set(err, STL_INVALID, "%s is a registry already", path);
+    return stl_error_set(err, STL_INVALID, "%s is not empty (it holds %s): choose an empty or a new directory",
+                         path, name);
+}
+
+static int make_skeleton(struct stl_registry *registry, struct stl_error *err)
+{
+    static const char *const open_to_server[] = {"www/v2", "store/sha256", "store/sha512"};
+    static const char *const private[] = {"uploads", "tmp", "locks/content", "locks/lists", "auth", "log", "trash"};
+    int fd = registry->root.fd;
+    for (size_t i = 0; i < sizeof open_to_server / sizeof *open_to_server; i++) {
+        STL_AUTO_CLOSE int made = stl_dir_make(&registry->root, fd, open_to_server[i], err);
+        if (made < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < sizeof private / sizeof *private; i++) {
+        STL_AUTO_CLOSE int made = stl_dir_make(&registry->root, fd, private[i], err);
+        if (made < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int fill(struct stl_registry *registry, const char *settings_text, const char *page,
+                struct stl_error *err)
+{
+    const struct stl_root *root = &registry->root;
+    if (make_skeleton(registry, err))
+        return -1;
+    STL_AUTO_CLOSE int www = stl_dir_open(root->fd, "www", err);
+    STL_AUTO_CLOSE int v2 = www < 0 ? -1 : stl_dir_open(www, "v2", err);
+    if (v2 < 0)
+        return -1;
+    if (stl_file_put(root, www, "index.html", page, strlen(page), err) ||
+        stl_file_put(root, v2, "_ping", "{}", 2, err) ||
+        stl_file_put(root, v2, "_catalog", STL_CATALOG_EMPTY, strlen(STL_CATALOG_EMPTY), err) ||
+        stl_file_put(root, v2, "_no_referrers", STL_REFERRERS_EMPTY, strlen(STL_REFERRERS_EMPTY), err) ||
+        stl_dir_sync(www, err) || stl_dir_sync(v2, err))
+        return -1;
+    if (stl_file_put(root, root->fd, "registry.yaml", settings_text, strlen(settings_text), err))
+        return -1;
+    return stl_dir_sync(root->fd, err);
+}
+
+/* "a/b/c": syncs "a/b", in which c was just made. */
+static int sync_parent(const char *path, struct stl_error *err)
+{
+    STL_AUTO_FREE char *copy = stl_sprintf("%s/..", path);
+    STL_AUTO_CLOSE int fd = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? stl_error_errno(err, "cannot open %s", copy) : stl_dir_sync(fd, err);
+}
+
+int stl_registry_make(const char *path, const char *settings_text, const char *page, struct stl_error *err)
+{
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    stl_settings_init(&registry.settings);
+    if (mkdir(path, 0755) && errno != EEXIST)
+        return stl_error_errno(err, "cannot make directory %s", path);
+    registry.root.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (registry.root.fd < 0)
+        return stl_error_errno(err, "cannot open %s", path);
+    if (stl_dir_each(registry.root.fd, ".", check_empty, (void *)path, err) ||
+        stl_settings_parse(&registry.settings, "registry.yaml", settings_text, strlen(settings_text), err) ||
+        choose_modes(&registry, err) || fill(&registry, settings_text, page, err))
+        return -1;
+    return sync_parent(path, err);
+}
+
+char *stl_registry_owner(const struct stl_registry *registry)
+{
+    struct stat st;
+    if (fstat(registry->root.fd, &st) || st.st_uid == geteuid())
+        return NULL;
+    struct passwd *user = getpwuid(st.st_uid);
+    return user ? stl_strdup(user->pw_name) : stl_sprintf("user %u", (unsigned)st.st_uid);
+}

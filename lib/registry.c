@@ -1,0 +1,115 @@
+#include "registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SETTINGS_MAX = 1 << 20 };
+
+static int open_root(const char *path, struct stl_registry *registry, struct stl_error *err)
+{
+    registry->root.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (registry->root.fd < 0)
+        return stl_error_errno(err, "cannot open registry %s", path);
+    registry->path = realpath(path, NULL);
+    return registry->path ? 0 : stl_error_errno(err, "cannot open registry %s", path);
+}
+
+/* The mode and group of www/ decide: `stillage init` and `verify --repair` apply the setting to it, and the CGI
+ * need not look up a group by name for every request. */
+static int read_modes(struct stl_registry *registry, struct stl_error *err)
+{
+    struct stl_root *root = &registry->root;
+    struct stat st;
+    if (fstatat(root->fd, "www", &st, AT_SYMLINK_NOFOLLOW))
+        return stl_error_errno(err, "cannot open %s/www", registry->path);
+    bool all_may_read = st.st_mode & S_IROTH;
+    root->file_mode = all_may_read ? 0644 : 0640;
+    root->directory_mode = all_may_read ? 0755 : 0750;
+    root->group = all_may_read ? (gid_t)-1 : st.st_gid;
+    return 0;
+}
+
+static int read_settings(struct stl_registry *registry, struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf text = {.ceiling = SETTINGS_MAX};
+    if (stl_file_read(registry->root.fd, "registry.yaml", true, &text, err)) {
+        if (err->sys_errno == ENOENT)
+            stl_error_set(err, STL_NOT_REGISTRY,
+                          "%s is not a registry: it has no registry.yaml (make one with 'stillage init')",
+                          registry->path);
+        return -1;
+    }
+    STL_AUTO_FREE char *file = stl_sprintf("%s/registry.yaml", registry->path);
+    return stl_settings_parse(&registry->settings, file, text.data ? text.data : "", text.length, err);
+}
+
+int stl_registry_open(struct stl_registry *registry, const char *path, struct stl_error *err)
+{
+    *registry = (struct stl_registry)STL_REGISTRY_INIT;
+    stl_settings_init(&registry->settings);
+    if (open_root(path, registry, err) || read_settings(registry, err) || read_modes(registry, err)) {
+        stl_registry_close(registry);
+        return -1;
+    }
+    return 0;
+}
+
+void stl_registry_close(struct stl_registry *registry)
+{
+    stl_close_fd(&registry->root.fd);
+    free(registry->path);
+    stl_settings_clear(&registry->settings);
+    *registry = (struct stl_registry)STL_REGISTRY_INIT;
+}
+
+int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind kind, const struct stl_name *name,
+                      bool exclusive, struct stl_error *err)
+{
+    static const char *const prefixes[] = {"locks/content/", "locks/lists/", "locks/catalog"};
+    char path[STL_NAME_MAX + 32];
+    size_t length = (size_t)snprintf(path, sizeof path, "%s%s", prefixes[kind], name ? name->text : "");
+    /* A repository name has no '~': two repositories never share a lock. */
+    for (size_t i = strlen(prefixes[kind]); i < length; i++)
+        if (path[i] == '/')
+            path[i] = '~';
+    int fd = openat(registry->root.fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                    registry->root.file_mode & 0660);
+    if (fd < 0)
+        return stl_error_errno(err, "cannot open %s", path);
+    while (flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
+        if (errno == EINTR)
+            continue;
+        stl_error_errno(err, "cannot lock %s", path);
+        stl_close_fd(&fd);
+        return -1;
+    }
+    return fd;
+}
+
+char *stl_path_repository(const struct stl_name *name, char path[STL_PATH_MAX])
+{
+    snprintf(path, STL_PATH_MAX, "www/v2/%s", name->text);
+    return path;
+}
+
+char *stl_path_store_directory(const struct stl_digest *digest, char path[STL_PATH_MAX])
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    stl_digest_format(digest, text);
+    snprintf(path, STL_PATH_MAX, "store/%.6s/%.2s", text, text + 7);
+    return path;
+}
+
+char *stl_path_store(const struct stl_digest *digest, char path[STL_PATH_MAX])
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    stl_digest_format(digest, text);
+    snprintf(path, STL_PATH_MAX, "store/%.6s/%.2s/%s", text, text + 7, text + 7);
+    return path;
+}

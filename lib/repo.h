@@ -1,0 +1,48 @@
+/*
+ * A repository, and the blobs in it (lib/LAYOUT.md).
+ *
+ * A blob lies once in store/ and is linked into each repository that holds it. Everything that returns 0 is
+ * durable. No function needs a lock: names appear by rename(2) or link(2), and finding that somebody else has put
+ * the same bytes there is success.
+ */
+#ifndef STL_REPO_H
+#define STL_REPO_H
+
+#include "registry.h"
+
+struct stl_repo {
+    const struct stl_registry *registry; /* outlives the repo */
+    struct stl_name name;
+    int fd; /* www/v2/<name> */
+};
+
+#define STL_REPO_INIT {.fd = -1}
+#define STL_AUTO_REPO __attribute__((cleanup(stl_repo_close)))
+
+/* Opens an existing repository. Fails with STL_NAME_UNKNOWN. */
+int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
+                  struct stl_error *err);
+/* Opens a repository, and makes it if need be. It is not in the catalog before its first manifest. */
+int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
+                  struct stl_error *err);
+void stl_repo_close(struct stl_repo *repo);
+
+/* Whether a blob is in the store or the repository: 1 and its size in bytes, 0, or -1 on error. */
+int stl_store_has(const struct stl_registry *registry, const struct stl_digest *digest, int64_t *size,
+                  struct stl_error *err);
+int stl_repo_has_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size,
+                      struct stl_error *err);
+
+/* Makes a finished file, whose content has `digest`, a blob of the repository. Syncs it first. */
+int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
+                      struct stl_error *err);
+/* Links a blob of the store into the repository. Fails with STL_BLOB_UNKNOWN if the store has none. */
+int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err);
+/* Links a blob of another repository into this one (distribution-spec, "Mounting a blob from another
+ * repository"). Fails with STL_BLOB_UNKNOWN if `from` does not hold it. */
+int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from, const struct stl_digest *digest,
+                        struct stl_error *err);
+/* Takes a blob out of the repository; the store keeps it until garbage collection. Fails with STL_BLOB_UNKNOWN. */
+int stl_repo_delete_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * registry.yaml: what a person may set. Every key has a default, so an empty file but for `version: 1` is valid.
+ */
+#ifndef STL_SETTINGS_H
+#define STL_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+enum { STL_FORMAT_VERSION = 1 };
+
+struct stl_settings {
+    int64_t version;
+    char *title;  /* of the web page */
+    char *group;  /* the web server's group, or NULL: files are readable by all */
+    bool apache;  /* keep _refs/ for Apache */
+    struct {
+        int64_t manifest_size; /* bytes */
+        int64_t upload_expiry; /* seconds */
+        bool sparse_indexes;   /* an index may be pushed before its manifests */
+        bool delete_tags, delete_manifests, delete_blobs;
+    } push;
+};
+
+void stl_settings_init(struct stl_settings *settings); /* the defaults */
+void stl_settings_clear(struct stl_settings *settings);
+/* Reads the text of registry.yaml over the defaults. `file` is for messages: "FILE:LINE: ...". */
+int stl_settings_parse(struct stl_settings *settings, const char *file, const char *text, size_t length,
+                       struct stl_error *err);
+
+#endif

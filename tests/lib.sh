@@ -1,0 +1,305 @@
+# shellcheck shell=bash
+# Sourced by every tests/*.t: TAP, a private folder, processes, ports, waiting.
+#
+#   . "$(dirname "$0")/lib.sh"
+#   reg=$T/reg
+#   ok_run 'init makes a registry' "$STILLAGE" init "$reg"
+#   done_testing
+#
+# Set-up that fails ends the test there and then (set -e, with the place printed): prove sees no plan and reports it.
+# The checks below never end a test; they print "ok" or "not ok" and go on.
+set -Eeuo pipefail
+shopt -s inherit_errexit
+
+TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP=$(dirname "$TESTS")
+STILLAGE=${STILLAGE:-$TOP/build/stillage}
+STILLAGE_CGI=${STILLAGE_CGI:-$TOP/build/stillage.cgi}
+export LC_ALL=C TZ=UTC no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
+unset STILLAGE_REGISTRY DOCKER_HOST CONTAINERD_ADDRESS CONTAINER_HOST
+PATH=$PATH:/usr/sbin:/sbin   # nginx, apache2, dockerd, fcgiwrap for an ordinary user
+umask 022
+
+# ---- TAP ---------------------------------------------------------------------------------------------------------
+
+TAP_COUNT=0
+TAP_FAILED=0
+TAP_PLAN=
+TAP_TRACE=
+
+plan() { TAP_PLAN=$1; printf '1..%d\n' "$1"; }
+
+# The whole file is skipped; say why.
+skip_all() { printf '1..0 # SKIP %s\n' "$*"; exit 0; }
+
+done_testing() {
+    [ -n "$TAP_PLAN" ] || printf '1..%d\n' "$TAP_COUNT"
+    [ "$TAP_FAILED" -eq 0 ] || exit 1
+}
+
+diag() { printf '%s\n' "$*" | sed 's/^/# /' >&2; }
+note() { printf '%s\n' "$*" | sed 's/^/# /'; }
+
+# '#' would begin a directive.
+tap_text() { local text=${*//$'\n'/ }; printf '%s' "${text//#/\\#}"; }
+
+pass() { TAP_COUNT=$((TAP_COUNT + 1)); printf 'ok %d - %s\n' "$TAP_COUNT" "$(tap_text "$1")"; }
+
+# fail DESCRIPTION [LINE OF EXPLANATION...]
+fail() {
+    TAP_COUNT=$((TAP_COUNT + 1)) TAP_FAILED=$((TAP_FAILED + 1))
+    printf 'not ok %d - %s\n' "$TAP_COUNT" "$(tap_text "$1")"
+    diag "failed: $1 (${0##*/} line $(tap_caller))"
+    shift
+    local line
+    for line; do diag "  $line"; done
+}
+
+# The line of the .t file that is being run.
+tap_caller() {
+    local i
+    for ((i = ${#BASH_SOURCE[@]} - 1; i > 0; i--)); do
+        [ "${BASH_SOURCE[i]}" = "$0" ] && { echo "${BASH_LINENO[i - 1]}"; return; }
+    done
+    echo '?'
+}
+
+# skip COUNT REASON DESCRIPTION
+skip() {
+    local i
+    for ((i = 0; i < $1; i++)); do
+        TAP_COUNT=$((TAP_COUNT + 1))
+        printf 'ok %d - %s # SKIP %s\n' "$TAP_COUNT" "$(tap_text "${3:-}")" "${2//$'\n'/ }"
+    done
+}
+
+# ok STATUS DESCRIPTION: 0 is good, as in a shell.
+ok() { if [ "$1" -eq 0 ]; then pass "$2"; else fail "$2" "status $1"; fi; }
+
+is() { if [ "$1" = "$2" ]; then pass "$3"; else fail "$3" "got:    ${1:0:2000}" "wanted: ${2:0:2000}"; fi; }
+isnt() { if [ "$1" != "$2" ]; then pass "$3"; else fail "$3" "got what it must not be: ${1:0:2000}"; fi; }
+like() { if [[ $1 =~ $2 ]]; then pass "$3"; else fail "$3" "got:    ${1:0:2000}" "wanted: /$2/"; fi; }
+unlike() { if [[ ! $1 =~ $2 ]]; then pass "$3"; else fail "$3" "got:      ${1:0:2000}" "unwanted: /$2/"; fi; }
+
+same_file() {
+    if cmp "$1" "$2" >"$T/.out" 2>&1; then pass "$3"; else fail "$3" "$(head -c 500 "$T/.out")"; fi
+}
+
+# Runs a command or function in a subshell, with set -e in force (in an `if` it would be off), and without input: sets
+# RC; output in $T/.out and $T/.err. Nothing that a function started this way assigns or spawns survives.
+capture() {
+    : >"$T/.trace"
+    set +e
+    (TAP_TRACE=$T/.trace; set -e; "$@") >"$T/.out" 2>"$T/.err" </dev/null
+    RC=$?
+    set -e
+}
+
+# ok_run DESCRIPTION COMMAND...: exits 0. Its output is shown only when it does not.
+ok_run() {
+    local what=$1
+    shift
+    capture "$@"
+    if [ "$RC" -eq 0 ]; then pass "$what"; return; fi
+    fail "$what" "status $RC: $*" "$(tail -n 15 "$T/.out" | cut -c1-300)" "$(tail -n 15 "$T/.err" | cut -c1-300)" \
+        "$(<"$T/.trace")"
+}
+
+# fails_with STATUS REGEX COMMAND...: exit status, and exactly one line on standard error, matching REGEX.
+# One test; `desc='…' fails_with …` names it.
+fails_with() {
+    local want=$1 regex=$2 what=${desc:-"${*:3} fails with $1"} lines
+    shift 2
+    capture "$@"
+    lines=$(wc -l <"$T/.err")
+    if [ "$RC" -eq "$want" ] && [ "$lines" -eq 1 ] && [[ $(<"$T/.err") =~ $regex ]]; then pass "$what"; return; fi
+    fail "$what" "status $RC (wanted $want), $lines lines on standard error (wanted 1), matching /$regex/:" \
+        "$(head -n 8 "$T/.err" | cut -c1-300)"
+}
+
+# ---- the private folder ------------------------------------------------------------------------------------------
+
+NAME=$(basename "$0" .t)
+# 0755: the web servers' workers are other users when the tests run as root. A short path: sockets have 107 bytes.
+T=$(mktemp -d "${TMPDIR:-/tmp}/st-${NAME:0:12}.XXXXXX")
+chmod 0755 "$T"
+mkdir "$T/log" "$T/home"
+export HOME=$T/home
+
+trap 'tap_died $? "$BASH_COMMAND"' ERR
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap cleanup EXIT
+
+# Where a command failed under set -e. What fails inside `capture` is kept apart from the command's own messages.
+tap_died() {
+    local i place=
+    [[ $- == *e* && $2 != '"$@"' ]] || return 0
+    for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do place+=" ${BASH_SOURCE[i]##*/}:${BASH_LINENO[i - 1]}"; done
+    if [ -n "$TAP_TRACE" ]; then echo "status $1 at$place: ${2:0:200}" >>"$TAP_TRACE"; return; fi
+    diag "status $1 at$place: ${2:0:200}"
+}
+
+# KEEP=1 leaves the folder behind, to be looked into.
+cleanup() {
+    local rc=$?
+    trap - EXIT ERR
+    trap '' HUP INT TERM   # once is enough: a second Ctrl-C must not leave half of it
+    set +e
+    stop_all
+    unmount_below "$T"
+    if [ -n "${KEEP:-}" ]; then diag "kept: $T"; else remove_tree "$T"; fi
+    exit "$rc"
+}
+
+# Daemons that mount have a mount namespace of their own (see spawn_private); this is for what ran without.
+unmount_below() {
+    local dir
+    awk -v d="$1/" 'index($5, d) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+        while read -r dir; do umount -l "$dir" 2>/dev/null; done
+}
+
+remove_tree() {
+    rm -rf --one-file-system "$1" 2>/dev/null && return
+    chmod -R u+rwX "$1" 2>/dev/null                     # image roots hold folders without a w bit
+    rm -rf --one-file-system "$1" 2>/dev/null && return
+    podman unshare rm -rf "$1" 2>/dev/null              # and files of subordinate users
+    [ ! -e "$1" ] || diag "left behind: $1"
+}
+
+# ---- processes ---------------------------------------------------------------------------------------------------
+
+declare -A PID_OF=()
+
+# spawn NAME COMMAND...: a server in the background, in a session of its own so that it can be stopped with all its
+# children, and bound to die with this shell even when that is killed with -9. Output in $T/log/NAME. Not in subshells.
+spawn() {
+    local name=$1
+    shift
+    setsid setpriv --pdeathsig TERM -- "$@" >>"$T/log/$name" 2>&1 </dev/null &
+    PID_OF[$name]=$!
+}
+
+# The same in a mount namespace of its own where that is allowed: no mount of it is ever seen outside, or outlives it.
+spawn_private() {
+    local name=$1
+    shift
+    if [ "$(id -u)" -eq 0 ] && unshare --mount true 2>/dev/null; then set -- unshare --mount -- "$@"; fi
+    spawn "$name" "$@"
+}
+
+alive() { kill -0 "${PID_OF[$1]}" 2>/dev/null; }
+
+group_gone() { ! kill -0 -- "-$1" 2>/dev/null && ! kill -0 "$1" 2>/dev/null; }
+
+signal_group() { kill "-$1" -- "-$2" 2>/dev/null || kill "-$1" "$2" 2>/dev/null || true; }
+
+# stop NAME: TERM to the whole group, KILL after ten seconds.
+stop() {
+    local pid=${PID_OF[$1]:-}
+    [ -n "$pid" ] || return 0
+    unset "PID_OF[$1]"
+    signal_group TERM "$pid"
+    reap "$pid" 10 && return 0
+    diag "$1 ($pid) did not end on SIGTERM"
+    signal_group KILL "$pid"
+    reap "$pid" 5 || diag "$1 ($pid) cannot be killed"
+}
+
+stop_all() {
+    local name
+    for name in "${!PID_OF[@]}"; do signal_group TERM "${PID_OF[$name]}"; done   # all at once, then one by one
+    for name in "${!PID_OF[@]}"; do stop "$name"; done
+}
+
+# The shell's own child would stay a zombie, which kill -0 counts as alive, until wait takes it.
+reap() {
+    local end=$((SECONDS + $2))
+    while ! group_gone "$1"; do
+        jobs -p | grep -qx "$1" && ! running "$1" && { wait "$1" 2>/dev/null || true; }
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.02
+    done
+    wait "$1" 2>/dev/null || true
+}
+
+running() {
+    local state
+    state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 1
+    [ -n "$state" ] && [ "$state" != Z ]
+}
+
+# ---- waiting -----------------------------------------------------------------------------------------------------
+
+# wait_for SECONDS COMMAND...: polls until COMMAND succeeds; status 1 when the time is over.
+wait_for() {
+    local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
+        sleep 0.03
+    done
+}
+
+# wait_up NAME SECONDS COMMAND...: the same for a spawned process; gives up at once when that has ended, and shows why.
+wait_up() {
+    local name=$1 end=$((${EPOCHREALTIME/./} + $2 * 1000000))
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        if ! running "${PID_OF[$name]}" || [ "${EPOCHREALTIME/./}" -ge "$end" ]; then
+            diag "$name did not come up: $*" "$(printf '\n'; tail -n 15 "$T/log/$name" | cut -c1-300)"
+            return 1
+        fi
+        sleep 0.03
+    done
+}
+
+# ---- ports -------------------------------------------------------------------------------------------------------
+
+# free_port VAR: a port on 127.0.0.1 for the life of this test. Two tests never get the same one (a lock that the
+# kernel drops with the last process that holds it); a port somebody else listens on is passed over. The range lies
+# below the one from which the kernel picks the ports of outgoing connections.
+free_port() {
+    local dir=${TMPDIR:-/tmp}/stillage-ports-$UID port tries=0 fd
+    mkdir -p "$dir"
+    port=$((20000 + RANDOM % 10000))
+    while ((tries++ < 2000)); do
+        port=$((20000 + (port - 20000 + 1) % 10000))
+        exec {fd}>"$dir/$port"
+        if flock -n "$fd" && can_bind "$port"; then
+            printf -v "$1" %d "$port"
+            return 0
+        fi
+        exec {fd}>&-
+    done
+    diag "no free port"
+    return 1
+}
+
+can_bind() {
+    perl -MSocket -e 'socket(my $s, PF_INET, SOCK_STREAM, 0) or exit 1; setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1);
+        exit !(bind($s, pack_sockaddr_in(shift, INADDR_LOOPBACK)) && listen($s, 1))' "$1" 2>/dev/null
+}
+
+# ---- odds and ends -----------------------------------------------------------------------------------------------
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# digest FILE [sha256|sha512]
+digest() { printf '%s:' "${2:-sha256}"; "${2:-sha256}sum" <"$1" | cut -d' ' -f1; }
+
+# Everything about a tree that a command which "changes nothing" must not change: names, types, modes, links, bytes.
+fingerprint() {
+    (cd "$1" && find . \( -path ./locks -o -path ./tmp \) -prune -o -printf '%P %y %m %n %s %l\n' | sort &&
+        find . \( -path ./locks -o -path ./tmp \) -prune -o -type f -print0 | sort -z | xargs -0r sha256sum) | sha256sum
+}
+
+# shellcheck source=tests/servers.sh
+. "$TESTS/servers.sh"
+# shellcheck source=tests/oci.sh
+. "$TESTS/oci.sh"
+# shellcheck source=tests/images.sh
+. "$TESTS/images.sh"
+# shellcheck source=tests/clients.sh
+. "$TESTS/clients.sh"

@@ -1,0 +1,147 @@
+# shellcheck shell=bash
+# Sourced by lib.sh: OCI image layouts made by hand, byte by byte, so that a test can make any kind of image and break
+# it in any way. Everything is reproducible: the same calls make the same digests.
+#
+#   oci_init DIR
+#   layer=$(oci_layer DIR ROOTFS)                      a folder as a gzip'ed layer; prints a descriptor
+#   config=$(oci_config DIR amd64 "$layer")            prints a descriptor
+#   image=$(oci_manifest DIR "$config" "$layer")       prints a descriptor
+#   oci_name DIR "$image" v1                           into index.json
+#
+# Descriptors are one line of JSON. ALG=sha512 in front of a call makes its digest another one.
+
+OCI_EPOCH=@1700000000
+OCI_TYPE=application/vnd.oci.image
+
+oci_init() {
+    mkdir -p "$1/blobs/sha256"
+    printf '{"imageLayoutVersion":"1.0.0"}' >"$1/oci-layout"
+    printf '{"schemaVersion":2,"mediaType":"%s.index.v1+json","manifests":[]}' "$OCI_TYPE" >"$1/index.json"
+}
+
+# oci_blob DIR MEDIATYPE <BYTES: stores standard input, prints its descriptor
+oci_blob() {
+    local alg=${ALG:-sha256} tmp digest size
+    tmp=$(mktemp "$1/.blob.XXXXXX")
+    cat >"$tmp"
+    digest=$(digest "$tmp" "$alg")
+    size=$(stat -c %s "$tmp")
+    mkdir -p "$1/blobs/$alg"
+    chmod 0644 "$tmp"
+    mv "$tmp" "$(blob_file "$1" "$digest")"
+    printf '{"mediaType":"%s","digest":"%s","size":%d}\n' "$2" "$digest" "$size"
+}
+
+# blob_file DIR DIGEST: where it is in a layout
+blob_file() { printf '%s/blobs/%s/%s' "$1" "${2%%:*}" "${2#*:}"; }
+
+# field NAME <<<DESCRIPTOR
+field() { jq -r ".$1 // empty"; }
+
+# tar_root DIR [TAR ARGUMENT...]: a tar of a folder that depends on its names, modes and bytes only
+tar_root() {
+    local dir=$1
+    shift
+    tar -C "$dir" --sort=name --mtime="$OCI_EPOCH" --owner=0 --group=0 --numeric-owner --format=gnu "$@" -c .
+}
+
+# oci_layer DIR ROOTFS [gzip|zstd|none]
+oci_layer() {
+    local tar desc type=$OCI_TYPE.layer.v1.tar
+    tar=$(mktemp "$1/.layer.XXXXXX")
+    tar_root "$2" >"$tar"
+    case ${3:-gzip} in
+        gzip) desc=$(gzip -6n <"$tar" | oci_blob "$1" "$type+gzip") ;;
+        zstd) desc=$(zstd -q <"$tar" | oci_blob "$1" "$type+zstd") ;;
+        none) desc=$(oci_blob "$1" "$type" <"$tar") ;;
+    esac
+    rm -f "$tar"
+    printf '%s\n' "$desc"
+}
+
+# diff_id DIR DESCRIPTOR: the digest of the uncompressed layer
+diff_id() { oci_unpack "$1" "$2" | sha256sum | sed 's/^\([0-9a-f]*\).*/sha256:\1/'; }
+
+# oci_unpack DIR DESCRIPTOR: its bytes, uncompressed
+oci_unpack() {
+    local file
+    file=$(blob_file "$1" "$(field digest <<<"$2")")
+    case $2 in
+        *+gzip*|*tar.gzip*) gzip -dc <"$file" ;;
+        *+zstd*) zstd -qdc <"$file" ;;
+        *) cat "$file" ;;
+    esac
+}
+
+# oci_config DIR ARCH LAYER...: ARCH may be arm/v7
+oci_config() {
+    local dir=$1 arch=${2%%/*} variant='' ids=() layer
+    [ "$arch" = "$2" ] || variant=${2#*/}
+    shift 2
+    for layer; do ids+=("$(diff_id "$dir" "$layer")"); done
+    jq -nc --arg arch "$arch" --arg variant "$variant" '{
+        created: "2023-11-14T22:13:20Z", architecture: $arch, os: "linux",
+        config: {Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], Cmd: ["/bin/sh"], Labels: {"org.example.test": "stillage"}},
+        rootfs: {type: "layers", diff_ids: $ARGS.positional},
+        history: [$ARGS.positional[] | {created: "2023-11-14T22:13:20Z", created_by: "tests/oci.sh"}]}
+        + (if $variant == "" then {} else {variant: $variant} end)' --args "${ids[@]}" |
+        oci_blob "$dir" "$OCI_TYPE.config.v1+json"
+}
+
+# oci_manifest DIR CONFIG LAYER...: EXTRA='{"subject":…}' in front of the call is merged in
+oci_manifest() {
+    local dir=$1 config=$2
+    shift 2
+    printf '%s\n' "$@" | jq -sc --argjson config "$config" --argjson extra "${EXTRA:-{\}}" --arg type "$OCI_TYPE.manifest.v1+json" \
+        '{schemaVersion: 2, mediaType: $type, config: $config, layers: .} + $extra' | oci_blob "$dir" "$OCI_TYPE.manifest.v1+json"
+}
+
+# oci_index DIR DESCRIPTOR...
+oci_index() {
+    local dir=$1
+    shift
+    printf '%s\n' "$@" | jq -sc --argjson extra "${EXTRA:-{\}}" --arg type "$OCI_TYPE.index.v1+json" \
+        '{schemaVersion: 2, mediaType: $type, manifests: .} + $extra' | oci_blob "$dir" "$OCI_TYPE.index.v1+json"
+}
+
+# on_platform DESCRIPTOR OS/ARCH[/VARIANT]
+on_platform() {
+    jq -c --arg p "$2" '. + {platform: ($p | split("/") | {os: .[0], architecture: .[1]} + (if .[2] then {variant: .[2]} else {} end))}' <<<"$1"
+}
+
+# oci_name DIR DESCRIPTOR [REF]: lists it in index.json, under that ref name if there is one
+oci_name() {
+    local tmp=$1/.index
+    jq -c --argjson d "$2" --arg ref "${3:-}" '.manifests += [$d + (if $ref == "" then {} else
+        {annotations: (($d.annotations // {}) + {"org.opencontainers.image.ref.name": $ref})} end)]' "$1/index.json" >"$tmp"
+    mv "$tmp" "$1/index.json"
+}
+
+# ---- looking into a layout ---------------------------------------------------------------------------------------
+
+# oci_ref DIR [REF]: the descriptor that index.json has for it; the only one if there is no REF
+oci_ref() {
+    jq -ec --arg ref "${2:-}" '[.manifests[] | select($ref == "" or .annotations["org.opencontainers.image.ref.name"] == $ref)]
+        | if length == 1 then .[0] else error("no single manifest for \($ref)") end' "$1/index.json"
+}
+
+# oci_for_platform DIR DESCRIPTOR ARCH: follows indexes down to the manifest for linux/ARCH
+oci_for_platform() {
+    local desc=$2
+    while [[ $(field mediaType <<<"$desc") =~ index|list ]]; do
+        desc=$(jq -ec --arg arch "$3" 'first(.manifests[] | select(.platform == null or .platform.architecture == $arch))' \
+            <"$(blob_file "$1" "$(field digest <<<"$desc")")")
+    done
+    printf '%s\n' "$desc"
+}
+
+# oci_tree DIR DESCRIPTOR: it and all it leads to, one descriptor a line, each once
+oci_tree() { oci_walk "$1" "$2" | awk '!seen[$0]++'; }
+
+oci_walk() {
+    local child file
+    file=$(blob_file "$1" "$(field digest <<<"$2")")
+    jq -c '{mediaType, digest, size}' <<<"$2"
+    [[ $(field mediaType <<<"$2") =~ (index|manifest|manifest.list)\.v[12]\+json ]] || return 0
+    while read -r child; do oci_walk "$1" "$child"; done < <(jq -c '(.manifests // [])[], (.config // empty), (.layers // [])[]' "$file")
+}

@@ -1,0 +1,154 @@
+# shellcheck shell=bash
+# Sourced by lib.sh: real web servers, FastCGI programs and Debian's registry:2, each on a port or socket of its own,
+# in the foreground, stopped when the test ends. And one way to ask them: http.
+#
+# Each start_* sets HOST (127.0.0.1:PORT), URL (http://HOST) and SERVER, the name that `stop` and `server_log` take.
+# They write to the test's own folder only, and read nothing of the machine's /etc/nginx or /etc/apache2.
+
+SERVER_COUNT=0
+HOST='' URL='' SERVER='' SOCKET=''
+
+# next_server KIND: SERVER, its folder SERVER_DIR, PORT, HOST, URL
+next_server() {
+    SERVER_COUNT=$((SERVER_COUNT + 1))
+    SERVER=$1$SERVER_COUNT
+    SERVER_DIR=$T/$SERVER
+    mkdir -p "$SERVER_DIR"
+    free_port PORT
+    HOST=127.0.0.1:$PORT
+    URL=http://$HOST
+}
+
+server_log() { cat "$T/log/$1" "$T/$1"/*.log 2>/dev/null || true; }
+
+# Any answer at all, 401 and 404 included. -k: the certificates of the tests are self-signed.
+answers() { [ "$(curl -ks --max-time 5 -o /dev/null -w '%{http_code}' "$1/v2/" || true)" != 000 ]; }
+
+# render KIND REG FLAGS...: the configuration that users get, made to run in SERVER_DIR as whoever runs the test.
+render() {
+    local kind=$1 reg=$2
+    shift 2
+    "$STILLAGE" config "$kind" -r "$reg" --standalone "$SERVER_DIR" --listen "$HOST" "$@" >"$SERVER_DIR/$kind.conf"
+    case " $* " in *' --tls-certificate '*) URL=https://$HOST ;; esac
+}
+
+# start_nginx REG [FLAG OF stillage config...]
+start_nginx() {
+    next_server nginx
+    render nginx "$@"
+    local flags=()
+    # A second `daemon` directive would be an error.
+    grep -Eq '^[[:space:]]*daemon[[:space:]]' "$SERVER_DIR/nginx.conf" || flags=(-g 'daemon off;')
+    spawn "$SERVER" nginx -p "$SERVER_DIR" -e "$SERVER_DIR/start.log" -c "$SERVER_DIR/nginx.conf" "${flags[@]}"
+    wait_up "$SERVER" 15 answers "$URL"
+}
+
+# start_apache REG [FLAG OF stillage config...]
+start_apache() {
+    next_server apache
+    render apache "$@"
+    spawn "$SERVER" apache2 -d "$SERVER_DIR" -f "$SERVER_DIR/apache.conf" -DFOREGROUND
+    wait_up "$SERVER" 15 answers "$URL"
+}
+
+# start_fcgiwrap WORKERS [COMMAND BEFORE IT...]: sets SOCKET. Give it to start_nginx as --push "fcgiwrap:$SOCKET".
+start_fcgiwrap() {
+    local workers=$1
+    shift
+    SERVER_COUNT=$((SERVER_COUNT + 1))
+    SERVER=fcgiwrap$SERVER_COUNT
+    SOCKET=$T/$SERVER.sock
+    spawn "$SERVER" "$@" fcgiwrap -c "$workers" -f -s "unix:$SOCKET"
+    open_socket
+}
+
+# start_responder WORKERS [COMMAND BEFORE IT...]: stillage.cgi as a persistent FastCGI program, as many of it as
+# WORKERS, all on one socket. Sets SOCKET; for start_nginx: --push "fastcgi:$SOCKET".
+start_responder() {
+    local workers=$1
+    shift
+    SERVER_COUNT=$((SERVER_COUNT + 1))
+    SERVER=responder$SERVER_COUNT
+    SOCKET=$T/$SERVER.sock
+    # spawn-fcgi in the foreground (-n) starts one process, whatever -F says; a shell shares the socket among more.
+    # The detour over 3 is because a background command's standard input would be /dev/null.
+    # shellcheck disable=SC2016
+    spawn "$SERVER" "$@" spawn-fcgi -n -s "$SOCKET" -- /bin/sh -c \
+        'exec 3<&0; i=0; while [ $i -lt "$1" ]; do "$0" <&3 3<&- & i=$((i + 1)); done; wait' "$STILLAGE_CGI" "$workers"
+    open_socket
+}
+
+# The web server's workers are another user when the tests run as root; the umask is not for this, as the CGI gets it too.
+open_socket() {
+    wait_up "$SERVER" 10 test -S "$SOCKET"
+    chmod 0666 "$SOCKET"
+}
+
+# start_registry2: Debian's docker-registry (2.8), delete enabled. What the tests compare with.
+start_registry2() {
+    next_server registry
+    cat >"$SERVER_DIR/config.yml" <<END
+version: 0.1
+log: {level: warn, accesslog: {disabled: true}}
+storage:
+  cache: {blobdescriptor: inmemory}
+  filesystem: {rootdirectory: $SERVER_DIR/data}
+  delete: {enabled: true}
+http: {addr: "$HOST"}
+END
+    spawn "$SERVER" docker-registry serve "$SERVER_DIR/config.yml"
+    wait_up "$SERVER" 15 answers "$URL"
+}
+
+# self_signed DIR: DIR/tls.crt and DIR/tls.key for 127.0.0.1 and localhost
+self_signed() {
+    mkdir -p "$1"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+        -addext 'subjectAltName=IP:127.0.0.1,DNS:localhost' -keyout "$1/tls.key" -out "$1/tls.crt" 2>"$T/log/openssl"
+}
+
+# ---- asking ------------------------------------------------------------------------------------------------------
+
+# http METHOD PATH [CURL ARGUMENT...]: sets STATUS; headers of the last answer in $T/h (no CR), body in $T/b. PATH goes
+# over the wire as it stands, dots and all. Status 000: no answer. URL is asked unless PATH is a whole URL.
+http() {
+    local method=$1 target=$2 how=(-X "$1")
+    shift 2
+    [ "$method" = HEAD ] && how=(--head)
+    [ "$method" = GET ] && how=()
+    case $target in http*) ;; *) target=$URL$target ;; esac
+    : >"$T/h.raw"
+    : >"$T/b"
+    STATUS=$(curl -ksS --path-as-is --globoff --max-time 60 "${how[@]}" -D "$T/h.raw" -o "$T/b" -w '%{http_code}' "$@" \
+        "$target" 2>"$T/curl.err") || true
+    # After "100 Continue" only the last block counts.
+    tr -d '\r' <"$T/h.raw" | awk '/^HTTP\// { n = 0 } { line[n++] = $0 } END { for (i = 0; i < n; i++) print line[i] }' >"$T/h"
+}
+
+# header NAME: its value in the last answer; one line for each if the server sent it more than once.
+header() {
+    awk -v name="${1,,}" 'NR > 1 { i = index($0, ":"); if (tolower(substr($0, 1, i - 1)) == name) {
+        v = substr($0, i + 1); sub(/^[ \t]+/, "", v); print v } }' "$T/h"
+}
+
+body() { head -c 4000 "$T/b"; }
+
+# error_code: errors[0].code of a JSON error body, if that is what it is
+error_code() { jq -r '.errors[0].code // empty' <"$T/b" 2>/dev/null || true; }
+
+# is_error STATUS CODE DESCRIPTION: the specification's form: status, JSON with a code and a message, application/json.
+is_error() {
+    local type
+    type=$(header content-type)
+    if [ "$STATUS" != "$1" ]; then
+        fail "$3" "status $STATUS, wanted $1" "$(body | head -c 300)"
+    elif [ "$(error_code)" != "$2" ]; then
+        fail "$3" "code '$(error_code)', wanted $2" "$(body | head -c 300)"
+    elif ! jq -e '.errors[0].message | type == "string" and length > 0' <"$T/b" >/dev/null 2>&1; then
+        fail "$3" "no message in the error" "$(body | head -c 300)"
+    elif [[ ! $type =~ ^application/json(\;.*)?$ ]]; then
+        fail "$3" "Content-Type '$type', wanted application/json"
+    else
+        pass "$3"
+    fi
+}
