@@ -9,7 +9,7 @@ CC ?= gcc
 CFLAGS ?= -O2 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 HARDENING = -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DSTL_VERSION='"$(VERSION)"' -Ilib $(WARNINGS) $(HARDENING) $(CFLAGS)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DSTL_VERSION='"$(VERSION)"' -iquote lib $(WARNINGS) $(HARDENING) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
 PACKAGES = libcrypto json-c yaml-0.1 libarchive zlib libzstd
