@@ -1,4 +1,33 @@
-int main(void)
+#include "cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct cmd_command *const cmd_commands[] = {
+    &cmd_init, &cmd_add,    &cmd_ls,    &cmd_show, &cmd_tag,
+    &cmd_rm,   &cmd_config, &cmd_serve, &cmd_help, NULL,
+};
+
+int main(int argc, char **argv)
 {
-    return 0;
+    const char *name = argc > 1 ? argv[1] : "help";
+    if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+        puts("stillage " STL_VERSION);
+        return 0;
+    }
+    if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+        name = "help";
+    for (const struct cmd_command *const *command = cmd_commands; *command; command++) {
+        if (strcmp(name, (*command)->name))
+            continue;
+        int status = argc > 1 ? (*command)->run(argc - 1, argv + 1) : (*command)->run(argc, argv);
+        if (fflush(stdout) || ferror(stdout)) {
+            cmd_warn("cannot write to standard output");
+            return 1;
+        }
+        return argc > 1 ? status : 2;
+    }
+    fprintf(stderr, "stillage: there is no command '%s': see 'stillage help'\n", name);
+    return 2;
 }

@@ -1,0 +1,87 @@
+/*
+ * The command line of stillage.
+ *
+ * Each command is one file, cmd/<name>.c, which defines one struct cmd_command. Its help, its man page and the bash
+ * completion are all printed from that table, so they cannot disagree. What the CGI could need too is in lib/.
+ *
+ * Exit status: 0 done, 1 failed, 2 wrong usage. Errors are one line on stderr, "stillage: ...".
+ */
+#ifndef CMD_H
+#define CMD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "registry.h"
+
+struct cmd_option {
+    int key;              /* the letter of the short form, or a number from 256 on */
+    const char *name;     /* of the long form, without dashes */
+    const char *argument; /* "DIR", or NULL */
+    const char *help;     /* one sentence, without a full stop */
+};
+
+struct cmd_command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
+    const char *arguments;             /* "SOURCE [NAME[:TAG]...]" */
+    const char *summary;               /* one line for the list of commands, without a full stop */
+    const char *description;           /* paragraphs, separated by empty lines, wrapped when printed */
+    const struct cmd_option *options;  /* ends with {0}; -h, --help is added to all */
+    const char *examples;              /* lines "command    what it does", or NULL */
+};
+
+/* Every command, sorted for the help; ends with NULL. */
+extern const struct cmd_command *const cmd_commands[];
+
+extern const struct cmd_command cmd_init, cmd_add, cmd_ls, cmd_show, cmd_tag, cmd_rm, cmd_config, cmd_serve, cmd_help;
+
+/* Options that many commands have. */
+#define CMD_OPTION_REGISTRY                                                                                  \
+    {                                                                                                        \
+        'r', "registry", "DIR",                                                                              \
+            "The registry directory; else $STILLAGE_REGISTRY, else the current folder if it holds "          \
+            "registry.yaml"                                                                                  \
+    }
+#define CMD_OPTION_QUIET {'q', "quiet", NULL, "Print errors only"}
+#define CMD_OPTION_JSON {'j', "json", NULL, "Print JSON, for scripts"}
+
+/* The next option's key, or -1 behind the last: then optind is the first argument. Prints help and exits for
+ * --help; prints one line and exits with 2 for an unknown option. */
+int cmd_next_option(const struct cmd_command *command, int argc, char **argv);
+
+/* Prints "stillage: message" on stderr and returns the exit status of the error. */
+int cmd_fail(const struct stl_error *err);
+/* The same for wrong usage; points to --help. Returns 2. */
+int cmd_usage(const struct cmd_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cmd_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Opens the registry of -r (NULL: see CMD_OPTION_REGISTRY); warns if it is somebody else's. */
+int cmd_open_registry(struct stl_registry *registry, const char *path, struct stl_error *err);
+
+/* 1234567 -> "1.2 MB". Returns `text`. */
+enum { CMD_SIZE_TEXT_MAX = 32 };
+char *cmd_format_size(uint64_t bytes, char text[CMD_SIZE_TEXT_MAX]);
+
+/* Whether output to `fd` may use colours: a terminal, and NO_COLOR is not set. */
+bool cmd_colours(int fd);
+
+/* Progress on stderr: bytes, rate, time left; only on a terminal and not with -q. */
+struct cmd_progress {
+    bool shown;
+    const char *what; /* "adding" */
+    double started, drawn; /* seconds */
+};
+
+void cmd_progress_begin(struct cmd_progress *progress, const char *what, bool quiet);
+/* For use as a callback; `context` is the struct cmd_progress. total 0: not known. */
+void cmd_progress_update(void *context, uint64_t done, uint64_t total);
+void cmd_progress_end(struct cmd_progress *progress);
+
+/* Help of one command, in text; and everything as man pages (mdoc) and as bash completion. */
+void cmd_print_help(const struct cmd_command *command);
+void cmd_print_man(const struct cmd_command *command); /* NULL: stillage(1) itself */
+void cmd_print_completion(void);
+
+#endif

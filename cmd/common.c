@@ -1,0 +1,147 @@
+#include "cmd.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mem.h"
+
+enum { OPTIONS_MAX = 32 };
+
+int cmd_next_option(const struct cmd_command *command, int argc, char **argv)
+{
+    struct option long_options[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, 'h'}};
+    char short_options[3 * OPTIONS_MAX] = ":h";
+    size_t n = 1, s = strlen(short_options);
+    for (const struct cmd_option *option = command->options; option->key && n < OPTIONS_MAX; option++) {
+        int argument = option->argument ? required_argument : no_argument;
+        long_options[n++] = (struct option){option->name, argument, NULL, option->key};
+        if (option->key < 256) {
+            short_options[s++] = (char)option->key;
+            if (option->argument)
+                short_options[s++] = ':';
+        }
+    }
+    opterr = 0;
+    int key = getopt_long(argc, argv, short_options, long_options, NULL);
+    if (key == 'h') {
+        cmd_print_help(command);
+        exit(fflush(stdout) ? 1 : 0);
+    }
+    if (key == '?' || key == ':') {
+        const char *given = argv[optind - 1];
+        exit(cmd_usage(command, key == '?' ? "there is no option '%s'" : "option '%s' needs an argument", given));
+    }
+    return key;
+}
+
+int cmd_fail(const struct stl_error *err)
+{
+    fprintf(stderr, "stillage: %s\n", err->message);
+    return stl_code_exit_status(err->code);
+}
+
+int cmd_usage(const struct cmd_command *command, const char *format, ...)
+{
+    STL_AUTO_FREE char *message = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&message, format, args) < 0)
+        abort();
+    va_end(args);
+    fprintf(stderr, "stillage %s: %s: see 'stillage %s --help'\n", command->name, message, command->name);
+    return 2;
+}
+
+void cmd_warn(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("stillage: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+int cmd_open_registry(struct stl_registry *registry, const char *path, struct stl_error *err)
+{
+    if (!path)
+        path = getenv("STILLAGE_REGISTRY");
+    if (!path || !*path) {
+        if (access("registry.yaml", F_OK))
+            return stl_error_set(err, STL_USAGE,
+                                 "which registry? Give -r DIR, set STILLAGE_REGISTRY, or go to the folder that "
+                                 "holds registry.yaml");
+        path = ".";
+    }
+    if (stl_registry_open(registry, path, err))
+        return -1;
+    STL_AUTO_FREE char *owner = stl_registry_owner(registry);
+    if (owner)
+        cmd_warn("warning: %s belongs to %s: run as that account, or its files will not be one account's",
+                 registry->path, owner);
+    return 0;
+}
+
+char *cmd_format_size(uint64_t bytes, char text[CMD_SIZE_TEXT_MAX])
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    while (value >= 999.95 && unit + 1 < sizeof units / sizeof *units) {
+        value /= 1000;
+        unit++;
+    }
+    snprintf(text, CMD_SIZE_TEXT_MAX, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    return text;
+}
+
+bool cmd_colours(int fd)
+{
+    const char *no_color = getenv("NO_COLOR");
+    return isatty(fd) && !(no_color && *no_color);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+void cmd_progress_begin(struct cmd_progress *progress, const char *what, bool quiet)
+{
+    *progress = (struct cmd_progress){!quiet && isatty(STDERR_FILENO), what, now(), 0};
+}
+
+void cmd_progress_update(void *context, uint64_t done, uint64_t total)
+{
+    struct cmd_progress *progress = context;
+    double time = progress->shown ? now() : 0;
+    if (!progress->shown || time - progress->drawn < 0.1)
+        return;
+    progress->drawn = time;
+    char done_text[CMD_SIZE_TEXT_MAX], total_text[CMD_SIZE_TEXT_MAX], rate_text[CMD_SIZE_TEXT_MAX];
+    double elapsed = time - progress->started, rate = elapsed > 0 ? (double)done / elapsed : 0;
+    fprintf(stderr, "\r%s %s", progress->what, cmd_format_size(done, done_text));
+    if (total)
+        fprintf(stderr, " of %s", cmd_format_size(total, total_text));
+    fprintf(stderr, ", %s/s", cmd_format_size((uint64_t)rate, rate_text));
+    if (total > done && rate > 0) {
+        unsigned left = (unsigned)((double)(total - done) / rate + 0.5);
+        fprintf(stderr, ", %u:%02u left", left / 60, left % 60);
+    }
+    fputs("\033[K", stderr);
+}
+
+void cmd_progress_end(struct cmd_progress *progress)
+{
+    if (progress->shown && progress->drawn > 0)
+        fputs("\r\033[K", stderr);
+    progress->shown = false;
+}

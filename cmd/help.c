@@ -1,0 +1,118 @@
+#include "cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { WIDTH = 78, OPTION_COLUMN = 26 };
+
+/* Prints a paragraph with `indent` spaces in front, where `column` characters stand on the line already. */
+static void print_wrapped(const char *text, int indent, int column)
+{
+    while (*text) {
+        int length = (int)strcspn(text, " \n");
+        if (column > indent && column + 1 + length > WIDTH) {
+            putchar('\n');
+            column = 0;
+        }
+        if (column < indent)
+            column += printf("%*s", indent - column, "");
+        else if (column > indent)
+            column += printf(" ");
+        column += printf("%.*s", length, text);
+        text += length;
+        while (*text == ' ')
+            text++;
+        if (*text == '\n') {
+            printf(text[1] == '\n' ? "\n\n" : "\n");
+            column = 0;
+            text += strspn(text, "\n");
+        }
+    }
+    putchar('\n');
+}
+
+static void print_option(const struct cmd_option *option)
+{
+    int column = option->key < 256 ? printf("  -%c, ", option->key) : printf("      ");
+    column += printf("--%s%s%s", option->name, option->argument ? " " : "", option->argument ? option->argument : "");
+    if (column >= OPTION_COLUMN) {
+        putchar('\n');
+        column = 0;
+    }
+    print_wrapped(option->help, OPTION_COLUMN, column);
+}
+
+static const struct cmd_option help_option = {'h', "help", NULL, "Print this help"};
+
+void cmd_print_help(const struct cmd_command *command)
+{
+    printf("usage: stillage %s [OPTION]... %s\n\n", command->name, command->arguments);
+    print_wrapped(command->description, 0, 0);
+    puts("\noptions:");
+    for (const struct cmd_option *option = command->options; option->key; option++)
+        print_option(option);
+    print_option(&help_option);
+    if (command->examples)
+        printf("\nexamples:\n%s\n", command->examples);
+}
+
+static void print_overview(void)
+{
+    puts("usage: stillage COMMAND [OPTION]... [ARGUMENT]...\n");
+    print_wrapped("A container registry that is only files: lays images out as a folder that any web server can "
+                  "serve to docker, podman, skopeo, containerd and the like.",
+                  0, 0);
+    puts("\ncommands:");
+    for (const struct cmd_command *const *command = cmd_commands; *command; command++)
+        printf("  %-10s %s\n", (*command)->name, (*command)->summary);
+    puts("\n'stillage COMMAND --help' tells more; 'stillage --version' prints the version.");
+}
+
+static const struct cmd_option options[] = {
+    {'m', "man", NULL, "Print the man page (mdoc) instead of the help"},
+    {'c', "completion", NULL, "Print a completion script for bash"},
+    {0},
+};
+
+static int run(int argc, char **argv)
+{
+    bool man = false;
+    for (int key; (key = cmd_next_option(&cmd_help, argc, argv)) != -1;) {
+        if (key == 'c') {
+            cmd_print_completion();
+            return 0;
+        }
+        man = true;
+    }
+    if (optind >= argc) {
+        if (man)
+            cmd_print_man(NULL);
+        else
+            print_overview();
+        return 0;
+    }
+    for (const struct cmd_command *const *command = cmd_commands; *command; command++) {
+        if (strcmp((*command)->name, argv[optind]))
+            continue;
+        if (man)
+            cmd_print_man(*command);
+        else
+            cmd_print_help(*command);
+        return 0;
+    }
+    return cmd_usage(&cmd_help, "there is no command '%s'", argv[optind]);
+}
+
+const struct cmd_command cmd_help = {
+    .name = "help",
+    .run = run,
+    .arguments = "[COMMAND]",
+    .summary = "Print help, a man page, or a completion script",
+    .description = "Prints the list of commands, or the help of one. Help, man page and completion all come from the "
+                   "same table inside the program.",
+    .options = options,
+    .examples = "  stillage help add\n"
+                "  stillage help --man add | man -l -\n"
+                "  source <(stillage help --completion)",
+};

@@ -1,0 +1,285 @@
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "listing.h"
+
+enum { OPTION_PUSH = 256, OPTION_WORKERS };
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {'l', "listen", "HOST:PORT", "Where to listen; 127.0.0.1:5000 unless told otherwise"},
+    {OPTION_PUSH, "push", NULL, "Accept pushes too, by running stillage.cgi beside nginx"},
+    {OPTION_WORKERS, "workers", "N", "How many pushes are handled at a time; 8 unless told otherwise"},
+    {0},
+};
+
+struct service {
+    char *runtime; /* the directory for nginx's files */
+    char *config;
+    pid_t nginx, cgi; /* 0: not running */
+};
+
+static int start(char *const argv[], int input, pid_t *pid, struct stl_error *err)
+{
+    *pid = fork();
+    if (*pid < 0)
+        return stl_error_errno(err, "cannot start %s", argv[0]);
+    if (*pid > 0)
+        return 0;
+    /* The terminal's Ctrl-C is for us: we stop our children ourselves, in order. */
+    setpgid(0, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (input >= 0 && dup2(input, STDIN_FILENO) < 0)
+        _exit(127);
+    execv(argv[0], argv);
+    _exit(127);
+}
+
+static char *find_nginx(struct stl_error *err)
+{
+    const char *path = getenv("PATH");
+    STL_AUTO_FREE char *places = stl_sprintf("%s:/usr/sbin:/usr/local/sbin:/sbin", path ? path : "");
+    char *rest = places;
+    for (char *folder; (folder = strsep(&rest, ":"));) {
+        char *candidate = stl_sprintf("%s/nginx", folder);
+        if (*folder && access(candidate, X_OK) == 0)
+            return candidate;
+        free(candidate);
+    }
+    stl_error_set(err, STL_INVALID, "nginx is not installed: on Debian, apt install nginx-light");
+    return NULL;
+}
+
+static int listen_on(const char *path, struct stl_error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s", path) >= sizeof address.sun_path)
+        return stl_error_set(err, STL_INVALID, "the path %s is too long for a socket: set TMPDIR", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 511)) {
+        stl_error_errno(err, "cannot listen on %s", path);
+        stl_close_fd(&fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int start_cgi(struct service *service, const struct stl_registry *registry, const char *socket_path,
+                     const char *workers, struct stl_error *err)
+{
+    STL_AUTO_FREE char *cgi = cmd_server_find_cgi(err);
+    STL_AUTO_CLOSE int fd = cgi ? listen_on(socket_path, err) : -1;
+    if (fd < 0)
+        return -1;
+    setenv("STILLAGE_REGISTRY", registry->path, 1);
+    return start((char *[]){cgi, "--workers", (char *)workers, NULL}, fd, &service->cgi, err);
+}
+
+static int start_nginx(struct service *service, const char *text, struct stl_error *err)
+{
+    STL_AUTO_FREE char *nginx = find_nginx(err);
+    if (!nginx)
+        return -1;
+    service->config = stl_sprintf("%s/nginx.conf", service->runtime);
+    STL_AUTO_CLOSE int fd = open(service->config, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return stl_error_errno(err, "cannot write %s", service->config);
+    if (stl_write_all(fd, text, strlen(text), err))
+        return -1;
+    char *const argv[] = {nginx, "-e", "stderr", "-c", service->config, "-p", service->runtime, NULL};
+    return start(argv, -1, &service->nginx, err);
+}
+
+static void stop(pid_t *pid, int signal_number)
+{
+    if (*pid > 0) {
+        kill(*pid, signal_number);
+        waitpid(*pid, NULL, 0);
+    }
+    *pid = 0;
+}
+
+static void service_clear(struct service *service)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    stop(&service->nginx, SIGTERM);
+    stop(&service->cgi, SIGTERM);
+    if (service->runtime)
+        stl_tree_remove(AT_FDCWD, service->runtime, &ignored);
+    free(service->runtime);
+    free(service->config);
+}
+
+/* HOST:PORT or PORT of --listen. */
+static bool is_listening(const char *address)
+{
+    STL_AUTO_FREE char *copy = stl_strdup(address);
+    char *colon = strrchr(copy, ':'), *host = copy, *port = copy;
+    if (colon) {
+        *colon = '\0';
+        port = colon + 1;
+    }
+    if (!colon || !*host || !strcmp(host, "*") || !strcmp(host, "0.0.0.0"))
+        host = "127.0.0.1";
+    size_t length = strlen(host);
+    if (host[0] == '[' && host[length - 1] == ']') {
+        host[length - 1] = '\0';
+        host++;
+    }
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    if (getaddrinfo(host, port, &hints, &found))
+        return false;
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool connected = fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) == 0;
+    freeaddrinfo(found);
+    stl_close_fd(&fd);
+    return connected;
+}
+
+static int first_name(void *context, const char *name, struct stl_error *err)
+{
+    (void)err;
+    *(char **)context = stl_strdup(name);
+    return 1;
+}
+
+/* "NAME:TAG" of the first image, or what to write in its place. */
+static char *example_image(const struct stl_registry *registry)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    STL_AUTO_FREE char *name_text = NULL, *tag = NULL;
+    struct stl_name name;
+    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", &ignored);
+    if (v2 < 0 || stl_listing_each(v2, NULL, first_name, &name_text, &ignored) < 0 || !name_text ||
+        stl_name_parse(name_text, &name, &ignored))
+        return stl_strdup("NAME:TAG");
+    STL_AUTO_FREE char *path = stl_sprintf("%s/tags", name.text);
+    STL_AUTO_CLOSE int tags = stl_dir_open(v2, path, &ignored);
+    if (tags >= 0)
+        stl_listing_each(tags, &name, first_name, &tag, &ignored);
+    return stl_sprintf("%s:%s", name.text, tag ? tag : "TAG");
+}
+
+static void announce(const struct stl_registry *registry, const char *address, bool push)
+{
+    STL_AUTO_FREE char *image = example_image(registry);
+    const char *host = strchr(address, ':') ? address : "127.0.0.1:";
+    const char *port = strchr(address, ':') ? "" : address;
+    printf("serving %s at http://%s%s/\n", registry->path, host, port);
+    printf("  docker pull %s%s/%s\n", host, port, image);
+    printf("  skopeo inspect --tls-verify=false docker://%s%s/%s\n", host, port, image);
+    if (push)
+        printf("  docker push %s%s/NAME:TAG\n", host, port);
+    puts("Ctrl-C stops it.");
+    fflush(stdout);
+}
+
+/* Waits for a signal that ends us, or for a child to die, which is a failure. */
+static int supervise(struct service *service, const struct stl_registry *registry, const char *address,
+                     const sigset_t *signals, struct stl_error *err)
+{
+    bool announced = false;
+    for (;;) {
+        struct timespec pause = {announced ? 3600 : 0, announced ? 0 : 20000000};
+        int number = sigtimedwait(signals, NULL, &pause);
+        if (number == SIGCHLD) {
+            int status;
+            pid_t pid = waitpid(-1, &status, WNOHANG);
+            if (pid == service->nginx || pid == service->cgi) {
+                const char *what = pid == service->nginx ? "nginx" : "stillage.cgi";
+                *(pid == service->nginx ? &service->nginx : &service->cgi) = 0;
+                return stl_error_set(err, STL_INVALID, "%s ended with status %d", what,
+                                     WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+            }
+        } else if (number > 0)
+            return 0;
+        if (!announced && is_listening(address)) {
+            announce(registry, address, service->cgi > 0);
+            announced = true;
+        }
+    }
+}
+
+static int serve(const struct stl_registry *registry, const char *address, bool push, const char *workers,
+                 struct stl_error *err)
+{
+    __attribute__((cleanup(service_clear))) struct service service = {0};
+    STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
+    const char *folder = getenv("TMPDIR");
+    char *template = stl_sprintf("%s/stillage-serve-XXXXXX", folder && *folder ? folder : "/tmp");
+    service.runtime = mkdtemp(template);
+    if (!service.runtime) {
+        stl_error_errno(err, "cannot make %s", template);
+        free(template);
+        return -1;
+    }
+    STL_AUTO_FREE char *socket_path = stl_sprintf("%s/cgi.sock", service.runtime);
+    STL_AUTO_FREE char *how = stl_sprintf("fastcgi:%s", socket_path);
+    struct cmd_server server = {.kind = "nginx", .listen = address, .server_name = "_",
+                                .runtime = service.runtime, .push = push ? how : NULL};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    if (cmd_server_render(&server, registry, &text, err) ||
+        (push && start_cgi(&service, registry, socket_path, workers, err)) ||
+        start_nginx(&service, text.data, err))
+        return -1;
+    return supervise(&service, registry, address, &signals, err);
+}
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    const char *path = NULL, *address = "127.0.0.1:5000", *workers = "8";
+    bool push = false;
+    for (int key; (key = cmd_next_option(&cmd_serve, argc, argv)) != -1;) {
+        if (key == 'r')
+            path = optarg;
+        else if (key == 'l')
+            address = optarg;
+        else if (key == OPTION_WORKERS)
+            workers = optarg;
+        else
+            push = true;
+    }
+    if (optind != argc)
+        return cmd_usage(&cmd_serve, "it takes no arguments");
+    if (strspn(workers, "0123456789") != strlen(workers) || strlen(workers) > 3 || strtol(workers, NULL, 10) < 1)
+        return cmd_usage(&cmd_serve, "--workers '%s' is not a number from 1 to 999", workers);
+    if (cmd_open_registry(&registry, path, &err) || serve(&registry, address, push, workers, &err))
+        return cmd_fail(&err);
+    return 0;
+}
+
+const struct cmd_command cmd_serve = {
+    .name = "serve",
+    .run = run,
+    .arguments = "",
+    .summary = "Serve the registry on this machine with nginx",
+    .description = "Runs the machine's own nginx in the foreground, as you, with the configuration that 'stillage config "
+                   "nginx' prints, and says how to pull. For a look, a test, or a job: a permanent registry belongs into "
+                   "the web server that the system runs.",
+    .options = options,
+    .examples = "  stillage serve -r /srv/registry\n"
+                "  stillage serve --push --listen 127.0.0.1:5001",
+};

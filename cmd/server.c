@@ -1,0 +1,99 @@
+#include "server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *cmd_server_find_cgi(struct stl_error *err)
+{
+    static const char *const places[] = {"stillage.cgi", "../libexec/stillage.cgi", "../lib/stillage/stillage.cgi"};
+    STL_AUTO_FREE char *self = realpath("/proc/self/exe", NULL);
+    char *slash = self ? strrchr(self, '/') : NULL;
+    for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
+        *slash = '\0';
+        STL_AUTO_FREE char *candidate = stl_sprintf("%s/%s", self, places[i]);
+        char *found = realpath(candidate, NULL);
+        if (found)
+            return found;
+    }
+    stl_error_set(err, STL_INVALID, "cannot find stillage.cgi: say where it is with --cgi PATH");
+    return NULL;
+}
+
+static int check(const struct cmd_server *server, const struct stl_registry *registry, struct stl_error *err)
+{
+    const char *push = server->push;
+    bool apache = !strcmp(server->kind, "apache");
+    if (strspn(server->listen, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:-[]*") !=
+        strlen(server->listen))
+        return stl_error_set(err, STL_USAGE, "--listen '%s' is not of the form HOST:PORT", server->listen);
+    if (!server->certificate != !server->key)
+        return stl_error_set(err, STL_USAGE, "--tls-certificate and --tls-key go together");
+    if (push && strncmp(push, "fastcgi:", 8) && (apache ? strcmp(push, "cgi") != 0 : strncmp(push, "fcgiwrap:", 9) != 0))
+        return stl_error_set(err, STL_USAGE, "--push '%s': with %s it is %s or fastcgi:SOCKET", push, server->kind,
+                             apache ? "cgi" : "fcgiwrap:SOCKET");
+    if (apache && !registry->settings.apache)
+        return stl_error_set(err, STL_INVALID, "Apache needs files that this registry does not keep: set 'apache: true' "
+                             "in %s/registry.yaml, then run 'stillage verify --repair'", registry->path);
+    return 0;
+}
+
+/* An absolute path of a file that must exist. */
+static int resolve(const char *path, char **absolute, struct stl_error *err)
+{
+    *absolute = realpath(path, NULL);
+    return *absolute ? 0 : stl_error_errno(err, "cannot find %s", path);
+}
+
+static int set_tls(const struct cmd_server *server, struct stl_render *values, char **certificate, char **key,
+                   struct stl_error *err)
+{
+    if (!server->certificate)
+        return 0;
+    if (resolve(server->certificate, certificate, err) || resolve(server->key, key, err))
+        return -1;
+    stl_render_set(values, "TLS", "");
+    stl_render_set(values, "TLS_CERTIFICATE", *certificate);
+    stl_render_set(values, "TLS_KEY", *key);
+    return 0;
+}
+
+static int set_push(const struct cmd_server *server, struct stl_render *values, char **cgi, struct stl_error *err)
+{
+    if (!server->push)
+        return 0;
+    *cgi = server->cgi ? stl_strdup(server->cgi) : cmd_server_find_cgi(err);
+    if (!*cgi)
+        return -1;
+    const char *colon = strchr(server->push, ':');
+    stl_render_set(values, "PUSH", "");
+    stl_render_set(values, "CGI", *cgi);
+    if (colon)
+        stl_render_set(values, "FASTCGI", colon + 1);
+    if (!strncmp(server->push, "fcgiwrap:", 9))
+        stl_render_set(values, "FCGIWRAP", "");
+    return 0;
+}
+
+int cmd_server_render(const struct cmd_server *server, const struct stl_registry *registry, struct stl_buf *out,
+                      struct stl_error *err)
+{
+    STL_AUTO_FREE char *certificate = NULL, *key = NULL, *cgi = NULL;
+    struct stl_render values = STL_RENDER_INIT;
+    if (check(server, registry, err))
+        return -1;
+    stl_render_set(&values, "REGISTRY", registry->path);
+    stl_render_set(&values, "LISTEN", server->listen);
+    stl_render_set(&values, "SERVER_NAME", server->server_name);
+    if (server->runtime) {
+        stl_render_set(&values, "STANDALONE", "");
+        stl_render_set(&values, "RUNTIME", server->runtime);
+        if (geteuid() == 0)
+            stl_render_set(&values, "AS_ROOT", "");
+    }
+    if (set_tls(server, &values, &certificate, &key, err) || set_push(server, &values, &cgi, err))
+        return -1;
+    return stl_render(!strcmp(server->kind, "apache") ? "apache.conf" : "nginx.conf", &values, out, err);
+}

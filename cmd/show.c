@@ -1,0 +1,145 @@
+#include "cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "describe.h"
+#include "publish.h"
+
+static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_JSON, {0}};
+
+static const char *text_of(struct json_object *object, const char *key)
+{
+    struct json_object *value = NULL;
+    return json_object_object_get_ex(object, key, &value) && value ? json_object_get_string(value) : NULL;
+}
+
+static void print_line(int indent, const char *label, const char *value)
+{
+    if (value)
+        printf("%*s%-10s %s\n", indent, "", label, value);
+}
+
+static const char *size_of(struct json_object *object, const char *key, char text[CMD_SIZE_TEXT_MAX])
+{
+    struct json_object *value = NULL;
+    if (!json_object_object_get_ex(object, key, &value))
+        return NULL;
+    return cmd_format_size((uint64_t)json_object_get_int64(value), text);
+}
+
+static void print_map(int indent, const char *label, struct json_object *object, const char *key)
+{
+    struct json_object *map = NULL;
+    if (!json_object_object_get_ex(object, key, &map) || !json_object_is_type(map, json_type_object))
+        return;
+    json_object_object_foreach(map, name, value)
+    {
+        printf("%*s%-10s %s=%s\n", indent, "", label, name, json_object_get_string(value));
+        label = "";
+    }
+}
+
+static void print_descriptors(int indent, const char *label, struct json_object *object, const char *key)
+{
+    struct json_object *list = NULL;
+    if (!json_object_object_get_ex(object, key, &list))
+        return;
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        struct json_object *entry = json_object_array_get_idx(list, i);
+        char size[CMD_SIZE_TEXT_MAX];
+        const char *type = text_of(entry, "artifactType");
+        printf("%*s%-10s %s %10s  %s\n", indent, "", i ? "" : label, text_of(entry, "digest"),
+               size_of(entry, "size", size), type ? type : text_of(entry, "mediaType"));
+    }
+}
+
+static void print_image(int indent, struct json_object *image)
+{
+    char size[CMD_SIZE_TEXT_MAX];
+    struct json_object *children = NULL;
+    print_line(indent, "digest", text_of(image, "digest"));
+    print_line(indent, "type", text_of(image, "mediaType"));
+    print_line(indent, "artifact", text_of(image, "artifactType"));
+    print_line(indent, "subject", text_of(image, "subject"));
+    print_line(indent, "platform", text_of(image, "platform"));
+    print_line(indent, "created", text_of(image, "created"));
+    print_line(indent, "size", size_of(image, "totalSize", size));
+    print_map(indent, "labels", image, "labels");
+    print_map(indent, "notes", image, "annotations");
+    print_descriptors(indent, "layers", image, "layers");
+    print_descriptors(indent, "referrers", image, "referrers");
+    if (!json_object_object_get_ex(image, "manifests", &children))
+        return;
+    for (size_t i = 0; i < json_object_array_length(children); i++) {
+        printf("%*smanifest %zu\n", indent, "", i + 1);
+        print_image(indent + 2, json_object_array_get_idx(children, i));
+    }
+}
+
+static int find(const struct stl_registry *registry, const char *text, struct stl_repo *repo,
+                struct stl_digest *digest, struct stl_error *err)
+{
+    struct stl_image_name image;
+    if (stl_image_name_parse(text, &image, err) || stl_repo_open(repo, registry, &image.name, err))
+        return -1;
+    if (image.has_digest) {
+        *digest = image.digest;
+        return 0;
+    }
+    if (!image.has_tag && stl_tag_parse("latest", &image.tag, err))
+        return -1;
+    return stl_tag_resolve(repo, &image.tag, digest, err);
+}
+
+static int show(const struct stl_registry *registry, const char *text, bool json, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_digest digest;
+    if (find(registry, text, &repo, &digest, err))
+        return -1;
+    STL_AUTO_JSON struct json_object *image = stl_describe(&repo, &digest, err);
+    if (!image)
+        return -1;
+    if (json) {
+        puts(json_object_to_json_string_ext(image, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+        return 0;
+    }
+    const char *bold = cmd_colours(STDOUT_FILENO) ? "\033[1m" : "", *plain = *bold ? "\033[0m" : "";
+    printf("%s%s%s\n", bold, text, plain);
+    print_image(0, image);
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    const char *path = NULL;
+    bool json = false;
+    for (int key; (key = cmd_next_option(&cmd_show, argc, argv)) != -1;) {
+        if (key == 'r')
+            path = optarg;
+        else
+            json = true;
+    }
+    if (argc - optind != 1)
+        return cmd_usage(&cmd_show, "give one image: NAME[:TAG|@DIGEST]");
+    if (cmd_open_registry(&registry, path, &err) || show(&registry, argv[optind], json, &err))
+        return cmd_fail(&err);
+    return 0;
+}
+
+const struct cmd_command cmd_show = {
+    .name = "show",
+    .run = run,
+    .arguments = "NAME[:TAG|@DIGEST]",
+    .summary = "Show what is known of an image",
+    .description = "Shows digest, type, platforms, layers, sizes, labels and referrers (signatures, SBOMs and the like) of "
+                   "an image. NAME alone is NAME:latest.",
+    .options = options,
+    .examples = "  stillage show lib/app:1.0\n"
+                "  stillage show --json lib/app:1.0 | jq '.manifests[].platform'",
+};
