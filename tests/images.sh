@@ -19,16 +19,16 @@
 
 CACHE=${STILLAGE_TEST_CACHE:-/tmp/stillage-test-cache-$UID}
 
+# What the cached images are made by: other recipes, other files.
+RECIPES=$(cat "$TESTS/images.sh" "$TESTS/oci.sh" "$TOP/examples/images/make-hello.sh" /bin/busybox 2>/dev/null | sha256sum | cut -c1-12)
+
 # cached NAME: prints the path of what make_NAME makes, made now if this machine has not got it. It appears whole, by
 # rename; whoever comes second waits for the lock. It is made anew when the recipe has changed.
 cached() {
-    local name=$1 path recipe
-    case $name in
-        debs) recipe=$(declare -f make_debs) ;;                     # a download: not for every change of this file
-        *) recipe=$(cat "$TESTS/images.sh" "$TESTS/oci.sh" "$TOP/examples/images/make-hello.sh" && stat -Lc %s /bin/busybox) ;;
-    esac
-    path=$CACHE/$name.$(sha256sum <<<"$recipe" | cut -c1-12)
-    [ -e "$path" ] || make_cached "$name" "$path" >&2
+    local path=$CACHE/$1.$RECIPES
+    # The one that is a download is not for every change of this file.
+    [ "$1" != debs ] || path=$CACHE/$1.$(declare -f make_debs | sha256sum | cut -c1-12)
+    [ -e "$path" ] || make_cached "$1" "$path" >&2
     printf '%s\n' "$path"
 }
 
@@ -104,6 +104,7 @@ make_busybox() {
 
 make_hello() { sh "$TOP/examples/images/make-hello.sh" "$1"; }
 
+# shellcheck disable=SC2034   # the lists are used by name
 # Packages that make a usable root when they are only unpacked: no maintainer script, no chroot, no root needed.
 make_debs() {
     local base='base-files base-passwd bash coreutils dash debianutils diffutils findutils grep gzip hostname libacl1
@@ -267,7 +268,7 @@ archive_oci() {
 image_dir() {
     local how=(--preserve-digests)
     [ -z "${4:-}" ] || how=(--format "$4")
-    skopeo --insecure-policy copy -q --all "${how[@]}" "oci:$(cached "$1"):$2" "dir:$3"
+    skopeo_run copy -q --all "${how[@]}" "oci:$(cached "$1"):$2" "dir:$3"
 }
 
 # archive_docker old|new|podman FILE: two images, busybox:v1 and lib/twice:v1, as docker save up to 24, docker save
@@ -284,7 +285,7 @@ docker_images() {
 # a symbolic link to it. As daemon/../tarexport/save.go does it.
 make_docker_old() {
     local dir=$1.dir layout ref name list images=() config layer diff chain paths repos='{}'
-    local -A first=()
+    local -A stored=()
     mkdir "$dir"
     list=$(docker_images)
     while read -r layout ref name; do
@@ -297,11 +298,11 @@ make_docker_old() {
             mkdir -p "$dir/$chain"
             printf 1.0 >"$dir/$chain/VERSION"
             printf '{"id":"%s","created":"1970-01-01T00:00:00Z","os":"linux"}' "$chain" >"$dir/$chain/json"
-            if [ -n "${first[$diff]:-}" ]; then
-                ln -sf "../${first[$diff]}/layer.tar" "$dir/$chain/layer.tar"
+            if [ -n "${stored[$diff]:-}" ]; then
+                ln -sf "../${stored[$diff]}/layer.tar" "$dir/$chain/layer.tar"
             else
                 oci_unpack "$layout" "$layer" >"$dir/$chain/layer.tar"
-                first[$diff]=$chain
+                stored[$diff]=$chain
             fi
         done
         config=$(field digest <<<"$CONFIG")
@@ -324,12 +325,12 @@ make_docker_new() {
         manifest_of "$layout" "$ref"
         layers=() paths=() sources='{}'
         for layer in "${LAYERS[@]}"; do
-            layer=$(oci_unpack "$layout" "$layer" | oci_blob "$dir" $OCI_TYPE.layer.v1.tar)
+            layer=$(oci_unpack "$layout" "$layer" | oci_blob "$dir" "$OCI_TYPE.layer.v1.tar")
             layers+=("$layer")
             paths+=("blobs/sha256/$(field digest <<<"$layer" | cut -d: -f2)")
             sources=$(jq -c --argjson l "$layer" '.[$l.digest] = $l' <<<"$sources")
         done
-        config=$(oci_blob "$dir" $OCI_TYPE.config.v1+json <"$(blob_file "$layout" "$(field digest <<<"$CONFIG")")")
+        config=$(oci_blob "$dir" "$OCI_TYPE.config.v1+json" <"$(blob_file "$layout" "$(field digest <<<"$CONFIG")")")
         layer=$(oci_manifest "$dir" "$config" "${layers[@]}" |
             jq -c --arg n "docker.io/$(case $name in */*) ;; *) echo library/ ;; esac)$name" '. + {annotations: {"io.containerd.image.name": $n}}')
         oci_name "$dir" "$layer" "${name##*:}"
@@ -344,10 +345,10 @@ make_docker_new() {
 
 # podman save -m and skopeo share this writer; both images into one archive.
 make_docker_podman() {
-    local layout ref name list tool=(skopeo --insecure-policy copy -q --format v2s2)
+    local layout ref name list
     list=$(docker_images)
     while read -r layout ref name; do
-        "${tool[@]}" "oci:$layout:$ref" "docker-archive:$1.part.${name//[^a-z]/_}:$name" >&2
+        skopeo_run copy -q --format v2s2 "oci:$layout:$ref" "docker-archive:$1.part.${name//[^a-z]/_}:$name" >&2
     done <<<"$list"
     join_docker_archives "$1" "$1".part.*
     rm -f "$1".part.*

@@ -49,19 +49,21 @@ pass() { TAP_COUNT=$((TAP_COUNT + 1)); printf 'ok %d - %s\n' "$TAP_COUNT" "$(tap
 fail() {
     TAP_COUNT=$((TAP_COUNT + 1)) TAP_FAILED=$((TAP_FAILED + 1))
     printf 'not ok %d - %s\n' "$TAP_COUNT" "$(tap_text "$1")"
-    diag "failed: $1 (${0##*/} line $(tap_caller))"
+    diag "failed: $1 ($(tap_caller))"
     shift
     local line
     for line; do diag "  $line"; done
 }
 
-# The line of the .t file that is being run.
+# The line of the test that is being run: the innermost one outside these libraries.
 tap_caller() {
     local i
-    for ((i = ${#BASH_SOURCE[@]} - 1; i > 0; i--)); do
-        [ "${BASH_SOURCE[i]}" = "$0" ] && { echo "${BASH_LINENO[i - 1]}"; return; }
+    for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
+        case ${BASH_SOURCE[i]##*/} in
+            lib.sh | servers.sh | oci.sh | images.sh | clients.sh) ;;
+            *) echo "${BASH_SOURCE[i]##*/} line ${BASH_LINENO[i - 1]}"; return ;;
+        esac
     done
-    echo '?'
 }
 
 # skip COUNT REASON DESCRIPTION
@@ -87,6 +89,7 @@ same_file() {
 
 # Runs a command or function in a subshell, with set -e in force (in an `if` it would be off), and without input: sets
 # RC; output in $T/.out and $T/.err. Nothing that a function started this way assigns or spawns survives.
+# shellcheck disable=SC2030,SC2031   # TAP_TRACE is for that subshell only
 capture() {
     : >"$T/.trace"
     set +e
@@ -133,6 +136,7 @@ trap 'exit 143' TERM
 trap cleanup EXIT
 
 # Where a command failed under set -e. What fails inside `capture` is kept apart from the command's own messages.
+# shellcheck disable=SC2031
 tap_died() {
     local i place=
     [[ $- == *e* && $2 != '"$@"' ]] || return 0
