@@ -46,7 +46,55 @@ $(BUILD)/lib/template-files.o: $(wildcard templates/*)
 
 -include $(LIB_OBJECTS:.o=.d) $(CMD_OBJECTS:.o=.d) $(CGI_OBJECTS:.o=.d)
 
+# --- using ------------------------------------------------------------------------------------------------------
+
+# Installs what the first steps need, builds, makes an image, lays it out, serves it and pulls it.
+quickstart:
+	bash tests/packages.sh build
+	$(MAKE) all
+	sh examples/quickstart.sh
+
+MAN_PAGES = $(BUILD)/man/stillage.1
+
+$(MAN_PAGES): $(BUILD)/stillage
+	@mkdir -p $(@D)
+	$< help --man > $@
+	for command in `$< help | sed -n 's/^  \([a-z-]*\) .*/\1/p'`; do $< help --man $$command > $(@D)/stillage-$$command.1 || exit 1; done
+
+install: all $(MAN_PAGES)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $(BUILD)/stillage $(DESTDIR)$(PREFIX)/bin/stillage
+	install -m 755 $(BUILD)/stillage.cgi $(DESTDIR)$(PREFIX)/libexec/stillage.cgi
+	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	$(BUILD)/stillage help --completion > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/stillage
+
+# --- testing ----------------------------------------------------------------------------------------------------
+
+TESTS = $(wildcard tests/*.t)
+JOBS = 4
+
+# Installs what the tests need, builds, and runs all of them.
+check:
+	bash tests/packages.sh all
+	$(MAKE) all
+	prove -j$(JOBS) --timer $(TESTS)
+
+# Speed and memory side by side with other programs.
+bench: all $(BUILD)/bench-push
+	bash tests/bench.sh
+
+$(BUILD)/bench-push: tests/bench-push.c
+	$(CC) $(ALL_CFLAGS) -o $@ $< -lcurl -lcrypto -lpthread
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean
+help:
+	@echo 'make             build/stillage and build/stillage.cgi'
+	@echo 'make quickstart  from nothing to a first pull, on Debian'
+	@echo 'make check       all tests'
+	@echo 'make bench       speed and memory, compared'
+	@echo 'make install     to $$(DESTDIR)$$(PREFIX)'
+
+.PHONY: all quickstart install check bench clean help

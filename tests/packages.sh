@@ -7,10 +7,10 @@
 set -euo pipefail
 
 BUILD='gcc make pkg-config libc6-dev libssl-dev libjson-c-dev libyaml-dev libarchive-dev libfcgi-dev zlib1g-dev libzstd-dev
-    libcurl4-openssl-dev libcrypt-dev nginx-light busybox-static curl ca-certificates'
+    libcurl4-openssl-dev libcrypt-dev nginx-light busybox-static curl ca-certificates skopeo'
 TEST='clang clang-tidy libcmocka-dev valgrind strace shellcheck mandoc perl jq openssl wrk xz-utils zstd git
     apache2 apache2-utils fcgiwrap spawn-fcgi docker-registry
-    skopeo podman buildah containerd runc docker.io umoci uidmap'
+    podman buildah containerd runc docker.io umoci uidmap'
 
 case ${1:-all} in
     build) wanted=$BUILD ;;
