@@ -36,7 +36,7 @@ static struct json_object *load(int repository, const struct stl_digest *subject
 }
 
 static int save(const struct stl_root *root, int repository, const struct stl_digest *subject,
-                struct json_object *index, bool empty, struct stl_error *err)
+                struct json_object *index, struct stl_error *err)
 {
     char path[STL_PATH_MAX];
     path_of(subject, path);
@@ -44,9 +44,8 @@ static int save(const struct stl_root *root, int repository, const struct stl_di
     if (directory < 0)
         return -1;
     const char *text = stl_json_text(index);
-    if (empty ? unlinkat(repository, path, 0) && errno != ENOENT
-              : stl_file_put(root, repository, path, text, strlen(text), err))
-        return empty ? stl_error_errno(err, "cannot remove %s", path) : -1;
+    if (stl_file_put(root, repository, path, text, strlen(text), err))
+        return -1;
     return stl_dir_sync(directory, err);
 }
 
@@ -93,7 +92,7 @@ int stl_referrers_add(const struct stl_root *root, int repository, const struct 
     if (find(list, &manifest->digest) < json_object_array_length(list))
         return 0;
     json_object_array_add(list, entry_of(manifest));
-    return save(root, repository, &manifest->subject, index, false, err);
+    return save(root, repository, &manifest->subject, index, err);
 }
 
 int stl_referrers_remove(const struct stl_root *root, int repository, const struct stl_digest *subject,
@@ -107,7 +106,7 @@ int stl_referrers_remove(const struct stl_root *root, int repository, const stru
     if (position == count)
         return 0;
     json_object_array_del_idx(list, position, 1);
-    return save(root, repository, subject, index, count == 1, err);
+    return save(root, repository, subject, index, err);
 }
 
 int stl_referrers_read(int repository, const struct stl_digest *subject, const char *artifact_type,

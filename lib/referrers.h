@@ -17,7 +17,8 @@
 /* Lists `manifest` under its subject. Nothing happens if it has none or is listed already. */
 int stl_referrers_add(const struct stl_root *root, int repository, const struct stl_manifest *manifest,
                       struct stl_error *err);
-/* Takes `referrer` off the list of `subject`; removes the file of an empty list. */
+/* Takes `referrer` off the list of `subject`. The file of an empty list stays: a web server that has just found it
+ * must be able to open it. */
 int stl_referrers_remove(const struct stl_root *root, int repository, const struct stl_digest *subject,
                          const struct stl_digest *referrer, struct stl_error *err);
 

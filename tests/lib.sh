@@ -151,6 +151,7 @@ cleanup() {
     trap - EXIT ERR
     trap '' HUP INT TERM   # once is enough: a second Ctrl-C must not leave half of it
     set +e
+    [ -z "$WATCHDOG" ] || signal_group KILL "$WATCHDOG"
     stop_all
     unmount_below "$T"
     if [ -n "${KEEP:-}" ]; then diag "kept: $T"; else remove_tree "$T"; fi
@@ -177,12 +178,26 @@ remove_tree() {
 declare -A PID_OF=()
 
 # spawn NAME COMMAND...: a server in the background, in a session of its own so that it can be stopped with all its
-# children, and bound to die with this shell even when that is killed with -9. Output in $T/log/NAME. Not in subshells.
+# children. Output in $T/log/NAME. Not in subshells.
 spawn() {
     local name=$1
     shift
-    setsid setpriv --pdeathsig TERM -- "$@" >>"$T/log/$name" 2>&1 </dev/null &
+    [ -n "$WATCHDOG" ] || start_watchdog
+    setsid -- "$@" >>"$T/log/$name" 2>&1 </dev/null &
     PID_OF[$name]=$!
+    : >"$T/pids/$!"
+}
+
+# Should this shell be killed with -9, no trap of it runs. The kernel tells the watchdog, and that cleans up.
+WATCHDOG=
+start_watchdog() {
+    mkdir "$T/pids"
+    # shellcheck disable=SC2016
+    setsid setpriv --pdeathsig TERM -- bash -c 'trap : TERM; sleep infinity & wait "$!"; kill "$!"; cd "$1/pids" || exit
+        for pid in *; do kill -TERM -- "-$pid"; done; sleep 2
+        for pid in *; do kill -KILL -- "-$pid"; done; cd / && rm -rf "$1"' watchdog "$T" >/dev/null 2>&1 </dev/null &
+    WATCHDOG=$!
+    disown "$WATCHDOG"      # or bash would report its end
 }
 
 # The same in a mount namespace of its own where that is allowed: no mount of it is ever seen outside, or outlives it.
@@ -204,6 +219,7 @@ stop() {
     local pid=${PID_OF[$1]:-}
     [ -n "$pid" ] || return 0
     unset "PID_OF[$1]"
+    rm -f "$T/pids/$pid"
     signal_group TERM "$pid"
     reap "$pid" 10 && return 0
     diag "$1 ($pid) did not end on SIGTERM"

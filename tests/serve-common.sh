@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The read side, the same for every web server. serve-nginx.t and serve-apache.t set KIND and source this.
+# The read side, the same for every web server. serve-nginx.t and serve-apache.t set KIND, source this, and run
+# serve_tests; pull-common.sh builds on it.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -101,6 +102,7 @@ test_manifests() {
             -H 'Accept: application/vnd.docker.distribution.manifest.v2+json'
         manifest_as_it_should_be $method lib/busybox "${digest/:/%3A}" "$desc" "$(blob_file "$layout" "$digest")"
         manifest_as_it_should_be $method lib/busybox v1 "$desc" "$(blob_file "$layout" "$digest")" --http1.0
+        manifest_as_it_should_be $method lib/busybox 'v1?ns=docker.io' "$desc" "$(blob_file "$layout" "$digest")"
     done
 }
 
@@ -212,9 +214,9 @@ resume_download() {
 # ---- lists -------------------------------------------------------------------------------------------------------
 
 test_lists() {
-    local method
-    for method in GET HEAD; do
-        for path in /v2/ /v2/_catalog /v2/lib/busybox/tags/list /v2/app/tags/list; do
+    local method path size
+    for path in /v2/ /v2/_catalog /v2/lib/busybox/tags/list /v2/app/tags/list; do
+        for method in GET HEAD; do
             ask $method $path -H 'Accept-Encoding: gzip'
             want_status 200
             want_header_like content-type '^application/json(; charset=utf-8)?$'
@@ -222,7 +224,12 @@ test_lists() {
             want_header_like content-length '^[0-9]+$'
             want_no_header content-encoding
             [ $path = /v2/ ] || want_header cache-control no-cache
-            [ $method = HEAD ] || want_json 'type == "object"'
+            if [ $method = HEAD ]; then
+                want_header content-length "$size"
+            else
+                size=$(stat -c %s "$T/b")
+                want_json 'type == "object"'
+            fi
             verdict "$method $path"
         done
     done
@@ -423,58 +430,45 @@ test_no_reload() {
     verdict '... from the catalog, too'
 }
 
-# ---- clients -----------------------------------------------------------------------------------------------------
-
-test_clients() {
-    local client host=$HOST
-    start_clients
-    for client in $CLIENTS; do
-        check_pull "$client" "$host/lib/busybox:v1" "$(cached busybox)"
-        check_pull "$client" "$host/lib/multi:latest" "$(cached multi)"
-        check_pull "$client" "$host/debian:12" "$(cached debian)"
-        check_pull "$client" "$host/app@$(descriptor artifact v1 | field digest)" "$(cached artifact)" v1
-    done
-    check_pull skopeo "$host/app:art" "$(cached artifact)" art
-    is "$(skopeo_run list-tags --tls-verify=false "docker://$host/app" | jq -c .Tags)" '["art","v1"]' 'skopeo lists the tags'
-    if [ -n "$(client_why docker)" ]; then
-        skip 1 "$(client_why docker)" 'docker runs what it pulled'
-    else
-        add "oci:$(cached hello)" hello:latest
-        ok_run 'docker runs what it pulled' docker_run run --rm --network none "$host/hello:latest"
-    fi
-}
-
-test_tls() {
-    self_signed "$T/tls"
-    "start_$KIND" "$REG" --server-name localhost --tls-certificate "$T/tls/tls.crt" --tls-key "$T/tls/tls.key"
-    ask GET /v2/lib/busybox/manifests/v1 --cacert "$T/tls/tls.crt"
-    want_status 200
-    want_header docker-content-digest "$(descriptor busybox v1 | field digest)"
-    verdict 'over TLS'
-    mkdir "$T/certs"
-    cp "$T/tls/tls.crt" "$T/certs/ca.crt"
-    ok_run 'skopeo over TLS, the certificate checked' skopeo_run copy -q --src-cert-dir "$T/certs" --preserve-digests \
-        "docker://${URL#https://}/lib/busybox:v1" "dir:$T/over-tls"
-    stop "$SERVER"
+# A tag that moves to and fro, between two media types, under readers: each answer is one manifest or the other, with
+# the type, the digest and the length of just that one.
+test_moving_tag() {
+    local a b type answers=400
+    add "oci:$(cached busybox):v1" moving:a
+    add "oci:$(cached multi):latest" moving:b
+    add "oci:$(cached busybox):v1" moving:it
+    a=$(descriptor busybox v1 | jq -r '"\(.mediaType) \(.digest) \(.size)"')
+    b=$(descriptor multi latest | jq -r '"\(.mediaType) \(.digest) \(.size)"')
+    mkdir "$T/moving"
+    # shellcheck disable=SC2016
+    spawn mover sh -c 'while :; do "$0" tag -r "$1" moving:b it; "$0" tag -r "$1" moving:a it; done' "$STILLAGE" "$REG"
+    curl -ksS --max-time 120 -o "$T/moving/#1" -w '200 %{http_code} %{content_type} %header{docker-content-digest} %{size_download}\n' \
+        "$URL/v2/moving/manifests/it?i=[1-$answers]" >"$T/moving.log" || true
+    stop mover
+    while read -r type; do grep -qxF "200 200 $type" "$T/moving.log" || diag "never seen: $type"; done <<<"$a"$'\n'"$b"
+    is "$(grep -cxF -e "200 200 $a" -e "200 200 $b" "$T/moving.log")" "$answers" "a tag that moves: $answers answers, none torn"
+    is "$(cd "$T/moving" && seq "$answers" | xargs sha256sum | sed 's/^\([0-9a-f]*\).*/sha256:\1/')" \
+        "$(cut -d' ' -f4 "$T/moving.log")" '... and each body has the digest that its header says'
 }
 
 # ---- all of it ---------------------------------------------------------------------------------------------------
 
-fill_registry
-plant_secrets
-"start_$KIND" "$REG"
-before=$(fingerprint "$REG")
-test_manifests
-test_conditional_manifests
-test_blobs
-test_lists
-test_referrers
-test_errors
-test_writes
-test_nothing_else
-is "$(fingerprint "$REG")" "$before" 'no request has changed a byte of the registry'
-test_no_reload
-test_clients
-unlike "$(server_log "$SERVER")" '\[(crit|alert|emerg|.*:crit|.*:alert|.*:emerg)\]' 'nothing critical in the log'
-test_tls
-done_testing
+serve_tests() {
+    local before
+    fill_registry
+    plant_secrets
+    "start_$KIND" "$REG"
+    before=$(fingerprint "$REG")
+    test_manifests
+    test_conditional_manifests
+    test_blobs
+    test_lists
+    test_referrers
+    test_errors
+    test_writes
+    test_nothing_else
+    is "$(fingerprint "$REG")" "$before" 'no request has changed a byte of the registry'
+    test_no_reload
+    test_moving_tag
+    unlike "$(server_log "$SERVER")" '\[([a-z_]+:)?(crit|alert|emerg)\]' 'nothing critical in the log'
+}
