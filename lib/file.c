@@ -90,41 +90,76 @@ int stl_dir_sync(int fd, struct stl_error *err)
     return fsync(fd) ? stl_error_errno(err, "cannot sync a directory") : 0;
 }
 
-static void random_name(char name[40])
+/* Adds 32 random digits and a NUL. */
+static void add_random(char *text)
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char bytes[16];
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
         abort();
-    size_t n = (size_t)sprintf(name, "tmp/");
+    text += strlen(text);
     for (size_t i = 0; i < sizeof bytes; i++) {
-        name[n++] = digits[bytes[i] >> 4];
-        name[n++] = digits[bytes[i] & 15];
+        *text++ = digits[bytes[i] >> 4];
+        *text++ = digits[bytes[i] & 15];
     }
-    name[n] = '\0';
+    *text = '\0';
+}
+
+static void random_name(char name[40])
+{
+    snprintf(name, 40, "tmp/");
+    add_random(name);
+}
+
+static int create_temp(struct stl_temp *temp, struct stl_error *err)
+{
+    temp->fd = openat(temp->root->fd, temp->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return temp->fd < 0 ? stl_error_errno(err, "cannot create a file in tmp/") : 0;
+}
+
+static int set_mode(struct stl_temp *temp, struct stl_error *err)
+{
+    const struct stl_root *root = temp->root;
+    if (fchmod(temp->fd, root->file_mode) == 0 &&
+        (root->group == (gid_t)-1 || fchown(temp->fd, (uid_t)-1, root->group) == 0))
+        return 0;
+    stl_error_errno(err, "cannot set mode and group of a file in tmp/");
+    stl_temp_abort(temp);
+    return -1;
+}
+
+static bool is_locked_by_us(int fd)
+{
+    struct stat st;
+    return flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0;
 }
 
 int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct stl_error *err)
 {
     for (;;) {
-        random_name(temp->name);
-        temp->fd = openat(root->fd, temp->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (temp->fd < 0)
-            return stl_error_errno(err, "cannot create a file in tmp/");
         temp->root = root;
-        struct stat st;
-        if (flock(temp->fd, LOCK_EX | LOCK_NB) == 0 && fstat(temp->fd, &st) == 0 && st.st_nlink > 0)
-            break;
+        random_name(temp->name);
+        if (create_temp(temp, err)) {
+            temp->name[0] = '\0';
+            return -1;
+        }
+        if (is_locked_by_us(temp->fd))
+            return set_mode(temp, err);
         /* A sweeper came between open and flock: take another name. */
         stl_temp_abort(temp);
     }
-    if (fchmod(temp->fd, root->file_mode) ||
-        (root->group != (gid_t)-1 && fchown(temp->fd, (uid_t)-1, root->group))) {
-        stl_error_errno(err, "cannot set mode and group of a file in tmp/");
-        stl_temp_abort(temp);
+}
+
+int stl_temp_begin_in(const struct stl_stage *stage, struct stl_temp *temp, struct stl_error *err)
+{
+    temp->root = stage->root;
+    snprintf(temp->name, sizeof temp->name, "%s/", stage->name);
+    add_random(temp->name);
+    if (create_temp(temp, err)) {
+        temp->name[0] = '\0';
         return -1;
     }
-    return 0;
+    return set_mode(temp, err);
 }
 
 void stl_temp_abort(struct stl_temp *temp)
@@ -135,6 +170,58 @@ void stl_temp_abort(struct stl_temp *temp)
     temp->name[0] = '\0';
     stl_close_fd(&temp->fd);
     temp->fd = -1;
+    errno = saved;
+}
+
+void stl_temp_park(struct stl_temp *temp)
+{
+    stl_close_fd(&temp->fd);
+    temp->fd = -1;
+}
+
+int stl_temp_resume(struct stl_temp *temp, struct stl_error *err)
+{
+    if (temp->fd < 0)
+        temp->fd = openat(temp->root->fd, temp->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    return temp->fd < 0 ? stl_error_errno(err, "cannot open a file in tmp/") : 0;
+}
+
+int stl_temp_open(const struct stl_temp *temp, struct stl_error *err)
+{
+    int fd = openat(temp->root->fd, temp->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? stl_error_errno(err, "cannot open a file in tmp/") : fd;
+}
+
+int stl_stage_begin(const struct stl_root *root, struct stl_stage *stage, struct stl_error *err)
+{
+    for (;;) {
+        stage->root = root;
+        random_name(stage->name);
+        if (mkdirat(root->fd, stage->name, 0700)) {
+            stage->name[0] = '\0';
+            return stl_error_errno(err, "cannot create a folder in tmp/");
+        }
+        stage->fd = openat(root->fd, stage->name, DIRECTORY_FLAGS);
+        if (stage->fd >= 0 && is_locked_by_us(stage->fd))
+            return 0;
+        if (stage->fd < 0 && errno != ENOENT) {
+            stl_error_errno(err, "cannot open a folder in tmp/");
+            stl_stage_end(stage);
+            return -1;
+        }
+        stl_stage_end(stage); /* a sweeper came in between: take another name */
+    }
+}
+
+void stl_stage_end(struct stl_stage *stage)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    int saved = errno;
+    if (stage->name[0])
+        stl_tree_remove(stage->root->fd, stage->name, &ignored);
+    stage->name[0] = '\0';
+    stl_close_fd(&stage->fd);
+    stage->fd = -1;
     errno = saved;
 }
 
@@ -173,14 +260,15 @@ int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, str
 static int sweep_one(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     int tmp = *(int *)context;
+    struct stl_error ignored = STL_ERROR_INIT;
     (void)err;
     if (type == DT_LNK) {
         unlinkat(tmp, name, 0);
         return 0;
     }
     STL_AUTO_CLOSE int fd = openat(tmp, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-        unlinkat(tmp, name, 0);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && unlinkat(tmp, name, 0) && errno == EISDIR)
+        stl_tree_remove(tmp, name, &ignored);
     return 0;
 }
 

@@ -39,7 +39,7 @@ int stl_dir_sync(int fd, struct stl_error *err);
 struct stl_temp {
     const struct stl_root *root;
     int fd; /* open for reading and writing */
-    char name[40];
+    char name[80];
 };
 
 #define STL_TEMP_INIT {NULL, -1, ""}
@@ -52,6 +52,26 @@ int stl_temp_sync(struct stl_temp *temp, struct stl_error *err);
  * Neither syncs the directory. */
 int stl_temp_link(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
+/* A folder in tmp/ for files that wait for each other, more of them than can be open at once: the lock of the folder
+ * protects them all, so a file may be closed (parked) and opened again (resumed). Ending the stage removes
+ * whatever did not get its place. */
+struct stl_stage {
+    const struct stl_root *root;
+    int fd;
+    char name[40];
+};
+
+#define STL_STAGE_INIT {NULL, -1, ""}
+#define STL_AUTO_STAGE __attribute__((cleanup(stl_stage_end)))
+
+int stl_stage_begin(const struct stl_root *root, struct stl_stage *stage, struct stl_error *err);
+void stl_stage_end(struct stl_stage *stage);
+int stl_temp_begin_in(const struct stl_stage *stage, struct stl_temp *temp, struct stl_error *err);
+void stl_temp_park(struct stl_temp *temp);
+int stl_temp_resume(struct stl_temp *temp, struct stl_error *err);
+/* The descriptor of a parked file, for reading only; the caller closes it. */
+int stl_temp_open(const struct stl_temp *temp, struct stl_error *err);
+
 /* Removes what dead writers left in tmp/. */
 int stl_temp_sweep(const struct stl_root *root, struct stl_error *err);
 

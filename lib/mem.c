@@ -86,15 +86,22 @@ static int reserve(struct stl_buf *buf, size_t more)
     return 0;
 }
 
-int stl_buf_add(struct stl_buf *buf, const void *bytes, size_t length)
+char *stl_buf_extend(struct stl_buf *buf, size_t length)
 {
     if (reserve(buf, length))
-        return -1;
-    if (length)
-        memcpy(buf->data + buf->length, bytes, length);
+        return NULL;
+    char *bytes = buf->data + buf->length;
     buf->length += length;
     buf->data[buf->length] = '\0';
-    return 0;
+    return bytes;
+}
+
+int stl_buf_add(struct stl_buf *buf, const void *bytes, size_t length)
+{
+    char *place = stl_buf_extend(buf, length);
+    if (place && length)
+        memcpy(place, bytes, length);
+    return place ? 0 : -1;
 }
 
 int stl_buf_puts(struct stl_buf *buf, const char *text)

@@ -51,6 +51,8 @@ void stl_buf_clear(struct stl_buf *buf);
 /* These fail (-1, errno ENOBUFS) only when the ceiling would be passed. */
 int stl_buf_add(struct stl_buf *buf, const void *bytes, size_t length);
 int stl_buf_puts(struct stl_buf *buf, const char *text);
+/* Makes the buffer `length` bytes longer and returns where they begin, for the caller to fill; NULL as above. */
+char *stl_buf_extend(struct stl_buf *buf, size_t length);
 int stl_buf_printf(struct stl_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

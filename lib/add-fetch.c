@@ -1,0 +1,103 @@
+/* The step that costs: copying blobs, with all cores. */
+#include "add-internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "copy.h"
+#include "pool.h"
+#include "repo.h"
+
+struct fetch {
+    struct add *add;
+    uint32_t *jobs; /* numbers of blobs, the largest first */
+    size_t count;
+    pthread_mutex_t mutex;
+    uint64_t done, total; /* bytes */
+};
+
+static int look_for(struct fetch *fetch, size_t number, struct stl_error *err)
+{
+    struct add *add = fetch->add;
+    const struct stl_digest *digest = &add->graph.blob_digests.items[number];
+    const struct stl_node_blob *blob = &add->graph.blobs[number];
+    STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
+    char text[STL_DIGEST_TEXT_MAX];
+    int64_t size;
+    int found = stl_store_has(add->registry, digest, &size, err);
+    if (found < 0)
+        return -1;
+    stl_digest_format(digest, text);
+    if (found && size != blob->size)
+        return stl_error_set(err, STL_MANIFEST_INVALID, "%s: a manifest says that %s has %lld bytes, it has %lld",
+                             add->source.label, text, (long long)blob->size, (long long)size);
+    add->blobs[number].state = ADD_BLOB_STORED;
+    if (found)
+        return 0;
+    found = stl_images_blob(&add->images, digest, blob->size, &extent, err);
+    if (found < 0)
+        return -1;
+    if (!found && blob->required)
+        return stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN, "%s has no blob %s", add->source.label, text);
+    add->blobs[number].state = found ? ADD_BLOB_WANTED : ADD_BLOB_MISSING;
+    if (!found)
+        return 0;
+    fetch->jobs[fetch->count++] = (uint32_t)number;
+    fetch->total += (uint64_t)blob->size;
+    return 0;
+}
+
+static int larger_first(const void *left, const void *right, void *context)
+{
+    const struct stl_node_blob *blobs = context;
+    int64_t a = blobs[*(const uint32_t *)left].size, b = blobs[*(const uint32_t *)right].size;
+    return (a < b) - (a > b);
+}
+
+static void note_progress(void *context, uint64_t bytes)
+{
+    struct fetch *fetch = context;
+    const struct stl_add_options *options = fetch->add->options;
+    if (!options->progress)
+        return;
+    pthread_mutex_lock(&fetch->mutex);
+    fetch->done += bytes;
+    options->progress(options->progress_context, fetch->done, fetch->total);
+    pthread_mutex_unlock(&fetch->mutex);
+}
+
+static int fetch_blob(void *context, size_t index, struct stl_error *err)
+{
+    struct fetch *fetch = context;
+    struct add *add = fetch->add;
+    size_t number = fetch->jobs[index];
+    struct add_blob *blob = &add->blobs[number];
+    const struct stl_digest *digest = &add->graph.blob_digests.items[number];
+    STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
+    char text[STL_DIGEST_TEXT_MAX];
+    int found = stl_images_blob(&add->images, digest, add->graph.blobs[number].size, &extent, err);
+    if (found == 0)
+        stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN, "it has vanished");
+    if (found <= 0 || stl_temp_begin_in(&add->stage, &blob->temp, err) ||
+        stl_copy_blob(&extent, digest, &blob->temp, note_progress, fetch, err))
+        return stl_error_context(err, "%s: blob %s", add->source.label, stl_digest_format(digest, text));
+    stl_temp_park(&blob->temp);
+    blob->state = ADD_BLOB_STAGED;
+    return 0;
+}
+
+int stl_add_fetch(struct add *add, struct stl_error *err)
+{
+    struct stl_graph *graph = &add->graph;
+    STL_AUTO_FREE uint32_t *jobs = stl_alloc(graph->blob_digests.count * sizeof *jobs);
+    struct fetch fetch = {.add = add, .jobs = jobs};
+    add->blobs = stl_alloc(graph->blob_digests.count * sizeof *add->blobs);
+    for (size_t i = 0; i < graph->blob_digests.count; i++)
+        if (look_for(&fetch, i, err))
+            return -1;
+    qsort_r(jobs, fetch.count, sizeof *jobs, larger_first, graph->blobs);
+    pthread_mutex_init(&fetch.mutex, NULL);
+    int result = stl_pool_run(stl_pool_cores(), fetch.count, fetch_blob, &fetch, err);
+    pthread_mutex_destroy(&fetch.mutex);
+    return result;
+}

@@ -1,0 +1,45 @@
+/*
+ * The steps of stl_add(), for lib/add*.c only. Each file is one step; they share struct add.
+ */
+#ifndef STL_ADD_INTERNAL_H
+#define STL_ADD_INTERNAL_H
+
+#include <pthread.h>
+
+#include "add.h"
+#include "graph.h"
+#include "targets.h"
+
+#define STL_NO_NODE ((size_t)-1)
+
+enum add_blob_state {
+    ADD_BLOB_STORED,  /* it was in the store when we came */
+    ADD_BLOB_WANTED,  /* to be copied */
+    ADD_BLOB_STAGED,  /* copied and checked, in the stage */
+    ADD_BLOB_PLACED,  /* put into the store by us */
+    ADD_BLOB_MISSING, /* nowhere, and need not be */
+};
+
+struct add_blob {
+    enum add_blob_state state;
+    struct stl_temp temp; /* parked, while it is staged */
+};
+
+struct add {
+    const struct stl_registry *registry;
+    const struct stl_add_options *options;
+    struct stl_stage stage;
+    struct stl_source source;
+    struct stl_images images;
+    struct stl_targets targets;
+    struct stl_graph graph;
+    size_t *roots;          /* for each image: its manifest's number, or STL_NO_NODE: not to be added */
+    struct add_blob *blobs; /* for each blob of the graph */
+};
+
+/* Copies and checks the blobs that the store has not got. */
+int stl_add_fetch(struct add *add, struct stl_error *err);
+/* Gives everything its place. */
+int stl_add_place(struct add *add, struct stl_add_report *report, struct stl_error *err);
+
+#endif

@@ -1,0 +1,134 @@
+#include "add-internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform.h"
+
+/* What each image refers to, found out when first asked for: that takes reading its manifest. */
+struct subjects {
+    bool *known, *has;
+    struct stl_digest *digests;
+};
+
+static void subjects_clear(struct subjects *subjects)
+{
+    free(subjects->known);
+    free(subjects->has);
+    free(subjects->digests);
+}
+
+/* A manifest that cannot be read is of no importance unless it was chosen, and then it will be read again. */
+static bool find_subject(const struct add *add, struct subjects *subjects, size_t i)
+{
+    const struct stl_image *image = &add->images.items[i];
+    if (subjects->known[i])
+        return subjects->has[i];
+    subjects->known[i] = true;
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (stl_graph_read(&add->graph, &image->digest, image->size, image->media_type, &bytes, &manifest, &ignored))
+        return false;
+    subjects->has[i] = manifest.has_subject;
+    subjects->digests[i] = manifest.subject;
+    return manifest.has_subject;
+}
+
+static int choose_targets(struct add *add, struct subjects *subjects, struct stl_error *err)
+{
+    const struct stl_images *images = &add->images;
+    STL_AUTO_FREE bool *is_referrer = stl_alloc(images->count);
+    for (size_t i = 0; images->count > 1 && i < images->count; i++) {
+        const struct stl_image *image = &images->items[i];
+        bool named = image->ref || image->tag || image->name_count > 0;
+        is_referrer[i] = !named && find_subject(add, subjects, i);
+    }
+    return stl_targets_choose(&add->targets, images, is_referrer, add->options, err);
+}
+
+static int add_root(struct add *add, size_t i, struct stl_error *err)
+{
+    const struct stl_image *image = &add->images.items[i];
+    struct stl_digest digest = image->digest;
+    int64_t size = image->size;
+    STL_AUTO_FREE char *found = NULL;
+    if (add->options->platform &&
+        stl_platform_find(&add->graph, image, add->options->platform, &digest, &size, &found, err))
+        return -1;
+    return stl_graph_add(&add->graph, &digest, size, found ? found : image->media_type, &add->roots[i], err);
+}
+
+/* Referrers may have referrers. */
+static int add_referrers(struct add *add, struct subjects *subjects, struct stl_error *err)
+{
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < add->images.count; i++) {
+            const struct stl_image *image = &add->images.items[i];
+            size_t ignored;
+            if (add->roots[i] != STL_NO_NODE || !find_subject(add, subjects, i) ||
+                !stl_digestset_find(&add->graph.manifests, &subjects->digests[i], &ignored))
+                continue;
+            if (stl_graph_add(&add->graph, &image->digest, image->size, image->media_type, &add->roots[i], err))
+                return -1;
+            more = true;
+        }
+    }
+    return 0;
+}
+
+static int build_graph(struct add *add, struct stl_error *err)
+{
+    size_t count = add->images.count;
+    __attribute__((cleanup(subjects_clear))) struct subjects subjects = {
+        stl_alloc(count), stl_alloc(count), stl_alloc(count * sizeof *subjects.digests)};
+    add->graph.images = &add->images;
+    add->graph.manifest_size_max = add->registry->settings.push.manifest_size;
+    add->graph.sparse = add->registry->settings.push.sparse_indexes;
+    if (choose_targets(add, &subjects, err))
+        return -1;
+    add->roots = stl_alloc(count * sizeof *add->roots);
+    for (size_t i = 0; i < count; i++)
+        add->roots[i] = STL_NO_NODE;
+    for (size_t i = 0; i < add->targets.count; i++) {
+        size_t image = add->targets.items[i].image;
+        if (add->roots[image] == STL_NO_NODE && add_root(add, image, err))
+            return -1;
+    }
+    return add_referrers(add, &subjects, err);
+}
+
+static void add_clear(struct add *add)
+{
+    free(add->blobs);
+    free(add->roots);
+    stl_graph_clear(&add->graph);
+    stl_targets_clear(&add->targets);
+    stl_images_clear(&add->images);
+    stl_source_close(&add->source);
+    stl_stage_end(&add->stage);
+}
+
+int stl_add(const struct stl_registry *registry, int fd, const char *label, const struct stl_add_options *options,
+            struct stl_add_report *report, struct stl_error *err)
+{
+    __attribute__((cleanup(add_clear))) struct add add = {
+        .registry = registry, .options = options, .stage = STL_STAGE_INIT, .source = STL_SOURCE_INIT};
+    STL_AUTO_CLOSE int input = fd;
+    *report = (struct stl_add_report){0};
+    if (stl_temp_sweep(&registry->root, err) || stl_stage_begin(&registry->root, &add.stage, err))
+        return -1;
+    input = -1;
+    if (stl_source_open(&add.source, fd, label, registry, &add.stage, err) ||
+        stl_images_read(&add.images, &add.source, options->format, err) || build_graph(&add, err) ||
+        stl_add_fetch(&add, err) || stl_add_place(&add, report, err))
+        return -1;
+    return 0;
+}
+
+void stl_add_report_clear(struct stl_add_report *report)
+{
+    free(report->items);
+    *report = (struct stl_add_report){0};
+}
