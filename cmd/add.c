@@ -1,19 +1,222 @@
-#include "cmd.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-static const struct cmd_option options[] = {{0}};
+#include "add.h"
+#include "cmd.h"
+#include "json.h"
+
+enum { OPTION_REF = 256, OPTION_PLATFORM, OPTION_PREFIX };
+
+struct arguments {
+    const char *registry, *source;
+    bool quiet, json;
+    struct stl_platform platform;
+    struct stl_image_name *names;
+    struct stl_add_options options;
+};
+
+static const struct {
+    const char *prefix;
+    enum stl_format format;
+} formats[] = {
+    {"oci:", STL_FORMAT_OCI},
+    {"oci-archive:", STL_FORMAT_OCI},
+    {"docker-archive:", STL_FORMAT_DOCKER},
+    {"dir:", STL_FORMAT_DIR},
+};
+
+static int parse_options(const struct cmd_command *command, int argc, char **argv, struct arguments *arguments,
+                         struct stl_error *err)
+{
+    struct stl_add_options *options = &arguments->options;
+    int key;
+    while ((key = cmd_next_option(command, argc, argv)) != -1) {
+        if (key == 'r')
+            arguments->registry = optarg;
+        else if (key == 'q')
+            arguments->quiet = true;
+        else if (key == 'j')
+            arguments->json = true;
+        else if (key == OPTION_REF)
+            options->ref = optarg;
+        else if (key == OPTION_PREFIX)
+            options->prefix = optarg;
+        else if (stl_platform_parse(optarg, &arguments->platform, err))
+            return -1;
+        else
+            options->platform = &arguments->platform;
+    }
+    return 0;
+}
+
+/* NAME[:TAG] of the command line. */
+static int parse_names(int count, char **texts, struct arguments *arguments, struct stl_error *err)
+{
+    arguments->names = stl_alloc((size_t)count * sizeof *arguments->names);
+    arguments->options.names = arguments->names;
+    for (int i = 0; i < count; i++) {
+        struct stl_image_name *name = &arguments->names[arguments->options.name_count++];
+        if (stl_image_name_parse(texts[i], name, err))
+            return -1;
+        if (name->has_digest)
+            return stl_error_set(err, STL_USAGE, "%s: a digest cannot be chosen, it follows from the content",
+                                 texts[i]);
+    }
+    struct stl_name prefix;
+    if (arguments->options.prefix && stl_name_parse(arguments->options.prefix, &prefix, err))
+        return stl_error_context(err, "--prefix");
+    return 0;
+}
+
+/* Opens PATH[:REF]. A path may hold colons, so the longest that exists counts. Sets *ref to what follows it. */
+static int open_path(const char *path, const char **ref, struct stl_error *err)
+{
+    STL_AUTO_FREE char *copy = stl_strdup(path);
+    for (;;) {
+        int fd = open(copy, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0) {
+            const char *rest = path + strlen(copy);
+            if (*rest)
+                *ref = rest + 1;
+            return fd;
+        }
+        char *colon = strrchr(copy, ':');
+        if ((errno != ENOENT && errno != ENAMETOOLONG) || !colon)
+            break;
+        *colon = '\0';
+    }
+    return stl_error_errno(err, "cannot open %s", path);
+}
+
+static int open_source(struct arguments *arguments, struct stl_error *err)
+{
+    struct stl_add_options *options = &arguments->options;
+    const char *path = arguments->source, *ref = NULL;
+    if (!strcmp(path, "-"))
+        return dup(STDIN_FILENO);
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        size_t length = strlen(formats[i].prefix);
+        if (!strncmp(path, formats[i].prefix, length)) {
+            options->format = formats[i].format;
+            path += length;
+            break;
+        }
+    }
+    arguments->source = path;
+    int fd = open_path(path, &ref, err);
+    if (fd >= 0 && ref && options->ref) {
+        close(fd);
+        return stl_error_set(err, STL_USAGE, "give the ref once: in SOURCE or with --ref");
+    }
+    if (ref)
+        options->ref = ref;
+    return fd;
+}
+
+static void print_text(const struct stl_add_report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const struct stl_added *item = &report->items[i];
+        char digest[STL_DIGEST_TEXT_MAX], size[CMD_SIZE_TEXT_MAX];
+        printf("%s %s:%s %s", item->changed ? "added" : "unchanged", item->name.text, item->tag.text,
+               stl_digest_format(&item->digest, digest));
+        if (item->changed)
+            printf(" (%zu blob%s, %s new)", item->blobs, item->blobs == 1 ? "" : "s",
+                   cmd_format_size(item->new_bytes, size));
+        putchar('\n');
+    }
+}
+
+static void print_json(const struct stl_add_report *report)
+{
+    STL_AUTO_JSON struct json_object *document = json_object_new_object();
+    struct json_object *images = json_object_new_array();
+    json_object_object_add(document, "images", images);
+    for (size_t i = 0; i < report->count; i++) {
+        const struct stl_added *item = &report->items[i];
+        char digest[STL_DIGEST_TEXT_MAX];
+        struct json_object *image = json_object_new_object();
+        json_object_object_add(image, "name", json_object_new_string(item->name.text));
+        json_object_object_add(image, "tag", json_object_new_string(item->tag.text));
+        json_object_object_add(image, "digest", json_object_new_string(stl_digest_format(&item->digest, digest)));
+        json_object_object_add(image, "changed", json_object_new_boolean(item->changed));
+        json_object_object_add(image, "blobs", json_object_new_int64((int64_t)item->blobs));
+        json_object_object_add(image, "newBytes", json_object_new_int64((int64_t)item->new_bytes));
+        json_object_array_add(images, image);
+    }
+    puts(stl_json_text(document));
+}
+
+static int add(struct arguments *arguments, struct stl_error *err)
+{
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    struct stl_add_report report;
+    struct cmd_progress progress;
+    if (cmd_open_registry(&registry, arguments->registry, err))
+        return -1;
+    int fd = open_source(arguments, err);
+    if (fd < 0)
+        return -1;
+    cmd_progress_begin(&progress, "adding", arguments->quiet);
+    arguments->options.progress = progress.shown ? cmd_progress_update : NULL;
+    arguments->options.progress_context = &progress;
+    const char *label = !strcmp(arguments->source, "-") ? "standard input" : arguments->source;
+    int result = stl_add(&registry, fd, label, &arguments->options, &report, err);
+    cmd_progress_end(&progress);
+    if (result)
+        return -1;
+    if (arguments->json)
+        print_json(&report);
+    else if (!arguments->quiet)
+        print_text(&report);
+    stl_add_report_clear(&report);
+    return 0;
+}
 
 static int run(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    return 1;
+    struct stl_error err = STL_ERROR_INIT;
+    struct arguments arguments = {0};
+    if (parse_options(&cmd_add, argc, argv, &arguments, &err))
+        return cmd_fail(&err);
+    if (optind == argc)
+        return cmd_usage(&cmd_add, "which SOURCE?");
+    arguments.source = argv[optind];
+    int result = parse_names(argc - optind - 1, argv + optind + 1, &arguments, &err) || add(&arguments, &err);
+    free(arguments.names);
+    return result ? cmd_fail(&err) : 0;
 }
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {OPTION_REF, "ref", "REF", "Only the image that the source calls REF, or that has this digest"},
+    {OPTION_PLATFORM, "platform", "OS/ARCH[/VARIANT]",
+     "Of an image for several platforms, only this one: its manifest gets the tag, as it is"},
+    {OPTION_PREFIX, "prefix", "NAME", "Put NAME/ in front of every image name"},
+    CMD_OPTION_QUIET,
+    CMD_OPTION_JSON,
+    {0},
+};
 
 const struct cmd_command cmd_add = {
     .name = "add",
     .run = run,
     .arguments = "SOURCE [NAME[:TAG]...]",
     .summary = "Add images from a layout or an archive",
-    .description = "",
+    .description =
+        "SOURCE is oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE, dir:DIR, any of these without the "
+        "prefix, or - for an archive on standard input. Archives may be plain or compressed with gzip, zstd or xz.\n\n"
+        "All images of the source are added, under the names that the source gives them, without the registry host "
+        "in front. A NAME on the command line is used instead; without a TAG the source's tag counts, or else latest. "
+        "Signatures and other referrers come along. Every byte stays as it is, and so do the digests.\n\n"
+        "Nothing changes before everything has been checked. What the registry has is not read again, so a command "
+        "that was interrupted is simply repeated.",
     .options = options,
+    .examples = "stillage add oci:layout app:1.0          the image of an OCI layout\n"
+                "docker save app | stillage add -        what docker has\n"
+                "stillage add images.tar.gz --prefix mirror   everything in an archive, below mirror/",
 };
