@@ -117,13 +117,17 @@ static int create_temp(struct stl_temp *temp, struct stl_error *err)
     return temp->fd < 0 ? stl_error_errno(err, "cannot create a file in tmp/") : 0;
 }
 
-static int set_mode(struct stl_temp *temp, struct stl_error *err)
+static int set_mode(const struct stl_root *root, int fd, struct stl_error *err)
 {
-    const struct stl_root *root = temp->root;
-    if (fchmod(temp->fd, root->file_mode) == 0 &&
-        (root->group == (gid_t)-1 || fchown(temp->fd, (uid_t)-1, root->group) == 0))
+    if (fchmod(fd, root->file_mode) || (root->group != (gid_t)-1 && fchown(fd, (uid_t)-1, root->group)))
+        return stl_error_errno(err, "cannot set mode and group of a new file");
+    return 0;
+}
+
+static int set_mode_or_abort(struct stl_temp *temp, struct stl_error *err)
+{
+    if (set_mode(temp->root, temp->fd, err) == 0)
         return 0;
-    stl_error_errno(err, "cannot set mode and group of a file in tmp/");
     stl_temp_abort(temp);
     return -1;
 }
@@ -144,7 +148,7 @@ int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct st
             return -1;
         }
         if (is_locked_by_us(temp->fd))
-            return set_mode(temp, err);
+            return set_mode_or_abort(temp, err);
         /* A sweeper came between open and flock: take another name. */
         stl_temp_abort(temp);
     }
@@ -159,7 +163,17 @@ int stl_temp_begin_in(const struct stl_stage *stage, struct stl_temp *temp, stru
         temp->name[0] = '\0';
         return -1;
     }
-    return set_mode(temp, err);
+    return set_mode_or_abort(temp, err);
+}
+
+int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, const char *name,
+                   struct stl_error *err)
+{
+    if (set_mode(root, fd, err))
+        return -1;
+    *temp = (struct stl_temp){.root = root, .fd = fd};
+    snprintf(temp->name, sizeof temp->name, "%s", name);
+    return 0;
 }
 
 void stl_temp_abort(struct stl_temp *temp)

@@ -39,13 +39,17 @@ int stl_dir_sync(int fd, struct stl_error *err);
 struct stl_temp {
     const struct stl_root *root;
     int fd; /* open for reading and writing */
-    char name[80];
+    char name[80]; /* below the root; "" once the file has its place */
 };
 
 #define STL_TEMP_INIT {NULL, -1, ""}
 #define STL_AUTO_TEMP __attribute__((cleanup(stl_temp_abort)))
 
 int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct stl_error *err);
+/* Treats a file that was written elsewhere in the registry as one of tmp/, and gives it the mode and group that
+ * published files have. On error `fd` stays the caller's. */
+int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, const char *name,
+                   struct stl_error *err);
 void stl_temp_abort(struct stl_temp *temp);
 int stl_temp_sync(struct stl_temp *temp, struct stl_error *err);
 /* Gives the file its place. stl_temp_link() returns 1 if the name exists already: it is left as it is.

@@ -109,6 +109,8 @@ static int check_descriptor(const struct stl_repo *repo, const struct stl_descri
     if (found < 0)
         return -1;
     stl_digest_format(&descriptor->digest, text);
+    if (!found && how->allow_missing_blobs && descriptor->role != STL_ROLE_MANIFEST)
+        return 0;
     if (!found)
         return stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN, "the manifest refers to %s %s, which is not in "
                              "repository '%s': push it first", descriptor->role == STL_ROLE_MANIFEST ? "manifest" :

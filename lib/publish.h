@@ -22,6 +22,7 @@ struct stl_publish {
     const struct stl_tag *tags;
     size_t tag_count;
     bool allow_missing_children; /* an index may come before its manifests */
+    bool allow_missing_blobs;    /* an image may come before its blobs */
     stl_tag_guard *guard;        /* or NULL */
     void *guard_context;
 };

@@ -28,6 +28,7 @@ static int read_push(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
         {"manifest-size", stl_yaml_size, offsetof(S, push.manifest_size)},
         {"upload-expiry", stl_yaml_duration, offsetof(S, push.upload_expiry)},
         {"sparse-indexes", stl_yaml_bool, offsetof(S, push.sparse_indexes)},
+        {"sparse-images", stl_yaml_bool, offsetof(S, push.sparse_images)},
         {"delete-tags", stl_yaml_bool, offsetof(S, push.delete_tags)},
         {"delete-manifests", stl_yaml_bool, offsetof(S, push.delete_manifests)},
         {"delete-blobs", stl_yaml_bool, offsetof(S, push.delete_blobs)},

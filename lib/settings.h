@@ -21,6 +21,7 @@ struct stl_settings {
         int64_t manifest_size; /* bytes */
         int64_t upload_expiry; /* seconds */
         bool sparse_indexes;   /* an index may be pushed before its manifests */
+        bool sparse_images;    /* an image may be pushed before its blobs */
         bool delete_tags, delete_manifests, delete_blobs;
     } push;
 };

@@ -1,0 +1,222 @@
+/* Manifests and tags: read, push, delete (distribution-spec, "Pushing Manifests", "Content Management"). */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "publish.h"
+#include "route.h"
+
+enum { TAGS_MAX = 100 };
+
+/* --- conditions (RFC 9110, section 13.1) ------------------------------------------------------------------ */
+
+/* Whether one entity tag of an If-Match is that of the manifest: the digest, or what nginx or Apache make of time and
+ * size if they serve the file with their own. */
+static bool is_etag(const char *tag, size_t length, const char *digest, const struct stat *st)
+{
+    char forms[3][STL_DIGEST_TEXT_MAX];
+    uint64_t microseconds = (uint64_t)st->st_mtim.tv_sec * 1000000 + (uint64_t)st->st_mtim.tv_nsec / 1000;
+    snprintf(forms[0], sizeof forms[0], "%s", digest);
+    snprintf(forms[1], sizeof forms[1], "%" PRIx64 "-%" PRIx64, (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_size);
+    snprintf(forms[2], sizeof forms[2], "%" PRIx64 "-%" PRIx64, (uint64_t)st->st_size, microseconds);
+    for (int i = 0; i < 3; i++)
+        if (strlen(forms[i]) == length && !memcmp(forms[i], tag, length))
+            return true;
+    return false;
+}
+
+/* `weak`: whether W/"..." counts as well. */
+static bool has_etag(const char *list, bool weak, const char *digest, const struct stat *st)
+{
+    for (const char *p = list; *p;) {
+        p += strspn(p, " \t,");
+        bool is_weak = p[0] == 'W' && p[1] == '/';
+        p += is_weak ? 2 : 0;
+        const char *end = *p == '"' ? strchr(p + 1, '"') : NULL;
+        if (!end)
+            return false;
+        if ((weak || !is_weak) && is_etag(p + 1, (size_t)(end - p - 1), digest, st))
+            return true;
+        p = end + 1;
+    }
+    return false;
+}
+
+/* The guard of the tags: what the request expects of the tag it names. */
+static int check_conditions(void *context, const struct stl_repo *repo, const struct stl_tag *tag,
+                            const struct stl_digest *current, const struct stl_digest *wanted, struct stl_error *err)
+{
+    const struct request *request = context;
+    char path[STL_PATH_MAX], digest[STL_DIGEST_TEXT_MAX] = "";
+    struct stat st = {0};
+    (void)wanted;
+    if (strcmp(tag->text, request->reference))
+        return 0; /* named by a parameter */
+    if (current) {
+        snprintf(path, sizeof path, "manifests/%s", stl_digest_format(current, digest));
+        if (fstatat(repo->fd, path, &st, 0))
+            return stl_error_errno(err, "cannot look at %s", path);
+    }
+    const char *match = request->if_match, *none = request->if_none_match;
+    if (match && !(current && (!strcmp(match, "*") || has_etag(match, false, digest, &st))))
+        return stl_error_set(err, STL_PRECONDITION_FAILED, "If-Match: tag '%s' %s%s", tag->text,
+                             current ? "points to " : "does not exist", digest);
+    if (none && current && (!strcmp(none, "*") || has_etag(none, true, digest, &st)))
+        return stl_error_set(err, STL_PRECONDITION_FAILED, "If-None-Match: tag '%s' points to %s", tag->text, digest);
+    return 0;
+}
+
+/* --- reading ---------------------------------------------------------------------------------------------- */
+
+int serve_manifest(struct exchange *exchange, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_reference reference;
+    struct stl_digest digest;
+    struct stl_media_type type;
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    struct stat st;
+    if (stl_reference_parse(exchange->request.reference, &reference, err) ||
+        stl_repo_open(&repo, exchange->registry, &exchange->request.name, err) ||
+        stl_reference_resolve(&repo, &reference, &digest, err) || stl_manifest_type(&repo, &digest, &type, err))
+        return -1;
+    snprintf(path, sizeof path, "manifests/%s", stl_digest_format(&digest, text));
+    STL_AUTO_CLOSE int fd = openat(repo.fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        return stl_error_set(err, STL_MANIFEST_UNKNOWN, "repository '%s' has no manifest '%s'", repo.name.text, text);
+    if (fd < 0 || fstat(fd, &st))
+        return stl_error_errno(err, "cannot open %s", path);
+    response_header(&exchange->response, "Docker-Content-Digest", "%s", text);
+    response_header(&exchange->response, "ETag", "\"%s\"", text);
+    send_file(exchange, fd, st.st_size, type.text);
+    return 0;
+}
+
+/* --- pushing ---------------------------------------------------------------------------------------------- */
+
+static int too_large(int64_t limit, struct stl_error *err)
+{
+    return stl_error_set(err, STL_MANIFEST_TOO_LARGE, "a manifest may have at most %lld bytes in this registry",
+                         (long long)limit);
+}
+
+static int read_manifest(struct exchange *exchange, struct stl_buf *bytes, struct stl_error *err)
+{
+    struct request *request = &exchange->request;
+    int64_t limit = exchange->registry->settings.push.manifest_size;
+    char chunk[16384];
+    size_t n;
+    bytes->ceiling = (size_t)limit;
+    if (request->length > limit)
+        return too_large(limit, err);
+    while ((n = request_read(request, chunk, sizeof chunk)) > 0)
+        if (stl_buf_add(bytes, chunk, n))
+            return too_large(limit, err);
+    return request->cut ? request_cut_error(request, err) : 0;
+}
+
+/* A body that has not the digest of the path is that error, and not the one of its being no manifest. */
+static int parse_manifest(const struct request *request, const struct stl_reference *reference,
+                          const struct stl_buf *bytes, struct stl_manifest *manifest, struct stl_error *err)
+{
+    struct stl_digest found;
+    char text[STL_DIGEST_TEXT_MAX];
+    const char *data = bytes->data ? bytes->data : "";
+    enum stl_algorithm algorithm = reference->is_digest ? reference->digest.algorithm : STL_SHA256;
+    stl_digest_of(algorithm, data, bytes->length, &found);
+    if (reference->is_digest && !stl_digest_equal(&found, &reference->digest))
+        return stl_error_set(err, STL_DIGEST_INVALID, "the manifest of %zu bytes has digest %s", bytes->length,
+                             stl_digest_format(&found, text));
+    return stl_manifest_parse(manifest, data, bytes->length, request->content_type, algorithm, err);
+}
+
+/* The tag of the path, and those of the parameters. Returns their number or -1. */
+static int collect_tags(const struct request *request, const struct stl_reference *reference,
+                        struct stl_tag tags[TAGS_MAX + 1], struct stl_error *err)
+{
+    int count = 0;
+    size_t position = 0;
+    if (!reference->is_digest)
+        tags[count++] = reference->tag;
+    for (const char *text; (text = request_query_next(request, "tag", &position)) != NULL; count++) {
+        if (count >= TAGS_MAX)
+            return stl_error_set(err, STL_URI_TOO_LONG, "more than %d tags in one request", TAGS_MAX);
+        if (stl_tag_parse(text, &tags[count], err))
+            return -1;
+    }
+    return count;
+}
+
+static void send_published(struct exchange *exchange, const struct stl_manifest *manifest, const struct stl_tag *tags,
+                           int count)
+{
+    const struct request *request = &exchange->request;
+    struct response *response = &exchange->response;
+    char text[STL_DIGEST_TEXT_MAX];
+    stl_digest_format(&manifest->digest, text);
+    response_header(response, "Location", "/v2/%s/manifests/%s", request->name.text, text);
+    response_header(response, "Docker-Content-Digest", "%s", text);
+    response_header(response, "ETag", "\"%s\"", text);
+    for (int i = 0; i < count && request_query(request, "tag"); i++)
+        response_header(response, "OCI-Tag", "%s", tags[i].text);
+    if (manifest->has_subject)
+        response_header(response, "OCI-Subject", "%s", stl_digest_format(&manifest->subject, text));
+    response_send(response, 201, NULL, NULL, 0);
+}
+
+int put_manifest(struct exchange *exchange, struct stl_error *err)
+{
+    struct request *request = &exchange->request;
+    struct stl_reference reference;
+    struct stl_tag tags[TAGS_MAX + 1];
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    if (stl_reference_parse(request->reference, &reference, err))
+        return -1;
+    int count = collect_tags(request, &reference, tags, err);
+    if (count < 0 || read_manifest(exchange, &bytes, err) ||
+        parse_manifest(request, &reference, &bytes, &manifest, err) ||
+        stl_repo_make(&repo, exchange->registry, &request->name, err))
+        return -1;
+    const struct stl_settings *settings = &exchange->registry->settings;
+    struct stl_publish how = {
+        .tags = tags,
+        .tag_count = (size_t)count,
+        .allow_missing_children = settings->push.sparse_indexes,
+        .allow_missing_blobs = settings->push.sparse_images,
+        .guard = check_conditions,
+        .guard_context = request,
+    };
+    if (stl_publish_manifest(&repo, &manifest, bytes.data, &how, err))
+        return -1;
+    send_published(exchange, &manifest, tags, count);
+    return 0;
+}
+
+/* --- deleting --------------------------------------------------------------------------------------------- */
+
+int delete_manifest(struct exchange *exchange, struct stl_error *err)
+{
+    const struct stl_settings *settings = &exchange->registry->settings;
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_reference reference;
+    if (stl_reference_parse(exchange->request.reference, &reference, err))
+        return -1;
+    if (reference.is_digest ? !settings->push.delete_manifests : !settings->push.delete_tags) {
+        route_allow(exchange, "DELETE");
+        return stl_error_set(err, STL_UNSUPPORTED, "this registry does not let %s be deleted",
+                             reference.is_digest ? "manifests" : "tags");
+    }
+    if (stl_repo_open(&repo, exchange->registry, &exchange->request.name, err) ||
+        (reference.is_digest ? stl_manifest_delete(&repo, &reference.digest, err)
+                             : stl_tag_delete(&repo, &reference.tag, err)))
+        return -1;
+    response_send(&exchange->response, 202, NULL, NULL, 0);
+    return 0;
+}

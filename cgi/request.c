@@ -1,0 +1,189 @@
+#include "request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+enum {
+    URI_MAX = 65536,
+    PARAMETERS_MAX = 128,
+};
+
+static const char *get(const struct channel *channel, const char *name)
+{
+    size_t length = strlen(name);
+    for (char *const *p = channel->parameters; *p; p++)
+        if (!strncmp(*p, name, length) && (*p)[length] == '=')
+            return *p + length + 1;
+    return NULL;
+}
+
+static const char *get_filled(const struct channel *channel, const char *name)
+{
+    const char *value = get(channel, name);
+    return value && *value ? value : NULL;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Every valid address is printable ASCII. */
+static bool is_clean(const char *text)
+{
+    while (*text > 0x20 && *text < 0x7f)
+        text++;
+    return *text == '\0';
+}
+
+/* Decodes in place. `plain` is a character that may not be encoded, NUL if all may. */
+static bool decode(char *text, char plain)
+{
+    char *out = text;
+    for (const char *in = text; *in; in++) {
+        if (*in != '%') {
+            *out++ = *in;
+            continue;
+        }
+        int high = hex_value(in[1]), low = high < 0 ? -1 : hex_value(in[2]);
+        if (low < 0 || (high << 4 | low) == '\0' || (high << 4 | low) == plain)
+            return false;
+        *out++ = (char)(high << 4 | low);
+        in += 2;
+    }
+    *out = '\0';
+    return is_clean(text);
+}
+
+/* '+' stays what it is: media types have it, and no value has a space. */
+static int parse_query(struct request *request, struct stl_error *err)
+{
+    char *save = NULL;
+    for (char *part = strtok_r(request->arguments, "&", &save); part; part = strtok_r(NULL, "&", &save)) {
+        if (request->query_count == PARAMETERS_MAX)
+            return stl_error_set(err, STL_URI_TOO_LONG, "the query has more than %d parameters", PARAMETERS_MAX);
+        char *value = strchr(part, '=');
+        if (value)
+            *value++ = '\0';
+        if (!decode(part, '\0') || (value && !decode(value, '\0')))
+            return stl_error_set(err, STL_INVALID, "the query has characters that no parameter has");
+        stl_grow(request->query, request->query_count);
+        request->query[request->query_count++] = (struct parameter){part, value ? value : ""};
+    }
+    return 0;
+}
+
+static int parse_uri(struct request *request, struct stl_error *err)
+{
+    const char *raw = get_filled(request->channel, "REQUEST_URI");
+    const char *script = get(request->channel, "SCRIPT_NAME"), *info = get(request->channel, "PATH_INFO");
+    const char *query = get(request->channel, "QUERY_STRING");
+    bool encoded = raw != NULL;
+    size_t length = raw ? strcspn(raw, "?#") : 0;
+    if (raw ? strlen(raw) > URI_MAX
+            : strlen(script ? script : "") + strlen(info ? info : "") + strlen(query ? query : "") > URI_MAX)
+        return stl_error_set(err, STL_URI_TOO_LONG, "the address is longer than %d bytes", URI_MAX);
+    if (raw) {
+        request->uri = stl_strndup(raw, length);
+        request->arguments = stl_strdup(raw[length] == '?' ? raw + length + 1 : "");
+    } else {
+        request->uri = stl_sprintf("%s%s", script ? script : "", info ? info : "");
+        request->arguments = stl_strdup(query ? query : "");
+    }
+    request->path = request->uri;
+    if (encoded ? !decode(request->path, '/') : !is_clean(request->path))
+        return stl_error_set(err, STL_NAME_INVALID,
+                             "the path has characters that no address of the registry has, or an encoded slash");
+    return parse_query(request, err);
+}
+
+static int parse_length(struct request *request, struct stl_error *err)
+{
+    const char *text = get_filled(request->channel, "CONTENT_LENGTH");
+    request->length = -1;
+    if (!text)
+        return 0;
+    size_t digits = strspn(text, "0123456789");
+    errno = 0;
+    long long length = strtoll(text, NULL, 10);
+    if (text[digits] || errno)
+        return stl_error_set(err, STL_SIZE_INVALID, "Content-Length '%.40s' is not a number of bytes", text);
+    request->length = length;
+    return 0;
+}
+
+int request_init(struct request *request, struct channel *channel, struct stl_error *err)
+{
+    const char *method = get(channel, "REQUEST_METHOD");
+    *request = (struct request){
+        .channel = channel,
+        .registry = get_filled(channel, "STILLAGE_REGISTRY"),
+        .method = method ? method : "",
+        .content_type = get_filled(channel, "CONTENT_TYPE"),
+        .content_range = get_filled(channel, "HTTP_CONTENT_RANGE"),
+        .if_match = get_filled(channel, "HTTP_IF_MATCH"),
+        .if_none_match = get_filled(channel, "HTTP_IF_NONE_MATCH"),
+    };
+    return parse_uri(request, err) || parse_length(request, err) ? -1 : 0;
+}
+
+void request_clear(struct request *request)
+{
+    free(request->query);
+    free(request->uri);
+    free(request->arguments);
+}
+
+const char *request_query_next(const struct request *request, const char *key, size_t *position)
+{
+    while (*position < request->query_count) {
+        const struct parameter *parameter = &request->query[(*position)++];
+        if (!strcmp(parameter->key, key))
+            return parameter->value;
+    }
+    return NULL;
+}
+
+const char *request_query(const struct request *request, const char *key)
+{
+    size_t position = 0;
+    return request_query_next(request, key, &position);
+}
+
+size_t request_read(struct request *request, void *bytes, size_t size)
+{
+    if (request->length >= 0 && (uint64_t)(request->length - request->received) < size)
+        size = (size_t)(request->length - request->received);
+    if (request->ended || size == 0)
+        return 0;
+    ssize_t n = request->channel->read(request->channel->context, bytes, size);
+    if (n <= 0) {
+        request->ended = true;
+        request->cut = n < 0 || request->length >= 0;
+        return 0;
+    }
+    request->received += n;
+    return (size_t)n;
+}
+
+bool request_is_whole(const struct request *request)
+{
+    if (request->length >= 0)
+        return request->received == request->length;
+    return request->ended && !request->cut && request->channel->framed;
+}
+
+int request_cut_error(const struct request *request, struct stl_error *err)
+{
+    if (request->length < 0)
+        return stl_error_set(err, STL_SIZE_INVALID, "the body broke off after %lld bytes",
+                             (long long)request->received);
+    return stl_error_set(err, STL_SIZE_INVALID, "the body ended after %lld of the %lld bytes of Content-Length",
+                         (long long)request->received, (long long)request->length);
+}

@@ -1,0 +1,105 @@
+#include "route.h"
+
+#include <string.h>
+
+/* '%' is a repository name, '*' the last segment. HEAD is answered like GET. */
+static const struct route {
+    const char *method, *pattern;
+    handler *handler;
+} routes[] = {
+    {"GET", "/v2/", serve_ping},
+    {"GET", "/v2", serve_ping},
+    {"GET", "/v2/_catalog", serve_catalog},
+    {"GET", "/v2/%/tags/list", serve_tags},
+    {"GET", "/v2/%/referrers/*", serve_referrers},
+    {"GET", "/v2/%/manifests/*", serve_manifest},
+    {"PUT", "/v2/%/manifests/*", put_manifest},
+    {"DELETE", "/v2/%/manifests/*", delete_manifest},
+    {"POST", "/v2/%/blobs/uploads/", begin_upload},
+    {"POST", "/v2/%/blobs/uploads", begin_upload},
+    {"GET", "/v2/%/blobs/uploads/*", show_upload},
+    {"PATCH", "/v2/%/blobs/uploads/*", patch_upload},
+    {"PUT", "/v2/%/blobs/uploads/*", finish_upload},
+    {"DELETE", "/v2/%/blobs/uploads/*", cancel_upload},
+    {"GET", "/v2/%/blobs/*", serve_blob},
+    {"DELETE", "/v2/%/blobs/*", delete_blob},
+};
+enum { ROUTES = sizeof routes / sizeof *routes };
+
+struct match {
+    const char *name, *reference; /* in the path; NULL if the pattern has none */
+    size_t name_length;
+};
+
+static bool matches(const char *pattern, const char *path, struct match *match)
+{
+    size_t pattern_length = strlen(pattern), length = strlen(path);
+    *match = (struct match){0};
+    if (pattern[pattern_length - 1] == '*') {
+        match->reference = strrchr(path, '/') + 1;
+        if (!*match->reference)
+            return false;
+        length = (size_t)(match->reference - path);
+        pattern_length--;
+    }
+    const char *percent = memchr(pattern, '%', pattern_length);
+    if (!percent)
+        return length == pattern_length && !memcmp(path, pattern, length);
+    size_t head = (size_t)(percent - pattern), tail = pattern_length - head - 1;
+    if (length <= head + tail || memcmp(path, pattern, head) || memcmp(path + length - tail, percent + 1, tail))
+        return false;
+    match->name = path + head;
+    match->name_length = length - head - tail;
+    return true;
+}
+
+static bool has_method(const struct route *route, const char *method)
+{
+    return !strcmp(route->method, method) || (!strcmp(route->method, "GET") && !strcmp(method, "HEAD"));
+}
+
+void route_allow(struct exchange *exchange, const char *but)
+{
+    STL_AUTO_BUF struct stl_buf allow = STL_BUF_INIT;
+    struct match match;
+    for (size_t i = 0; i < ROUTES; i++) {
+        if (!matches(routes[i].pattern, exchange->request.path, &match) || (but && !strcmp(routes[i].method, but)))
+            continue;
+        stl_buf_puts(&allow, allow.length ? ", " : "");
+        stl_buf_puts(&allow, routes[i].method);
+        if (!strcmp(routes[i].method, "GET"))
+            stl_buf_puts(&allow, ", HEAD");
+    }
+    response_header(&exchange->response, "Allow", "%s", allow.data ? allow.data : "");
+}
+
+static int no_route(struct exchange *exchange, bool path_exists, struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    if (!path_exists)
+        return stl_error_set(err, STL_NOT_FOUND, "the registry API has no address '%.200s'", request->path);
+    route_allow(exchange, NULL);
+    return stl_error_set(err, STL_UNSUPPORTED, "method %.40s does not exist at this address", request->method);
+}
+
+int route_request(struct exchange *exchange, struct stl_error *err)
+{
+    struct request *request = &exchange->request;
+    struct match match;
+    bool path_exists = false;
+    const struct route *route = NULL;
+    for (size_t i = 0; i < ROUTES && !route && request->path[0] == '/'; i++) {
+        if (!matches(routes[i].pattern, request->path, &match))
+            continue;
+        path_exists = true;
+        if (has_method(&routes[i], request->method))
+            route = &routes[i];
+    }
+    if (!route)
+        return no_route(exchange, path_exists, err);
+    request->reference = match.reference;
+    STL_AUTO_FREE char *name = match.name ? stl_strndup(match.name, match.name_length) : NULL;
+    if (name && stl_name_parse(name, &request->name, err))
+        return -1;
+    return route->handler(exchange, err);
+}

@@ -1,0 +1,244 @@
+/* Pushing blobs: sessions and mounts (distribution-spec, "Pushing blobs"). */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo.h"
+#include "route.h"
+#include "upload.h"
+
+enum { CHUNK = 256 << 10 };
+
+static void describe_session(struct exchange *exchange, const char *id, int64_t size)
+{
+    struct response *response = &exchange->response;
+    response_header(response, "Location", "/v2/%s/blobs/uploads/%s", exchange->request.name.text, id);
+    /* The grammar has no empty range: none and one byte look the same. */
+    response_header(response, "Range", "0-%lld", (long long)(size > 0 ? size - 1 : 0));
+    response_header(response, "Docker-Upload-UUID", "%s", id);
+}
+
+static void send_created(struct exchange *exchange, const struct stl_digest *digest)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    stl_digest_format(digest, text);
+    response_header(&exchange->response, "Location", "/v2/%s/blobs/%s", exchange->request.name.text, text);
+    response_header(&exchange->response, "Docker-Content-Digest", "%s", text);
+    response_send(&exchange->response, 201, NULL, NULL, 0);
+}
+
+/* --- Content-Range ---------------------------------------------------------------------------------------- */
+
+struct range {
+    int64_t first, last; /* first = -1: none was given */
+};
+
+static int64_t parse_number(const char **text)
+{
+    int64_t number = -1;
+    while (**text >= '0' && **text <= '9') {
+        int64_t digit = *(*text)++ - '0';
+        if (number > (INT64_MAX - digit) / 10)
+            return -1;
+        number = (number < 0 ? 0 : number) * 10 + digit;
+    }
+    return number;
+}
+
+/* "N-M" as the specification has it, and "bytes N-M/TOTAL" as HTTP has it */
+static int parse_range(const struct request *request, struct range *range, struct stl_error *err)
+{
+    const char *text = request->content_range;
+    *range = (struct range){-1, -1};
+    if (!text)
+        return 0;
+    bool http = !strncmp(text, "bytes ", strlen("bytes "));
+    text += http ? strlen("bytes ") : 0;
+    range->first = parse_number(&text);
+    bool valid = range->first >= 0 && *text++ == '-';
+    range->last = valid ? parse_number(&text) : -1;
+    if (http && *text == '/')
+        text += strspn(text, "/0123456789*");
+    if (!valid || *text || range->last < range->first)
+        return stl_error_set(err, STL_BLOB_UPLOAD_INVALID, "Content-Range '%.80s' is not FIRST-LAST",
+                             request->content_range);
+    return 0;
+}
+
+/* What can be known before the body is read. */
+static int check_range(struct exchange *exchange, const struct stl_upload *upload, struct range *range,
+                       struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    if (parse_range(request, range, err) || range->first < 0)
+        return range->first < 0 && !err->code ? 0 : -1;
+    if (range->first != upload->size) {
+        describe_session(exchange, upload->id, upload->size);
+        return stl_error_set(err, STL_RANGE_INVALID, "the chunk begins at byte %lld, but %lld bytes have arrived",
+                             (long long)range->first, (long long)upload->size);
+    }
+    if (request->length >= 0 && request->length != range->last - range->first + 1)
+        return stl_error_set(err, STL_SIZE_INVALID, "Content-Range '%.80s' and Content-Length %lld differ",
+                             request->content_range, (long long)request->length);
+    return 0;
+}
+
+/* --- the body --------------------------------------------------------------------------------------------- */
+
+/* Appends what arrives. Whatever has arrived counts, also on error. */
+static int receive(struct exchange *exchange, struct stl_upload *upload, const struct range *range,
+                   struct stl_error *err)
+{
+    struct request *request = &exchange->request;
+    STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
+    size_t n;
+    while ((n = request_read(request, chunk, CHUNK)) > 0)
+        if (stl_upload_append(upload, chunk, n, err))
+            return -1;
+    if (request->cut)
+        return request_cut_error(request, err);
+    if (range && range->first >= 0 && request->received != range->last - range->first + 1)
+        return stl_error_set(err, STL_SIZE_INVALID, "Content-Range '%.80s' came with %lld bytes",
+                             request->content_range, (long long)request->received);
+    return 0;
+}
+
+/* An error after which the session goes on: the client learns where. */
+static int keep_session(struct exchange *exchange, struct stl_upload *upload)
+{
+    struct stl_error ignored = STL_ERROR_INIT; /* what is not saved is hashed again */
+    stl_upload_save(upload, &ignored);
+    describe_session(exchange, upload->id, upload->size);
+    return -1;
+}
+
+/* --- handlers --------------------------------------------------------------------------------------------- */
+
+/* Returns 1 and answers if the blob could be mounted, 0 if it has to be uploaded. */
+static int try_mount(struct exchange *exchange, const char *mount, struct stl_error *err)
+{
+    const struct stl_registry *registry = exchange->registry;
+    struct stl_digest digest;
+    struct stl_name from_name;
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT, from = STL_REPO_INIT;
+    const char *from_text = request_query(&exchange->request, "from");
+    if (stl_digest_parse(mount, &digest, err))
+        return -1;
+    int found = 0;
+    if (!from_text)
+        found = stl_store_has(registry, &digest, NULL, err);
+    else if (stl_name_parse(from_text, &from_name, err) == 0 && stl_repo_open(&from, registry, &from_name, err) == 0)
+        found = stl_repo_has_blob(&from, &digest, NULL, err);
+    if (found > 0 && (stl_repo_make(&repo, registry, &exchange->request.name, err) ||
+                      (from_text ? stl_repo_mount_blob(&repo, &from, &digest, err)
+                                 : stl_repo_link_blob(&repo, &digest, err))))
+        found = -1;
+    if (found > 0)
+        send_created(exchange, &digest);
+    else if (err->code == STL_NAME_INVALID || err->code == STL_NAME_UNKNOWN || err->code == STL_BLOB_UNKNOWN)
+        stl_error_clear(err);
+    return err->code ? -1 : found > 0;
+}
+
+/* All in one request: nobody knows the session, so it does not outlive an error. */
+static int upload_at_once(struct exchange *exchange, const char *digest_text, struct stl_error *err)
+{
+    struct stl_digest digest;
+    STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (stl_digest_parse(digest_text, &digest, err) ||
+        stl_upload_begin(&upload, exchange->registry, &exchange->request.name, digest.algorithm, err))
+        return -1;
+    if (receive(exchange, &upload, NULL, err) || stl_upload_finish(&upload, &digest, err)) {
+        stl_upload_cancel(&upload, &ignored);
+        return -1;
+    }
+    send_created(exchange, &digest);
+    return 0;
+}
+
+int begin_upload(struct exchange *exchange, struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    const char *mount = request_query(request, "mount"), *digest = request_query(request, "digest");
+    const char *algorithm_name = request_query(request, "digest-algorithm");
+    enum stl_algorithm algorithm = STL_SHA256;
+    STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
+    int mounted = mount ? try_mount(exchange, mount, err) : 0;
+    if (mounted)
+        return mounted < 0 ? -1 : 0;
+    if (digest)
+        return upload_at_once(exchange, digest, err);
+    if (algorithm_name && stl_algorithm_parse(algorithm_name, &algorithm, err))
+        return -1;
+    if (stl_upload_begin(&upload, exchange->registry, &request->name, algorithm, err))
+        return -1;
+    describe_session(exchange, upload.id, 0);
+    response_send(&exchange->response, 202, NULL, NULL, 0);
+    return 0;
+}
+
+int show_upload(struct exchange *exchange, struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    int64_t size;
+    if (stl_upload_size(exchange->registry, &request->name, request->reference, &size, err))
+        return -1;
+    describe_session(exchange, request->reference, size);
+    response_send(&exchange->response, 204, NULL, NULL, 0);
+    return 0;
+}
+
+int patch_upload(struct exchange *exchange, struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
+    struct range range;
+    if (stl_upload_open(&upload, exchange->registry, &request->name, request->reference, err) ||
+        check_range(exchange, &upload, &range, err))
+        return -1;
+    if (receive(exchange, &upload, &range, err))
+        return keep_session(exchange, &upload);
+    if (stl_upload_save(&upload, err))
+        return -1;
+    describe_session(exchange, upload.id, upload.size);
+    response_send(&exchange->response, 202, NULL, NULL, 0);
+    return 0;
+}
+
+int finish_upload(struct exchange *exchange, struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    const char *text = request_query(request, "digest");
+    STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_digest digest;
+    struct range range;
+    if (!text)
+        return stl_error_set(err, STL_DIGEST_INVALID, "the parameter digest= is missing: it closes the upload");
+    if (stl_digest_parse(text, &digest, err) ||
+        stl_upload_open(&upload, exchange->registry, &request->name, request->reference, err) ||
+        check_range(exchange, &upload, &range, err) || stl_upload_use(&upload, digest.algorithm, err))
+        return -1;
+    if (receive(exchange, &upload, &range, err))
+        return keep_session(exchange, &upload);
+    if (stl_upload_finish(&upload, &digest, err)) {
+        if (err->code != STL_DIGEST_INVALID || !request_is_whole(request))
+            return keep_session(exchange, &upload);
+        stl_upload_cancel(&upload, &ignored);
+        return -1;
+    }
+    send_created(exchange, &digest);
+    return 0;
+}
+
+int cancel_upload(struct exchange *exchange, struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
+    if (stl_upload_open(&upload, exchange->registry, &request->name, request->reference, err) ||
+        stl_upload_cancel(&upload, err))
+        return -1;
+    response_send(&exchange->response, 204, NULL, NULL, 0);
+    return 0;
+}
