@@ -1,7 +1,6 @@
 /* Manifests and tags: read, push, delete (distribution-spec, "Pushing Manifests", "Content Management"). */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,24 +14,13 @@ enum { TAGS_MAX = 100 };
 
 /* --- conditions (RFC 9110, section 13.1) ------------------------------------------------------------------ */
 
-/* Whether one entity tag of an If-Match is that of the manifest: the digest, or what nginx or Apache make of time and
- * size if they serve the file with their own. */
-static bool is_etag(const char *tag, size_t length, const char *digest, const struct stat *st)
+/* Whether a list of entity tags names the one of a manifest, which is its digest, or any. `weak`: W/"..." counts too. */
+static bool has_etag(const char *list, bool weak, const struct stl_digest *digest)
 {
-    char forms[3][STL_DIGEST_TEXT_MAX];
-    uint64_t microseconds = (uint64_t)st->st_mtim.tv_sec * 1000000 + (uint64_t)st->st_mtim.tv_nsec / 1000;
-    snprintf(forms[0], sizeof forms[0], "%s", digest);
-    snprintf(forms[1], sizeof forms[1], "%" PRIx64 "-%" PRIx64, (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_size);
-    snprintf(forms[2], sizeof forms[2], "%" PRIx64 "-%" PRIx64, (uint64_t)st->st_size, microseconds);
-    for (int i = 0; i < 3; i++)
-        if (strlen(forms[i]) == length && !memcmp(forms[i], tag, length))
-            return true;
-    return false;
-}
-
-/* `weak`: whether W/"..." counts as well. */
-static bool has_etag(const char *list, bool weak, const char *digest, const struct stat *st)
-{
+    char text[STL_DIGEST_TEXT_MAX];
+    size_t length = strlen(stl_digest_format(digest, text));
+    if (!strcmp(list, "*"))
+        return true;
     for (const char *p = list; *p;) {
         p += strspn(p, " \t,");
         bool is_weak = p[0] == 'W' && p[1] == '/';
@@ -40,34 +28,30 @@ static bool has_etag(const char *list, bool weak, const char *digest, const stru
         const char *end = *p == '"' ? strchr(p + 1, '"') : NULL;
         if (!end)
             return false;
-        if ((weak || !is_weak) && is_etag(p + 1, (size_t)(end - p - 1), digest, st))
+        if ((weak || !is_weak) && (size_t)(end - p - 1) == length && !memcmp(p + 1, text, length))
             return true;
         p = end + 1;
     }
     return false;
 }
 
-/* The guard of the tags: what the request expects of the tag it names. */
+/* The guard of the tags: what the request expects of the one in its path. */
 static int check_conditions(void *context, const struct stl_repo *repo, const struct stl_tag *tag,
                             const struct stl_digest *current, const struct stl_digest *wanted, struct stl_error *err)
 {
     const struct request *request = context;
-    char path[STL_PATH_MAX], digest[STL_DIGEST_TEXT_MAX] = "";
-    struct stat st = {0};
+    char text[STL_DIGEST_TEXT_MAX] = "";
+    (void)repo;
     (void)wanted;
     if (strcmp(tag->text, request->reference))
-        return 0; /* named by a parameter */
-    if (current) {
-        snprintf(path, sizeof path, "manifests/%s", stl_digest_format(current, digest));
-        if (fstatat(repo->fd, path, &st, 0))
-            return stl_error_errno(err, "cannot look at %s", path);
-    }
-    const char *match = request->if_match, *none = request->if_none_match;
-    if (match && !(current && (!strcmp(match, "*") || has_etag(match, false, digest, &st))))
+        return 0;
+    if (current)
+        stl_digest_format(current, text);
+    if (request->if_match && !(current && has_etag(request->if_match, false, current)))
         return stl_error_set(err, STL_PRECONDITION_FAILED, "If-Match: tag '%s' %s%s", tag->text,
-                             current ? "points to " : "does not exist", digest);
-    if (none && current && (!strcmp(none, "*") || has_etag(none, true, digest, &st)))
-        return stl_error_set(err, STL_PRECONDITION_FAILED, "If-None-Match: tag '%s' points to %s", tag->text, digest);
+                             current ? "points to " : "does not exist", text);
+    if (request->if_none_match && current && has_etag(request->if_none_match, true, current))
+        return stl_error_set(err, STL_PRECONDITION_FAILED, "If-None-Match: tag '%s' points to %s", tag->text, text);
     return 0;
 }
 
@@ -204,18 +188,19 @@ int put_manifest(struct exchange *exchange, struct stl_error *err)
 int delete_manifest(struct exchange *exchange, struct stl_error *err)
 {
     const struct stl_settings *settings = &exchange->registry->settings;
+    struct request *request = &exchange->request;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_reference reference;
-    if (stl_reference_parse(exchange->request.reference, &reference, err))
+    if (stl_reference_parse(request->reference, &reference, err))
         return -1;
     if (reference.is_digest ? !settings->push.delete_manifests : !settings->push.delete_tags) {
         route_allow(exchange, "DELETE");
         return stl_error_set(err, STL_UNSUPPORTED, "this registry does not let %s be deleted",
                              reference.is_digest ? "manifests" : "tags");
     }
-    if (stl_repo_open(&repo, exchange->registry, &exchange->request.name, err) ||
-        (reference.is_digest ? stl_manifest_delete(&repo, &reference.digest, err)
-                             : stl_tag_delete(&repo, &reference.tag, err)))
+    if (stl_repo_open(&repo, exchange->registry, &request->name, err) ||
+        (reference.is_digest ? stl_manifest_delete(&repo, &reference.digest, check_conditions, request, err)
+                             : stl_tag_delete(&repo, &reference.tag, check_conditions, request, err)))
         return -1;
     response_send(&exchange->response, 202, NULL, NULL, 0);
     return 0;

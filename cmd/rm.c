@@ -16,7 +16,8 @@ static int remove_one(const struct stl_registry *registry, const struct stl_imag
         return stl_repo_delete(registry, &image->name, err);
     if (stl_repo_open(&repo, registry, &image->name, err))
         return -1;
-    return image->has_tag ? stl_tag_delete(&repo, &image->tag, err) : stl_manifest_delete(&repo, &image->digest, err);
+    return image->has_tag ? stl_tag_delete(&repo, &image->tag, NULL, NULL, err)
+                          : stl_manifest_delete(&repo, &image->digest, NULL, NULL, err);
 }
 
 static int run(int argc, char **argv)

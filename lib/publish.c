@@ -303,11 +303,14 @@ static int remove_links(const struct stl_repo *repo, const char *const *tags, si
     return count ? sync_folder(repo, "manifests", err) : 0;
 }
 
-int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_error *err)
+int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, stl_tag_guard *guard, void *guard_context,
+                   struct stl_error *err)
 {
     struct stl_digest digest;
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
     if (lists < 0 || stl_tag_resolve(repo, tag, &digest, err))
+        return -1;
+    if (guard && guard(guard_context, repo, tag, &digest, NULL, err))
         return -1;
     const char *name = tag->text;
     return remove_links(repo, &name, 1, err);
@@ -360,7 +363,19 @@ static int remove_manifest(const struct stl_repo *repo, const struct stl_manifes
     return sync_folder(repo, target + strlen("../"), err);
 }
 
-int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
+static int check_deletion(const struct tag_search *search, const struct stl_digest *digest, stl_tag_guard *guard,
+                          void *guard_context, struct stl_error *err)
+{
+    for (size_t i = 0; guard && i < search->count; i++) {
+        struct stl_tag tag;
+        if (stl_tag_parse(search->tags[i], &tag, err) || guard(guard_context, search->repo, &tag, digest, NULL, err))
+            return -1;
+    }
+    return 0;
+}
+
+int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *digest, stl_tag_guard *guard,
+                        void *guard_context, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX];
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
@@ -369,7 +384,8 @@ int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *di
         .repo = repo, .digest = stl_digest_format(digest, text)};
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
     if (lists < 0 || stl_manifest_load(repo, digest, &bytes, &manifest, err) ||
-        stl_dir_each(repo->fd, "manifests", collect_tag, &search, err))
+        stl_dir_each(repo->fd, "manifests", collect_tag, &search, err) ||
+        check_deletion(&search, digest, guard, guard_context, err))
         return -1;
     if (search.count && remove_links(repo, (const char *const *)search.tags, search.count, err))
         return -1;

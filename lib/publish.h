@@ -12,8 +12,8 @@
 #include "manifest.h"
 #include "repo.h"
 
-/* Decides, while the tags are locked, whether a tag may be set. `current` is NULL when the tag does not exist.
- * Returns 0, or -1 with err set. */
+/* Decides, while the tags are locked, whether a tag may be set or deleted. `current` is NULL when the tag does not exist,
+ * `wanted` is NULL when it is to be deleted. Returns 0, or -1 with err set. */
 typedef int stl_tag_guard(void *context, const struct stl_repo *repo, const struct stl_tag *tag,
                           const struct stl_digest *current, const struct stl_digest *wanted,
                           struct stl_error *err);
@@ -48,11 +48,13 @@ int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *dige
 int stl_manifest_load(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_buf *bytes,
                       struct stl_manifest *manifest, struct stl_error *err);
 
-/* Deletes a tag and nothing else. Fails with STL_MANIFEST_UNKNOWN. */
-int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_error *err);
+/* Deletes a tag and nothing else, if the guard, which may be NULL, agrees. Fails with STL_MANIFEST_UNKNOWN. */
+int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, stl_tag_guard *guard, void *guard_context,
+                   struct stl_error *err);
 /* Deletes a manifest, the tags that point to it and its entry in its subject's referrers, and nothing else. Its
- * blobs, children and referrers stay. Fails with STL_MANIFEST_UNKNOWN. */
-int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err);
+ * blobs, children and referrers stay. The guard is asked for each of the tags. Fails with STL_MANIFEST_UNKNOWN. */
+int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *digest, stl_tag_guard *guard,
+                        void *guard_context, struct stl_error *err);
 /* Deletes a repository whole, but for repositories nested in it. */
 int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err);
 

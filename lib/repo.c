@@ -177,11 +177,26 @@ static int put_into_store(const struct stl_registry *registry, struct stl_temp *
     return stl_dir_sync(directory, err);
 }
 
+/* Where the store has the blob already, by whose hand ever, its name there may not be durable yet. */
+static int link_known_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    STL_AUTO_CLOSE int directory =
+        stl_dir_open(repo->registry->root.fd, stl_path_store_directory(digest, path), err);
+    if (directory < 0 || stl_dir_sync(directory, err))
+        return -1;
+    return stl_repo_link_blob(repo, digest, err);
+}
+
 /* Garbage collection may take the store's copy just between the two steps; the bytes that we hold in `temp` then
  * go there again. When they are in place already there is nothing left to give, and the client sends them again. */
 int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
                       struct stl_error *err)
 {
+    int known = stl_store_has(repo->registry, digest, NULL, err);
+    if (known < 0 || (known && link_known_blob(repo, digest, err) == 0))
+        return known < 0 ? -1 : 0;
+    stl_error_clear(err);
     if (stl_temp_sync(temp, err))
         return -1;
     for (;;) {

@@ -33,7 +33,8 @@ int stl_store_has(const struct stl_registry *registry, const struct stl_digest *
 int stl_repo_has_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size,
                       struct stl_error *err);
 
-/* Makes a finished file, whose content has `digest`, a blob of the repository. Syncs it first. */
+/* Makes a finished file, whose content has `digest`, a blob of the repository. Syncs it first, unless the store has the
+ * blob: then the file stays where it is. */
 int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
                       struct stl_error *err);
 /* Links a blob of the store into the repository. Fails with STL_BLOB_UNKNOWN if the store has none. */
