@@ -50,13 +50,16 @@ static int choose_targets(struct add *add, struct subjects *subjects, struct stl
 static int add_root(struct add *add, size_t i, struct stl_error *err)
 {
     const struct stl_image *image = &add->images.items[i];
-    struct stl_digest digest = image->digest;
-    int64_t size = image->size;
-    STL_AUTO_FREE char *found = NULL;
-    if (add->options->platform &&
-        stl_platform_find(&add->graph, image, add->options->platform, &digest, &size, &found, err))
-        return -1;
-    return stl_graph_add(&add->graph, &digest, size, found ? found : image->media_type, &add->roots[i], err);
+    struct stl_platform_image chosen = {image->digest, image->size, stl_strdup(image->media_type)};
+    char text[STL_DIGEST_TEXT_MAX];
+    const char *name = image->ref ? image->ref : stl_digest_format(&image->digest, text);
+    int result = 0;
+    if (add->options->platform)
+        result = stl_platform_choose(&add->graph, add->options->platform, name, &chosen, err);
+    if (result == 0)
+        result = stl_graph_add(&add->graph, &chosen.digest, chosen.size, chosen.media_type, &add->roots[i], err);
+    free(chosen.media_type);
+    return result;
 }
 
 /* Referrers may have referrers. */
@@ -83,7 +86,7 @@ static int build_graph(struct add *add, struct stl_error *err)
     size_t count = add->images.count;
     __attribute__((cleanup(subjects_clear))) struct subjects subjects = {
         stl_alloc(count), stl_alloc(count), stl_alloc(count * sizeof *subjects.digests)};
-    add->graph.images = &add->images;
+    add->graph.reader = stl_images_reader(&add->images);
     add->graph.manifest_size_max = add->registry->settings.push.manifest_size;
     add->graph.sparse = add->registry->settings.push.sparse_indexes;
     if (choose_targets(add, &subjects, err))

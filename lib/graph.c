@@ -8,13 +8,13 @@ int stl_graph_read(const struct stl_graph *graph, const struct stl_digest *diges
                    struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX];
-    const char *label = graph->images->source->label;
+    const char *label = graph->reader.label;
     stl_digest_format(digest, text);
     if (size > graph->manifest_size_max)
         return stl_error_set(err, STL_MANIFEST_TOO_LARGE,
                              "%s: manifest %s has %lld bytes, and push.manifest-size allows %lld", label, text,
                              (long long)size, (long long)graph->manifest_size_max);
-    int found = stl_images_manifest(graph->images, digest, size, bytes, err);
+    int found = graph->reader.manifest(graph->reader.context, digest, size, bytes, err);
     if (found < 0)
         return -1;
     if (found == 0)
@@ -33,14 +33,14 @@ static int check_limits(const struct stl_graph *graph, struct stl_error *err)
         return 0;
     return stl_error_set(err, STL_INVALID,
                          "%s: more than %d manifests and blobs at once: choose images with --ref",
-                         graph->images->source->label, STL_GRAPH_DIGESTS_MAX);
+                         graph->reader.label, STL_GRAPH_DIGESTS_MAX);
 }
 
 static int differs(const struct stl_graph *graph, const struct stl_digest *digest, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX];
     return stl_error_set(err, STL_MANIFEST_INVALID, "%s: two descriptors of %s disagree on its size or media type",
-                         graph->images->source->label, stl_digest_format(digest, text));
+                         graph->reader.label, stl_digest_format(digest, text));
 }
 
 static int discover_manifest(struct stl_graph *graph, const struct stl_digest *digest, int64_t size,

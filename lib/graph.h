@@ -8,7 +8,7 @@
 #define STL_GRAPH_H
 
 #include "digestset.h"
-#include "images.h"
+#include "manifest.h"
 
 enum {
     STL_GRAPH_EDGES_MAX = 500000,   /* descriptors in all manifests together */
@@ -22,7 +22,7 @@ struct stl_node {
     uint32_t *children;         /* numbers of manifests */
     uint32_t *blobs;            /* numbers of blobs */
     uint32_t child_count, blob_count;
-    bool missing; /* the source has not got it (sparse graphs only) */
+    bool missing; /* there is none (sparse graphs only) */
 };
 
 struct stl_node_blob {
@@ -30,10 +30,22 @@ struct stl_node_blob {
     bool required; /* it must be there; false: only non-distributable layers refer to it */
 };
 
+/* Where the bytes come from: the images of a source (stl_images_reader), a registry, a bundle. */
+struct stl_graph_reader {
+    const char *label; /* for messages */
+    /* Add the bytes of a manifest, whose digest is checked, or of a small blob, whose digest is not: 1, or 0 if there is
+     * none, or -1. */
+    int (*manifest)(void *context, const struct stl_digest *digest, int64_t size, struct stl_buf *bytes,
+                    struct stl_error *err);
+    int (*blob)(void *context, const struct stl_digest *digest, int64_t size, struct stl_buf *bytes,
+                struct stl_error *err);
+    void *context;
+};
+
 struct stl_graph {
-    const struct stl_images *images;
+    struct stl_graph_reader reader;
     int64_t manifest_size_max; /* bytes */
-    bool sparse;               /* children that the source has not got are no error */
+    bool sparse;               /* children that are missing are no error */
     struct stl_digestset manifests, blob_digests;
     struct stl_node *nodes;
     struct stl_node_blob *blobs;
@@ -42,7 +54,7 @@ struct stl_graph {
 
 #define STL_AUTO_GRAPH __attribute__((cleanup(stl_graph_clear)))
 
-/* Adds a manifest of the source with all that it leads to, and sets its *number. Every manifest is read and its
+/* Adds a manifest with all that it leads to, and sets its *number. Every manifest is read and its
  * digest checked; of blobs nothing is read. Fails with STL_MANIFEST_BLOB_UNKNOWN where a manifest is missing. */
 int stl_graph_add(struct stl_graph *graph, const struct stl_digest *digest, int64_t size, const char *media_type,
                   size_t *number, struct stl_error *err);

@@ -150,3 +150,27 @@ int stl_images_manifest(const struct stl_images *images, const struct stl_digest
                              images->source->label, text);
     return 1;
 }
+
+static int read_manifest(void *context, const struct stl_digest *digest, int64_t size, struct stl_buf *bytes,
+                         struct stl_error *err)
+{
+    return stl_images_manifest(context, digest, size, bytes, err);
+}
+
+static int read_blob(void *context, const struct stl_digest *digest, int64_t size, struct stl_buf *bytes,
+                     struct stl_error *err)
+{
+    STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
+    int found = stl_images_blob(context, digest, size, &extent, err);
+    if (found <= 0)
+        return found;
+    char *place = stl_buf_extend(bytes, (size_t)size);
+    if (!place)
+        return stl_error_set(err, STL_INVALID, "a blob of %lld bytes is too large to be read", (long long)size);
+    return stl_extent_read(&extent, 0, place, (size_t)size, err) < 0 ? -1 : 1;
+}
+
+struct stl_graph_reader stl_images_reader(const struct stl_images *images)
+{
+    return (struct stl_graph_reader){images->source->label, read_manifest, read_blob, (void *)images};
+}

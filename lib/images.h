@@ -10,7 +10,7 @@
 #ifndef STL_IMAGES_H
 #define STL_IMAGES_H
 
-#include "manifest.h"
+#include "graph.h"
 #include "source.h"
 
 enum stl_format { STL_FORMAT_ANY, STL_FORMAT_OCI, STL_FORMAT_DOCKER, STL_FORMAT_DIR };
@@ -49,5 +49,8 @@ int stl_images_manifest(const struct stl_images *images, const struct stl_digest
  * caller closes the extent. Safe in several threads. */
 int stl_images_blob(const struct stl_images *images, const struct stl_digest *digest, int64_t size,
                     struct stl_extent *extent, struct stl_error *err);
+
+/* The images as what a graph is made of. They outlive the graph. */
+struct stl_graph_reader stl_images_reader(const struct stl_images *images);
 
 #endif

@@ -1,5 +1,6 @@
 #include "platform.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 8, CONFIG_MAX = 4 << 20 };
@@ -7,9 +8,7 @@ enum { DEPTH_MAX = 8, CONFIG_MAX = 4 << 20 };
 struct finder {
     const struct stl_graph *graph;
     const struct stl_platform *platform;
-    struct stl_digest digest;
-    int64_t size;
-    char *media_type;
+    struct stl_platform_image image; /* what was found */
 };
 
 /* Of an index: 1 if found, 0, -1. */
@@ -29,9 +28,7 @@ static int search(struct finder *f, const struct stl_digest *digest, int64_t siz
             if (found)
                 return found;
         } else if (stl_descriptor_matches(d, f->platform)) {
-            f->digest = d->digest;
-            f->size = d->size;
-            f->media_type = stl_strdup(d->media_type);
+            f->image = (struct stl_platform_image){d->digest, d->size, stl_strdup(d->media_type)};
             return 1;
         }
     }
@@ -41,26 +38,23 @@ static int search(struct finder *f, const struct stl_digest *digest, int64_t siz
 /* The config has os, architecture and variant where a descriptor has an object `platform`. */
 static int config_matches(const struct finder *f, const struct stl_descriptor *config, struct stl_error *err)
 {
-    STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    const struct stl_graph_reader *reader = &f->graph->reader;
     if (config->size > CONFIG_MAX || !strstr(config->media_type, "image"))
         return 0;
-    int found = stl_images_blob(f->graph->images, &config->digest, config->size, &extent, err);
+    int found = reader->blob(reader->context, &config->digest, config->size, &bytes, err);
     if (found <= 0)
         return found;
-    char *text = stl_buf_extend(&bytes, (size_t)config->size);
-    if (stl_extent_read(&extent, 0, text, (size_t)config->size, err) < 0)
-        return -1;
-    STL_AUTO_JSON struct json_object *document = stl_json_parse(text, (size_t)config->size, err);
+    STL_AUTO_JSON struct json_object *document = stl_json_parse(bytes.data, bytes.length, err);
     if (!document)
-        return stl_error_context(err, "%s: config", f->graph->images->source->label);
+        return stl_error_context(err, "%s: config", reader->label);
     STL_AUTO_JSON struct json_object *descriptor = json_object_new_object();
     json_object_object_add(descriptor, "platform", json_object_get(document));
     struct stl_descriptor as_child = {.object = descriptor};
     return stl_descriptor_matches(&as_child, f->platform);
 }
 
-static int image_matches(const struct finder *f, const struct stl_image *image, struct stl_error *err)
+static int image_matches(const struct finder *f, const struct stl_platform_image *image, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
@@ -71,24 +65,22 @@ static int image_matches(const struct finder *f, const struct stl_image *image, 
     return config_matches(f, &manifest.descriptors[0], err);
 }
 
-int stl_platform_find(const struct stl_graph *graph, const struct stl_image *image,
-                      const struct stl_platform *platform, struct stl_digest *digest, int64_t *size,
-                      char **media_type, struct stl_error *err)
+int stl_platform_choose(const struct stl_graph *graph, const struct stl_platform *platform, const char *name,
+                        struct stl_platform_image *image, struct stl_error *err)
 {
-    struct finder f = {graph, platform, image->digest, image->size, NULL};
+    struct finder f = {.graph = graph, .platform = platform};
     bool is_index = stl_media_type_is_index(image->media_type);
     int found = is_index ? search(&f, &image->digest, image->size, image->media_type, 0, err)
                          : image_matches(&f, image, err);
     if (found < 0)
         return -1;
-    char text[STL_DIGEST_TEXT_MAX];
     if (found == 0)
-        return stl_error_set(err, STL_INVALID, "%s: image %s has nothing for platform %s/%s%s%s",
-                             graph->images->source->label,
-                             image->ref ? image->ref : stl_digest_format(&image->digest, text), platform->os,
-                             platform->architecture, platform->variant[0] ? "/" : "", platform->variant);
-    *digest = f.digest;
-    *size = f.size;
-    *media_type = f.media_type ? f.media_type : stl_strdup(image->media_type);
+        return stl_error_set(err, STL_INVALID, "%s: image %s has nothing for platform %s/%s%s%s", graph->reader.label,
+                             name, platform->os, platform->architecture, platform->variant[0] ? "/" : "",
+                             platform->variant);
+    if (is_index) {
+        free(image->media_type);
+        *image = f.image;
+    }
     return 0;
 }

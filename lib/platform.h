@@ -6,11 +6,17 @@
 
 #include "graph.h"
 
-/* The manifest that an image has for `platform`: the image itself if its config says so, else the first match in
- * its index or in the indexes in that. Sets digest, size and *media_type, which the caller frees. Fails with
- * STL_INVALID if there is none. Only images, limits and label of the graph are used. */
-int stl_platform_find(const struct stl_graph *graph, const struct stl_image *image,
-                      const struct stl_platform *platform, struct stl_digest *digest, int64_t *size,
-                      char **media_type, struct stl_error *err);
+/* A manifest as the graph wants it. The media type is on the heap. */
+struct stl_platform_image {
+    struct stl_digest digest;
+    int64_t size;
+    char *media_type;
+};
+
+/* Replaces an image by the manifest that it has for `platform`: itself if its config says so, else the first match
+ * in its index or in the indexes in that. Fails with STL_INVALID if there is none. Only reader and limits of the graph
+ * are used. `name` is what messages call the image. */
+int stl_platform_choose(const struct stl_graph *graph, const struct stl_platform *platform, const char *name,
+                        struct stl_platform_image *image, struct stl_error *err);
 
 #endif
