@@ -1,6 +1,7 @@
 /* The step that costs: copying blobs, with all cores. */
 #include "add-internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,12 @@ struct fetch {
     pthread_mutex_t mutex;
     uint64_t done, total; /* bytes */
 };
+
+char *stl_add_staged_name(size_t number, char name[STL_STAGED_NAME_MAX])
+{
+    snprintf(name, STL_STAGED_NAME_MAX, "blob-%zu", number);
+    return name;
+}
 
 static int look_for(struct fetch *fetch, size_t number, struct stl_error *err)
 {
@@ -31,7 +38,7 @@ static int look_for(struct fetch *fetch, size_t number, struct stl_error *err)
     if (found && size != blob->size)
         return stl_error_set(err, STL_MANIFEST_INVALID, "%s: a manifest says that %s has %lld bytes, it has %lld",
                              add->source.label, text, (long long)blob->size, (long long)size);
-    add->blobs[number].state = ADD_BLOB_STORED;
+    add->blobs[number] = ADD_BLOB_STORED;
     if (found)
         return 0;
     found = stl_images_blob(&add->images, digest, blob->size, &extent, err);
@@ -39,7 +46,7 @@ static int look_for(struct fetch *fetch, size_t number, struct stl_error *err)
         return -1;
     if (!found && blob->required)
         return stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN, "%s has no blob %s", add->source.label, text);
-    add->blobs[number].state = found ? ADD_BLOB_WANTED : ADD_BLOB_MISSING;
+    add->blobs[number] = found ? ADD_BLOB_WANTED : ADD_BLOB_MISSING;
     if (!found)
         return 0;
     fetch->jobs[fetch->count++] = (uint32_t)number;
@@ -71,18 +78,23 @@ static int fetch_blob(void *context, size_t index, struct stl_error *err)
     struct fetch *fetch = context;
     struct add *add = fetch->add;
     size_t number = fetch->jobs[index];
-    struct add_blob *blob = &add->blobs[number];
     const struct stl_digest *digest = &add->graph.blob_digests.items[number];
     STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
-    char text[STL_DIGEST_TEXT_MAX];
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    char text[STL_DIGEST_TEXT_MAX], name[STL_STAGED_NAME_MAX], unpacked[STL_STAGED_NAME_MAX];
+    stl_add_staged_name(number, name);
+    if (stl_images_staged(&add->images, digest, unpacked)) {
+        add->blobs[number] = ADD_BLOB_STAGED;
+        return stl_stage_link(&add->stage, unpacked, name, err);
+    }
     int found = stl_images_blob(&add->images, digest, add->graph.blobs[number].size, &extent, err);
     if (found == 0)
         stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN, "it has vanished");
-    if (found <= 0 || stl_temp_begin_in(&add->stage, &blob->temp, err) ||
-        stl_copy_blob(&extent, digest, &blob->temp, note_progress, fetch, err))
+    if (found <= 0 || stl_stage_create(&add->stage, name, &temp, err) ||
+        stl_copy_blob(&extent, digest, &temp, note_progress, fetch, err))
         return stl_error_context(err, "%s: blob %s", add->source.label, stl_digest_format(digest, text));
-    stl_temp_park(&blob->temp);
-    blob->state = ADD_BLOB_STAGED;
+    stl_temp_park(&temp);
+    add->blobs[number] = ADD_BLOB_STAGED;
     return 0;
 }
 

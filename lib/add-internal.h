@@ -20,10 +20,8 @@ enum add_blob_state {
     ADD_BLOB_MISSING, /* nowhere, and need not be */
 };
 
-struct add_blob {
-    enum add_blob_state state;
-    struct stl_temp temp; /* parked, while it is staged */
-};
+/* The name in the stage of a blob of the graph that was staged. */
+char *stl_add_staged_name(size_t number, char name[STL_STAGED_NAME_MAX]);
 
 struct add {
     const struct stl_registry *registry;
@@ -33,8 +31,8 @@ struct add {
     struct stl_images images;
     struct stl_targets targets;
     struct stl_graph graph;
-    size_t *roots;          /* for each image: its manifest's number, or STL_NO_NODE: not to be added */
-    struct add_blob *blobs; /* for each blob of the graph */
+    size_t *roots;              /* for each image: its manifest's number, or STL_NO_NODE: not to be added */
+    enum add_blob_state *blobs; /* for each blob of the graph */
 };
 
 /* Copies and checks the blobs that the store has not got. */

@@ -76,7 +76,7 @@ static void collect_blobs(struct place *place)
         const struct stl_node *node = &graph->nodes[place->order[i]];
         for (size_t k = 0; k < node->blob_count; k++) {
             uint32_t number = node->blobs[k];
-            if (!place->blob_seen[number] && place->add->blobs[number].state != ADD_BLOB_MISSING)
+            if (!place->blob_seen[number] && place->add->blobs[number] != ADD_BLOB_MISSING)
                 place->blobs[place->blob_count++] = number;
             place->blob_seen[number] = true;
         }
@@ -88,17 +88,17 @@ static int place_blob(void *context, size_t index, struct stl_error *err)
 {
     struct place *place = context;
     size_t number = place->blobs[index];
-    struct add_blob *blob = &place->add->blobs[number];
+    enum add_blob_state *state = &place->add->blobs[number];
     const struct stl_digest *digest = &place->add->graph.blob_digests.items[number];
-    if (place->blob_linked[number])
-        return 0;
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    char name[STL_STAGED_NAME_MAX];
     place->blob_linked[number] = true;
-    if (blob->state != ADD_BLOB_STAGED)
+    if (*state != ADD_BLOB_STAGED)
         return stl_repo_link_blob(&place->repo, digest, err);
-    if (stl_temp_resume(&blob->temp, err) || stl_repo_put_blob(&place->repo, &blob->temp, digest, err))
+    if (stl_stage_take(&place->add->stage, stl_add_staged_name(number, name), &temp, err) ||
+        stl_repo_put_blob(&place->repo, &temp, digest, err))
         return -1;
-    stl_temp_park(&blob->temp);
-    blob->state = ADD_BLOB_PLACED;
+    *state = ADD_BLOB_PLACED;
     return 0;
 }
 
@@ -111,7 +111,7 @@ static int drop_present_blobs(struct place *place, struct stl_error *err)
         size_t number = place->blobs[i];
         int64_t size;
         int found = place->blob_linked[number];
-        if (!found && place->add->blobs[number].state != ADD_BLOB_STAGED)
+        if (!found && place->add->blobs[number] != ADD_BLOB_STAGED)
             found = stl_repo_has_blob(&place->repo, &place->add->graph.blob_digests.items[number], &size, err);
         if (found < 0)
             return -1;
@@ -179,7 +179,7 @@ static int place_target(struct place *place, const struct stl_target *target, st
         return -1;
     added->changed = place->blob_count > 0 || !is_unchanged(place, &target->tag, &added->digest);
     for (size_t i = 0; i < place->blob_count; i++)
-        if (add->blobs[place->blobs[i]].state == ADD_BLOB_STAGED)
+        if (add->blobs[place->blobs[i]] == ADD_BLOB_STAGED)
             added->new_bytes += (uint64_t)add->graph.blobs[place->blobs[i]].size;
     if (stl_pool_run(stl_pool_cores(), place->blob_count, place_blob, place, err))
         return -1;

@@ -123,7 +123,7 @@ int stl_add(const struct stl_registry *registry, int fd, const char *label, cons
     if (stl_temp_sweep(&registry->root, err) || stl_stage_begin(&registry->root, &add.stage, err))
         return -1;
     input = -1;
-    if (stl_source_open(&add.source, fd, label, registry, &add.stage, err) ||
+    if (stl_source_open(&add.source, fd, label, registry, &add.stage, NULL, NULL, err) ||
         stl_images_read(&add.images, &add.source, options->format, err) || build_graph(&add, err) ||
         stl_add_fetch(&add, err) || stl_add_place(&add, report, err))
         return -1;

@@ -22,42 +22,60 @@ static bool clone_blocks(const struct stl_extent *extent, const struct stl_temp 
     return extent->size > 0 && ioctl(temp->fd, FICLONERANGE, &range) == 0;
 }
 
-static int copy_chunks(const struct stl_extent *from, int to, struct stl_hasher *hasher,
-                       stl_copy_progress *progress, void *context, struct stl_error *err)
+void stl_copy_begin(struct stl_copy *copy, int fd, enum stl_algorithm algorithm, stl_copy_progress *progress,
+                    void *context)
+{
+    *copy = (struct stl_copy){.fd = fd, .progress = progress, .progress_context = context};
+    stl_hasher_init(&copy->hasher, algorithm);
+}
+
+static void flush(struct stl_copy *copy)
+{
+    if (copy->fd >= 0)
+        sync_file_range(copy->fd, copy->flushed, copy->size - copy->flushed, SYNC_FILE_RANGE_WRITE);
+    if (copy->progress)
+        copy->progress(copy->progress_context, (uint64_t)(copy->size - copy->flushed));
+    copy->flushed = copy->size;
+}
+
+int stl_copy_add(struct stl_copy *copy, const void *bytes, size_t length, struct stl_error *err)
+{
+    stl_hasher_update(&copy->hasher, bytes, length);
+    if (copy->fd >= 0 && stl_write_all(copy->fd, bytes, length, err))
+        return -1;
+    copy->size += (int64_t)length;
+    if (copy->size - copy->flushed >= FLUSH)
+        flush(copy);
+    return 0;
+}
+
+void stl_copy_end(struct stl_copy *copy, struct stl_digest *digest)
+{
+    flush(copy);
+    stl_hasher_final(&copy->hasher, digest);
+}
+
+static int copy_extent(const struct stl_extent *extent, struct stl_copy *copy, struct stl_error *err)
 {
     STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
-    int64_t flushed = 0, position = 0;
-    for (;;) {
-        ssize_t n = stl_extent_read(from, position, chunk, CHUNK, err);
-        if (n < 0)
+    ssize_t n;
+    while ((n = stl_extent_read(extent, copy->size, chunk, CHUNK, err)) > 0)
+        if (stl_copy_add(copy, chunk, (size_t)n, err))
             return -1;
-        stl_hasher_update(hasher, chunk, (size_t)n);
-        if (to >= 0 && stl_write_all(to, chunk, (size_t)n, err))
-            return -1;
-        position += n;
-        if (position - flushed < FLUSH && n > 0)
-            continue;
-        if (to >= 0)
-            sync_file_range(to, flushed, position - flushed, SYNC_FILE_RANGE_WRITE);
-        if (progress)
-            progress(context, (uint64_t)(position - flushed));
-        flushed = position;
-        if (n == 0)
-            return 0;
-    }
+    return (int)n;
 }
 
 int stl_copy_blob(const struct stl_extent *extent, const struct stl_digest *digest, struct stl_temp *temp,
                   stl_copy_progress *progress, void *context, struct stl_error *err)
 {
-    struct stl_hasher hasher;
+    struct stl_copy copy;
     struct stl_digest actual;
-    struct stl_extent copy = {.fd = temp->fd, .size = extent->size};
+    struct stl_extent clone = {.fd = temp->fd, .size = extent->size};
     bool cloned = clone_blocks(extent, temp);
-    stl_hasher_init(&hasher, digest->algorithm);
-    if (copy_chunks(cloned ? &copy : extent, cloned ? -1 : temp->fd, &hasher, progress, context, err))
+    stl_copy_begin(&copy, cloned ? -1 : temp->fd, digest->algorithm, progress, context);
+    if (copy_extent(cloned ? &clone : extent, &copy, err))
         return -1;
-    stl_hasher_final(&hasher, &actual);
+    stl_copy_end(&copy, &actual);
     if (!stl_digest_equal(&actual, digest))
         return stl_error_set(err, STL_DIGEST_INVALID, "its content has another digest");
     return 0;

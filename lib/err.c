@@ -42,11 +42,20 @@ static const struct {
     [STL_UNAVAILABLE] = {503, "DENIED", 1},
 };
 
+/* Messages quote what strangers wrote: nothing of it may break the line or reach a terminal as a command. */
+static void replace_controls(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 static void set_message(struct stl_error *err, enum stl_code code, const char *format, va_list args)
 {
     err->code = code;
     err->sys_errno = 0;
     vsnprintf(err->message, sizeof err->message, format, args);
+    replace_controls(err->message);
 }
 
 int stl_error_set(struct stl_error *err, enum stl_code code, const char *format, ...)
@@ -98,6 +107,7 @@ int stl_error_context(struct stl_error *err, const char *format, ...)
     size_t used = strlen(err->message);
     snprintf(err->message + used, sizeof err->message - used, ": %.*s",
              (int)(sizeof err->message - used), before);
+    replace_controls(err->message);
     return -1;
 }
 

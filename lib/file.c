@@ -154,18 +154,6 @@ int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct st
     }
 }
 
-int stl_temp_begin_in(const struct stl_stage *stage, struct stl_temp *temp, struct stl_error *err)
-{
-    temp->root = stage->root;
-    snprintf(temp->name, sizeof temp->name, "%s/", stage->name);
-    add_random(temp->name);
-    if (create_temp(temp, err)) {
-        temp->name[0] = '\0';
-        return -1;
-    }
-    return set_mode_or_abort(temp, err);
-}
-
 int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, const char *name,
                    struct stl_error *err)
 {
@@ -185,25 +173,6 @@ void stl_temp_abort(struct stl_temp *temp)
     stl_close_fd(&temp->fd);
     temp->fd = -1;
     errno = saved;
-}
-
-void stl_temp_park(struct stl_temp *temp)
-{
-    stl_close_fd(&temp->fd);
-    temp->fd = -1;
-}
-
-int stl_temp_resume(struct stl_temp *temp, struct stl_error *err)
-{
-    if (temp->fd < 0)
-        temp->fd = openat(temp->root->fd, temp->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    return temp->fd < 0 ? stl_error_errno(err, "cannot open a file in tmp/") : 0;
-}
-
-int stl_temp_open(const struct stl_temp *temp, struct stl_error *err)
-{
-    int fd = openat(temp->root->fd, temp->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? stl_error_errno(err, "cannot open a file in tmp/") : fd;
 }
 
 int stl_stage_begin(const struct stl_root *root, struct stl_stage *stage, struct stl_error *err)
@@ -237,6 +206,48 @@ void stl_stage_end(struct stl_stage *stage)
     stl_close_fd(&stage->fd);
     stage->fd = -1;
     errno = saved;
+}
+
+static void name_staged(const struct stl_stage *stage, const char *name, struct stl_temp *temp)
+{
+    temp->root = stage->root;
+    snprintf(temp->name, sizeof temp->name, "%s/%s", stage->name, name);
+}
+
+int stl_stage_create(const struct stl_stage *stage, const char *name, struct stl_temp *temp, struct stl_error *err)
+{
+    name_staged(stage, name, temp);
+    if (create_temp(temp, err) == 0)
+        return set_mode_or_abort(temp, err);
+    temp->name[0] = '\0';
+    return -1;
+}
+
+void stl_temp_park(struct stl_temp *temp)
+{
+    stl_close_fd(&temp->fd);
+    *temp = (struct stl_temp)STL_TEMP_INIT;
+}
+
+int stl_stage_take(const struct stl_stage *stage, const char *name, struct stl_temp *temp, struct stl_error *err)
+{
+    name_staged(stage, name, temp);
+    temp->fd = openat(stage->fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (temp->fd >= 0)
+        return 0;
+    temp->name[0] = '\0';
+    return stl_error_errno(err, "cannot open a file in tmp/");
+}
+
+int stl_stage_open(const struct stl_stage *stage, const char *name, struct stl_error *err)
+{
+    int fd = openat(stage->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? stl_error_errno(err, "cannot open a file in tmp/") : fd;
+}
+
+int stl_stage_link(const struct stl_stage *stage, const char *name, const char *second, struct stl_error *err)
+{
+    return linkat(stage->fd, name, stage->fd, second, 0) ? stl_error_errno(err, "cannot link a file in tmp/") : 0;
 }
 
 int stl_temp_sync(struct stl_temp *temp, struct stl_error *err)

@@ -57,24 +57,29 @@ int stl_temp_sync(struct stl_temp *temp, struct stl_error *err);
 int stl_temp_link(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 /* A folder in tmp/ for files that wait for each other, more of them than can be open at once: the lock of the folder
- * protects them all, so a file may be closed (parked) and opened again (resumed). Ending the stage removes
- * whatever did not get its place. */
+ * protects them all. A file of a stage can be parked, which closes it and
+ * leaves it to the stage, and taken out again later. Ending the stage removes whatever did not get its place. */
 struct stl_stage {
     const struct stl_root *root;
     int fd;
     char name[40];
 };
 
+enum { STL_STAGED_NAME_MAX = 32 }; /* of a file in a stage, with the NUL */
+
 #define STL_STAGE_INIT {NULL, -1, ""}
-#define STL_AUTO_STAGE __attribute__((cleanup(stl_stage_end)))
 
 int stl_stage_begin(const struct stl_root *root, struct stl_stage *stage, struct stl_error *err);
 void stl_stage_end(struct stl_stage *stage);
-int stl_temp_begin_in(const struct stl_stage *stage, struct stl_temp *temp, struct stl_error *err);
+/* Begins a file; it may not exist. */
+int stl_stage_create(const struct stl_stage *stage, const char *name, struct stl_temp *temp, struct stl_error *err);
 void stl_temp_park(struct stl_temp *temp);
-int stl_temp_resume(struct stl_temp *temp, struct stl_error *err);
-/* The descriptor of a parked file, for reading only; the caller closes it. */
-int stl_temp_open(const struct stl_temp *temp, struct stl_error *err);
+/* Opens a parked file again, as it was before. */
+int stl_stage_take(const struct stl_stage *stage, const char *name, struct stl_temp *temp, struct stl_error *err);
+/* A descriptor for reading a parked file; the caller closes it. */
+int stl_stage_open(const struct stl_stage *stage, const char *name, struct stl_error *err);
+/* Gives a parked file a second name. */
+int stl_stage_link(const struct stl_stage *stage, const char *name, const char *second, struct stl_error *err);
 
 /* Removes what dead writers left in tmp/. */
 int stl_temp_sweep(const struct stl_root *root, struct stl_error *err);

@@ -97,22 +97,22 @@ void stl_images_clear(struct stl_images *images)
 /* The name that the file of a digest has. In a folder of dir: format the manifest of the image itself, which is
  * the only one whose digest we know beforehand, has a name of its own. */
 static void path_of(const struct stl_images *images, const struct stl_digest *digest, bool manifest,
-                    char path[STL_SOURCE_PATH_MAX])
+                    char path[STL_MEMBER_NAME_MAX])
 {
     char text[STL_DIGEST_TEXT_MAX];
     const char *hex = strchr(stl_digest_format(digest, text), ':') + 1;
     if (images->format == STL_FORMAT_OCI)
-        snprintf(path, STL_SOURCE_PATH_MAX, "blobs/%s/%s", stl_algorithm_name(digest->algorithm), hex);
+        snprintf(path, STL_MEMBER_NAME_MAX, "blobs/%s/%s", stl_algorithm_name(digest->algorithm), hex);
     else if (manifest && stl_digest_equal(digest, &images->items[0].digest))
-        snprintf(path, STL_SOURCE_PATH_MAX, "manifest.json");
+        snprintf(path, STL_MEMBER_NAME_MAX, "manifest.json");
     else
-        snprintf(path, STL_SOURCE_PATH_MAX, "%s%s", hex, manifest ? ".manifest.json" : "");
+        snprintf(path, STL_MEMBER_NAME_MAX, "%s%s", hex, manifest ? ".manifest.json" : "");
 }
 
 static int find(const struct stl_images *images, const struct stl_digest *digest, int64_t size, bool manifest,
                 struct stl_extent *extent, struct stl_error *err)
 {
-    char path[STL_SOURCE_PATH_MAX];
+    char path[STL_MEMBER_NAME_MAX];
     path_of(images, digest, manifest, path);
     int found = stl_source_find(images->source, path, false, extent, err);
     if (found <= 0 || extent->size == size)
@@ -127,6 +127,14 @@ int stl_images_blob(const struct stl_images *images, const struct stl_digest *di
                     struct stl_extent *extent, struct stl_error *err)
 {
     return find(images, digest, size, false, extent, err);
+}
+
+bool stl_images_staged(const struct stl_images *images, const struct stl_digest *digest,
+                       char name[STL_STAGED_NAME_MAX])
+{
+    char path[STL_MEMBER_NAME_MAX];
+    path_of(images, digest, false, path);
+    return stl_source_staged(images->source, path, name);
 }
 
 int stl_images_manifest(const struct stl_images *images, const struct stl_digest *digest, int64_t size,

@@ -49,6 +49,9 @@ int stl_images_manifest(const struct stl_images *images, const struct stl_digest
  * caller closes the extent. Safe in several threads. */
 int stl_images_blob(const struct stl_images *images, const struct stl_digest *digest, int64_t size,
                     struct stl_extent *extent, struct stl_error *err);
+/* Where in the stage the blob is already, complete and with its digest checked. Returns false if it is not. */
+bool stl_images_staged(const struct stl_images *images, const struct stl_digest *digest,
+                       char name[STL_STAGED_NAME_MAX]);
 
 /* The images as what a graph is made of. They outlive the graph. */
 struct stl_graph_reader stl_images_reader(const struct stl_images *images);
