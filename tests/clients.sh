@@ -134,6 +134,12 @@ client_missing() {
         have "$tool" || { echo "$tool is not installed"; return; }
     done
     case $1 in
+        podman | buildah)
+            if [ "$(id -u)" -ne 0 ] && ! grep -q "^$(id -un 2>/dev/null || true):" /etc/subuid; then
+                echo "$1 needs subordinate ids: a line for $(id -un 2>/dev/null || true) in /etc/subuid"
+            elif [ "$(id -u)" -ne 0 ] && ! unshare --user true 2>/dev/null; then
+                echo "$1 needs user namespaces"
+            fi ;;
         ctr | docker)
             if [ "$(id -u)" -ne 0 ]; then echo "$1's engine starts as root only"
             elif ! unshare --mount true 2>/dev/null; then echo "$1's engine needs CAP_SYS_ADMIN"
@@ -151,6 +157,17 @@ client_why() {
         fi
     fi
     echo "$why"
+}
+
+# Called at the end of a test. For an ordinary user podman keeps a process that holds the user namespace, and files that
+# belong to subordinate users.
+clients_cleanup() {
+    local pid
+    [ "$(id -u)" -ne 0 ] || return 0
+    [ -e "$CLIENT_DIR/podman" ] || [ -e "$CLIENT_DIR/buildah" ] || return 0
+    containers_env podman unshare rm -rf "$CLIENT_DIR/podman" "$CLIENT_DIR/buildah" 2>/dev/null
+    pid=$(cat "$CLIENT_DIR/run/libpod/pause.pid" 2>/dev/null)
+    [ -z "$pid" ] || kill "$pid" 2>/dev/null
 }
 
 # ---- pull --------------------------------------------------------------------------------------------------------

@@ -153,6 +153,7 @@ cleanup() {
     set +e
     [ -z "$WATCHDOG" ] || signal_group KILL "$WATCHDOG"
     stop_all
+    clients_cleanup
     unmount_below "$T"
     if [ -n "${KEEP:-}" ]; then diag "kept: $T"; else remove_tree "$T"; fi
     exit "$rc"
@@ -167,9 +168,8 @@ unmount_below() {
 
 remove_tree() {
     rm -rf --one-file-system "$1" 2>/dev/null && return
-    chmod -R u+rwX "$1" 2>/dev/null                     # image roots hold folders without a w bit
-    rm -rf --one-file-system "$1" 2>/dev/null && return
-    podman unshare rm -rf "$1" 2>/dev/null              # and files of subordinate users
+    chmod -R u+rwX "$1" 2>/dev/null         # image roots hold folders without a w bit
+    rm -rf --one-file-system "$1" 2>/dev/null
     [ ! -e "$1" ] || diag "left behind: $1"
 }
 

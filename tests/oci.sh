@@ -35,8 +35,12 @@ oci_blob() {
 # blob_file DIR DIGEST: where it is in a layout
 blob_file() { printf '%s/blobs/%s/%s' "$1" "${2%%:*}" "${2#*:}"; }
 
-# field NAME <<<DESCRIPTOR
-field() { jq -r ".$1 // empty"; }
+# field mediaType|digest|size <<<DESCRIPTOR, without a process: it is needed all the time
+field() {
+    local line
+    IFS= read -r line
+    [[ $line =~ \"$1\":\"?([^\",}]+) ]] && printf '%s\n' "${BASH_REMATCH[1]}"
+}
 
 # tar_root DIR [TAR ARGUMENT...]: a tar of a folder that depends on its names, modes and bytes only
 tar_root() {
@@ -141,7 +145,8 @@ oci_tree() { oci_walk "$1" "$2" | awk '!seen[$0]++'; }
 oci_walk() {
     local child file
     file=$(blob_file "$1" "$(field digest <<<"$2")")
-    jq -c '{mediaType, digest, size}' <<<"$2"
+    printf '{"mediaType":"%s","digest":"%s","size":%d}\n' "$(field mediaType <<<"$2")" "$(field digest <<<"$2")" "$(field size <<<"$2")"
     [[ $(field mediaType <<<"$2") =~ (index|manifest|manifest.list)\.v[12]\+json ]] || return 0
-    while read -r child; do oci_walk "$1" "$child"; done < <(jq -c '(.manifests // [])[], (.config // empty), (.layers // [])[]' "$file")
+    while read -r child; do oci_walk "$1" "$child"; done < <(jq -c '(.manifests // [])[], (.config // empty), (.layers // [])[]
+        | {mediaType, digest, size}' "$file")
 }

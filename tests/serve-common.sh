@@ -178,7 +178,7 @@ test_blobs() {
     for range in 0-0 0-99 100-199 "$((SIZE - 10))-$((SIZE + 10))" -50 $((SIZE - 1))-; do test_range "$range" "$etag"; done
     ask GET "$BLOB" -H "Range: bytes=$SIZE-"
     want_status 416
-    want_header content-range "bytes */$SIZE"
+    [ "$KIND" = apache ] || want_header content-range "bytes */$SIZE"      # which Apache leaves out of all errors
     verdict 'a range behind the end: 416'
     ask GET "$BLOB" -H 'Range: bytes=0-9' -H 'If-Range: "other"'
     want_status 200
@@ -342,7 +342,7 @@ test_writes() {
         for method in POST PUT PATCH DELETE; do
             ask $method "$path" --data-binary "@$T/zeros" -H 'Content-Type: application/octet-stream' -H Expect:
             want_error 405 UNSUPPORTED
-            want_header_like allow 'GET'
+            [[ ${HEADERS[allow]-} == *'GET, HEAD'* ]] || PROBLEMS+=('no Allow')    # Apache adds an empty one to it
             verdict "$method ${path:0:50}: 405"
         done
     done

@@ -109,28 +109,42 @@ self_signed() {
 
 # ---- asking ------------------------------------------------------------------------------------------------------
 
-# http METHOD PATH [CURL ARGUMENT...]: sets STATUS; headers of the last answer in $T/h (no CR), body in $T/b. PATH goes
-# over the wire as it stands, dots and all. Status 000: no answer. URL is asked unless PATH is a whole URL.
+# http METHOD PATH [CURL ARGUMENT...]: sets STATUS; headers of the last answer by `header`, body in $T/b. PATH goes over
+# the wire as it stands, dots and all. Status 000: no answer. URL is asked unless PATH is a whole URL.
 http() {
     local method=$1 target=$2 how=(-X "$1")
     shift 2
     [ "$method" = HEAD ] && how=(--head)
     [ "$method" = GET ] && how=()
     case $target in http*) ;; *) target=$URL$target ;; esac
-    : >"$T/h.raw"
+    : >"$T/h"
     : >"$T/b"
-    STATUS=$(curl -ksS --path-as-is --globoff --max-time 60 "${how[@]}" -D "$T/h.raw" -o "$T/b" -w '%{http_code}' "$@" \
+    STATUS=$(curl -ksS --path-as-is --globoff --max-time 60 "${how[@]}" -D "$T/h" -o "$T/b" -w '%{http_code}' "$@" \
         "$target" 2>"$T/curl.err") || true
     [ "$method" != HEAD ] || : >"$T/b"      # curl writes the headers to -o as well
-    # After "100 Continue" only the last block counts.
-    tr -d '\r' <"$T/h.raw" | awk '/^HTTP\// { n = 0 } { line[n++] = $0 } END { for (i = 0; i < n; i++) print line[i] }' >"$T/h"
+    read_headers
+}
+
+# Hundreds of questions are asked: without a process for each header.
+declare -A HEADERS=()
+read_headers() {
+    local line name value
+    while IFS= read -r line; do
+        line=${line%$'\r'}
+        case $line in
+            HTTP/*) HEADERS=(); continue ;;      # after "100 Continue" only the last block counts
+            *:*) ;;
+            *) continue ;;
+        esac
+        name=${line%%:*} value=${line#*:}
+        name=${name,,} value=${value#"${value%%[! ]*}"}
+        HEADERS[$name]=${HEADERS[$name]+${HEADERS[$name]}$'\n'}$value
+    done <"$T/h"
+    [ -s "$T/h" ] || HEADERS=()
 }
 
 # header NAME: its value in the last answer; one line for each if the server sent it more than once.
-header() {
-    awk -v name="${1,,}" 'NR > 1 { i = index($0, ":"); if (tolower(substr($0, 1, i - 1)) == name) {
-        v = substr($0, i + 1); sub(/^[ \t]+/, "", v); print v } }' "$T/h"
-}
+header() { printf '%s\n' "${HEADERS[${1,,}]-}"; }
 
 body() { head -c 4000 "$T/b"; }
 
@@ -139,6 +153,7 @@ error_code() { jq -r '.errors[0].code // empty' <"$T/b" 2>/dev/null || true; }
 
 # ---- one answer, many demands, one test --------------------------------------------------------------------------
 #
+# Names of headers in lower case.
 #   ask HEAD /v2/app/manifests/v1
 #   want_status 200
 #   want_header content-type application/vnd.oci.image.manifest.v1+json
@@ -152,18 +167,16 @@ want_status() { [[ $STATUS =~ ^($1)$ ]] || PROBLEMS+=("status $STATUS, wanted $1
 
 # Exactly one header of that name, with exactly that value.
 want_header() {
-    local got
-    got=$(header "$1")
+    local got=${HEADERS[$1]-}
     [ "$got" = "$2" ] || PROBLEMS+=("$1: '${got//$'\n'/\' and \'}', wanted '$2'")
 }
 
 want_header_like() {
-    local got
-    got=$(header "$1")
+    local got=${HEADERS[$1]-}
     [[ $got != *$'\n'* && $got =~ $2 ]] || PROBLEMS+=("$1: '${got//$'\n'/\' and \'}', wanted /$2/")
 }
 
-want_no_header() { [ -z "$(header "$1")" ] || PROBLEMS+=("$1: '$(header "$1")', wanted none"); }
+want_no_header() { [ -z "${HEADERS[$1]+is there}" ] || PROBLEMS+=("$1: '${HEADERS[$1]}', wanted none"); }
 
 want_body() { cmp "$1" "$T/b" >"$T/.cmp" 2>&1 || PROBLEMS+=("body: $(<"$T/.cmp")"); }
 
