@@ -100,3 +100,45 @@ help:
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX)'
 
 .PHONY: all quickstart install check bench clean help
+
+# --- units ------------------------------------------------------------------------------------------------------
+# One program per module (tests/t-*.c, cmocka), and one per parser (tests/fuzz-*.c) which tries all of its corpus.
+# The variants below are the same programs, built elsewhere with other flags.
+
+UNIT_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/t-*.c tests/fuzz-*.c))
+FUZZ_TESTS = $(filter $(BUILD)/tests/fuzz-%,$(UNIT_TESTS))
+FUZZ_DRIVER = $(BUILD)/tests/fuzz.o
+FUZZ_SECONDS = 30
+SANITIZE = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -U_FORTIFY_SOURCE
+VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all
+
+$(BUILD)/tests/t-%: $(BUILD)/tests/t-%.o $(BUILD)/tests/unit.o $(BUILD)/libstillage.a
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz-%.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $^ $(LIBS)
+
+-include $(UNIT_TESTS:=.d) $(BUILD)/tests/unit.d $(BUILD)/tests/fuzz.d
+
+unit: $(UNIT_TESTS)
+	prove -j$(JOBS) $(UNIT_TESTS)
+
+asan:
+	$(MAKE) BUILD=build/asan CC=clang CFLAGS='$(SANITIZE) -fsanitize=address,undefined' unit
+
+valgrind: $(UNIT_TESTS)
+	prove -j$(JOBS) --exec '$(VALGRIND)' $(UNIT_TESTS)
+
+fuzz:
+	$(MAKE) BUILD=build/fuzz CC=clang CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined' \
+	    FUZZ_DRIVER= FUZZ_LDFLAGS=-fsanitize=fuzzer fuzz-run
+
+# What is found besides lands in build/fuzz/found/; the seeds stay as they are.
+fuzz-run: $(FUZZ_TESTS)
+	@set -e; for target in $(FUZZ_TESTS); do what=$${target##*/fuzz-}; mkdir -p $(BUILD)/found/$$what; \
+	    echo "$$what"; $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=1024 \
+	    -verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/$$what- \
+	    $(BUILD)/found/$$what tests/corpus/$$what; done
+
+.PRECIOUS: $(BUILD)/%.o
+.PHONY: unit asan valgrind fuzz fuzz-run

@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "utf8.h"
 
 static const struct {
     int http_status;
@@ -42,12 +45,24 @@ static const struct {
     [STL_UNAVAILABLE] = {503, "DENIED", 1},
 };
 
-/* Messages quote what strangers wrote: nothing of it may break the line or reach a terminal as a command. */
-static void replace_controls(char *text)
+/* Messages quote what strangers sent. They go to terminals, logs and JSON: no control characters (C1, U+0080 to U+009F,
+ * are some terminals' escape sequences), no broken UTF-8. */
+static void make_printable(char *message)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
+    for (char *p = message, *end = message + strlen(message); p < end;) {
+        size_t n = stl_utf8_length(p, (size_t)(end - p));
+        unsigned char first = (unsigned char)p[0];
+        bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)p[1] < 0xa0);
+        if (n && !control) {
+            p += n;
+            continue;
+        }
+        *p++ = '?';
+        if (n == 2) {
+            memmove(p, p + 1, (size_t)(end - p));
+            end--;
+        }
+    }
 }
 
 static void set_message(struct stl_error *err, enum stl_code code, const char *format, va_list args)
@@ -55,7 +70,7 @@ static void set_message(struct stl_error *err, enum stl_code code, const char *f
     err->code = code;
     err->sys_errno = 0;
     vsnprintf(err->message, sizeof err->message, format, args);
-    replace_controls(err->message);
+    make_printable(err->message);
 }
 
 int stl_error_set(struct stl_error *err, enum stl_code code, const char *format, ...)
@@ -107,7 +122,7 @@ int stl_error_context(struct stl_error *err, const char *format, ...)
     size_t used = strlen(err->message);
     snprintf(err->message + used, sizeof err->message - used, ": %.*s",
              (int)(sizeof err->message - used), before);
-    replace_controls(err->message);
+    make_printable(err->message);
     return -1;
 }
 

@@ -48,7 +48,8 @@ enum stl_code {
 struct stl_error {
     enum stl_code code;
     int sys_errno;      /* errno of a STL_SYSTEM, STL_NO_SPACE or STL_READ_ONLY error, else 0 */
-    char message[1024]; /* one line, no full stop, names the thing and what to do; cut if longer */
+    char message[1024]; /* one line, no full stop, names the thing and what to do; cut if longer; control characters
+                         * and invalid UTF-8 that it quotes have become '?' */
 };
 
 #define STL_ERROR_INIT {STL_OK, 0, ""}
