@@ -47,10 +47,17 @@ static int hex_value(char c)
 /* algorithm ":" encoded, in the grammar of descriptor.md */
 static bool is_digest_grammar(const char *text)
 {
-    size_t algorithm = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+._-");
-    if (algorithm == 0 || text[algorithm] != ':')
-        return false;
-    const char *encoded = text + algorithm + 1;
+    for (;; text++) {
+        size_t component = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789");
+        text += component;
+        if (component == 0 || *text == '\0')
+            return false;
+        if (*text == ':')
+            break;
+        if (!strchr("+._-", *text))
+            return false;
+    }
+    const char *encoded = text + 1;
     size_t length =
         strspn(encoded, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=_-");
     return length > 0 && encoded[length] == '\0';
