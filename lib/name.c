@@ -173,29 +173,36 @@ int stl_platform_parse(const char *text, struct stl_platform *platform, struct s
     return stl_error_set(err, STL_USAGE, "platform '%.160s' is not of the form OS/ARCHITECTURE[/VARIANT]", text);
 }
 
+/* Where to go on when what follows a star does not match: behind the star, one character further in the text. A star
+ * makes those before it final, but a '*' that came to a '/' leaves it to the '**' before it, if there is one. */
+struct star {
+    const char *pattern, *text; /* pattern: NULL before the first */
+};
+
 bool stl_pattern_match(const char *pattern, const char *text)
 {
-    const char *retry_pattern = NULL, *retry_text = NULL;
-    bool retry_crosses = false;
+    struct star one = {NULL, NULL}, many = {NULL, NULL};
     for (;;) {
-        if (*pattern == '*') {
-            retry_crosses = pattern[1] == '*';
-            pattern += retry_crosses ? 2 : 1;
-            retry_pattern = pattern;
-            retry_text = text;
-            continue;
-        }
-        if (*text == '\0' && *pattern == '\0')
+        if (pattern[0] == '*' && pattern[1] == '*') {
+            pattern += 2;
+            many = (struct star){pattern, text};
+            one.pattern = NULL;
+        } else if (pattern[0] == '*') {
+            one = (struct star){++pattern, text};
+        } else if (*text == '\0' && *pattern == '\0') {
             return true;
-        if (*text != '\0' && (*pattern == *text || (*pattern == '?' && *text != '/'))) {
+        } else if (*text != '\0' && (*pattern == *text || (*pattern == '?' && *text != '/'))) {
             pattern++;
             text++;
-            continue;
+        } else {
+            if (one.pattern && (*one.text == '\0' || *one.text == '/'))
+                one.pattern = NULL;
+            struct star *star = one.pattern ? &one : &many;
+            if (!star->pattern || *star->text == '\0')
+                return false;
+            pattern = star->pattern;
+            text = ++star->text;
         }
-        if (!retry_pattern || *retry_text == '\0' || (*retry_text == '/' && !retry_crosses))
-            return false;
-        text = ++retry_text;
-        pattern = retry_pattern;
     }
 }
 
