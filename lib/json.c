@@ -3,6 +3,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "utf8.h"
+
 enum {
     DEPTH_MAX = 32,
     VALUES_MAX = 100000, /* json-c needs about 100 bytes for each */
@@ -14,39 +16,131 @@ void stl_json_put(struct json_object **object)
     *object = NULL;
 }
 
-struct shape {
+/* What the bytes hold, before json-c sees them. It would let through single quotes, NaN, numbers such as 1. and -01,
+ * control characters and broken UTF-8 in strings, and anything behind a NUL (RFC 8259). */
+struct scan {
+    const char *at, *end;
     size_t members; /* colons outside strings: one for each member of an object */
     size_t values;  /* no more than commas and brackets outside strings */
     int depth;
+    bool has_nul;   /* the last string has an escaped NUL */
 };
 
-static int measure(const char *text, size_t length, struct shape *shape, struct stl_error *err)
+static int scan_string(struct scan *scan, struct stl_error *err)
 {
-    bool in_string = false;
-    int depth = 0;
-    *shape = (struct shape){0};
-    for (size_t i = 0; i < length; i++) {
-        char c = text[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-            continue;
+    scan->has_nul = false;
+    for (const char *p = scan->at + 1; p < scan->end;) {
+        size_t left = (size_t)(scan->end - p), length = stl_utf8_length(p, left);
+        if (length == 0)
+            return stl_error_set(err, STL_MANIFEST_INVALID, "not JSON: a string is not valid UTF-8");
+        if ((unsigned char)*p < 0x20)
+            return stl_error_set(err, STL_MANIFEST_INVALID, "not JSON: a string holds a control character");
+        if (*p == '"') {
+            scan->at = p + 1;
+            return 0;
         }
-        if (c == '"')
-            in_string = true;
-        else if (c == ':')
-            shape->members++;
-        else if (c == ',')
-            shape->values++;
-        else if (c == '{' || c == '[') {
-            shape->values++;
-            if (++depth > DEPTH_MAX)
-                return stl_error_set(err, STL_MANIFEST_INVALID, "JSON is nested more than %d deep", DEPTH_MAX);
-        } else if (c == '}' || c == ']')
-            depth--;
-        if (shape->values > VALUES_MAX)
+        if (*p == '\\') {
+            scan->has_nul |= left >= 6 && !memcmp(p, "\\u0000", 6);
+            length = left < 2 ? 1 : 1 + stl_utf8_length(p + 1, left - 1);
+        }
+        p += length;
+    }
+    return stl_error_set(err, STL_MANIFEST_INVALID, "not JSON: it ends too early");
+}
+
+static const char *skip_digits(const char *p, const char *end)
+{
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    return p;
+}
+
+static bool is_number(const char *p, const char *end)
+{
+    if (p < end && *p == '-')
+        p++;
+    const char *start = p;
+    p = skip_digits(p, end);
+    if (p == start || (*start == '0' && p > start + 1))
+        return false;
+    if (p < end && *p == '.') {
+        start = ++p;
+        p = skip_digits(p, end);
+        if (p == start)
+            return false;
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        if (p < end && (*p == '+' || *p == '-'))
+            p++;
+        start = p;
+        p = skip_digits(p, end);
+        if (p == start)
+            return false;
+    }
+    return p == end;
+}
+
+/* A number, true, false or null. */
+static int scan_word(struct scan *scan, struct stl_error *err)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    const char *start = scan->at, *p = start;
+    while (p < scan->end && *p && !strchr(" \t\r\n{}[],:\"", *p))
+        p++;
+    size_t length = (size_t)(p - start);
+    bool known = is_number(start, p);
+    for (size_t i = 0; i < sizeof words / sizeof *words && !known; i++)
+        known = strlen(words[i]) == length && !memcmp(start, words[i], length);
+    if (!known)
+        return stl_error_set(err, STL_MANIFEST_INVALID, "not JSON: unexpected '%.*s'",
+                             length > 20 ? 20 : length ? (int)length : 1, length ? start : "?");
+    scan->at = p;
+    return 0;
+}
+
+static int scan_token(struct scan *scan, struct stl_error *err)
+{
+    switch (*scan->at) {
+    case '"':
+        return scan_string(scan, err);
+    case ':':
+        /* json-c would cut the key there, and see another member than the rest of the world. */
+        if (scan->has_nul)
+            return stl_error_set(err, STL_MANIFEST_INVALID, "JSON has a key with a NUL character");
+        scan->members++;
+        break;
+    case '{':
+    case '[':
+        if (++scan->depth > DEPTH_MAX)
+            return stl_error_set(err, STL_MANIFEST_INVALID, "JSON is nested more than %d deep", DEPTH_MAX);
+        scan->values++;
+        break;
+    case ',':
+        scan->values++;
+        break;
+    case '}':
+    case ']':
+        scan->depth--;
+        break;
+    case ' ':
+    case '\t':
+    case '\r':
+    case '\n':
+        break;
+    default:
+        return scan_word(scan, err);
+    }
+    scan->at++;
+    return 0;
+}
+
+static int scan_all(struct scan *scan, struct stl_error *err)
+{
+    while (scan->at < scan->end) {
+        if (scan_token(scan, err))
+            return -1;
+        if (scan->values > VALUES_MAX)
             return stl_error_set(err, STL_MANIFEST_INVALID, "JSON has more than %d values", VALUES_MAX);
     }
     return 0;
@@ -71,17 +165,17 @@ static size_t count_members(struct json_object *value)
 
 struct json_object *stl_json_parse(const char *text, size_t length, struct stl_error *err)
 {
-    struct shape shape;
+    struct scan scan = {.at = text, .end = text + length};
     if (length > INT_MAX) {
         stl_error_set(err, STL_MANIFEST_INVALID, "JSON is larger than 2 GiB");
         return NULL;
     }
-    if (measure(text, length, &shape, err))
+    if (scan_all(&scan, err))
         return NULL;
     struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX + 1);
     if (!tokener)
         abort();
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     struct json_object *object = json_tokener_parse_ex(tokener, text, (int)length);
     enum json_tokener_error why = json_tokener_get_error(tokener);
     json_tokener_free(tokener);
@@ -90,7 +184,7 @@ struct json_object *stl_json_parse(const char *text, size_t length, struct stl_e
     else if (why != json_tokener_success)
         stl_error_set(err, STL_MANIFEST_INVALID, "not JSON: %s",
                       why == json_tokener_continue ? "it ends too early" : json_tokener_error_desc(why));
-    else if (count_members(object) != shape.members)
+    else if (count_members(object) != scan.members)
         stl_error_set(err, STL_MANIFEST_INVALID, "JSON has an object with a duplicate key");
     else
         return object;

@@ -2,7 +2,7 @@
  * JSON from strangers, on top of json-c.
  *
  * stl_json_parse() refuses what json-c would let through or choke on: nesting, floods of tiny values, duplicate
- * keys, invalid UTF-8, trailing text. The getters refuse wrong types and numbers out of range. Errors have code
+ * keys, NUL in keys, invalid UTF-8, control characters, trailing text, all that is not in RFC 8259. The getters refuse wrong types and numbers out of range. Errors have code
  * STL_MANIFEST_INVALID; a caller for whom it is another document adds its own context.
  */
 #ifndef STL_JSON_H
