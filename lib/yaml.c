@@ -8,6 +8,31 @@
 
 #include "mem.h"
 
+/* Returns -1. libyaml gives no line for bytes that it cannot read at all. */
+static int parser_error(const yaml_parser_t *parser, const char *file, const char *text, struct stl_error *err)
+{
+    size_t line = parser->problem_mark.line + 1;
+    if (parser->error == YAML_READER_ERROR) {
+        line = 1;
+        for (size_t i = 0; i < parser->problem_offset; i++)
+            line += text[i] == '\n';
+    }
+    return stl_error_set(err, STL_INVALID, "%s:%zu: %s%s%s", file, line, parser->context ? parser->context : "",
+                         parser->context ? ", " : "", parser->problem ? parser->problem : "not YAML");
+}
+
+/* Whether the parser, which has loaded a document, is at the end. */
+static int expect_end(yaml_parser_t *parser, const char *file, const char *text, struct stl_error *err)
+{
+    yaml_document_t next;
+    if (!yaml_parser_load(parser, &next))
+        return parser_error(parser, file, text, err);
+    size_t line = next.start_mark.line + 1;
+    bool at_end = !yaml_document_get_root_node(&next);
+    yaml_document_delete(&next);
+    return at_end ? 0 : stl_error_set(err, STL_INVALID, "%s:%zu: the file must hold one document", file, line);
+}
+
 int stl_yaml_load(struct stl_yaml *yaml, const char *file, const char *text, size_t length,
                   struct stl_error *err)
 {
@@ -16,20 +41,19 @@ int stl_yaml_load(struct stl_yaml *yaml, const char *file, const char *text, siz
         abort();
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
     yaml->file = file;
-    int loaded = yaml_parser_load(&parser, &yaml->document);
-    if (!loaded)
-        stl_error_set(err, STL_INVALID, "%s:%zu: %s%s%s", file, parser.problem_mark.line + 1,
-                      parser.context ? parser.context : "", parser.context ? ", " : "",
-                      parser.problem ? parser.problem : "not YAML");
-    yaml_parser_delete(&parser);
-    if (!loaded)
+    if (!yaml_parser_load(&parser, &yaml->document)) {
+        parser_error(&parser, file, text, err);
+        yaml_parser_delete(&parser);
         return -1;
+    }
     yaml_node_t *root = stl_yaml_root(yaml);
-    if (root && root->type == YAML_MAPPING_NODE)
-        return 0;
-    stl_error_set(err, STL_INVALID, "%s:1: the file must hold 'key: value' lines", file);
-    stl_yaml_clear(yaml);
-    return -1;
+    int result = root && root->type == YAML_MAPPING_NODE
+                     ? expect_end(&parser, file, text, err)
+                     : stl_error_set(err, STL_INVALID, "%s:1: the file must hold 'key: value' lines", file);
+    yaml_parser_delete(&parser);
+    if (result)
+        stl_yaml_clear(yaml);
+    return result;
 }
 
 void stl_yaml_clear(struct stl_yaml *yaml)

@@ -1,0 +1,123 @@
+#include "unit.h"
+
+#include <string.h>
+
+#include "render.h"
+#include "settings.h"
+
+static int parse(struct stl_settings *settings, const char *text)
+{
+    stl_settings_init(settings);
+    return stl_settings_parse(settings, "registry.yaml", text, strlen(text), &err);
+}
+
+static void defaults(void **state)
+{
+    (void)state;
+    struct stl_settings settings;
+    OK(parse(&settings, "version: 1\n"));
+    assert_int_equal(settings.version, STL_FORMAT_VERSION);
+    assert_non_null(settings.title);
+    assert_null(settings.group);
+    assert_false(settings.apache);
+    /* distribution-spec, "Pushing Manifests": at least 4 megabytes */
+    assert_true(settings.push.manifest_size >= 4 << 20);
+    assert_int_equal(settings.push.upload_expiry, 7 * 86400);
+    assert_false(settings.push.sparse_indexes);
+    assert_true(settings.push.delete_tags && settings.push.delete_manifests && settings.push.delete_blobs);
+    stl_settings_clear(&settings);
+    assert_null(settings.title);
+    stl_settings_clear(&settings);
+}
+
+static void every_key(void **state)
+{
+    (void)state;
+    struct stl_settings settings;
+    OK(parse(&settings, "version: 1\ntitle: T\xc3\xa4st\ngroup: www-data\napache: true\npush:\n  manifest-size: 8MiB\n"
+                        "  upload-expiry: 12h\n  sparse-indexes: true\n  delete-tags: false\n  delete-manifests: false\n"
+                        "  delete-blobs: false\n"));
+    assert_string_equal(settings.title, "T\xc3\xa4st");
+    assert_string_equal(settings.group, "www-data");
+    assert_true(settings.apache);
+    assert_int_equal(settings.push.manifest_size, 8 << 20);
+    assert_int_equal(settings.push.upload_expiry, 43200);
+    assert_true(settings.push.sparse_indexes);
+    assert_false(settings.push.delete_tags || settings.push.delete_manifests || settings.push.delete_blobs);
+    stl_settings_clear(&settings);
+}
+
+static void refused(enum stl_code code, const char *text, const char *message)
+{
+    struct stl_settings settings;
+    FAILS(code, parse(&settings, text));
+    stl_settings_clear(&settings);
+    if (!strstr(err.message, message))
+        fail_msg("'%s': '%s' should hold '%s'", text, err.message, message);
+}
+
+static void wrong_settings(void **state)
+{
+    (void)state;
+    refused(STL_NOT_REGISTRY, "title: x\n", "'version: 1' is missing");
+    refused(STL_NOT_REGISTRY, "{}", "'version: 1' is missing");
+    refused(STL_NOT_REGISTRY, "version:\n", "'version: 1' is missing");
+    refused(STL_NOT_REGISTRY, "title: x\nversion: 2\n", "registry.yaml:2: ");
+    refused(STL_NOT_REGISTRY, "version: 2\nnew-key: x\n", "use a newer stillage");
+    refused(STL_NOT_REGISTRY, "version: 0\n", "registry.yaml:1: ");
+    refused(STL_INVALID, "version: one\n", "registry.yaml:1: ");
+    refused(STL_INVALID, "version: 1\nversion: 1\n", "registry.yaml:2: ");
+    refused(STL_INVALID, "version: 1\ntilte: x\n", "registry.yaml:2: unknown key 'tilte'");
+    refused(STL_INVALID, "version: 1\npush: true\n", "registry.yaml:2: ");
+    refused(STL_INVALID, "version: 1\npush:\n  delete: true\n", "registry.yaml:3: unknown key 'delete'");
+    refused(STL_INVALID, "version: 1\npush:\n  delete-tags: no\n", "registry.yaml:3: ");
+    refused(STL_INVALID, "version: 1\npush:\n  manifest-size: big\n", "registry.yaml:3: ");
+    refused(STL_INVALID, "version: 1\npush:\n  manifest-size: 65MiB\n", "at most 64MiB");
+    refused(STL_INVALID, "", "registry.yaml:1: ");
+}
+
+/* What `stillage init` writes is what is read. */
+static void the_template_shows_the_defaults(void **state)
+{
+    (void)state;
+    struct stl_render values = STL_RENDER_INIT;
+    STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT, all = STL_BUF_INIT;
+    struct stl_settings defaults, settings;
+    stl_render_set(&values, "TITLE", "Images: of # ours");
+    OK(stl_render("registry.yaml", &values, &text, &err));
+    OK(parse(&settings, text.data));
+    assert_string_equal(settings.title, "Images: of # ours");
+    stl_settings_clear(&settings);
+    /* Each commented line is a setting: with the '#' removed the file is valid, and says the same. */
+    for (char *line = text.data; *line;) {
+        size_t length = strcspn(line, "\n");
+        size_t skip = line[0] == '#' && line[1] != ' ' && length > 1 ? 1 : 0;
+        if (line[0] == '#' && !strncmp(line + 1, "  ", 2))
+            skip = 1;
+        if (strncmp(line, "#group", 6))
+            stl_buf_printf(&all, "%.*s\n", (int)(length - skip), line + skip);
+        line += length + (line[length] == '\n');
+    }
+    OK(parse(&settings, all.data));
+    OK(parse(&defaults, "version: 1\n"));
+    assert_int_equal(settings.apache, defaults.apache);
+    assert_int_equal(settings.push.manifest_size, defaults.push.manifest_size);
+    assert_int_equal(settings.push.upload_expiry, defaults.push.upload_expiry);
+    assert_int_equal(settings.push.sparse_indexes, defaults.push.sparse_indexes);
+    assert_int_equal(settings.push.delete_tags, defaults.push.delete_tags);
+    assert_int_equal(settings.push.delete_manifests, defaults.push.delete_manifests);
+    assert_int_equal(settings.push.delete_blobs, defaults.push.delete_blobs);
+    stl_settings_clear(&settings);
+    stl_settings_clear(&defaults);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(every_key),
+        cmocka_unit_test(wrong_settings),
+        cmocka_unit_test(the_template_shows_the_defaults),
+    };
+    return unit_run(tests);
+}
