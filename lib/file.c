@@ -3,12 +3,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
@@ -28,7 +30,8 @@ static bool next_component(const char **path, char name[256])
     return true;
 }
 
-int stl_dir_open(int at, const char *path, struct stl_error *err)
+/* For kernels without openat2(2), and sandboxes that refuse it. */
+static int open_by_walking(int at, const char *path)
 {
     int fd = openat(at, ".", DIRECTORY_FLAGS);
     char name[256];
@@ -37,50 +40,76 @@ int stl_dir_open(int at, const char *path, struct stl_error *err)
         stl_close_fd(&fd);
         fd = next;
     }
+    return fd;
+}
+
+static int open_directory(int at, const char *path)
+{
+    struct open_how how = {.flags = DIRECTORY_FLAGS, .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
+    long fd = syscall(SYS_openat2, at, *path ? path : ".", &how, sizeof how);
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        return open_by_walking(at, path);
+    return (int)fd;
+}
+
+int stl_dir_open(int at, const char *path, struct stl_error *err)
+{
+    int fd = open_directory(at, path);
     return fd >= 0 ? fd : stl_error_errno(err, "cannot open directory %s", path);
 }
 
-static int make_directory(const struct stl_root *root, int at, const char *name, struct stl_error *err)
+bool stl_dir_is_durable(const struct stat *st)
 {
-    if (mkdirat(at, name, root->directory_mode) && errno != EEXIST)
-        return stl_error_errno(err, "cannot make directory %s", name);
-    STL_AUTO_CLOSE int fd = openat(at, name, DIRECTORY_FLAGS);
-    if (fd < 0)
-        return stl_error_errno(err, "cannot open directory %s", name);
-    if (fchmod(fd, root->directory_mode) ||
-        (root->group != (gid_t)-1 && fchown(fd, (uid_t)-1, root->group)))
-        return stl_error_errno(err, "cannot set mode and group of directory %s", name);
-    return stl_dir_sync(at, err);
+    return !(st->st_mode & S_ISVTX);
 }
 
-/* Whoever makes a directory syncs its parent before making anything inside. So what exists below another
- * existing directory is durable but for the deepest, whose maker may not have got that far: sync that one. */
-int stl_dir_make(const struct stl_root *root, int at, const char *path, struct stl_error *err)
+/* Finishes a directory whose name may not be durable yet, whoever made it. */
+static int finish_directory(const struct stl_root *root, int parent, int fd, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int parent = -1;
-    int fd = openat(at, ".", DIRECTORY_FLAGS);
-    bool last_existed = false;
-    char name[256];
-    for (const char *rest = path; fd >= 0 && next_component(&rest, name);) {
-        int next = openat(fd, name, DIRECTORY_FLAGS);
-        if (next < 0 && errno == ENOENT) {
-            if ((last_existed && stl_dir_sync(parent, err)) || make_directory(root, fd, name, err)) {
-                stl_close_fd(&fd);
-                return -1;
-            }
-            last_existed = false;
-            next = openat(fd, name, DIRECTORY_FLAGS);
-        } else
-            last_existed = true;
-        stl_close_fd(&parent);
-        parent = fd;
-        fd = next;
+    if (root->group != (gid_t)-1 && fchown(fd, (uid_t)-1, root->group))
+        return stl_error_errno(err, "cannot set the group of a directory");
+    if (stl_dir_sync(parent, err))
+        return -1;
+    return fchmod(fd, root->directory_mode) ? stl_error_errno(err, "cannot set the mode of a directory") : 0;
+}
+
+/* Opens one component, makes it if it is missing, and sees to it that it is durable. */
+static int step_into(const struct stl_root *root, int parent, const char *name, struct stl_error *err)
+{
+    struct stat st;
+    int fd = openat(parent, name, DIRECTORY_FLAGS);
+    if (fd < 0 && errno == ENOENT) {
+        if (mkdirat(parent, name, root->directory_mode | S_ISVTX) && errno != EEXIST)
+            return stl_error_errno(err, "cannot make directory %s", name);
+        fd = openat(parent, name, DIRECTORY_FLAGS);
     }
-    if (fd < 0)
-        return stl_error_errno(err, "cannot make directory %s", path);
-    if (last_existed && stl_dir_sync(parent, err)) {
+    if (fd < 0 || fstat(fd, &st)) {
+        stl_error_errno(err, "cannot open directory %s", name);
         stl_close_fd(&fd);
         return -1;
+    }
+    if (!stl_dir_is_durable(&st) && finish_directory(root, parent, fd, err)) {
+        stl_close_fd(&fd);
+        return -1;
+    }
+    return fd;
+}
+
+int stl_dir_make(const struct stl_root *root, int at, const char *path, struct stl_error *err)
+{
+    struct stat st;
+    int fd = open_directory(at, path);
+    if (fd >= 0 && fstat(fd, &st) == 0 && stl_dir_is_durable(&st))
+        return fd;
+    stl_close_fd(&fd);
+    fd = open_directory(at, "");
+    if (fd < 0)
+        return stl_error_errno(err, "cannot make directory %s", path);
+    char name[256];
+    for (const char *rest = path; fd >= 0 && next_component(&rest, name);) {
+        int next = step_into(root, fd, name, err);
+        stl_close_fd(&fd);
+        fd = next;
     }
     return fd;
 }

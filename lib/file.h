@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "err.h"
@@ -31,9 +32,11 @@ struct stl_root {
 /* Opens the directory `path` below `at`; "" is a duplicate of `at`. Returns a descriptor or -1 with errno kept
  * in err->sys_errno (ENOENT: it does not exist). */
 int stl_dir_open(int at, const char *path, struct stl_error *err);
-/* The same, and makes what is missing. */
+/* The same, and makes what is missing. A directory that is being made has the sticky bit until its name is durable; who
+ * finds it so finishes it. */
 int stl_dir_make(const struct stl_root *root, int at, const char *path, struct stl_error *err);
 int stl_dir_sync(int fd, struct stl_error *err);
+bool stl_dir_is_durable(const struct stat *st); /* whether the directory's own name is */
 
 /* A file being written. Initialise with STL_TEMP_INIT; stl_temp_abort() at the end of the scope is always right. */
 struct stl_temp {

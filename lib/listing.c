@@ -55,10 +55,14 @@ static int load(int directory, const struct stl_name *repository, struct listing
     return 0;
 }
 
+/* `first` is synced after the bytes of the list: a journal has then written it already. */
 static int store(const struct stl_root *root, int directory, const struct stl_name *repository,
-                 const struct stl_buf *text, struct stl_error *err)
+                 const struct stl_buf *text, int first, struct stl_error *err)
 {
-    if (stl_file_put(root, directory, file_name(repository), text->data, text->length, err))
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, text->data, text->length, err) ||
+        stl_temp_sync(&temp, err) || (first >= 0 && stl_dir_sync(first, err)) ||
+        stl_temp_replace(&temp, directory, file_name(repository), err))
         return -1;
     return stl_dir_sync(directory, err);
 }
@@ -80,7 +84,7 @@ int stl_listing_write(const struct stl_root *root, int directory, const struct s
         full = stl_buf_printf(&text, "%s\"%s\"", i ? "," : "", names[i]);
     if (full || stl_buf_puts(&text, tail))
         return stl_error_set(err, STL_INVALID, "a list of names is larger than %d bytes", LISTING_MAX);
-    return store(root, directory, repository, &text, err);
+    return store(root, directory, repository, &text, -1, err);
 }
 
 /* Compares the quoted name at `entry` with `name`. */
@@ -157,7 +161,7 @@ static bool erase(struct listing *listing, const char *name)
 }
 
 int stl_listing_add(const struct stl_root *root, int directory, const struct stl_name *repository,
-                    const char *const *names, size_t count, struct stl_error *err)
+                    const char *const *names, size_t count, int first, struct stl_error *err)
 {
     AUTO_LISTING struct listing listing = {0};
     bool changed = false;
@@ -172,9 +176,9 @@ int stl_listing_add(const struct stl_root *root, int directory, const struct stl
     }
     for (size_t i = 0; i < count; i++)
         changed |= insert(&listing, names[i]);
-    if (!changed)
-        return 0;
-    return store(root, directory, repository, &listing.text, err) ? -1 : 1;
+    if (changed)
+        return store(root, directory, repository, &listing.text, first, err) ? -1 : 1;
+    return (first >= 0 && stl_dir_sync(first, err)) || stl_dir_sync(directory, err) ? -1 : 0;
 }
 
 int stl_listing_remove(const struct stl_root *root, int directory, const struct stl_name *repository,
@@ -192,7 +196,7 @@ int stl_listing_remove(const struct stl_root *root, int directory, const struct 
         changed |= erase(&listing, names[i]);
     if (!changed)
         return 0;
-    return store(root, directory, repository, &listing.text, err) ? -1 : 1;
+    return store(root, directory, repository, &listing.text, -1, err) ? -1 : 1;
 }
 
 int stl_listing_each(int directory, const struct stl_name *repository, stl_listing_visit *visit, void *context,
@@ -230,26 +234,18 @@ bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name 
     return found;
 }
 
-static int change_catalog(const struct stl_registry *registry, const struct stl_name *name,
-                          int (*change)(const struct stl_root *, int, const struct stl_name *,
-                                        const char *const *, size_t, struct stl_error *),
-                          struct stl_error *err)
-{
-    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", err);
-    STL_AUTO_CLOSE int lock =
-        v2 < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_CATALOG, NULL, true, err);
-    if (lock < 0)
-        return -1;
-    const char *text = name->text;
-    return change(&registry->root, v2, NULL, &text, 1, err) < 0 ? -1 : 0;
-}
-
 int stl_catalog_add(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
 {
-    return change_catalog(registry, name, stl_listing_add, err);
+    const char *text = name->text;
+    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", err);
+    STL_AUTO_CLOSE int lock = v2 < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_CATALOG, NULL, true, err);
+    return lock < 0 || stl_listing_add(&registry->root, v2, NULL, &text, 1, -1, err) < 0 ? -1 : 0;
 }
 
 int stl_catalog_remove(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
 {
-    return change_catalog(registry, name, stl_listing_remove, err);
+    const char *text = name->text;
+    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", err);
+    STL_AUTO_CLOSE int lock = v2 < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_CATALOG, NULL, true, err);
+    return lock < 0 || stl_listing_remove(&registry->root, v2, NULL, &text, 1, err) < 0 ? -1 : 0;
 }

@@ -16,9 +16,11 @@
 
 /* Adds or removes names, given in any order, and returns 1 if the file changed, 0 if it was right already, -1 on
  * error. Durable on return. The caller holds the lock: STL_LOCK_LISTS for tags, STL_LOCK_CATALOG for the
- * catalog. `directory` is the open tags/ folder, or www/v2 for the catalog. `repository` is NULL for the catalog. */
+ * catalog. `directory` is the open tags/ folder, or www/v2 for the catalog. `repository` is NULL for the catalog.
+ *
+ * `first`, if not -1, is a directory that is synced before the changed list takes its place: that of the names. */
 int stl_listing_add(const struct stl_root *root, int directory, const struct stl_name *repository,
-                    const char *const *names, size_t count, struct stl_error *err);
+                    const char *const *names, size_t count, int first, struct stl_error *err);
 int stl_listing_remove(const struct stl_root *root, int directory, const struct stl_name *repository,
                        const char *const *names, size_t count, struct stl_error *err);
 /* Replaces the whole list. Sorts `names` in place. */

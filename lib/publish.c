@@ -46,6 +46,9 @@ int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *dige
     char target[TARGET_MAX];
     if (read_target(repo, digest, target, err))
         return -1;
+    /* A power cut may have left the link without the file. */
+    if (faccessat(repo->fd, target + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW))
+        return unknown_manifest(repo, strrchr(target, '/') + 1, err);
     char *end = strrchr(target, '/');
     if (strncmp(target, target_head, strlen(target_head)) || end < target + strlen(target_head))
         return stl_error_set(err, STL_INVALID, "%s: the link of a manifest is damaged: run 'stillage verify --repair'",
@@ -127,26 +130,18 @@ static int sync_folder(const struct stl_repo *repo, const char *folder, struct s
     return directory < 0 ? -1 : stl_dir_sync(directory, err);
 }
 
-static int put_bytes(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
+static int put_bytes(const struct stl_root *root, int directory, const char *name, const char *bytes, size_t length,
                      struct stl_error *err)
 {
-    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
-    const struct stl_root *root = &repo->registry->root;
-    snprintf(path, sizeof path, "_manifests/%s", manifest->media_type.text);
-    stl_digest_format(&manifest->digest, text);
-    STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, path, err);
-    if (directory < 0)
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    if (faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, bytes, length, err) || stl_temp_sync(&temp, err))
         return -1;
-    if (faccessat(directory, text, F_OK, AT_SYMLINK_NOFOLLOW)) {
-        STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
-        if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, bytes, (size_t)manifest->size, err) ||
-            stl_temp_sync(&temp, err) || stl_temp_link(&temp, directory, text, err) < 0)
-            return -1;
-    }
-    return stl_dir_sync(directory, err);
+    return stl_temp_link(&temp, directory, name, err) < 0 ? -1 : 0;
 }
 
-/* Apache's view of a tag or digest: one small file that it reads once per request. */
+/* Apache's view of a tag or digest: one small file that it reads once per request. Not durable yet. */
 static int put_ref(const struct stl_repo *repo, const char *reference, const struct stl_media_type *type,
                    const struct stl_digest *digest, struct stl_error *err)
 {
@@ -161,36 +156,46 @@ static int put_ref(const struct stl_repo *repo, const char *reference, const str
     STL_AUTO_BUF struct stl_buf old = {.ceiling = 1024};
     struct stl_error ignored = STL_ERROR_INIT;
     if (stl_file_read(directory, reference, false, &old, &ignored) == 0 && old.data && !strcmp(old.data, line))
-        return stl_dir_sync(directory, err);
-    if (stl_file_put(root, directory, reference, line, strlen(line), err))
-        return -1;
-    return stl_dir_sync(directory, err);
+        return 0;
+    return stl_file_put(root, directory, reference, line, strlen(line), err);
+}
+
+static int sync_refs(const struct stl_repo *repo, struct stl_error *err)
+{
+    return repo->registry->settings.apache ? sync_folder(repo, "_refs", err) : 0;
 }
 
 /* manifests/<digest>. Where the same bytes were pushed before under another type, the new type counts. */
-static int put_digest_link(const struct stl_repo *repo, const struct stl_manifest *manifest,
+static int put_digest_link(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *name,
                            struct stl_error *err)
 {
-    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX], target[TARGET_MAX], old[TARGET_MAX];
-    stl_digest_format(&manifest->digest, text);
-    snprintf(target, sizeof target, "%s%s/%s", target_head, manifest->media_type.text, text);
-    manifest_path(text, path);
-    if (symlinkat(target, repo->fd, path)) {
-        if (errno != EEXIST)
-            return stl_error_errno(err, "cannot link %s", path);
-        bool same = stl_link_read(repo->fd, path, old, sizeof old) == 0 && !strcmp(old, target);
-        if (!same && stl_link_put(&repo->registry->root, repo->fd, path, target, err))
-            return -1;
-    }
-    if (put_ref(repo, text, &manifest->media_type, &manifest->digest, err))
-        return -1;
-    return sync_folder(repo, "manifests", err);
+    char path[STL_PATH_MAX], target[TARGET_MAX], old[TARGET_MAX];
+    snprintf(target, sizeof target, "%s%s/%s", target_head, manifest->media_type.text, name);
+    manifest_path(name, path);
+    if (symlinkat(target, repo->fd, path) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return stl_error_errno(err, "cannot link %s", path);
+    if (stl_link_read(repo->fd, path, old, sizeof old) == 0 && !strcmp(old, target))
+        return 0;
+    return stl_link_put(&repo->registry->root, repo->fd, path, target, err);
 }
 
+/* The bytes are durable before any name, the names together: until the caller's tag points here, nobody was told of
+ * either. */
 static int put_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
                         struct stl_error *err)
 {
-    return put_bytes(repo, manifest, bytes, err) || put_digest_link(repo, manifest, err) ? -1 : 0;
+    const struct stl_root *root = &repo->registry->root;
+    char path[STL_PATH_MAX], name[STL_DIGEST_TEXT_MAX];
+    snprintf(path, sizeof path, "_manifests/%s", manifest->media_type.text);
+    stl_digest_format(&manifest->digest, name);
+    STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, path, err);
+    if (directory < 0 || put_bytes(root, directory, name, bytes, (size_t)manifest->size, err) ||
+        put_digest_link(repo, manifest, name, err) ||
+        put_ref(repo, name, &manifest->media_type, &manifest->digest, err))
+        return -1;
+    return stl_dir_sync(directory, err) || sync_folder(repo, "manifests", err) || sync_refs(repo, err) ? -1 : 0;
 }
 
 static int check_guard(const struct stl_repo *repo, const struct stl_digest *digest, const struct stl_publish *how,
@@ -208,6 +213,7 @@ static int check_guard(const struct stl_repo *repo, const struct stl_digest *dig
     return 0;
 }
 
+/* Not durable yet. */
 static int put_tag_links(const struct stl_repo *repo, const struct stl_digest *digest,
                          const struct stl_publish *how, struct stl_error *err)
 {
@@ -224,20 +230,21 @@ static int put_tag_links(const struct stl_repo *repo, const struct stl_digest *d
         if (put_ref(repo, how->tags[i].text, &type, digest, err))
             return -1;
     }
-    return how->tag_count ? sync_folder(repo, "manifests", err) : 0;
+    return 0;
 }
 
-/* tags/list, which a repository has from its first manifest on, and the catalog. */
-static int put_lists(const struct stl_repo *repo, const struct stl_publish *how, struct stl_error *err)
+/* The tags, then tags/list, which a repository has from its first manifest on, then the catalog. */
+static int put_tags(const struct stl_repo *repo, const struct stl_digest *digest, const struct stl_publish *how,
+                    struct stl_error *err)
 {
-    STL_AUTO_CLOSE int tags = stl_dir_open(repo->fd, "tags", err);
+    STL_AUTO_CLOSE int manifests = stl_dir_open(repo->fd, "manifests", err);
+    STL_AUTO_CLOSE int tags = manifests < 0 ? -1 : stl_dir_open(repo->fd, "tags", err);
     STL_AUTO_FREE const char **names = stl_alloc(how->tag_count * sizeof *names);
-    if (tags < 0)
+    if (tags < 0 || put_tag_links(repo, digest, how, err) || (how->tag_count && sync_refs(repo, err)))
         return -1;
     for (size_t i = 0; i < how->tag_count; i++)
         names[i] = how->tags[i].text;
-    if (stl_listing_add(&repo->registry->root, tags, &repo->name, names, how->tag_count, err) < 0 ||
-        stl_dir_sync(tags, err) || stl_dir_sync(repo->fd, err))
+    if (stl_listing_add(&repo->registry->root, tags, &repo->name, names, how->tag_count, manifests, err) < 0)
         return -1;
     return stl_catalog_has(repo->registry, &repo->name) ? 0 : stl_catalog_add(repo->registry, &repo->name, err);
 }
@@ -261,19 +268,16 @@ int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest 
     stl_digest_format(&manifest->digest, text);
     if (faccessat(repo->fd, manifest_path(text, path), F_OK, 0) && put_manifest(repo, manifest, bytes, err))
         return -1;
-    if (stl_referrers_add(&repo->registry->root, repo->fd, manifest, err) ||
-        put_tag_links(repo, &manifest->digest, how, err))
+    if (stl_referrers_add(&repo->registry->root, repo->fd, manifest, err))
         return -1;
-    return put_lists(repo, how, err);
+    return put_tags(repo, &manifest->digest, how, err);
 }
 
 int stl_publish_tags(const struct stl_repo *repo, const struct stl_digest *digest, const struct stl_publish *how,
                      struct stl_error *err)
 {
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    if (lists < 0 || check_guard(repo, digest, how, err) || put_tag_links(repo, digest, how, err))
-        return -1;
-    return put_lists(repo, how, err);
+    return lists < 0 || check_guard(repo, digest, how, err) || put_tags(repo, digest, how, err) ? -1 : 0;
 }
 
 /* --- deleting --------------------------------------------------------------------------------------------- */

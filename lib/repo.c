@@ -11,12 +11,15 @@
 static const char *const folders[] = {"_manifests", "manifests", "blobs", "referrers", "tags"};
 enum { FOLDERS = sizeof folders / sizeof *folders };
 
-static int open_whole(struct stl_repo *repo, struct stl_error *err)
+static int open_whole(struct stl_repo *repo, bool *durable, struct stl_error *err)
 {
     char path[STL_PATH_MAX];
+    struct stat last;
     repo->fd = stl_dir_open(repo->registry->root.fd, stl_path_repository(&repo->name, path), err);
-    if (repo->fd >= 0 && faccessat(repo->fd, folders[FOLDERS - 1], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    if (repo->fd >= 0 && fstatat(repo->fd, folders[FOLDERS - 1], &last, AT_SYMLINK_NOFOLLOW) == 0) {
+        *durable = stl_dir_is_durable(&last);
         return 0;
+    }
     bool missing = repo->fd >= 0 ? errno == ENOENT : err->sys_errno == ENOENT;
     stl_repo_close(repo);
     if (missing)
@@ -27,8 +30,9 @@ static int open_whole(struct stl_repo *repo, struct stl_error *err)
 int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
                   struct stl_error *err)
 {
+    bool durable;
     *repo = (struct stl_repo){registry, *name, -1};
-    return open_whole(repo, err);
+    return open_whole(repo, &durable, err);
 }
 
 int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
@@ -36,10 +40,12 @@ int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, co
 {
     const struct stl_root *root = &registry->root;
     char path[STL_PATH_MAX];
+    bool durable = false;
     *repo = (struct stl_repo){registry, *name, -1};
-    if (open_whole(repo, err) == 0)
+    if (open_whole(repo, &durable, err) == 0 && durable)
         return 0;
-    if (err->code != STL_NAME_UNKNOWN)
+    stl_repo_close(repo);
+    if (err->code && err->code != STL_NAME_UNKNOWN)
         return -1;
     stl_error_clear(err);
     repo->fd = stl_dir_make(root, root->fd, stl_path_repository(name, path), err);
@@ -133,7 +139,7 @@ static int copy_blob(const struct stl_repo *repo, int at, const char *from, cons
     return 0;
 }
 
-/* Fails with STL_BLOB_UNKNOWN if there is no such file. */
+/* Not durable yet. Fails with STL_BLOB_UNKNOWN if there is no such file. */
 static int link_blob(const struct stl_repo *repo, int at, const char *from, const struct stl_digest *digest,
                      struct stl_error *err)
 {
@@ -144,23 +150,27 @@ static int link_blob(const struct stl_repo *repo, int at, const char *from, cons
             return stl_error_set(err, STL_BLOB_UNKNOWN, "there is no blob %s", to + strlen("blobs/"));
         if (errno != EMLINK && errno != EXDEV)
             return stl_error_errno(err, "cannot link %s into repository %s", to, repo->name.text);
-        if (copy_blob(repo, at, from, to, err))
-            return -1;
+        return copy_blob(repo, at, from, to, err);
     }
-    return sync_blobs(repo, err);
+    return 0;
+}
+
+static int link_from_store(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    return link_blob(repo, repo->registry->root.fd, stl_path_store(digest, path), digest, err);
 }
 
 int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
 {
-    char path[STL_PATH_MAX];
-    return link_blob(repo, repo->registry->root.fd, stl_path_store(digest, path), digest, err);
+    return link_from_store(repo, digest, err) || sync_blobs(repo, err) ? -1 : 0;
 }
 
 int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from, const struct stl_digest *digest,
                         struct stl_error *err)
 {
     char path[STL_PATH_MAX];
-    return link_blob(repo, from->fd, blob_path(digest, path), digest, err);
+    return link_blob(repo, from->fd, blob_path(digest, path), digest, err) || sync_blobs(repo, err) ? -1 : 0;
 }
 
 static int put_into_store(const struct stl_registry *registry, struct stl_temp *temp,
@@ -168,13 +178,11 @@ static int put_into_store(const struct stl_registry *registry, struct stl_temp *
 {
     char path[STL_PATH_MAX];
     stl_path_store_directory(digest, path);
-    STL_AUTO_CLOSE int directory = stl_dir_make(&registry->root, registry->root.fd, path, err);
-    if (directory < 0)
-        return -1;
+    int directory = stl_dir_make(&registry->root, registry->root.fd, path, err);
     stl_path_store(digest, path);
-    if (stl_temp_link(temp, directory, strrchr(path, '/') + 1, err) < 0)
-        return -1;
-    return stl_dir_sync(directory, err);
+    if (directory >= 0 && stl_temp_link(temp, directory, strrchr(path, '/') + 1, err) < 0)
+        stl_close_fd(&directory);
+    return directory;
 }
 
 /* Where the store has the blob already, by whose hand ever, its name there may not be durable yet. */
@@ -188,8 +196,11 @@ static int link_known_blob(const struct stl_repo *repo, const struct stl_digest 
     return stl_repo_link_blob(repo, digest, err);
 }
 
-/* Garbage collection may take the store's copy just between the two steps; the bytes that we hold in `temp` then
- * go there again. When they are in place already there is nothing left to give, and the client sends them again. */
+/* The bytes are durable before any name, the two names after both are there: a journal writes them together. A power
+ * cut in between may leave one of them, either of which is a whole blob.
+ *
+ * Garbage collection may take the store's copy just before it is linked; the bytes that we hold in `temp` then go
+ * there again. When they are in place already there is nothing left to give, and the client sends them again. */
 int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
                       struct stl_error *err)
 {
@@ -200,11 +211,12 @@ int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const 
     if (stl_temp_sync(temp, err))
         return -1;
     for (;;) {
-        if (put_into_store(repo->registry, temp, digest, err))
+        STL_AUTO_CLOSE int store = put_into_store(repo->registry, temp, digest, err);
+        if (store < 0)
             return -1;
         bool still_ours = temp->name[0] != '\0';
-        if (stl_repo_link_blob(repo, digest, err) == 0)
-            return 0;
+        if (link_from_store(repo, digest, err) == 0)
+            return stl_dir_sync(store, err) || sync_blobs(repo, err) ? -1 : 0;
         if (err->code != STL_BLOB_UNKNOWN || !still_ours)
             return -1;
         stl_error_clear(err);
