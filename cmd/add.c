@@ -9,7 +9,7 @@
 #include "cmd.h"
 #include "json.h"
 
-enum { OPTION_REF = 256, OPTION_PLATFORM, OPTION_PREFIX };
+enum { OPTION_REF = 256, OPTION_PLATFORM, OPTION_PREFIX, OPTION_COMPRESS };
 
 struct arguments {
     const char *registry, *source;
@@ -29,6 +29,19 @@ static const struct {
     {"dir:", STL_FORMAT_DIR},
 };
 
+static int parse_compression(const char *text, enum stl_compression *compression, struct stl_error *err)
+{
+    static const char *const names[] = {
+        [STL_COMPRESS_GZIP] = "gzip", [STL_COMPRESS_ZSTD] = "zstd", [STL_COMPRESS_NONE] = "none"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!strcmp(text, names[i])) {
+            *compression = (enum stl_compression)i;
+            return 0;
+        }
+    }
+    return stl_error_set(err, STL_USAGE, "--compress %s: use gzip, zstd or none", text);
+}
+
 static int parse_options(const struct cmd_command *command, int argc, char **argv, struct arguments *arguments,
                          struct stl_error *err)
 {
@@ -45,7 +58,10 @@ static int parse_options(const struct cmd_command *command, int argc, char **arg
             options->ref = optarg;
         else if (key == OPTION_PREFIX)
             options->prefix = optarg;
-        else if (stl_platform_parse(optarg, &arguments->platform, err))
+        else if (key == OPTION_COMPRESS) {
+            if (parse_compression(optarg, &options->compression, err))
+                return -1;
+        } else if (stl_platform_parse(optarg, &arguments->platform, err))
             return -1;
         else
             options->platform = &arguments->platform;
@@ -196,6 +212,8 @@ static const struct cmd_option options[] = {
     {OPTION_REF, "ref", "REF", "Only the image that the source calls REF, or that has this digest"},
     {OPTION_PLATFORM, "platform", "OS/ARCH[/VARIANT]",
      "Of an image for several platforms, only this one: its manifest gets the tag, as it is"},
+    {OPTION_COMPRESS, "compress", "gzip|zstd|none",
+     "How to compress the layers of a docker archive, which are plain tars; gzip unless told otherwise"},
     {OPTION_PREFIX, "prefix", "NAME", "Put NAME/ in front of every image name"},
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
@@ -212,7 +230,8 @@ const struct cmd_command cmd_add = {
         "prefix, or - for an archive on standard input. Archives may be plain or compressed with gzip, zstd or xz.\n\n"
         "All images of the source are added, under the names that the source gives them, without the registry host "
         "in front. A NAME on the command line is used instead; without a TAG the source's tag counts, or else latest. "
-        "Signatures and other referrers come along. Every byte stays as it is, and so do the digests.\n\n"
+        "Signatures and other referrers come along. Every byte stays as it is, and so do the digests; only the images of "
+        "docker save have no manifests of their own, and get OCI manifests.\n\n"
         "Nothing changes before everything has been checked. What the registry has is not read again, so a command "
         "that was interrupted is simply repeated.",
     .options = options,

@@ -13,9 +13,32 @@ struct fetch {
     struct add *add;
     uint32_t *jobs; /* numbers of blobs, the largest first */
     size_t count;
-    pthread_mutex_t mutex;
-    uint64_t done, total; /* bytes */
+    uint64_t total; /* bytes */
+    struct add_meter meter;
 };
+
+void stl_add_meter_begin(struct add_meter *meter, const struct stl_add_options *options, uint64_t total)
+{
+    *meter = (struct add_meter){.options = options, .total = total};
+    pthread_mutex_init(&meter->mutex, NULL);
+}
+
+void stl_add_meter_end(struct add_meter *meter)
+{
+    pthread_mutex_destroy(&meter->mutex);
+}
+
+void stl_add_meter_note(void *context, uint64_t bytes)
+{
+    struct add_meter *meter = context;
+    const struct stl_add_options *options = meter->options;
+    if (!options->progress)
+        return;
+    pthread_mutex_lock(&meter->mutex);
+    meter->done += bytes;
+    options->progress(options->progress_context, meter->done, meter->total);
+    pthread_mutex_unlock(&meter->mutex);
+}
 
 char *stl_add_staged_name(size_t number, char name[STL_STAGED_NAME_MAX])
 {
@@ -61,18 +84,6 @@ static int larger_first(const void *left, const void *right, void *context)
     return (a < b) - (a > b);
 }
 
-static void note_progress(void *context, uint64_t bytes)
-{
-    struct fetch *fetch = context;
-    const struct stl_add_options *options = fetch->add->options;
-    if (!options->progress)
-        return;
-    pthread_mutex_lock(&fetch->mutex);
-    fetch->done += bytes;
-    options->progress(options->progress_context, fetch->done, fetch->total);
-    pthread_mutex_unlock(&fetch->mutex);
-}
-
 static int fetch_blob(void *context, size_t index, struct stl_error *err)
 {
     struct fetch *fetch = context;
@@ -91,7 +102,7 @@ static int fetch_blob(void *context, size_t index, struct stl_error *err)
     if (found == 0)
         stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN, "it has vanished");
     if (found <= 0 || stl_stage_create(&add->stage, name, &temp, err) ||
-        stl_copy_blob(&extent, digest, &temp, note_progress, fetch, err))
+        stl_copy_blob(&extent, digest, &temp, stl_add_meter_note, &fetch->meter, err))
         return stl_error_context(err, "%s: blob %s", add->source.label, stl_digest_format(digest, text));
     stl_temp_park(&temp);
     add->blobs[number] = ADD_BLOB_STAGED;
@@ -108,8 +119,8 @@ int stl_add_fetch(struct add *add, struct stl_error *err)
         if (look_for(&fetch, i, err))
             return -1;
     qsort_r(jobs, fetch.count, sizeof *jobs, larger_first, graph->blobs);
-    pthread_mutex_init(&fetch.mutex, NULL);
+    stl_add_meter_begin(&fetch.meter, add->options, fetch.total);
     int result = stl_pool_run(stl_pool_cores(), fetch.count, fetch_blob, &fetch, err);
-    pthread_mutex_destroy(&fetch.mutex);
+    stl_add_meter_end(&fetch.meter);
     return result;
 }

@@ -35,6 +35,18 @@ struct add {
     enum add_blob_state *blobs; /* for each blob of the graph */
 };
 
+/* Bytes read so far, for options->progress; `add_bytes` may be called from any thread. */
+struct add_meter {
+    const struct stl_add_options *options;
+    pthread_mutex_t mutex;
+    uint64_t done, total;
+};
+void stl_add_meter_begin(struct add_meter *meter, const struct stl_add_options *options, uint64_t total);
+void stl_add_meter_end(struct add_meter *meter);
+void stl_add_meter_note(void *meter, uint64_t bytes);
+
+/* Makes the manifests of a docker archive, but for those that the registry has. Nothing to do for other formats. */
+int stl_add_make(struct add *add, struct stl_error *err);
 /* Copies and checks the blobs that the store has not got. */
 int stl_add_fetch(struct add *add, struct stl_error *err);
 /* Gives everything its place. */

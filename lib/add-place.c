@@ -166,10 +166,22 @@ static bool is_unchanged(const struct place *place, const struct stl_tag *tag, c
     return true;
 }
 
+/* What a run that was killed left undone is done now. */
+static int keep_target(struct place *place, const struct stl_target *target, struct stl_added *added,
+                       struct stl_error *err)
+{
+    const struct stl_publish how = {.tags = &target->tag, .tag_count = 1};
+    *added = (struct stl_added){.name = target->name, .tag = target->tag, .digest = target->digest,
+                                .blobs = target->blobs};
+    return stl_publish_tags(&place->repo, &target->digest, &how, err);
+}
+
 static int place_target(struct place *place, const struct stl_target *target, struct stl_added *added,
                         struct stl_error *err)
 {
     const struct add *add = place->add;
+    if (target->done)
+        return keep_target(place, target, added, err);
     size_t root = add->roots[target->image];
     *added = (struct stl_added){target->name, target->tag, add->graph.manifests.items[root], .changed = true};
     collect_manifests(place, root);

@@ -89,14 +89,14 @@ static int build_graph(struct add *add, struct stl_error *err)
     add->graph.reader = stl_images_reader(&add->images);
     add->graph.manifest_size_max = add->registry->settings.push.manifest_size;
     add->graph.sparse = add->registry->settings.push.sparse_indexes;
-    if (choose_targets(add, &subjects, err))
+    if (choose_targets(add, &subjects, err) || stl_add_make(add, err))
         return -1;
     add->roots = stl_alloc(count * sizeof *add->roots);
     for (size_t i = 0; i < count; i++)
         add->roots[i] = STL_NO_NODE;
     for (size_t i = 0; i < add->targets.count; i++) {
         size_t image = add->targets.items[i].image;
-        if (add->roots[image] == STL_NO_NODE && add_root(add, image, err))
+        if (!add->targets.items[i].done && add->roots[image] == STL_NO_NODE && add_root(add, image, err))
             return -1;
     }
     return add_referrers(add, &subjects, err);
@@ -113,6 +113,15 @@ static void add_clear(struct add *add)
     stl_stage_end(&add->stage);
 }
 
+static int open_source(struct add *add, int fd, const char *label, struct stl_error *err)
+{
+    struct add_meter meter;
+    stl_add_meter_begin(&meter, add->options, 0);
+    int result = stl_source_open(&add->source, fd, label, add->registry, &add->stage, stl_add_meter_note, &meter, err);
+    stl_add_meter_end(&meter);
+    return result;
+}
+
 int stl_add(const struct stl_registry *registry, int fd, const char *label, const struct stl_add_options *options,
             struct stl_add_report *report, struct stl_error *err)
 {
@@ -123,9 +132,8 @@ int stl_add(const struct stl_registry *registry, int fd, const char *label, cons
     if (stl_temp_sweep(&registry->root, err) || stl_stage_begin(&registry->root, &add.stage, err))
         return -1;
     input = -1;
-    if (stl_source_open(&add.source, fd, label, registry, &add.stage, NULL, NULL, err) ||
-        stl_images_read(&add.images, &add.source, options->format, err) || build_graph(&add, err) ||
-        stl_add_fetch(&add, err) || stl_add_place(&add, report, err))
+    if (open_source(&add, fd, label, err) || stl_images_read(&add.images, &add.source, options->format, err) ||
+        build_graph(&add, err) || stl_add_fetch(&add, err) || stl_add_place(&add, report, err))
         return -1;
     return 0;
 }

@@ -9,6 +9,7 @@
 #ifndef STL_ADD_H
 #define STL_ADD_H
 
+#include "compress.h"
 #include "images.h"
 #include "registry.h"
 
@@ -18,6 +19,7 @@ struct stl_add_options {
     const struct stl_platform *platform;   /* of an index, only the manifest of this platform */
     const struct stl_image_name *names;    /* what to call it; none: what the source calls it */
     size_t name_count;
+    enum stl_compression compression;      /* of layers that are tars, in manifests that we make */
     const char *prefix;                    /* PREFIX/ goes in front of every name; or NULL */
     void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes; one thread at a time; or NULL */
     void *progress_context;

@@ -10,6 +10,7 @@
 
 int stl_images_read_oci(struct stl_images *images, struct stl_error *err);
 int stl_images_read_dir(struct stl_images *images, struct stl_error *err);
+int stl_images_read_docker(struct stl_images *images, struct stl_error *err);
 
 /* Adds an empty image, and returns it: valid until the next one is added. */
 struct stl_image *stl_images_append(struct stl_images *images);

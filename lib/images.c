@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "images-docker.h"
 #include "images-format.h"
 
 struct stl_image *stl_images_append(struct stl_images *images)
@@ -43,33 +44,62 @@ static int has(const struct stl_source *source, const char *path, struct stl_err
     return stl_source_find(source, path, true, &extent, err);
 }
 
+/* manifest.json is a list in a docker archive, an object in a folder of dir: format. */
+static int detect_by_manifest(const struct stl_source *source, enum stl_format *format, struct stl_error *err)
+{
+    STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
+    char start[64];
+    int found = stl_source_find(source, "manifest.json", true, &extent, err);
+    ssize_t n = found > 0 ? stl_extent_read(&extent, 0, start, sizeof start - 1, err) : 0;
+    if (found < 0 || n < 0)
+        return -1;
+    start[n] = '\0';
+    *format = start[strspn(start, " \t\r\n")] == '[' ? STL_FORMAT_DOCKER : STL_FORMAT_DIR;
+    return found;
+}
+
+/* Docker 25 and later put both lists into an archive. */
+static int choose_list(const struct stl_source *source, enum stl_format *format, struct stl_error *err)
+{
+    int layout = has(source, "oci-layout", err);
+    int preferred = layout > 0 ? stl_docker_prefers_layout(source, err) : layout;
+    if (preferred > 0)
+        *format = STL_FORMAT_OCI;
+    return preferred < 0 ? -1 : 0;
+}
+
 static int detect(const struct stl_source *source, enum stl_format *format, struct stl_error *err)
 {
-    static const struct {
-        const char *path;
-        enum stl_format format;
-    } signs[] = {{"oci-layout", STL_FORMAT_OCI}, {"manifest.json", STL_FORMAT_DIR}};
-    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
-        int found = has(source, signs[i].path, err);
-        if (found < 0)
-            return -1;
-        if (found) {
-            *format = signs[i].format;
-            return 0;
-        }
-    }
-    return stl_error_set(err, STL_INVALID,
-                         "%s holds no images: there is neither an oci-layout nor a manifest.json in it", source->label);
+    int manifest = detect_by_manifest(source, format, err);
+    if (manifest < 0)
+        return -1;
+    if (manifest && *format == STL_FORMAT_DOCKER)
+        return choose_list(source, format, err);
+    int layout = has(source, "oci-layout", err);
+    if (layout < 0)
+        return -1;
+    if (layout)
+        *format = STL_FORMAT_OCI;
+    if (layout || manifest)
+        return 0;
+    int old = has(source, "repositories", err);
+    if (old < 0)
+        return -1;
+    return stl_error_set(err, STL_INVALID, "%s holds no images: %s", source->label,
+                         old ? "it was written by a Docker older than 1.10, so load it and save it again"
+                             : "there is neither an oci-layout nor a manifest.json in it");
 }
 
 int stl_images_read(struct stl_images *images, const struct stl_source *source, enum stl_format format,
                     struct stl_error *err)
 {
     *images = (struct stl_images){.source = source, .format = format};
-    if (format == STL_FORMAT_ANY && detect(source, &images->format, err))
+    if ((format == STL_FORMAT_ANY && detect(source, &images->format, err)) ||
+        (format == STL_FORMAT_DOCKER && choose_list(source, &images->format, err)))
         return -1;
-    int result = images->format == STL_FORMAT_OCI ? stl_images_read_oci(images, err)
-                                                  : stl_images_read_dir(images, err);
+    int result = images->format == STL_FORMAT_OCI      ? stl_images_read_oci(images, err)
+                 : images->format == STL_FORMAT_DOCKER ? stl_images_read_docker(images, err)
+                                                       : stl_images_read_dir(images, err);
     if (result)
         stl_images_clear(images);
     return result;
@@ -83,6 +113,7 @@ static void clear_image(struct stl_image *image)
     free(image->media_type);
     free(image->ref);
     free(image->tag);
+    stl_docker_clear_image(image->docker);
 }
 
 void stl_images_clear(struct stl_images *images)
@@ -90,6 +121,7 @@ void stl_images_clear(struct stl_images *images)
     for (size_t i = 0; i < images->count; i++)
         clear_image(&images->items[i]);
     free(images->items);
+    stl_docker_clear_made(images->made);
     stl_json_put(&images->document);
     *images = (struct stl_images){0};
 }
@@ -126,6 +158,8 @@ static int find(const struct stl_images *images, const struct stl_digest *digest
 int stl_images_blob(const struct stl_images *images, const struct stl_digest *digest, int64_t size,
                     struct stl_extent *extent, struct stl_error *err)
 {
+    if (images->format == STL_FORMAT_DOCKER)
+        return stl_docker_blob(images, digest, extent, err);
     return find(images, digest, size, false, extent, err);
 }
 
@@ -133,6 +167,8 @@ bool stl_images_staged(const struct stl_images *images, const struct stl_digest 
                        char name[STL_STAGED_NAME_MAX])
 {
     char path[STL_MEMBER_NAME_MAX];
+    if (images->format == STL_FORMAT_DOCKER)
+        return stl_docker_staged(images, digest, name);
     path_of(images, digest, false, path);
     return stl_source_staged(images->source, path, name);
 }
@@ -143,6 +179,8 @@ int stl_images_manifest(const struct stl_images *images, const struct stl_digest
     STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
     char text[STL_DIGEST_TEXT_MAX];
     struct stl_digest actual;
+    if (images->format == STL_FORMAT_DOCKER)
+        return stl_docker_manifest(images, digest, bytes, err);
     int found = find(images, digest, size, true, &extent, err);
     if (found <= 0)
         return found;

@@ -15,8 +15,11 @@
 
 enum stl_format { STL_FORMAT_ANY, STL_FORMAT_OCI, STL_FORMAT_DOCKER, STL_FORMAT_DIR };
 
+struct stl_docker_image; /* lib/images-docker.h */
+struct stl_docker_made;
+
 struct stl_image {
-    struct stl_digest digest; /* of the manifest */
+    struct stl_digest digest; /* of the manifest; in STL_FORMAT_DOCKER of the config, until it is made */
     int64_t size;             /* of the manifest, in bytes */
     char *media_type;
     struct json_object *descriptor; /* lives as long as the images; NULL where there is none */
@@ -24,6 +27,7 @@ struct stl_image {
     char **names;                   /* what the source calls it: NAME[:TAG], perhaps with a registry host */
     size_t name_count;
     char *tag; /* a tag that came without a name, or NULL */
+    struct stl_docker_image *docker; /* what it is to be made of, or NULL */
 };
 
 struct stl_images {
@@ -32,6 +36,7 @@ struct stl_images {
     struct json_object *document;
     struct stl_image *items;
     size_t count;
+    struct stl_docker_made *made; /* manifests and blobs of STL_FORMAT_DOCKER, or NULL */
 };
 
 #define STL_AUTO_IMAGES __attribute__((cleanup(stl_images_clear)))

@@ -163,7 +163,7 @@ static size_t count_members(struct json_object *value)
     return count;
 }
 
-struct json_object *stl_json_parse(const char *text, size_t length, struct stl_error *err)
+static struct json_object *parse(const char *text, size_t length, enum json_type type, struct stl_error *err)
 {
     struct scan scan = {.at = text, .end = text + length};
     if (length > INT_MAX) {
@@ -179,8 +179,8 @@ struct json_object *stl_json_parse(const char *text, size_t length, struct stl_e
     struct json_object *object = json_tokener_parse_ex(tokener, text, (int)length);
     enum json_tokener_error why = json_tokener_get_error(tokener);
     json_tokener_free(tokener);
-    if (why == json_tokener_success && !json_object_is_type(object, json_type_object))
-        stl_error_set(err, STL_MANIFEST_INVALID, "JSON is not an object");
+    if (why == json_tokener_success && !json_object_is_type(object, type))
+        stl_error_set(err, STL_MANIFEST_INVALID, "JSON is not an %s", json_type_to_name(type));
     else if (why != json_tokener_success)
         stl_error_set(err, STL_MANIFEST_INVALID, "not JSON: %s",
                       why == json_tokener_continue ? "it ends too early" : json_tokener_error_desc(why));
@@ -190,6 +190,16 @@ struct json_object *stl_json_parse(const char *text, size_t length, struct stl_e
         return object;
     json_object_put(object);
     return NULL;
+}
+
+struct json_object *stl_json_parse(const char *text, size_t length, struct stl_error *err)
+{
+    return parse(text, length, json_type_object, err);
+}
+
+struct json_object *stl_json_parse_array(const char *text, size_t length, struct stl_error *err)
+{
+    return parse(text, length, json_type_array, err);
 }
 
 static int get(struct json_object *object, const char *key, enum json_type type, struct json_object **value,

@@ -62,7 +62,7 @@ static int choose(struct chooser *c, const bool *is_referrer, struct stl_error *
 static int add_target(struct chooser *c, size_t image, const struct stl_name *name, const struct stl_tag *tag,
                       struct stl_error *err)
 {
-    struct stl_target target = {*name, *tag, image};
+    struct stl_target target = {.name = *name, .tag = *tag, .image = image};
     if (c->options->prefix) {
         STL_AUTO_FREE char *whole = stl_sprintf("%s/%s", c->options->prefix, name->text);
         if (stl_name_parse(whole, &target.name, err))

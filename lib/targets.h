@@ -10,6 +10,9 @@ struct stl_target {
     struct stl_name name;
     struct stl_tag tag;
     size_t image; /* index in images->items */
+    bool done;    /* the registry has it: `digest`, which leads to `blobs` blobs */
+    struct stl_digest digest;
+    size_t blobs;
 };
 
 struct stl_targets {
