@@ -84,8 +84,10 @@ int cmd_server_render(const struct cmd_server *server, const struct stl_registry
     struct stl_render values = STL_RENDER_INIT;
     if (check(server, registry, err))
         return -1;
+    /* Apache wants an address, nginx takes one or a port. */
+    STL_AUTO_FREE char *listen = stl_sprintf("%s%s", strchr(server->listen, ':') ? "" : "*:", server->listen);
     stl_render_set(&values, "REGISTRY", registry->path);
-    stl_render_set(&values, "LISTEN", server->listen);
+    stl_render_set(&values, "LISTEN", listen);
     stl_render_set(&values, "SERVER_NAME", server->server_name);
     if (server->runtime) {
         stl_render_set(&values, "STANDALONE", "");
