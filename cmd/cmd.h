@@ -36,6 +36,7 @@ struct cmd_command {
 extern const struct cmd_command *const cmd_commands[];
 
 extern const struct cmd_command cmd_init, cmd_add, cmd_ls, cmd_show, cmd_tag, cmd_rm, cmd_config, cmd_serve, cmd_help;
+extern const struct cmd_command cmd_verify;
 
 /* Options that many commands have. */
 #define CMD_OPTION_REGISTRY                                                                                  \
@@ -77,6 +78,8 @@ struct cmd_progress {
 void cmd_progress_begin(struct cmd_progress *progress, const char *what, bool quiet);
 /* For use as a callback; `context` is the struct cmd_progress. total 0: not known. */
 void cmd_progress_update(void *context, uint64_t done, uint64_t total);
+/* Wipes the line, so that something else can be printed; the next update draws it again. */
+void cmd_progress_clear(const struct cmd_progress *progress);
 void cmd_progress_end(struct cmd_progress *progress);
 
 /* Help of one command, in text; and everything as man pages (mdoc) and as bash completion. */

@@ -139,9 +139,14 @@ void cmd_progress_update(void *context, uint64_t done, uint64_t total)
     fputs("\033[K", stderr);
 }
 
-void cmd_progress_end(struct cmd_progress *progress)
+void cmd_progress_clear(const struct cmd_progress *progress)
 {
     if (progress->shown && progress->drawn > 0)
         fputs("\r\033[K", stderr);
+}
+
+void cmd_progress_end(struct cmd_progress *progress)
+{
+    cmd_progress_clear(progress);
     progress->shown = false;
 }

@@ -5,8 +5,17 @@
 #include <string.h>
 
 const struct cmd_command *const cmd_commands[] = {
-    &cmd_init, &cmd_add,    &cmd_ls,    &cmd_show, &cmd_tag,
-    &cmd_rm,   &cmd_config, &cmd_serve, &cmd_help, NULL,
+    &cmd_init,
+    &cmd_add,
+    &cmd_ls,
+    &cmd_show,
+    &cmd_tag,
+    &cmd_rm,
+    &cmd_config,
+    &cmd_serve,
+    &cmd_verify,
+    &cmd_help,
+    NULL,
 };
 
 int main(int argc, char **argv)

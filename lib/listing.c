@@ -72,18 +72,27 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+int stl_listing_render(const struct stl_name *repository, const char **names, size_t count, struct stl_buf *text,
+                       struct stl_error *err)
+{
+    STL_AUTO_FREE char *head = head_of(repository);
+    text->ceiling = LISTING_MAX;
+    if (count)
+        qsort(names, count, sizeof *names, compare_names);
+    int full = stl_buf_puts(text, head);
+    for (size_t i = 0; i < count && !full; i++)
+        full = stl_buf_printf(text, "%s\"%s\"", i ? "," : "", names[i]);
+    if (full || stl_buf_puts(text, tail))
+        return stl_error_set(err, STL_INVALID, "a list of names is larger than %d bytes", LISTING_MAX);
+    return 0;
+}
+
 int stl_listing_write(const struct stl_root *root, int directory, const struct stl_name *repository,
                       const char **names, size_t count, struct stl_error *err)
 {
-    STL_AUTO_BUF struct stl_buf text = {.ceiling = LISTING_MAX};
-    STL_AUTO_FREE char *head = head_of(repository);
-    if (count)
-        qsort(names, count, sizeof *names, compare_names);
-    int full = stl_buf_puts(&text, head);
-    for (size_t i = 0; i < count && !full; i++)
-        full = stl_buf_printf(&text, "%s\"%s\"", i ? "," : "", names[i]);
-    if (full || stl_buf_puts(&text, tail))
-        return stl_error_set(err, STL_INVALID, "a list of names is larger than %d bytes", LISTING_MAX);
+    STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
+    if (stl_listing_render(repository, names, count, &text, err))
+        return -1;
     return store(root, directory, repository, &text, -1, err);
 }
 

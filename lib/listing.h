@@ -27,6 +27,10 @@ int stl_listing_remove(const struct stl_root *root, int directory, const struct 
 int stl_listing_write(const struct stl_root *root, int directory, const struct stl_name *repository,
                       const char **names, size_t count, struct stl_error *err);
 
+/* The text of a list. Sorts `names` in place. */
+int stl_listing_render(const struct stl_name *repository, const char **names, size_t count, struct stl_buf *text,
+                       struct stl_error *err);
+
 /* Whether the catalog names a repository: without a lock, without reading the file into memory. */
 bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name *name);
 /* Adds or removes a repository, with the lock. */

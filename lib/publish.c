@@ -141,9 +141,8 @@ static int put_bytes(const struct stl_root *root, int directory, const char *nam
     return stl_temp_link(&temp, directory, name, err) < 0 ? -1 : 0;
 }
 
-/* Apache's view of a tag or digest: one small file that it reads once per request. Not durable yet. */
-static int put_ref(const struct stl_repo *repo, const char *reference, const struct stl_media_type *type,
-                   const struct stl_digest *digest, struct stl_error *err)
+int stl_publish_ref(const struct stl_repo *repo, const char *reference, const struct stl_media_type *type,
+                    const struct stl_digest *digest, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX];
     const struct stl_root *root = &repo->registry->root;
@@ -193,7 +192,7 @@ static int put_manifest(const struct stl_repo *repo, const struct stl_manifest *
     STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, path, err);
     if (directory < 0 || put_bytes(root, directory, name, bytes, (size_t)manifest->size, err) ||
         put_digest_link(repo, manifest, name, err) ||
-        put_ref(repo, name, &manifest->media_type, &manifest->digest, err))
+        stl_publish_ref(repo, name, &manifest->media_type, &manifest->digest, err))
         return -1;
     return stl_dir_sync(directory, err) || sync_folder(repo, "manifests", err) || sync_refs(repo, err) ? -1 : 0;
 }
@@ -227,7 +226,7 @@ static int put_tag_links(const struct stl_repo *repo, const struct stl_digest *d
         bool same = stl_link_read(repo->fd, path, old, sizeof old) == 0 && !strcmp(old, text);
         if (!same && stl_link_put(&repo->registry->root, repo->fd, path, text, err))
             return -1;
-        if (put_ref(repo, how->tags[i].text, &type, digest, err))
+        if (stl_publish_ref(repo, how->tags[i].text, &type, digest, err))
             return -1;
     }
     return 0;

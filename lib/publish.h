@@ -35,6 +35,11 @@ int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest 
 int stl_publish_tags(const struct stl_repo *repo, const struct stl_digest *digest, const struct stl_publish *how,
                      struct stl_error *err);
 
+/* Apache's view of a tag or digest: one small file, _refs/<reference>, that it reads once per request. Does nothing for a
+ * registry without `apache: true`. Not durable on return. */
+int stl_publish_ref(const struct stl_repo *repo, const char *reference, const struct stl_media_type *type,
+                    const struct stl_digest *digest, struct stl_error *err);
+
 /* The digest that a tag points to. Fails with STL_MANIFEST_UNKNOWN. */
 int stl_tag_resolve(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
                     struct stl_error *err);

@@ -64,7 +64,7 @@ static size_t find(struct json_object *list, const struct stl_digest *digest)
     return count;
 }
 
-static struct json_object *entry_of(const struct stl_manifest *manifest)
+struct json_object *stl_referrers_entry(const struct stl_manifest *manifest)
 {
     char digest[STL_DIGEST_TEXT_MAX];
     const char *artifact_type = stl_manifest_artifact_type(manifest);
@@ -91,7 +91,7 @@ int stl_referrers_add(const struct stl_root *root, int repository, const struct 
         return -1;
     if (find(list, &manifest->digest) < json_object_array_length(list))
         return 0;
-    json_object_array_add(list, entry_of(manifest));
+    json_object_array_add(list, stl_referrers_entry(manifest));
     return save(root, repository, &manifest->subject, index, err);
 }
 

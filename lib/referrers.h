@@ -14,6 +14,9 @@
 #define STL_REFERRERS_EMPTY                                                                                  \
     "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[]}"
 
+/* The entry of a manifest in such a list; the caller puts it. */
+struct json_object *stl_referrers_entry(const struct stl_manifest *manifest);
+
 /* Lists `manifest` under its subject. Nothing happens if it has none or is listed already. */
 int stl_referrers_add(const struct stl_root *root, int repository, const struct stl_manifest *manifest,
                       struct stl_error *err);

@@ -12,18 +12,15 @@
 #include "listing.h"
 #include "referrers.h"
 
-static int choose_modes(struct stl_registry *registry, struct stl_error *err)
+int stl_registry_wanted_modes(const struct stl_registry *registry, struct stl_root *wanted, struct stl_error *err)
 {
-    struct stl_root *root = &registry->root;
     const char *name = registry->settings.group;
-    root->file_mode = name ? 0640 : 0644;
-    root->directory_mode = name ? 0750 : 0755;
-    root->group = (gid_t)-1;
+    *wanted = (struct stl_root){registry->root.fd, name ? 0640 : 0644, name ? 0750 : 0755, (gid_t)-1};
     struct group *group = name ? getgrnam(name) : NULL;
     if (name && !group)
         return stl_error_set(err, STL_INVALID, "registry.yaml: there is no group '%s'", name);
     if (group)
-        root->group = group->gr_gid;
+        wanted->group = group->gr_gid;
     return 0;
 }
 
@@ -99,7 +96,7 @@ int stl_registry_make(const char *path, const char *settings_text, const char *p
         return stl_error_errno(err, "cannot open %s", path);
     if (stl_dir_each(registry.root.fd, ".", check_empty, (void *)path, err) ||
         stl_settings_parse(&registry.settings, "registry.yaml", settings_text, strlen(settings_text), err) ||
-        choose_modes(&registry, err) || fill(&registry, settings_text, page, err))
+        stl_registry_wanted_modes(&registry, &registry.root, err) || fill(&registry, settings_text, page, err))
         return -1;
     return sync_parent(path, err);
 }

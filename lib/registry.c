@@ -7,9 +7,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { SETTINGS_MAX = 1 << 20 };
+enum { SETTINGS_MAX = 1 << 20, LOCK_PAUSE_MS = 5 };
 
 static int open_root(const char *path, struct stl_registry *registry, struct stl_error *err)
 {
@@ -68,28 +69,65 @@ void stl_registry_close(struct stl_registry *registry)
     *registry = (struct stl_registry)STL_REGISTRY_INIT;
 }
 
-int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind kind, const struct stl_name *name,
-                      bool exclusive, struct stl_error *err)
+static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kind, const struct stl_name *name,
+                     struct stl_error *err)
 {
     static const char *const prefixes[] = {"locks/content/", "locks/lists/", "locks/catalog"};
     char path[STL_NAME_MAX + 32];
-    size_t length = (size_t)snprintf(path, sizeof path, "%s%s", prefixes[kind], name ? name->text : "");
-    /* A repository name has no '~': two repositories never share a lock. */
-    for (size_t i = strlen(prefixes[kind]); i < length; i++)
-        if (path[i] == '/')
-            path[i] = '~';
+    snprintf(path, sizeof path, "%s%s", prefixes[kind], name ? name->text : "");
+    if (name)
+        stl_path_flatten(path + strlen(prefixes[kind]));
     int fd = openat(registry->root.fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
                     registry->root.file_mode & 0660);
-    if (fd < 0)
-        return stl_error_errno(err, "cannot open %s", path);
-    while (flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
+    return fd < 0 ? stl_error_errno(err, "cannot open %s", path) : fd;
+}
+
+int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind kind, const struct stl_name *name,
+                      bool exclusive, struct stl_error *err)
+{
+    int fd = open_lock(registry, kind, name, err);
+    while (fd >= 0 && flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
         if (errno == EINTR)
             continue;
-        stl_error_errno(err, "cannot lock %s", path);
+        stl_error_errno(err, "cannot lock %s", name ? name->text : "the catalog");
         stl_close_fd(&fd);
         return -1;
     }
     return fd;
+}
+
+int stl_registry_lock_within(const struct stl_registry *registry, enum stl_lock_kind kind,
+                             const struct stl_name *name, unsigned milliseconds, struct stl_error *err)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
+    int fd = open_lock(registry, kind, name, err);
+    for (unsigned waited = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB); waited += LOCK_PAUSE_MS) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            stl_error_errno(err, "cannot lock %s", name ? name->text : "the catalog");
+        else if (waited >= milliseconds)
+            stl_error_set(err, STL_UNAVAILABLE, "%s is busy", name ? name->text : "the catalog");
+        else {
+            nanosleep(&pause, NULL);
+            continue;
+        }
+        stl_close_fd(&fd);
+        return -1;
+    }
+    return fd;
+}
+
+char *stl_path_flatten(char *name)
+{
+    for (char *slash = name; (slash = strchr(slash, '/')) != NULL;)
+        *slash = '~';
+    return name;
+}
+
+char *stl_path_unflatten(char *name)
+{
+    for (char *tilde = name; (tilde = strchr(tilde, '~')) != NULL;)
+        *tilde = '/';
+    return name;
 }
 
 char *stl_path_repository(const struct stl_name *name, char path[STL_PATH_MAX])

@@ -32,6 +32,9 @@ void stl_registry_close(struct stl_registry *registry);
  * second call finishes it. */
 int stl_registry_make(const char *path, const char *settings_text, const char *page, struct stl_error *err);
 
+/* Sets the modes and the group that registry.yaml asks for; the descriptor is that of the registry. */
+int stl_registry_wanted_modes(const struct stl_registry *registry, struct stl_root *wanted, struct stl_error *err);
+
 /* Says whose the registry is when that is not the effective user; NULL when it is. For the warning that only
  * one account should write. The caller frees. */
 char *stl_registry_owner(const struct stl_registry *registry);
@@ -47,10 +50,19 @@ enum stl_lock_kind {
 int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind kind, const struct stl_name *name,
                       bool exclusive, struct stl_error *err);
 
+/* An exclusive lock that is waited for no longer than that: STL_UNAVAILABLE. For what can be done another time, and must
+ * not queue up where pushes follow each other without a pause. */
+int stl_registry_lock_within(const struct stl_registry *registry, enum stl_lock_kind kind,
+                             const struct stl_name *name, unsigned milliseconds, struct stl_error *err);
+
 /* A relative path below the registry directory, for the *at() functions. */
 enum { STL_PATH_MAX = 1024 };
 char *stl_path_repository(const struct stl_name *name, char path[STL_PATH_MAX]); /* www/v2/<name> */
 char *stl_path_store(const struct stl_digest *digest, char path[STL_PATH_MAX]);  /* store/sha256/ab/<hex> */
 char *stl_path_store_directory(const struct stl_digest *digest, char path[STL_PATH_MAX]);
+
+/* Makes a repository name one file name: '/' becomes '~', which no name holds. Returns `name`. */
+char *stl_path_flatten(char *name);
+char *stl_path_unflatten(char *name);
 
 #endif

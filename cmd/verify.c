@@ -1,0 +1,144 @@
+#include "cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "json.h"
+#include "verify.h"
+
+enum { OPTION_QUICK = 256, OPTION_FULL, OPTION_REPAIR };
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {OPTION_QUICK, "quick", NULL, "Look at everything but the content of blobs"},
+    {OPTION_FULL, "full", NULL, "Read every blob and compute its digest (the default)"},
+    {OPTION_REPAIR, "repair", NULL, "Mend what can be derived, and move damaged content to trash/damaged/"},
+    CMD_OPTION_QUIET,
+    CMD_OPTION_JSON,
+    {0},
+};
+
+struct report {
+    struct cmd_progress progress;
+    struct json_object *problems; /* NULL: print lines */
+};
+
+static void print_problem(void *context, const struct stl_problem *problem)
+{
+    struct report *report = context;
+    cmd_progress_clear(&report->progress);
+    if (!report->problems) {
+        printf("%s: %s: %s%s\n", problem->path, problem->what, problem->note ? "note: " : "",
+               problem->repaired ? "repaired" : problem->advice);
+        return;
+    }
+    struct json_object *object = json_object_new_object();
+    json_object_object_add(object, "kind", json_object_new_string(problem->kind));
+    json_object_object_add(object, "path", json_object_new_string(problem->path));
+    json_object_object_add(object, "problem", json_object_new_string(problem->what));
+    json_object_object_add(object, "advice", json_object_new_string(problem->advice));
+    json_object_object_add(object, "repaired", json_object_new_boolean(problem->repaired));
+    json_object_object_add(object, "note", json_object_new_boolean(problem->note));
+    json_object_array_add(report->problems, object);
+}
+
+static void print_json(struct json_object *problems, const struct stl_verify_result *result, bool full)
+{
+    STL_AUTO_JSON struct json_object *out = json_object_new_object();
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {{"repositories", result->repositories},
+                   {"tags", result->tags},
+                   {"manifests", result->manifests},
+                   {"blobs", result->blobs},
+                   {"bytes", result->bytes},
+                   {"remaining", result->problems},
+                   {"repaired", result->repaired}};
+    json_object_object_add(out, "ok", json_object_new_boolean(result->problems == 0));
+    json_object_object_add(out, "full", json_object_new_boolean(full));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_object_object_add(out, numbers[i].name, json_object_new_int64((int64_t)numbers[i].value));
+    json_object_object_add(out, "problems", json_object_get(problems));
+    puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+static void print_summary(const struct stl_verify_result *result, bool full)
+{
+    char bytes[CMD_SIZE_TEXT_MAX];
+    printf(
+        "%s %ju repositories, %ju tags, %ju manifests, %ju blobs (%s%s): ", full ? "verified" : "looked at",
+        (uintmax_t)result->repositories, (uintmax_t)result->tags, (uintmax_t)result->manifests,
+        (uintmax_t)result->blobs, cmd_format_size(result->bytes, bytes), full ? "" : ", not read");
+    if (result->repaired)
+        printf("%ju repaired, ", (uintmax_t)result->repaired);
+    if (result->problems)
+        printf("%ju problem%s\n", (uintmax_t)result->problems, result->problems == 1 ? "" : "s");
+    else
+        puts("all in order");
+}
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    struct report report = {0};
+    struct stl_verify_options how = {.full = true, .problem = print_problem, .context = &report};
+    struct stl_verify_result result;
+    const char *path = NULL;
+    bool quiet = false, json = false;
+    for (int key; (key = cmd_next_option(&cmd_verify, argc, argv)) != -1;) {
+        if (key == 'r')
+            path = optarg;
+        else if (key == 'q')
+            quiet = true;
+        else if (key == 'j')
+            json = true;
+        else if (key == OPTION_REPAIR)
+            how.repair = true;
+        else
+            how.full = key == OPTION_FULL;
+    }
+    if (optind < argc)
+        return cmd_usage(&cmd_verify, "it takes no argument");
+    if (cmd_open_registry(&registry, path, &err))
+        return cmd_fail(&err);
+    STL_AUTO_JSON struct json_object *problems = json ? json_object_new_array() : NULL;
+    report.problems = problems;
+    cmd_progress_begin(&report.progress, "verifying", quiet);
+    how.progress = report.progress.shown ? cmd_progress_update : NULL;
+    how.progress_context = &report.progress;
+    int failed = stl_verify(&registry, &how, &result, &err);
+    cmd_progress_end(&report.progress);
+    if (failed)
+        return cmd_fail(&err);
+    if (json)
+        print_json(problems, &result, how.full);
+    else if (!quiet)
+        print_summary(&result, how.full);
+    return result.problems ? 1 : 0;
+}
+
+const struct cmd_command cmd_verify = {
+    .name = "verify",
+    .run = run,
+    .arguments = "",
+    .summary = "Check that everything in the registry is as it should be",
+    .description =
+        "Checks every rule of the registry's layout: the digest of each blob and manifest, sizes, links, "
+        "media types, "
+        "the lists against the tags, referrers against their subjects, names that do not belong there, modes "
+        "and "
+        "owner. Prints one line for each problem: where, what, and what to do about it.\n\n"
+        "It can run at any time: what a push has halfway done is not taken for damage.\n\n"
+        "With --repair, what can be derived from the rest is made anew: lists, the catalog, referrers, "
+        "links, modes. "
+        "Damaged blobs and manifests are moved to trash/damaged/, out of every repository, so that a client "
+        "that "
+        "pushes the image again sends them again. Nothing is deleted.\n\n"
+        "The exit status is 0 if everything is in order, or was put in order, and 1 if problems remain.",
+    .options = options,
+    .examples = "  stillage verify --quick             without reading blobs\n"
+                "  stillage verify --repair            mend what can be mended\n"
+                "  stillage verify --json | jq '.problems[].path'",
+};
