@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +17,14 @@
 enum { DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
 /* Copies the next component of *path to `name`, and moves *path on. Returns false at the end. */
-static bool next_component(const char **path, char name[256])
+static bool next_component(const char **path, char name[NAME_MAX + 2])
 {
     *path += strspn(*path, "/");
     size_t length = strcspn(*path, "/");
     if (length == 0)
         return false;
-    if (length > 255)
-        length = 255; /* no such name exists: the open fails */
+    if (length > NAME_MAX + 1)
+        length = NAME_MAX + 1; /* as long as this, no name is possible */
     memcpy(name, *path, length);
     name[length] = '\0';
     *path += strcspn(*path, "/");
@@ -34,7 +35,7 @@ static bool next_component(const char **path, char name[256])
 static int open_by_walking(int at, const char *path)
 {
     int fd = openat(at, ".", DIRECTORY_FLAGS);
-    char name[256];
+    char name[NAME_MAX + 2];
     for (const char *rest = path; fd >= 0 && next_component(&rest, name);) {
         int next = openat(fd, name, DIRECTORY_FLAGS);
         stl_close_fd(&fd);
@@ -105,7 +106,7 @@ int stl_dir_make(const struct stl_root *root, int at, const char *path, struct s
     fd = open_directory(at, "");
     if (fd < 0)
         return stl_error_errno(err, "cannot make directory %s", path);
-    char name[256];
+    char name[NAME_MAX + 2];
     for (const char *rest = path; fd >= 0 && next_component(&rest, name);) {
         int next = step_into(root, fd, name, err);
         stl_close_fd(&fd);
@@ -161,10 +162,15 @@ static int set_mode_or_abort(struct stl_temp *temp, struct stl_error *err)
     return -1;
 }
 
-static bool is_locked_by_us(int fd)
+/* 1, or 0 if a sweeper came between the creation of the file and this, or -1. */
+static int lock_as_ours(int fd, struct stl_error *err)
 {
     struct stat st;
-    return flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0;
+    if (flock(fd, LOCK_EX | LOCK_NB))
+        return errno == EWOULDBLOCK ? 0 : stl_error_errno(err, "cannot lock a file in tmp/");
+    if (fstat(fd, &st))
+        return stl_error_errno(err, "cannot look at a file in tmp/");
+    return st.st_nlink > 0;
 }
 
 int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct stl_error *err)
@@ -176,10 +182,12 @@ int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct st
             temp->name[0] = '\0';
             return -1;
         }
-        if (is_locked_by_us(temp->fd))
+        int ours = lock_as_ours(temp->fd, err);
+        if (ours > 0)
             return set_mode_or_abort(temp, err);
-        /* A sweeper came between open and flock: take another name. */
         stl_temp_abort(temp);
+        if (ours < 0)
+            return -1;
     }
 }
 
@@ -213,15 +221,17 @@ int stl_stage_begin(const struct stl_root *root, struct stl_stage *stage, struct
             stage->name[0] = '\0';
             return stl_error_errno(err, "cannot create a folder in tmp/");
         }
+        int ours = 0;
         stage->fd = openat(root->fd, stage->name, DIRECTORY_FLAGS);
-        if (stage->fd >= 0 && is_locked_by_us(stage->fd))
+        if (stage->fd >= 0)
+            ours = lock_as_ours(stage->fd, err);
+        else if (errno != ENOENT)
+            ours = stl_error_errno(err, "cannot open a folder in tmp/");
+        if (ours > 0)
             return 0;
-        if (stage->fd < 0 && errno != ENOENT) {
-            stl_error_errno(err, "cannot open a folder in tmp/");
-            stl_stage_end(stage);
+        stl_stage_end(stage);
+        if (ours < 0)
             return -1;
-        }
-        stl_stage_end(stage); /* a sweeper came in between: take another name */
     }
 }
 
@@ -366,11 +376,11 @@ int stl_link_put(const struct stl_root *root, int directory, const char *name, c
             return stl_error_errno(err, "cannot create a link in tmp/");
         if (renameat(root->fd, temp, directory, name) == 0)
             return 0;
-        if (errno != ENOENT || faccessat(directory, ".", F_OK, 0)) {
-            stl_error_errno(err, "cannot put link %s into its place", name);
-            unlinkat(root->fd, temp, 0);
-            return -1;
-        }
+        int number = errno;
+        if (unlinkat(root->fd, temp, 0) && errno == ENOENT && number == ENOENT)
+            continue; /* it was swept */
+        errno = number;
+        return stl_error_errno(err, "cannot put link %s into its place", name);
     }
 }
 
@@ -391,7 +401,7 @@ static int read_all(int fd, const char *path, struct stl_buf *buf, struct stl_er
         if (n == 0)
             return 0;
         if (stl_buf_add(buf, chunk, (size_t)n))
-            return stl_error_set(err, STL_INVALID, "%s is larger than %zu bytes", path, buf->ceiling);
+            return stl_error_set(err, STL_INVALID, "%s is too large", path);
     }
 }
 
@@ -441,9 +451,13 @@ int stl_dir_each(int at, const char *path, stl_dir_visit *visit, void *context, 
 static int remove_entry(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     int directory = *(int *)context;
-    if (type != DT_DIR && (unlinkat(directory, name, 0) == 0 || errno == ENOENT))
+    if (type == DT_DIR)
+        return stl_tree_remove(directory, name, err);
+    if (unlinkat(directory, name, 0) == 0 || errno == ENOENT)
         return 0;
-    return stl_tree_remove(directory, name, err);
+    if (errno == EISDIR) /* a file system that tells no types */
+        return stl_tree_remove(directory, name, err);
+    return stl_error_errno(err, "cannot remove %s", name);
 }
 
 int stl_tree_remove(int at, const char *path, struct stl_error *err)
