@@ -37,6 +37,30 @@ static void listing_clear(struct listing *listing)
 }
 #define AUTO_LISTING __attribute__((cleanup(listing_clear)))
 
+/* The entry at *position in text: its name without quotes, or NULL if there is none of the form "name" followed by a
+ * comma and another entry, or by the end; moves *position behind it and its comma. */
+static const char *entry_at(const struct listing *listing, size_t *position, size_t *length)
+{
+    const char *entry = listing->text.data + *position, *end = listing->text.data + listing->end;
+    const char *quote = *entry == '"' ? memchr(entry + 1, '"', (size_t)(end - entry - 1)) : NULL;
+    if (!quote || quote == entry + 1)
+        return NULL;
+    bool more = quote + 1 < end;
+    if (more && (quote[1] != ',' || quote + 2 == end))
+        return NULL;
+    *length = (size_t)(quote - entry - 1);
+    *position += *length + 2 + more;
+    return entry + 1;
+}
+
+static bool is_well_formed(const struct listing *listing)
+{
+    size_t position = listing->begin, length;
+    while (position < listing->end && entry_at(listing, &position, &length))
+        continue;
+    return position == listing->end;
+}
+
 static int load(int directory, const struct stl_name *repository, struct listing *listing,
                 struct stl_error *err)
 {
@@ -45,14 +69,14 @@ static int load(int directory, const struct stl_name *repository, struct listing
     if (stl_file_read(directory, file_name(repository), false, &listing->text, err))
         return -1;
     size_t head = strlen(listing->head), length = listing->text.length;
-    if (length < head + strlen(tail) || memcmp(listing->text.data, listing->head, head) ||
-        strcmp(listing->text.data + length - strlen(tail), tail))
-        return stl_error_set(err, STL_INVALID,
-                             "%s%s%s is damaged: run 'stillage verify --repair'", repository ? repository->text : "",
-                             repository ? "/tags/" : "", file_name(repository));
+    bool whole = length >= head + strlen(tail) && !memcmp(listing->text.data, listing->head, head) &&
+                 !memcmp(listing->text.data + length - strlen(tail), tail, strlen(tail));
     listing->begin = head;
     listing->end = length - strlen(tail);
-    return 0;
+    if (whole && is_well_formed(listing))
+        return 0;
+    return stl_error_set(err, STL_INVALID, "%s%s%s is damaged: run 'stillage verify --repair'",
+                         repository ? repository->text : "", repository ? "/tags/" : "", file_name(repository));
 }
 
 /* `first` is synced after the bytes of the list: a journal has then written it already. */
@@ -102,20 +126,6 @@ static int compare_entry(const char *entry, size_t length, const char *name)
     size_t name_length = strlen(name);
     int order = memcmp(entry, name, length < name_length ? length : name_length);
     return order ? order : (length > name_length) - (length < name_length);
-}
-
-/* The entry at *position in text: its name without quotes; moves *position behind it and its comma. */
-static const char *entry_at(const struct listing *listing, size_t *position, size_t *length)
-{
-    const char *start = listing->text.data + *position + 1;
-    const char *quote = memchr(start, '"', listing->end - *position - 1);
-    if (!quote)
-        quote = listing->text.data + listing->end;
-    *length = (size_t)(quote - start);
-    *position = (size_t)(quote - listing->text.data) + 1;
-    if (*position < listing->end)
-        (*position)++;
-    return start;
 }
 
 /* Where `name` is, or would be inserted: in whole entries, so a linear walk; returns true if it is there. */
