@@ -87,9 +87,16 @@ static int append_array(struct stl_manifest *manifest, const char *key, enum stl
     return 0;
 }
 
+/* Go's clients write an empty list as null, so that counts. */
 static bool has(const struct stl_manifest *manifest, const char *key)
 {
     return json_object_object_get_ex(manifest->object, key, NULL);
+}
+
+static bool has_config(const struct stl_manifest *manifest)
+{
+    struct json_object *config = NULL;
+    return json_object_object_get_ex(manifest->object, "config", &config) && config;
 }
 
 /* What the known types require; a document that can be read as two types is an attack (CVE-2021-41190). */
@@ -106,7 +113,7 @@ static int check_shape(const struct stl_manifest *manifest, struct stl_error *er
         return stl_error_set(err, STL_MANIFEST_INVALID, "schemaVersion must be 2");
     static const char *const of_image[] = {"config", "layers"}, *const of_index[] = {"manifests"};
     for (size_t i = 0; i < 2; i++)
-        if (has(manifest, of_image[i]) != image)
+        if (has(manifest, of_image[i]) != image || (image && !has_config(manifest)))
             return stl_error_set(err, STL_MANIFEST_INVALID, "a manifest of type %s %s '%s'",
                                  manifest->media_type.text, image ? "must have" : "may not have", of_image[i]);
     if (has(manifest, of_index[0]) != index)
