@@ -38,25 +38,21 @@ static int check_empty(void *context, const char *name, unsigned char type, stru
                          path, name);
 }
 
-/* A folder that a killed process has just made may not have its mode and group yet. */
-static int make_folder(const struct stl_root *root, const char *path, struct stl_error *err)
+static int make_skeleton(struct stl_registry *registry, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int fd = stl_dir_make(root, root->fd, path, err);
-    if (fd < 0)
-        return -1;
-    if (fchmod(fd, root->directory_mode) || (root->group != (gid_t)-1 && fchown(fd, (uid_t)-1, root->group)))
-        return stl_error_errno(err, "cannot set mode and group of %s", path);
-    return 0;
-}
-
-static int make_skeleton(const struct stl_root *root, struct stl_error *err)
-{
-    static const char *const folders[] = {"www",   "www/v2",        "store",       "store/sha256", "store/sha512",
-                                          "tmp",   "uploads",       "auth",        "log",          "trash",
-                                          "locks", "locks/content", "locks/lists"};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (make_folder(root, folders[i], err))
+    static const char *const open_to_server[] = {"www/v2", "store/sha256", "store/sha512"};
+    static const char *const private[] = {"uploads", "tmp", "locks/content", "locks/lists", "auth", "log", "trash"};
+    int fd = registry->root.fd;
+    for (size_t i = 0; i < sizeof open_to_server / sizeof *open_to_server; i++) {
+        STL_AUTO_CLOSE int made = stl_dir_make(&registry->root, fd, open_to_server[i], err);
+        if (made < 0)
             return -1;
+    }
+    for (size_t i = 0; i < sizeof private / sizeof *private; i++) {
+        STL_AUTO_CLOSE int made = stl_dir_make(&registry->root, fd, private[i], err);
+        if (made < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -64,7 +60,7 @@ static int fill(struct stl_registry *registry, const char *settings_text, const 
                 struct stl_error *err)
 {
     const struct stl_root *root = &registry->root;
-    if (make_skeleton(root, err))
+    if (make_skeleton(registry, err))
         return -1;
     STL_AUTO_CLOSE int www = stl_dir_open(root->fd, "www", err);
     STL_AUTO_CLOSE int v2 = www < 0 ? -1 : stl_dir_open(www, "v2", err);

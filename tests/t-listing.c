@@ -41,7 +41,7 @@ static void check(const struct list *list, const char *names)
 static int add(const struct list *list, const char *a, const char *b, const char *c)
 {
     const char *const names[] = {a, b, c};
-    return stl_listing_add(list->root, list->fd, list->repository, names, (size_t)(!!a + !!b + !!c), &err);
+    return stl_listing_add(list->root, list->fd, list->repository, names, (size_t)(!!a + !!b + !!c), -1, &err);
 }
 
 static int erase(const struct list *list, const char *a, const char *b, const char *c)
