@@ -14,6 +14,7 @@ typedef void stl_copy_progress(void *context, uint64_t bytes);
 /* A file being written and hashed. `fd` is borrowed; with -1 the bytes are only hashed. */
 struct stl_copy {
     int fd;
+    bool direct;
     struct stl_hasher hasher;
     int64_t size, flushed; /* bytes so far */
     stl_copy_progress *progress; /* or NULL */
