@@ -35,6 +35,17 @@ static struct json_object *load(int repository, const struct stl_digest *subject
     return NULL;
 }
 
+/* A list that load() would not take could never be changed again. */
+static int check_limits(const char *text, size_t length, const struct stl_digest *subject, struct stl_error *err)
+{
+    char digest[STL_DIGEST_TEXT_MAX];
+    STL_AUTO_JSON struct json_object *again = length <= REFERRERS_MAX ? stl_json_parse(text, length, err) : NULL;
+    if (again)
+        return 0;
+    return stl_error_set(err, STL_MANIFEST_INVALID, "%s has as many referrers, with as many annotations, as can be listed",
+                         stl_digest_format(subject, digest));
+}
+
 static int save(const struct stl_root *root, int repository, const struct stl_digest *subject,
                 struct json_object *index, struct stl_error *err)
 {
@@ -44,7 +55,8 @@ static int save(const struct stl_root *root, int repository, const struct stl_di
     if (directory < 0)
         return -1;
     const char *text = stl_json_text(index);
-    if (stl_file_put(root, repository, path, text, strlen(text), err))
+    if (check_limits(text, strlen(text), subject, err) ||
+        stl_file_put(root, repository, path, text, strlen(text), err))
         return -1;
     return stl_dir_sync(directory, err);
 }
