@@ -139,13 +139,16 @@ static int copy_blob(const struct stl_repo *repo, int at, const char *from, cons
     return 0;
 }
 
-/* Not durable yet. Fails with STL_BLOB_UNKNOWN if there is no such file. */
+/* Not durable yet. Fails with STL_BLOB_UNKNOWN if there is no such file, STL_NAME_UNKNOWN if the repository was deleted
+ * after it was opened. */
 static int link_blob(const struct stl_repo *repo, int at, const char *from, const struct stl_digest *digest,
                      struct stl_error *err)
 {
     char to[STL_PATH_MAX];
     blob_path(digest, to);
     if (linkat(at, from, repo->fd, to, 0) && errno != EEXIST) {
+        if (errno == ENOENT && faccessat(repo->fd, "blobs", F_OK, AT_SYMLINK_NOFOLLOW))
+            return stl_error_set(err, STL_NAME_UNKNOWN, "repository '%s' was deleted meanwhile", repo->name.text);
         if (errno == ENOENT)
             return stl_error_set(err, STL_BLOB_UNKNOWN, "there is no blob %s", to + strlen("blobs/"));
         if (errno != EMLINK && errno != EXDEV)
@@ -173,6 +176,7 @@ int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from
     return link_blob(repo, from->fd, blob_path(digest, path), digest, err) || sync_blobs(repo, err) ? -1 : 0;
 }
 
+/* The open folder of the store, or -1. */
 static int put_into_store(const struct stl_registry *registry, struct stl_temp *temp,
                           const struct stl_digest *digest, struct stl_error *err)
 {
@@ -180,9 +184,10 @@ static int put_into_store(const struct stl_registry *registry, struct stl_temp *
     stl_path_store_directory(digest, path);
     int directory = stl_dir_make(&registry->root, registry->root.fd, path, err);
     stl_path_store(digest, path);
-    if (directory >= 0 && stl_temp_link(temp, directory, strrchr(path, '/') + 1, err) < 0)
-        stl_close_fd(&directory);
-    return directory;
+    if (directory < 0 || stl_temp_link(temp, directory, strrchr(path, '/') + 1, err) >= 0)
+        return directory;
+    stl_close_fd(&directory);
+    return -1;
 }
 
 /* Where the store has the blob already, by whose hand ever, its name there may not be durable yet. */
