@@ -29,19 +29,6 @@ static const struct {
     {"dir:", STL_FORMAT_DIR},
 };
 
-static int parse_compression(const char *text, enum stl_compression *compression, struct stl_error *err)
-{
-    static const char *const names[] = {
-        [STL_COMPRESS_GZIP] = "gzip", [STL_COMPRESS_ZSTD] = "zstd", [STL_COMPRESS_NONE] = "none"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!strcmp(text, names[i])) {
-            *compression = (enum stl_compression)i;
-            return 0;
-        }
-    }
-    return stl_error_set(err, STL_USAGE, "--compress %s: use gzip, zstd or none", text);
-}
-
 static int parse_options(const struct cmd_command *command, int argc, char **argv, struct arguments *arguments,
                          struct stl_error *err)
 {
@@ -59,7 +46,7 @@ static int parse_options(const struct cmd_command *command, int argc, char **arg
         else if (key == OPTION_PREFIX)
             options->prefix = optarg;
         else if (key == OPTION_COMPRESS) {
-            if (parse_compression(optarg, &options->compression, err))
+            if (stl_compression_parse(optarg, &options->compression, err))
                 return -1;
         } else if (stl_platform_parse(optarg, &arguments->platform, err))
             return -1;

@@ -277,3 +277,16 @@ int stl_compress(enum stl_compression how, size_t threads, stl_compress_read *re
     pthread_mutex_destroy(&c.mutex);
     return result;
 }
+
+int stl_compression_parse(const char *name, enum stl_compression *compression, struct stl_error *err)
+{
+    static const char *const names[] = {
+        [STL_COMPRESS_GZIP] = "gzip", [STL_COMPRESS_ZSTD] = "zstd", [STL_COMPRESS_NONE] = "none"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!strcmp(name, names[i])) {
+            *compression = (enum stl_compression)i;
+            return 0;
+        }
+    }
+    return stl_error_set(err, STL_USAGE, "compression '%.64s' is none of gzip, zstd and none", name);
+}

@@ -18,6 +18,9 @@
 
 enum stl_compression { STL_COMPRESS_GZIP, STL_COMPRESS_ZSTD, STL_COMPRESS_NONE };
 
+/* "gzip", "zstd" or "none". Fails with STL_USAGE. */
+int stl_compression_parse(const char *name, enum stl_compression *compression, struct stl_error *err);
+
 /* Fills `bytes`; fewer than `length` only at the end of the input. Returns the number of bytes, or -1. */
 typedef ssize_t stl_compress_read(void *context, void *bytes, size_t length, struct stl_error *err);
 /* Takes the next bytes of the output. */
