@@ -35,19 +35,25 @@ static int search(struct finder *f, const struct stl_digest *digest, int64_t siz
     return 0;
 }
 
-/* The config has os, architecture and variant where a descriptor has an object `platform`. */
+/* The config has os, architecture and variant where a descriptor has an object `platform`. Artifacts are for every
+ * platform. */
 static int config_matches(const struct finder *f, const struct stl_descriptor *config, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     const struct stl_graph_reader *reader = &f->graph->reader;
+    const char *architecture = "";
     if (config->size > CONFIG_MAX || !strstr(config->media_type, "image"))
-        return 0;
+        return 1;
     int found = reader->blob(reader->context, &config->digest, config->size, &bytes, err);
     if (found <= 0)
         return found;
     STL_AUTO_JSON struct json_object *document = stl_json_parse(bytes.data, bytes.length, err);
     if (!document)
         return stl_error_context(err, "%s: config", reader->label);
+    if (stl_json_string(document, "architecture", &architecture, err))
+        return -1;
+    if (!*architecture)
+        return 1;
     STL_AUTO_JSON struct json_object *descriptor = json_object_new_object();
     json_object_object_add(descriptor, "platform", json_object_get(document));
     struct stl_descriptor as_child = {.object = descriptor};
@@ -61,7 +67,7 @@ static int image_matches(const struct finder *f, const struct stl_platform_image
     if (stl_graph_read(f->graph, &image->digest, image->size, image->media_type, &bytes, &manifest, err))
         return -1;
     if (manifest.count == 0 || manifest.descriptors[0].role != STL_ROLE_CONFIG)
-        return 0;
+        return 1;
     return config_matches(f, &manifest.descriptors[0], err);
 }
 
