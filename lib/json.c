@@ -135,13 +135,13 @@ static int scan_token(struct scan *scan, struct stl_error *err)
     return 0;
 }
 
-static int scan_all(struct scan *scan, struct stl_error *err)
+static int scan_all(struct scan *scan, size_t most, struct stl_error *err)
 {
     while (scan->at < scan->end) {
         if (scan_token(scan, err))
             return -1;
-        if (scan->values > VALUES_MAX)
-            return stl_error_set(err, STL_MANIFEST_INVALID, "JSON has more than %d values", VALUES_MAX);
+        if (scan->values > most)
+            return stl_error_set(err, STL_MANIFEST_INVALID, "JSON has more than %zu values", most);
     }
     return 0;
 }
@@ -163,14 +163,15 @@ static size_t count_members(struct json_object *value)
     return count;
 }
 
-static struct json_object *parse(const char *text, size_t length, enum json_type type, struct stl_error *err)
+static struct json_object *parse(const char *text, size_t length, size_t most, enum json_type type,
+                                 struct stl_error *err)
 {
     struct scan scan = {.at = text, .end = text + length};
     if (length > INT_MAX) {
         stl_error_set(err, STL_MANIFEST_INVALID, "JSON is larger than 2 GiB");
         return NULL;
     }
-    if (scan_all(&scan, err))
+    if (scan_all(&scan, most, err))
         return NULL;
     struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX + 1);
     if (!tokener)
@@ -194,12 +195,17 @@ static struct json_object *parse(const char *text, size_t length, enum json_type
 
 struct json_object *stl_json_parse(const char *text, size_t length, struct stl_error *err)
 {
-    return parse(text, length, json_type_object, err);
+    return parse(text, length, VALUES_MAX, json_type_object, err);
+}
+
+struct json_object *stl_json_parse_large(const char *text, size_t length, size_t most, struct stl_error *err)
+{
+    return parse(text, length, most, json_type_object, err);
 }
 
 struct json_object *stl_json_parse_array(const char *text, size_t length, struct stl_error *err)
 {
-    return parse(text, length, json_type_array, err);
+    return parse(text, length, VALUES_MAX, json_type_array, err);
 }
 
 static int get(struct json_object *object, const char *key, enum json_type type, struct json_object **value,

@@ -1,0 +1,322 @@
+#include "cmd.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "export.h"
+#include "inventory.h"
+#include "without.h"
+#include "yaml.h"
+
+enum {
+    OPTION_PLATFORM = 256,
+    OPTION_WITHOUT,
+    OPTION_NO_REFERRERS,
+    OPTION_VOLUME_SIZE,
+    OPTION_COMPRESS,
+    OPTION_DOCKER_ARCHIVE,
+    OPTION_HOST,
+    OPTION_SIGN,
+    OPTION_MIRROR,
+};
+
+struct arguments {
+    const char *registry, *output;
+    struct stl_selection selection;
+    struct stl_platform platform;
+    struct stl_digestset without;
+    struct stl_export_options options;
+    struct cmd_progress progress;
+    uint64_t done, total;
+    bool quiet, json, dry_run;
+};
+
+static void clear(struct arguments *arguments)
+{
+    stl_selection_clear(&arguments->selection);
+    stl_digestset_clear(&arguments->without);
+}
+
+/* --- options ---------------------------------------------------------------------------------------------- */
+
+static int read_patterns(struct arguments *arguments, const char *file, struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf text = {.ceiling = 16 << 20};
+    const char *path = strcmp(file, "-") ? file : "/dev/stdin";
+    STL_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char chunk[4096];
+    ssize_t n = 0;
+    if (fd < 0)
+        return stl_error_errno(err, "cannot open %s", file);
+    while ((n = read(fd, chunk, sizeof chunk)) > 0)
+        if (stl_buf_add(&text, chunk, (size_t)n))
+            return stl_error_set(err, STL_USAGE, "%s is too large", file);
+    if (n < 0)
+        return stl_error_errno(err, "cannot read %s", file);
+    return stl_selection_add_lines(&arguments->selection, file, text.data ? text.data : "", err);
+}
+
+static int set_size(const char *text, int64_t *size, struct stl_error *err)
+{
+    if (stl_parse_size(text, size) == 0 && *size > 0)
+        return 0;
+    return stl_error_set(err, STL_USAGE, "'%s' is no size such as 650MB or 4GiB", text);
+}
+
+static int set_host(const char *text, const char **host, struct stl_error *err)
+{
+    size_t good = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-[]/_");
+    *host = text;
+    return *text && !text[good] ? 0 : stl_error_set(err, STL_USAGE, "'%s' is no name of a registry host", text);
+}
+
+static int set_option(struct arguments *arguments, int key, struct stl_error *err)
+{
+    struct stl_export_options *options = &arguments->options;
+    switch (key) {
+    case 'r': arguments->registry = optarg; return 0;
+    case 'o': arguments->output = optarg; return 0;
+    case 'a': return stl_selection_add(&arguments->selection, "**", err);
+    case 'f': return read_patterns(arguments, optarg, err);
+    case 'n': arguments->dry_run = true; return 0;
+    case 'q': arguments->quiet = true; return 0;
+    case 'j': arguments->json = true; return 0;
+    case OPTION_PLATFORM: options->platform = &arguments->platform; return stl_platform_parse(optarg, &arguments->platform, err);
+    case OPTION_WITHOUT: options->without = &arguments->without; return stl_without_add(&arguments->without, optarg, err);
+    case OPTION_NO_REFERRERS: options->without_referrers = true; return 0;
+    case OPTION_VOLUME_SIZE: return set_size(optarg, &options->volume_size, err);
+    case OPTION_COMPRESS: return stl_compression_parse(optarg, &options->compression, err);
+    case OPTION_DOCKER_ARCHIVE: options->docker_archive = true; return 0;
+    case OPTION_HOST: return set_host(optarg, &options->host, err);
+    case OPTION_SIGN: options->key = optarg; return 0;
+    default: options->mirror = true; return 0;
+    }
+}
+
+static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
+{
+    for (int key; (key = cmd_next_option(&cmd_export, argc, argv)) != -1;)
+        if (set_option(arguments, key, err))
+            return -1;
+    for (int i = optind; i < argc; i++)
+        if (stl_selection_add(&arguments->selection, argv[i], err))
+            return -1;
+    if (arguments->selection.count == 0)
+        return stl_error_set(err, STL_USAGE, "which images? Give patterns such as 'lib/*:v1.*', or --all");
+    if (!arguments->output)
+        arguments->output = "-";
+    if (arguments->options.volume_size && !strcmp(arguments->output, "-") && !arguments->dry_run)
+        return stl_error_set(err, STL_USAGE, "volumes need names: give -o FILE");
+    if (arguments->options.volume_size && arguments->options.docker_archive)
+        return stl_error_set(err, STL_USAGE, "docker cannot load from volumes: leave out --docker-archive");
+    return 0;
+}
+
+/* --- output ----------------------------------------------------------------------------------------------- */
+
+/* bundle.tar.zst and 2 of 12 -> bundle.02.tar.zst */
+static char *volume_path(const struct arguments *arguments, const struct stl_export *export, uint32_t volume)
+{
+    const char *output = arguments->output, *base = strrchr(output, '/'), *extension = NULL;
+    if (!arguments->options.volume_size)
+        return stl_strdup(output);
+    base = base ? base + 1 : output;
+    extension = *base ? strstr(base + 1, ".tar") : NULL;
+    if (!extension)
+        extension = output + strlen(output);
+    int width = snprintf(NULL, 0, "%u", export->bundle.volumes);
+    return stl_sprintf("%.*s.%0*u%s", (int)(extension - output), output, width, volume, extension);
+}
+
+static int write_to(struct stl_export *export, uint32_t volume, int fd, const char *path, struct stl_error *err)
+{
+    return stl_export_volume(export, volume, fd, err) ? stl_error_context(err, "%s", path) : 0;
+}
+
+/* Under another name first, so that half a bundle is never taken for a whole one. */
+static int write_file(struct stl_export *export, uint32_t volume, const char *path, struct stl_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a device or a pipe */
+        STL_AUTO_CLOSE int device = open(path, O_WRONLY | O_CLOEXEC);
+        return device < 0 ? stl_error_errno(err, "cannot open %s", path) : write_to(export, volume, device, path, err);
+    }
+    STL_AUTO_FREE char *part = stl_sprintf("%s.part", path);
+    STL_AUTO_CLOSE int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return stl_error_errno(err, "cannot write %s", part);
+    if (write_to(export, volume, fd, path, err) == 0) {
+        if (rename(part, path) == 0)
+            return 0;
+        stl_error_errno(err, "cannot rename %s", part);
+    }
+    unlink(part);
+    return -1;
+}
+
+static void note_progress(void *context, uint64_t bytes)
+{
+    struct arguments *arguments = context;
+    arguments->done += bytes;
+    cmd_progress_update(&arguments->progress, arguments->done, arguments->total);
+}
+
+static int write_volumes(struct arguments *arguments, struct stl_export *export, struct stl_error *err)
+{
+    int result = 0;
+    cmd_progress_begin(&arguments->progress, "exporting", arguments->quiet);
+    for (uint32_t volume = 1; volume <= export->bundle.volumes && result == 0; volume++) {
+        STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
+        result = strcmp(path, "-") ? write_file(export, volume, path, err)
+                                   : write_to(export, volume, STDOUT_FILENO, "standard output", err);
+    }
+    cmd_progress_end(&arguments->progress);
+    return result;
+}
+
+/* --- report ----------------------------------------------------------------------------------------------- */
+
+struct totals {
+    size_t blobs, left_out;
+    int64_t left_out_size;
+};
+
+static struct totals count(const struct stl_bundle *bundle)
+{
+    struct totals totals = {0};
+    for (size_t i = 0; i < bundle->digests.count; i++) {
+        const struct stl_bundle_blob *blob = &bundle->blobs[i];
+        totals.left_out += blob->absent;
+        totals.left_out_size += blob->absent ? blob->size : 0;
+        totals.blobs += !blob->absent && (blob->part_count || blob->volume != STL_BUNDLE_EVERYWHERE);
+    }
+    return totals;
+}
+
+static void print_text(FILE *out, const struct arguments *arguments, const struct stl_export *export)
+{
+    struct totals totals = count(&export->bundle);
+    char size[CMD_SIZE_TEXT_MAX], left_out[CMD_SIZE_TEXT_MAX];
+    fprintf(out, "%zu image%s, %zu blobs, %s", export->bundle.image_count, export->bundle.image_count == 1 ? "" : "s",
+            totals.blobs, cmd_format_size((uint64_t)export->content_size, size));
+    if (totals.left_out)
+        fprintf(out, "; left out: %zu blobs, %s", totals.left_out,
+                cmd_format_size((uint64_t)totals.left_out_size, left_out));
+    fputc('\n', out);
+    for (uint32_t volume = 1; volume <= export->bundle.volumes; volume++) {
+        STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
+        fprintf(out, "%s  %s\n", path, cmd_format_size((uint64_t)stl_export_volume_size(export, volume), size));
+    }
+}
+
+static struct json_object *number(int64_t value)
+{
+    return json_object_new_int64(value);
+}
+
+static void print_json(FILE *out, const struct arguments *arguments, const struct stl_export *export)
+{
+    struct totals totals = count(&export->bundle);
+    char id[STL_DIGEST_TEXT_MAX];
+    STL_AUTO_JSON struct json_object *document = json_object_new_object();
+    struct json_object *volumes = json_object_new_array();
+    json_object_object_add(document, "bundle", json_object_new_string(stl_digest_format(&export->bundle.id, id)));
+    json_object_object_add(document, "images", number((int64_t)export->bundle.image_count));
+    json_object_object_add(document, "blobs", number((int64_t)totals.blobs));
+    json_object_object_add(document, "bytes", number(export->content_size));
+    json_object_object_add(document, "leftOutBlobs", number((int64_t)totals.left_out));
+    json_object_object_add(document, "leftOutBytes", number(totals.left_out_size));
+    json_object_object_add(document, "volumes", volumes);
+    for (uint32_t volume = 1; volume <= export->bundle.volumes; volume++) {
+        STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
+        struct json_object *entry = json_object_new_object();
+        json_object_object_add(entry, "file", json_object_new_string(path));
+        json_object_object_add(entry, "size", number(stl_export_volume_size(export, volume)));
+        json_object_array_add(volumes, entry);
+    }
+    fprintf(out, "%s\n", stl_json_text(document));
+}
+
+/* --- command ---------------------------------------------------------------------------------------------- */
+
+static int export_images(struct arguments *arguments, struct stl_error *err)
+{
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    STL_AUTO_EXPORT struct stl_export export = STL_EXPORT_INIT;
+    bool to_stdout = !strcmp(arguments->output, "-") && !arguments->dry_run;
+    if (to_stdout && isatty(STDOUT_FILENO))
+        return stl_error_set(err, STL_USAGE, "a bundle is nothing for a terminal: give -o FILE");
+    arguments->options.progress = arguments->quiet ? NULL : note_progress;
+    arguments->options.progress_context = arguments;
+    if (cmd_open_registry(&registry, arguments->registry, err) ||
+        stl_export_plan(&export, &registry, &arguments->options, err))
+        return -1;
+    arguments->total = (uint64_t)export.content_size;
+    if (!arguments->dry_run && write_volumes(arguments, &export, err))
+        return -1;
+    FILE *out = to_stdout ? stderr : stdout;
+    if (arguments->json)
+        print_json(out, arguments, &export);
+    else if (!arguments->quiet)
+        print_text(out, arguments, &export);
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    __attribute__((cleanup(clear))) struct arguments arguments = {.options = {.host = "docker.io", .compression = STL_COMPRESS_NONE}};
+    arguments.options.selection = &arguments.selection;
+    if (parse(argc, argv, &arguments, &err) || export_images(&arguments, &err))
+        return cmd_fail(&err);
+    return 0;
+}
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {'o', "output", "FILE", "Where to write the bundle; '-', which is the default, is standard output"},
+    {'a', "all", NULL, "All tags of all repositories"},
+    {'f', "from", "FILE", "Read patterns from FILE, one in a line; '-' is standard input"},
+    {OPTION_PLATFORM, "platform", "OS/ARCH[/VARIANT]", "Of images for several platforms, only this one"},
+    {OPTION_NO_REFERRERS, "no-referrers", NULL, "Leave signatures, SBOMs and other referrers behind"},
+    {OPTION_WITHOUT, "without", "WHAT",
+     "Leave out the blobs that are in WHAT: an inventory, another bundle, or a registry directory; may be repeated"},
+    {OPTION_VOLUME_SIZE, "volume-size", "SIZE",
+     "Write volumes of at most SIZE, such as 4GiB: FILE.tar becomes FILE.1.tar, FILE.2.tar, ..."},
+    {OPTION_COMPRESS, "compress", "HOW", "gzip, zstd or none, which is the default: layers are compressed already"},
+    {OPTION_SIGN, "sign", "KEY", "Sign with the private key in the file KEY (see 'stillage key')"},
+    {OPTION_HOST, "host", "HOST",
+     "The registry that containerd, docker and podman shall take the images for; docker.io unless told otherwise"},
+    {OPTION_DOCKER_ARCHIVE, "docker-archive", NULL,
+     "Fail unless docker before version 25 can load every image, too"},
+    {OPTION_MIRROR, "mirror", NULL, "Note the patterns, so that 'import --mirror' can delete tags that are gone"},
+    {'n', "dry-run", NULL, "Only say what would be written"},
+    CMD_OPTION_QUIET,
+    CMD_OPTION_JSON,
+    {0},
+};
+
+const struct cmd_command cmd_export = {
+    .name = "export",
+    .run = run,
+    .arguments = "PATTERN...",
+    .summary = "Write images into a bundle, to carry them elsewhere",
+    .description =
+        "A bundle is a tar archive of an OCI image layout: every blob once, all images under their full names. It is "
+        "for 'stillage import', but also for skopeo (oci-archive:FILE:NAME:TAG), podman load, ctr images import and "
+        "docker load. The same content always gives the same bytes.\n\n"
+        "A PATTERN is NAME:TAG, where '*' stands for anything but '/', '**' for anything and '?' for one character; NAME "
+        "alone means all its tags; NAME@DIGEST is a manifest. Signatures and other referrers come along.\n\n"
+        "With --without, only what the other side lacks is written. With --volume-size, each volume can be checked and "
+        "imported alone, and in any order.",
+    .options = options,
+    .examples = "  stillage export 'lib/*:v1.*' -o bundle.tar\n"
+                "  stillage export --all --without far.json -o bundle.tar\n"
+                "  stillage export --all --volume-size 4GiB -o /media/usb/bundle.tar\n"
+                "  stillage export app:2.0 | ssh far stillage import -",
+};

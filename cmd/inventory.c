@@ -1,0 +1,52 @@
+#include "cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "inventory.h"
+
+enum { OPTION_PUBLISH = 256 };
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {OPTION_PUBLISH, "publish", NULL,
+     "Write it to www/" STL_INVENTORY_FILE " instead, so that the web server hands it out to everybody"},
+    {0},
+};
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    STL_AUTO_BUF struct stl_buf inventory = {.ceiling = STL_INVENTORY_MAX};
+    const char *path = NULL;
+    bool publish = false;
+    for (int key; (key = cmd_next_option(&cmd_inventory, argc, argv)) != -1;) {
+        if (key == 'r')
+            path = optarg;
+        else
+            publish = true;
+    }
+    if (optind < argc)
+        return cmd_usage(&cmd_inventory, "it takes no arguments");
+    if (cmd_open_registry(&registry, path, &err) || stl_inventory_make(&registry, &inventory, &err) ||
+        (publish && stl_inventory_publish(&registry, &inventory, &err)))
+        return cmd_fail(&err);
+    if (!publish)
+        fwrite(inventory.data, 1, inventory.length, stdout);
+    return 0;
+}
+
+const struct cmd_command cmd_inventory = {
+    .name = "inventory",
+    .run = run,
+    .arguments = "",
+    .summary = "Print what the registry holds, for export --without",
+    .description = "Prints a JSON document of all repositories, tags, manifests and blobs. Carried to another registry, it "
+                   "lets 'stillage export --without' leave out what is here already.\n\n"
+                   "With --publish it becomes a page of the registry, at /" STL_INVENTORY_FILE ", until it is made anew. "
+                   "Everybody who may see that page then learns the names of all repositories.",
+    .options = options,
+    .examples = "  stillage inventory > far.json\n"
+                "  stillage export --all --without far.json -o bundle.tar",
+};

@@ -1,0 +1,195 @@
+/* What other tools read: index.json, and manifest.json for docker. */
+#include "export-internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char oci_layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
+
+static struct stl_buf *add_document(struct stl_export *export, const char *path)
+{
+    struct stl_export_document *document = &export->documents[export->document_count++];
+    *document = (struct stl_export_document){path, {.ceiling = STL_BUNDLE_LIST_MAX}};
+    return &document->bytes;
+}
+
+static int too_many(struct stl_error *err)
+{
+    return stl_error_set(err, STL_INVALID, "too many images for one bundle: choose fewer");
+}
+
+/* HOST/NAME:TAG, as docker would complete NAME:TAG where the host is its own. */
+static char *full_name(const struct stl_export *export, const struct stl_bundle_image *image)
+{
+    const char *host = export->options->host;
+    bool library = !strcmp(host, "docker.io") && !strchr(image->name, '/');
+    return stl_sprintf("%s/%s%s:%s", host, library ? "library/" : "", image->name, image->tag);
+}
+
+static bool is_referrer(const struct stl_export *export, const struct stl_bundle_image *image)
+{
+    size_t number;
+    return stl_digestset_find(&export->graph.manifests, &image->digest, &number) &&
+           export->graph.nodes[number].subject;
+}
+
+/* Signatures and the like under the tags that some tools give them: to containerd, a name means an image to unpack. */
+static bool is_companion(const struct stl_bundle_image *image)
+{
+    struct stl_tag tag = {""};
+    size_t length = image->tag ? strcspn(image->tag, ".") : 0;
+    memcpy(tag.text, image->tag ? image->tag : "", length);
+    return stl_tag_is_referrers_schema(&tag);
+}
+
+/* No character of a name, tag, digest or media type needs escaping in JSON. Without a tag, NAME@DIGEST is what skopeo can
+ * ask for; what comes along with its subject needs no name. */
+static int add_descriptor(struct stl_buf *index, const struct stl_export *export, const struct stl_bundle_image *image)
+{
+    char digest[STL_DIGEST_TEXT_MAX];
+    stl_digest_format(&image->digest, digest);
+    int full = stl_buf_printf(index, "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%lld", image->media_type, digest,
+                              (long long)image->size);
+    if (image->tag && !is_companion(image)) {
+        STL_AUTO_FREE char *name = full_name(export, image);
+        full |= stl_buf_printf(index,
+                               ",\"annotations\":{\"io.containerd.image.name\":\"%s\","
+                               "\"org.opencontainers.image.ref.name\":\"%s:%s\"}",
+                               name, image->name, image->tag);
+    } else if (!image->tag && !is_referrer(export, image))
+        full |= stl_buf_printf(index, ",\"annotations\":{\"org.opencontainers.image.ref.name\":\"%s@%s\"}", image->name,
+                               digest);
+    return full | stl_buf_puts(index, "}");
+}
+
+static int make_index(struct stl_export *export, struct stl_error *err)
+{
+    struct stl_buf *index = add_document(export, "index.json");
+    int full = stl_buf_puts(index, "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[");
+    for (size_t i = 0; i < export->image_count && !full; i++)
+        full = (i ? stl_buf_puts(index, ",") : 0) | add_descriptor(index, export, &export->images[i]);
+    return full || stl_buf_puts(index, "]}\n") ? too_many(err) : 0;
+}
+
+/* --- manifest.json ---------------------------------------------------------------------------------------- */
+
+/* The image that docker gets of an index, which it cannot have whole: that for linux/amd64 if there is one, so that
+ * the choice does not depend on where we run, else the first. Returns false if there is none. */
+static bool choose_child(const struct stl_manifest *index, struct stl_digest *digest)
+{
+    static const struct stl_platform usual = {"linux", "amd64", ""};
+    const struct stl_descriptor *chosen = NULL;
+    for (size_t i = 0; i < index->count; i++) {
+        const struct stl_descriptor *d = &index->descriptors[i];
+        if (!stl_media_type_is_image(d->media_type) || (chosen && !stl_descriptor_matches(d, &usual)))
+            continue;
+        chosen = d;
+        if (stl_descriptor_matches(d, &usual))
+            break;
+    }
+    if (chosen)
+        *digest = chosen->digest;
+    return chosen != NULL;
+}
+
+/* 1, or 0 if there is no such manifest, or -1. */
+static int load(struct stl_export *export, const struct stl_digest *digest, struct stl_manifest *manifest,
+                struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    size_t number;
+    if (!stl_digestset_find(&export->graph.manifests, digest, &number) || export->graph.nodes[number].missing)
+        return 0;
+    const struct stl_node *node = &export->graph.nodes[number];
+    if (stl_export_enter(export, export->manifest_places[number], err) ||
+        stl_graph_read(&export->graph, digest, node->size, node->media_type, &bytes, manifest, err))
+        return -1;
+    return 1;
+}
+
+static bool is_image_config(const char *media_type)
+{
+    return !strcmp(media_type, "application/vnd.oci.image.config.v1+json") ||
+           !strcmp(media_type, "application/vnd.docker.container.image.v1+json");
+}
+
+/* Why docker cannot load the image, or NULL. */
+static const char *obstacle(const struct stl_export *export, const struct stl_manifest *manifest)
+{
+    size_t number;
+    if (manifest->count == 0 || manifest->descriptors[0].role != STL_ROLE_CONFIG ||
+        !is_image_config(manifest->descriptors[0].media_type))
+        return "it is no image";
+    for (size_t i = 0; i < manifest->count; i++) {
+        const struct stl_descriptor *d = &manifest->descriptors[i];
+        if (!stl_digestset_find(&export->graph.blob_digests, &d->digest, &number) ||
+            export->blob_places[number] == STL_EXPORT_NOWHERE)
+            return "it has a layer that is fetched from elsewhere";
+        if (stl_export_leaves_out(export, &d->digest))
+            return "a part of it is left out";
+        if (export->options->docker_archive && strstr(d->media_type, "+zstd"))
+            return "it is compressed with zstd";
+    }
+    return NULL;
+}
+
+static int add_entry(struct stl_buf *list, const struct stl_manifest *manifest, const char *name)
+{
+    char path[STL_BUNDLE_PATH_MAX];
+    int full = stl_buf_printf(list, "{\"Config\":\"%s\",\"RepoTags\":[\"%s\"],\"Layers\":[",
+                              stl_bundle_path(&manifest->descriptors[0].digest, 0, path), name);
+    for (size_t i = 1; i < manifest->count; i++)
+        full |= stl_buf_printf(list, "%s\"%s\"", i > 1 ? "," : "",
+                               stl_bundle_path(&manifest->descriptors[i].digest, 0, path));
+    return full | stl_buf_puts(list, "]}");
+}
+
+/* Adds the image, if docker can load it. */
+static int describe_image(struct stl_export *export, const struct stl_bundle_image *image, struct stl_buf *list,
+                          struct stl_error *err)
+{
+    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+    struct stl_digest digest;
+    const char *why = "it is no image";
+    int found = load(export, &image->digest, &manifest, err);
+    if (found > 0 && stl_media_type_is_index(image->media_type)) {
+        bool chosen = choose_child(&manifest, &digest);
+        stl_manifest_clear(&manifest);
+        found = chosen ? load(export, &digest, &manifest, err) : 0;
+    }
+    if (found < 0)
+        return -1;
+    if (found > 0)
+        why = obstacle(export, &manifest);
+    if (why && export->options->docker_archive)
+        return stl_error_set(err, STL_UNSUPPORTED, "docker cannot load %s:%s from an archive: %s", image->name, image->tag,
+                             why);
+    if (why)
+        return 0;
+    STL_AUTO_FREE char *name = full_name(export, image);
+    return add_entry(list, &manifest, name) || stl_buf_puts(list, ",\n") ? too_many(err) : 0;
+}
+
+/* docker with its own storage loads from manifest.json only, and podman load needs it where there are several images. A
+ * volume of several cannot be loaded. */
+static int make_docker_list(struct stl_export *export, struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf entries = {.ceiling = STL_BUNDLE_LIST_MAX};
+    for (size_t i = 0; i < export->image_count; i++)
+        if (export->images[i].tag && !is_companion(&export->images[i]) &&
+            describe_image(export, &export->images[i], &entries, err))
+            return -1;
+    if (entries.length == 0)
+        return 0;
+    entries.data[entries.length - 2] = '\0'; /* the last comma */
+    struct stl_buf *list = add_document(export, "manifest.json");
+    return stl_buf_printf(list, "[%s]\n", entries.data) ? too_many(err) : 0;
+}
+
+int stl_export_describe(struct stl_export *export, struct stl_error *err)
+{
+    stl_buf_puts(add_document(export, "oci-layout"), oci_layout);
+    if (make_index(export, err))
+        return -1;
+    return export->options->volume_size ? 0 : make_docker_list(export, err);
+}
