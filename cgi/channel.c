@@ -44,8 +44,11 @@ static void process_log(void *context, const char *line)
 
 void channel_init_process(struct channel *channel, char *const *environment)
 {
-    *channel = (struct channel){
-        .parameters = environment, .read = process_read, .write = process_write, .log = process_log};
+    *channel = (struct channel){.parameters = environment,
+                                .read = process_read,
+                                .write = process_write,
+                                .log = process_log,
+                                .insists = true};
 }
 
 /* --- FastCGI ---------------------------------------------------------------------------------------------- */

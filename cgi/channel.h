@@ -20,6 +20,8 @@ struct channel {
     void (*log)(void *context, const char *line);
     /* Whether a body of unknown length that broke off is told apart from one that ended. */
     bool framed;
+    /* Whether the body has to be read to its end, wanted or not: some servers pass on no answer before that. */
+    bool insists;
 };
 
 /* Standard input, output and error of this process. */

@@ -71,6 +71,7 @@ static void answer(void *context, struct channel *channel)
     response_init(&exchange.response, channel, !strcmp(exchange.request.method, "HEAD"));
     if (result || open_registry(cache, channel, exchange.request.registry, &err) || route_request(&exchange, &err))
         response_error(&exchange.response, &exchange.request, &err);
+    request_drain(&exchange.request);
     response_clear(&exchange.response);
     request_clear(&exchange.request);
 }

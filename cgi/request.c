@@ -172,6 +172,14 @@ size_t request_read(struct request *request, void *bytes, size_t size)
     return (size_t)n;
 }
 
+void request_drain(struct request *request)
+{
+    char chunk[65536];
+    bool has_body = request->length >= 0 || (strcmp(request->method, "GET") && strcmp(request->method, "HEAD"));
+    while (request->channel->insists && has_body && request_read(request, chunk, sizeof chunk) > 0)
+        ;
+}
+
 bool request_is_whole(const struct request *request)
 {
     if (request->length >= 0)

@@ -49,6 +49,8 @@ const char *request_query_next(const struct request *request, const char *key, s
 
 /* Reads the body up to its end or CONTENT_LENGTH. Returns 0 at the end, also when that came too early: `cut` tells. */
 size_t request_read(struct request *request, void *bytes, size_t size);
+/* Reads what is left of the body and drops it, where the channel insists on it. */
+void request_drain(struct request *request);
 /* Whether all of the body has certainly been read. */
 bool request_is_whole(const struct request *request);
 /* An error that says how much is missing. */
