@@ -1,0 +1,224 @@
+#!/bin/bash
+# Upload sessions: across processes, kills and restarts; two writers; whose they are, and how long they live.
+. "$(dirname "$0")/cgi-common.sh"
+
+make_registry 'upload-expiry: 1h'
+head -c 3000000 /dev/urandom >"$T/big"
+BIG=$(digest "$T/big")
+
+# writer SESSION [NAME=VALUE...]: a PATCH in the background that gets its body from us: FEED is where to write, WRITER
+# its process, $T/writer its answer
+writer() {
+    local session=$1
+    shift
+    mkdir -p "$T/writer"
+    rm -f "$T/feed"
+    mkfifo "$T/feed"
+    run_cgi "$T/writer" PATCH "$session" "$@" <"$T/feed" 2>"$T/log/writer" &
+    WRITER=$!
+    exec {FEED}>"$T/feed"
+}
+
+# end_writer STATUS DESCRIPTION: the end of its body
+end_writer() {
+    exec {FEED}>&-
+    wait "$WRITER"
+    is "$(sed -n '1s/^Status: \([0-9]*\) .*/\1/p' "$T/writer/h")" "$1" "$2"
+}
+
+size_of() { stat -c %s "$(session_folder "$1")/data" 2>/dev/null || echo 0; }
+has_size() { [ "$(size_of "$1")" -ge "$2" ]; }
+
+# The program itself, behind the shell that runs it
+kill_writer() {
+    local pid
+    pid=$(pgrep -P "$WRITER" -f stillage.cgi || pgrep -P "$(pgrep -P "$WRITER" | head -n 1)" -f stillage.cgi)
+    kill "-$1" "$pid"
+    exec {FEED}>&-
+    wait "$WRITER" || true
+}
+
+# go_on SESSION FILE: asks how far it came, sends the rest with a range, and closes
+go_on() {
+    local at rest
+    cgi GET "$1"
+    at=$(header range)
+    at=$((${at#0-} + 1))
+    tail -c "+$((at + 1))" "$2" >"$T/rest"
+    rest=$(stat -c %s "$T/rest")
+    send "$T/rest" PATCH "$1" HTTP_CONTENT_RANGE="$at-$((at + rest - 1))"
+    [ "$STATUS" = 202 ] || { PROBLEMS+=("going on at $at: $STATUS $(body)"); return 0; }
+    cgi PUT "$1?digest=$(digest "$2")" CONTENT_LENGTH=0
+}
+
+# ---- killed --------------------------------------------------------------------------------------------------------
+
+for signal in KILL TERM; do
+    new_session app
+    head -c 1000000 "$T/big" >"$T/half"
+    send "$T/half" PATCH "$SESSION"
+    writer "$SESSION"
+    head -c 1700000 "$T/big" | tail -c 700000 >&"$FEED"
+    wait_for 10 has_size "$SESSION" 1700000
+    kill_writer "$signal"
+    cgi GET "$SESSION"
+    want_status 204
+    want_header range 0-1699999
+    verdict "killed by SIG$signal in the middle of a PATCH: all that had arrived counts"
+    go_on "$SESSION" "$T/big"
+    want_status 201
+    verdict 'and the session goes on behind it'
+    rm -rf "$REG/store/sha256"/?? "$REG/www/v2/app"
+done
+
+new_session app
+send "$T/half" PATCH "$SESSION"
+head -c 999 "$T/big" >>"$(session_folder "$SESSION")/data"
+cgi PUT "$SESSION?digest=$BIG" CONTENT_LENGTH=0
+want_error 400 DIGEST_INVALID
+verdict 'bytes behind the saved hash are not overlooked'
+
+new_session app
+send "$T/half" PATCH "$SESSION"
+truncate -s 500000 "$(session_folder "$SESSION")/data"
+go_on "$SESSION" "$T/big"
+want_status 201
+verdict 'a file shorter than the saved hash is hashed anew'
+
+new_session app
+send "$T/half" PATCH "$SESSION"
+rm "$(session_folder "$SESSION")/data"
+cgi GET "$SESSION"
+want_header range 0-0
+verdict 'a session whose data is gone begins at 0'
+send "$T/big" PUT "$SESSION?digest=$BIG"
+want_status 201
+verdict 'and can be used'
+
+# Another start of the system: what was in memory may not have reached the disk as it was hashed.
+new_session app
+send "$T/half" PATCH "$SESSION"
+perl -0777 -pi -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/00000000-0000-0000-0000-000000000000/' "$(session_folder "$SESSION")/session"
+printf x | dd of="$(session_folder "$SESSION")/data" conv=notrunc status=none
+tail -c +1000001 "$T/big" >"$T/rest"
+send "$T/rest" PUT "$SESSION?digest=$BIG"
+want_error 400 DIGEST_INVALID
+verdict 'after a restart of the machine the hash is taken from the file'
+new_session app
+send "$T/half" PATCH "$SESSION"
+perl -0777 -pi -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/00000000-0000-0000-0000-000000000000/' "$(session_folder "$SESSION")/session"
+send "$T/rest" PUT "$SESSION?digest=$BIG"
+want_status 201
+verdict 'and the session goes on'
+
+# ---- two writers ---------------------------------------------------------------------------------------------------
+
+new_session app
+writer "$SESSION"
+head -c 100000 "$T/big" >&"$FEED"
+wait_for 10 has_size "$SESSION" 100000
+before=$EPOCHSECONDS
+send "$T/half" PATCH "$SESSION"
+want_error 409 BLOB_UPLOAD_INVALID
+want_json '.errors[0].message | contains("another request")'
+[ $((EPOCHSECONDS - before)) -le 5 ] || PROBLEMS+=('it took too long')
+verdict 'a second writer gets 409'
+cgi DELETE "$SESSION"
+want_error 409
+verdict 'so does who wants to cancel'
+cgi GET "$SESSION"
+want_status 204
+want_header range 0-99999
+verdict 'GET does not wait'
+tail -c +100001 "$T/big" >&"$FEED"
+end_writer 202 'the first writer does not notice'
+cgi PUT "$SESSION?digest=$BIG" CONTENT_LENGTH=0
+want_status 201
+verdict 'and nothing is torn'
+
+# The second waits a little, for a first that is about to end.
+new_session app
+writer "$SESSION"
+head -c 100000 "$T/big" >&"$FEED"
+wait_for 10 has_size "$SESSION" 100000
+mkdir -p "$T/second"
+tail -c +100001 "$T/big" >"$T/rest"
+(exec {FEED}>&-; run_cgi "$T/second" PUT "$SESSION?digest=$BIG" CONTENT_LENGTH=2900000 <"$T/rest") &
+second=$!
+end_writer 202 'the first writer ends'
+wait "$second"
+is "$(head -n 1 "$T/second/h")" 'Status: 201 Created' 'the second, which has waited, goes on behind it'
+
+# Two closing PUTs at once: one blob, one session that has ended.
+new_session app
+send "$T/big" PATCH "$SESSION"
+for i in 1 2 3 4; do
+    mkdir -p "$T/put$i"
+    run_cgi "$T/put$i" PUT "$SESSION?digest=$BIG" CONTENT_LENGTH=0 </dev/null &
+done
+wait
+is "$(cat "$T"/put?/h | sed -n 's/^Status: \(...\).*/\1/p' | sort | xargs)" '201 404 404 404' 'of four closing PUTs one wins'
+
+# ---- whose -----------------------------------------------------------------------------------------------------------
+
+new_session app
+for method in GET PATCH PUT DELETE; do
+    cgi "$method" "/v2/other/blobs/uploads/${SESSION##*/}?digest=$BIG" CONTENT_LENGTH=0
+    want_error 404 BLOB_UPLOAD_UNKNOWN
+    verdict "$method: a session belongs to its repository"
+done
+for id in x .. '%2e%2e' "${SESSION##*/}x" "${SESSION##*/}/" 00000000-0000-4000-8000-000000000000 "$(tr a-f A-F <<<"${SESSION##*/}")x"; do
+    cgi PATCH "/v2/app/blobs/uploads/$id" CONTENT_LENGTH=0
+    want_error '404|400'
+    verdict "there is no session '$id'"
+done
+cgi GET "$SESSION"
+want_status 204
+verdict 'the session is still there'
+
+# ---- damaged ---------------------------------------------------------------------------------------------------------
+
+folder=$(session_folder "$SESSION")
+cp "$folder/session" "$T/session"
+for damage in '' garbage; do
+    printf %s "$damage" >"$folder/session"
+    cgi PATCH "$SESSION" CONTENT_LENGTH=0
+    want_error 404 BLOB_UPLOAD_UNKNOWN
+    verdict "a session file that holds '$damage' is no session"
+done
+rm "$folder/session"
+ln -s "$T/session" "$folder/session"
+cgi PATCH "$SESSION" CONTENT_LENGTH=0
+want_error 404 BLOB_UPLOAD_UNKNOWN
+verdict 'a link is no session'
+rm "$folder/session"
+mkfifo "$folder/session"
+cgi PATCH "$SESSION" CONTENT_LENGTH=0
+want_error '404|500'
+verdict 'a pipe is no session, and nobody waits for it'
+rm "$folder/session"
+cp "$T/session" "$folder/session"
+echo keep >"$T/victim"
+rm -f "$folder/data"
+ln -s "$T/victim" "$folder/data"
+send "$T/half" PATCH "$SESSION"
+want_status '4..|5..'
+is "$(<"$T/victim")" keep 'data is not written through a link'
+
+# ---- expiry ----------------------------------------------------------------------------------------------------------
+
+new_session app
+send "$T/half" PATCH "$SESSION"
+folder=$(session_folder "$SESSION")
+touch -d '-2 hours' "$folder/session"
+cgi GET "$SESSION"
+want_status 204
+verdict 'a session lives as long as data arrives'
+touch -d '-2 hours' "$folder/data"
+for method in GET PATCH PUT DELETE; do
+    cgi "$method" "$SESSION?digest=$BIG" CONTENT_LENGTH=0
+    want_error 404 BLOB_UPLOAD_UNKNOWN
+    verdict "$method: the session has expired"
+done
+
+done_testing
