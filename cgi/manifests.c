@@ -75,6 +75,8 @@ int serve_manifest(struct exchange *exchange, struct stl_error *err)
         return stl_error_set(err, STL_MANIFEST_UNKNOWN, "repository '%s' has no manifest '%s'", repo.name.text, text);
     if (fd < 0 || fstat(fd, &st))
         return stl_error_errno(err, "cannot open %s", path);
+    if (!S_ISREG(st.st_mode))
+        return stl_error_set(err, STL_DAMAGED, "%s: %s is not a file", repo.name.text, path);
     response_header(&exchange->response, "Docker-Content-Digest", "%s", text);
     response_header(&exchange->response, "ETag", "\"%s\"", text);
     send_file(exchange, fd, st.st_size, type.text);

@@ -108,26 +108,16 @@ int response_write(struct response *response, const void *bytes, size_t length)
     return response->head ? 0 : response->channel->write(response->channel->context, bytes, length);
 }
 
-/* A message may quote what the client sent, and be cut within a character. */
-static const char *to_ascii(const char *text, char *ascii)
-{
-    size_t length = strlen(text);
-    for (size_t i = 0; i <= length; i++)
-        ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
-    return ascii;
-}
-
 void response_error(struct response *response, const struct request *request, const struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf body = STL_BUF_INIT;
-    char message[sizeof err->message];
     int status = stl_code_http_status(err->code);
     if (status >= 500)
         response->channel->log(response->channel->context, err->message);
     if (response->started)
         return; /* part of the body is out: the length that was promised shows that it is not all */
     stl_buf_printf(&body, "{\"errors\":[{\"code\":\"%s\",\"message\":", stl_code_oci(err->code));
-    stl_json_add_quoted(&body, to_ascii(err->message, message));
+    stl_json_add_quoted(&body, err->message);
     stl_buf_puts(&body, ",\"detail\":{\"name\":");
     stl_json_add_quoted(&body, request->name.text);
     if (request->reference) {

@@ -138,7 +138,7 @@ static int load_manifest(struct loading *loading, const struct stl_digest *diges
         return stl_error_context(err, "%s@%s", loading->repo->name.text, text);
     }
     if (!stl_digest_equal(&manifest.digest, digest))
-        return stl_error_set(err, STL_INVALID, "%s@%s is damaged: run 'stillage verify --repair'",
+        return stl_error_set(err, STL_DAMAGED, "%s@%s is damaged: run 'stillage verify --repair'",
                              loading->repo->name.text, text);
     stl_contents_add(loading->contents, &manifest, pushed);
     return 0;

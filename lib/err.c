@@ -20,6 +20,7 @@ static const struct {
     [STL_READ_ONLY] = {503, "DENIED", 1},
     [STL_INVALID] = {400, "UNSUPPORTED", 1},
     [STL_NOT_FOUND] = {404, "UNSUPPORTED", 1},
+    [STL_DAMAGED] = {500, "UNKNOWN", 1},
     [STL_NOT_REGISTRY] = {500, "UNKNOWN", 1},
     [STL_NAME_INVALID] = {400, "NAME_INVALID", 2},
     [STL_NAME_UNKNOWN] = {404, "NAME_UNKNOWN", 1},

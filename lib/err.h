@@ -19,6 +19,7 @@ enum stl_code {
     STL_READ_ONLY,             /* the registry cannot be written to */
     STL_INVALID,               /* input that has no more exact code */
     STL_NOT_FOUND,             /* no such address */
+    STL_DAMAGED,               /* a file of the registry is not as it should be */
     STL_NOT_REGISTRY,          /* not a registry, or one of a newer version */
     STL_NAME_INVALID,
     STL_NAME_UNKNOWN,

@@ -75,7 +75,7 @@ static int load(int directory, const struct stl_name *repository, struct listing
     listing->end = length - strlen(tail);
     if (whole && is_well_formed(listing))
         return 0;
-    return stl_error_set(err, STL_INVALID, "%s%s%s is damaged: run 'stillage verify --repair'",
+    return stl_error_set(err, STL_DAMAGED, "%s%s%s is damaged: run 'stillage verify --repair'",
                          repository ? repository->text : "", repository ? "/tags/" : "", file_name(repository));
 }
 

@@ -51,7 +51,7 @@ int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *dige
         return unknown_manifest(repo, strrchr(target, '/') + 1, err);
     char *end = strrchr(target, '/');
     if (strncmp(target, target_head, strlen(target_head)) || end < target + strlen(target_head))
-        return stl_error_set(err, STL_INVALID, "%s: the link of a manifest is damaged: run 'stillage verify --repair'",
+        return stl_error_set(err, STL_DAMAGED, "%s: the link of a manifest is damaged: run 'stillage verify --repair'",
                              repo->name.text);
     *end = '\0';
     return stl_media_type_parse(target + strlen(target_head), type, err);
@@ -61,8 +61,12 @@ int stl_tag_resolve(const struct stl_repo *repo, const struct stl_tag *tag, stru
                     struct stl_error *err)
 {
     char path[STL_PATH_MAX], target[TARGET_MAX];
-    if (stl_link_read(repo->fd, manifest_path(tag->text, path), target, sizeof target) == 0)
-        return stl_digest_parse(target, digest, err);
+    if (stl_link_read(repo->fd, manifest_path(tag->text, path), target, sizeof target) == 0) {
+        if (stl_digest_parse(target, digest, err) == 0)
+            return 0;
+        return stl_error_set(err, STL_DAMAGED, "%s:%s: the link of the tag is damaged: run 'stillage verify --repair'",
+                             repo->name.text, tag->text);
+    }
     if (errno == ENOENT)
         return unknown_manifest(repo, tag->text, err);
     return stl_error_errno(err, "cannot read %s", path);

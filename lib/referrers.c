@@ -31,7 +31,7 @@ static struct json_object *load(int repository, const struct stl_digest *subject
     if (index && stl_json_array(index, "manifests", list, err) == 0 && *list)
         return index;
     json_object_put(index);
-    stl_error_set(err, STL_INVALID, "%s is damaged: run 'stillage verify --repair'", path);
+    stl_error_set(err, STL_DAMAGED, "%s is damaged: run 'stillage verify --repair'", path);
     return NULL;
 }
 

@@ -69,7 +69,7 @@ static int blob_size(int at, const char *path, int64_t *size, struct stl_error *
     if (fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW))
         return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look at %s", path);
     if (!S_ISREG(st.st_mode))
-        return stl_error_set(err, STL_INVALID, "%s is not a regular file", path);
+        return stl_error_set(err, STL_DAMAGED, "%s is not a regular file", path);
     if (size)
         *size = st.st_size;
     return 1;

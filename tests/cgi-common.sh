@@ -29,6 +29,8 @@ configure() { printf '%s\n' 'version: 1' 'push:' "${@/#/  }" >"$REG/registry.yam
 cgi() {
     PROBLEMS=()
     run_cgi "$T" "$@"
+    HEADERS=()
+    read_headers
     STATUS=$(sed -n '1s/^Status: \([0-9]*\) .*/\1/p' "$T/h")
 }
 

@@ -181,9 +181,9 @@ static void damages(struct list *list)
             unit_write(list->fd, list->file, text);
         }
         STL_AUTO_FREE char *before = unit_read(list->fd, list->file);
-        FAILS(STL_INVALID, add(list, "a", "b", NULL));
-        FAILS(STL_INVALID, erase(list, "a", NULL, NULL));
-        FAILS(STL_INVALID, stl_listing_each(list->fd, list->repository, collect, &collected, &err));
+        FAILS(STL_DAMAGED, add(list, "a", "b", NULL));
+        FAILS(STL_DAMAGED, erase(list, "a", NULL, NULL));
+        FAILS(STL_DAMAGED, stl_listing_each(list->fd, list->repository, collect, &collected, &err));
         assert_non_null(strstr(err.message, "verify --repair"));
         unit_check_text(list->fd, list->file, before);
         stl_buf_clear(&collected.text);
@@ -268,7 +268,7 @@ static void the_catalog(void **state)
     unit_check_text(unit->registry.root.fd, "www/v2/_catalog", "{\"repositories\":[\"repositories\"]}\n");
     unit_write(unit->registry.root.fd, "www/v2/_catalog", "");
     assert_false(stl_catalog_has(&unit->registry, &other));
-    FAILS(STL_INVALID, stl_catalog_add(&unit->registry, &app, &err));
+    FAILS(STL_DAMAGED, stl_catalog_add(&unit->registry, &app, &err));
 }
 
 struct adder {

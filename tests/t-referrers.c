@@ -201,10 +201,10 @@ static void damaged_files(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
         unit_write(f.repo.fd, f.file, texts[i]);
-        FAILS(STL_INVALID, add(&f, &one));
+        FAILS(STL_DAMAGED, add(&f, &one));
         assert_non_null(strstr(err.message, "verify --repair"));
-        FAILS(STL_INVALID, stl_referrers_remove(f.root, f.repo.fd, &f.subject, &one.digest, &err));
-        FAILS(STL_INVALID, stl_referrers_read(f.repo.fd, &f.subject, NULL, &text, &err));
+        FAILS(STL_DAMAGED, stl_referrers_remove(f.root, f.repo.fd, &f.subject, &one.digest, &err));
+        FAILS(STL_DAMAGED, stl_referrers_read(f.repo.fd, &f.subject, NULL, &text, &err));
         unit_check_text(f.repo.fd, f.file, texts[i]);
     }
     /* Entries of other programs are left alone. */

@@ -279,10 +279,10 @@ static void blobs_that_are_no_files(void **state)
     struct stl_digest digest = unit_digest("content");
     STL_AUTO_FREE char *blob = blob_path(&digest);
     assert_int_equal(symlinkat("/etc/passwd", f.repo.fd, blob), 0);
-    FAILS(STL_INVALID, stl_repo_has_blob(&f.repo, &digest, NULL, &err));
+    FAILS(STL_DAMAGED, stl_repo_has_blob(&f.repo, &digest, NULL, &err));
     unit_remove(f.repo.fd, blob);
     assert_int_equal(mkdirat(f.repo.fd, blob, 0755), 0);
-    FAILS(STL_INVALID, stl_repo_has_blob(&f.repo, &digest, NULL, &err));
+    FAILS(STL_DAMAGED, stl_repo_has_blob(&f.repo, &digest, NULL, &err));
     end(&f);
 }
 
