@@ -10,6 +10,7 @@
 struct place {
     struct add *add;
     struct stl_repo repo;
+    int content; /* lock of the repository's content: no blob may go before the manifest that names it is there */
     uint32_t *order; /* manifests to publish for one target, children first */
     size_t count;
     bool *seen, *published; /* for each manifest: in `order`; in this repository by now */
@@ -21,6 +22,7 @@ struct place {
 static void place_clear(struct place *place)
 {
     stl_repo_close(&place->repo);
+    stl_close_fd(&place->content);
     free(place->order);
     free(place->seen);
     free(place->published);
@@ -34,6 +36,7 @@ static void place_init(struct place *place, struct add *add)
     size_t manifests = add->graph.manifests.count, blobs = add->graph.blob_digests.count;
     *place = (struct place){.add = add,
                             .repo = STL_REPO_INIT,
+                            .content = -1,
                             .order = stl_alloc(manifests * sizeof *place->order),
                             .seen = stl_alloc(manifests),
                             .published = stl_alloc(manifests),
@@ -204,6 +207,10 @@ static int enter_repository(struct place *place, const struct stl_name *name, st
     if (place->repo.fd >= 0 && !strcmp(place->repo.name.text, name->text))
         return 0;
     stl_repo_close(&place->repo);
+    stl_close_fd(&place->content);
+    place->content = stl_registry_lock(place->add->registry, STL_LOCK_CONTENT, name, false, err);
+    if (place->content < 0)
+        return -1;
     memset(place->published, 0, place->add->graph.manifests.count);
     memset(place->blob_linked, 0, place->add->graph.blob_digests.count);
     return stl_repo_make(&place->repo, place->add->registry, name, err);

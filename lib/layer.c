@@ -45,11 +45,13 @@ static int find_form(const struct stl_extent *extent, enum form *form, struct st
         enum form form;
     } forms[] = {
         {"\x1f\x8b", FORM_GZIP}, {"\x28\xb5\x2f\xfd", FORM_ZSTD}, {"\xfd" "7zXZ", FORM_OTHER}, {"BZh", FORM_OTHER}};
-    char start[8];
+    char start[262];
     ssize_t n = stl_extent_read(extent, 0, start, sizeof start, err);
     if (n < 0)
         return -1;
     *form = FORM_TAR;
+    if (n == sizeof start && !memcmp(start + 257, "ustar", 5)) /* whatever its first member is called */
+        return 0;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
         if ((size_t)n >= strlen(forms[i].magic) && !memcmp(start, forms[i].magic, strlen(forms[i].magic)))
             *form = forms[i].form;

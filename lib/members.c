@@ -50,21 +50,26 @@ int stl_member_name(const char *text, char name[STL_MEMBER_NAME_MAX], struct stl
 {
     name[0] = '\0';
     if (text[0] == '/' || !append_path(text, false, name))
-        return stl_error_set(err, STL_INVALID, "the archive has a member '%.200s': a name that is absolute, leads "
-                             "out with '..' or is longer than %d bytes", text, STL_MEMBER_NAME_MAX - 1);
+        return stl_error_set(err, STL_INVALID,
+                             "the name '%.200s' is absolute, leads out with '..' or is longer than %d bytes", text,
+                             STL_MEMBER_NAME_MAX - 1);
     return name[0] != '\0';
 }
 
-int stl_members_add(struct stl_members *members, const char *name, const char *target, struct stl_member member,
-                    struct stl_error *err)
+int stl_members_meet(struct stl_members *members, const char *text, char name[STL_MEMBER_NAME_MAX],
+                     struct stl_error *err)
 {
-    if (members->count == STL_MEMBERS_MAX)
+    if (++members->met > STL_MEMBERS_MAX)
         return stl_error_set(err, STL_INVALID, "the archive has more than %d members", STL_MEMBERS_MAX);
+    return stl_member_name(text, name, err);
+}
+
+void stl_members_add(struct stl_members *members, const char *name, const char *target, struct stl_member member)
+{
     stl_grow(members->items, members->count);
     member.name = stl_strdup(name);
     member.target = target ? stl_strdup(target) : NULL;
     members->items[members->count++] = member;
-    return 0;
 }
 
 static int compare(const void *left, const void *right)

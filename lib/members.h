@@ -34,16 +34,18 @@ struct stl_member {
 struct stl_members {
     struct stl_member *items; /* sorted by name once the table is finished */
     size_t count;
+    size_t met; /* folders too */
 };
 
 void stl_members_clear(struct stl_members *members);
 
-/* Makes a name of what stands in the archive: 1, or 0 if it is the top folder itself, or -1: it is absolute, has "..", or
- * is too long. */
+/* Makes a name of a path: 1, or 0 if that is the top folder itself, or -1: it is absolute, has "..", or is too long. */
 int stl_member_name(const char *text, char name[STL_MEMBER_NAME_MAX], struct stl_error *err);
-/* Adds a member with a name as above; `target` and the name are copied. */
-int stl_members_add(struct stl_members *members, const char *name, const char *target, struct stl_member member,
-                    struct stl_error *err);
+/* The same for each header that is met in an archive, folders included; more than STL_MEMBERS_MAX are an error. */
+int stl_members_meet(struct stl_members *members, const char *text, char name[STL_MEMBER_NAME_MAX],
+                     struct stl_error *err);
+/* Adds a member that was met; `target` and the name are copied. */
+void stl_members_add(struct stl_members *members, const char *name, const char *target, struct stl_member member);
 /* Sorts. A name that two members have is an error, unless they are the same link. */
 int stl_members_finish(struct stl_members *members, struct stl_error *err);
 

@@ -19,7 +19,7 @@ static int index_member(void *context, const struct stl_tar_member *member, stru
                                                  [STL_TAR_SYMBOLIC_LINK] = STL_MEMBER_SYMBOLIC_LINK};
     struct stl_source *source = context;
     char name[STL_MEMBER_NAME_MAX];
-    int usable = stl_member_name(member->name, name, err);
+    int usable = stl_members_meet(&source->members, member->name, name, err);
     if (usable <= 0)
         return usable;
     if (member->type == STL_TAR_OTHER)
@@ -28,7 +28,8 @@ static int index_member(void *context, const struct stl_tar_member *member, stru
         return 0;
     bool is_link = member->type != STL_TAR_FILE;
     const struct stl_member added = {.kind = kinds[member->type], .offset = member->offset, .size = member->size};
-    return stl_members_add(&source->members, name, is_link ? member->target : NULL, added, err);
+    stl_members_add(&source->members, name, is_link ? member->target : NULL, added);
+    return 0;
 }
 
 static int read_archive(struct stl_source *source, const struct stat *st, stl_copy_progress *progress,
@@ -157,8 +158,12 @@ bool stl_source_staged(const struct stl_source *source, const char *path, char n
 int stl_source_find(const struct stl_source *source, const char *path, bool follow, struct stl_extent *extent,
                     struct stl_error *err)
 {
-    return source->is_directory ? find_in_directory(source, path, extent, err)
-                                : find_in_archive(source, path, follow, extent, err);
+    char name[STL_MEMBER_NAME_MAX];
+    int usable = stl_member_name(path, name, err);
+    if (usable <= 0)
+        return usable < 0 ? stl_error_context(err, "%s", source->label) : 0;
+    return source->is_directory ? find_in_directory(source, name, extent, err)
+                                : find_in_archive(source, name, follow, extent, err);
 }
 
 int stl_source_read(const struct stl_source *source, const char *path, size_t limit, struct stl_buf *buf,

@@ -35,8 +35,8 @@ int stl_source_open(struct stl_source *source, int fd, const char *label, const 
                     const struct stl_stage *stage, stl_copy_progress *progress, void *context, struct stl_error *err);
 void stl_source_close(struct stl_source *source);
 
-/* Finds the regular file `path`: 1, or 0 if there is none, or -1: it is no regular file. In an archive, links between
- * members are followed if `follow`. On 1 the caller closes the extent. Safe in several threads. */
+/* Finds the regular file `path`: 1, or 0 if there is none, or -1: it is no regular file, or the path leads out of the
+ * source. In an archive, links between members are followed if `follow`. On 1 the caller closes the extent. Safe in several threads. */
 int stl_source_find(const struct stl_source *source, const char *path, bool follow, struct stl_extent *extent,
                     struct stl_error *err);
 /* Adds the whole of a small file to `buf`: 1, 0 if there is none, -1. More than `limit` bytes are an error. */

@@ -87,14 +87,15 @@ static int unpack_file(struct unpack *unpack, const char *name, int64_t size, st
         return -1;
     if (stored && stored_size == size) {
         member.kind = STL_MEMBER_STORED;
-        return stl_members_add(&source->members, name, NULL, member, err);
+        stl_members_add(&source->members, name, NULL, member);
+        return 0;
     }
     snprintf(staged, sizeof staged, STL_UNPACKED_NAME, member.number);
-    if (stl_members_add(&source->members, name, NULL, member, err) ||
-        stl_stage_create(source->stage, staged, &temp, err) ||
+    if (stl_stage_create(source->stage, staged, &temp, err) ||
         unpack_content(unpack, name, is_blob ? &digest : NULL, &temp, err))
         return -1;
     stl_temp_park(&temp);
+    stl_members_add(&source->members, name, NULL, member);
     return 0;
 }
 
@@ -103,22 +104,26 @@ static int unpack_entry(struct unpack *unpack, struct archive_entry *entry, stru
     const char *text = archive_entry_pathname(entry), *target;
     char name[STL_MEMBER_NAME_MAX];
     struct stl_member link = {.kind = STL_MEMBER_HARD_LINK};
+    struct stl_members *members = &unpack->source->members;
     if (!text)
         text = archive_entry_pathname_utf8(entry);
     if (!text)
         return stl_error_set(err, STL_INVALID, "the archive has a member whose name cannot be read");
-    int usable = stl_member_name(text, name, err);
+    int usable = stl_members_meet(members, text, name, err);
     if (usable <= 0)
         return usable;
-    if ((target = archive_entry_hardlink(entry)) != NULL)
-        return stl_members_add(&unpack->source->members, name, target, link, err);
+    if ((target = archive_entry_hardlink(entry)) != NULL) {
+        stl_members_add(members, name, target, link);
+        return 0;
+    }
     switch (archive_entry_filetype(entry)) {
     case AE_IFDIR:
         return 0;
     case AE_IFLNK:
         link.kind = STL_MEMBER_SYMBOLIC_LINK;
         target = archive_entry_symlink(entry);
-        return stl_members_add(&unpack->source->members, name, target ? target : "", link, err);
+        stl_members_add(members, name, target ? target : "", link);
+        return 0;
     case AE_IFREG:
         if (archive_entry_sparse_count(entry) > 0)
             return stl_error_set(err, STL_INVALID, "member %s is sparse, which is not supported", name);

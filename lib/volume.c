@@ -81,11 +81,12 @@ static int index_member(void *context, const struct stl_tar_member *member, stru
 {
     struct stl_volume *volume = context;
     char name[STL_MEMBER_NAME_MAX];
-    int usable = member->type == STL_TAR_FILE ? stl_member_name(member->name, name, err) : 0;
-    if (usable <= 0)
-        return usable;
+    int usable = stl_members_meet(&volume->members, member->name, name, err);
+    if (usable <= 0 || member->type != STL_TAR_FILE)
+        return usable < 0 ? -1 : 0;
     const struct stl_member added = {.kind = STL_MEMBER_IN_PLACE, .offset = member->offset, .size = member->size};
-    return stl_members_add(&volume->members, name, NULL, added, err);
+    stl_members_add(&volume->members, name, NULL, added);
+    return 0;
 }
 
 /* --- damaged files ---------------------------------------------------------------------------------------- */
@@ -98,51 +99,46 @@ struct calculation {
 };
 
 /* A member that lies wholly in the file is taken for there; its digest will tell. */
-static int calculate(struct calculation *c, const char *path, int64_t size, struct stl_error *err)
+static void calculate(struct calculation *c, const char *path, int64_t size)
 {
     int64_t whole = stl_archive_member_size(path, size), padded = stl_archive_member_size("", size) -
                                                                   stl_archive_member_size("", 0);
     int64_t offset = c->position + whole - padded;
     c->position += whole;
     if (offset + size > c->file_size)
-        return 0;
+        return;
     const struct stl_member member = {.kind = STL_MEMBER_IN_PLACE, .offset = offset, .size = size};
-    return stl_members_add(&c->found, path, NULL, member, err);
+    stl_members_add(&c->found, path, NULL, member);
 }
 
-static int calculate_blob(struct calculation *c, size_t number, uint32_t volume, struct stl_error *err)
+static void calculate_blob(struct calculation *c, size_t number, uint32_t volume)
 {
     const struct stl_bundle *bundle = &c->volume->bundle;
     const struct stl_bundle_blob *blob = &bundle->blobs[number];
     char path[STL_BUNDLE_PATH_MAX];
     if (blob->absent)
-        return 0;
+        return;
     for (uint32_t i = 0; i < blob->part_count; i++) {
         const struct stl_bundle_part *part = &bundle->parts[blob->first_part + i];
-        if (part->volume == volume &&
-            calculate(c, stl_bundle_path(&bundle->digests.items[number], i + 1, path), part->size, err))
-            return -1;
+        if (part->volume == volume)
+            calculate(c, stl_bundle_path(&bundle->digests.items[number], i + 1, path), part->size);
     }
-    if (blob->part_count || (blob->volume != STL_BUNDLE_EVERYWHERE && blob->volume != volume))
-        return 0;
-    return calculate(c, stl_bundle_path(&bundle->digests.items[number], 0, path), blob->size, err);
+    if (!blob->part_count && (blob->volume == STL_BUNDLE_EVERYWHERE || blob->volume == volume))
+        calculate(c, stl_bundle_path(&bundle->digests.items[number], 0, path), blob->size);
 }
 
-static int calculate_all(struct calculation *c, uint32_t volume, struct stl_error *err)
+static void calculate_all(struct calculation *c, uint32_t volume)
 {
     const struct stl_bundle *bundle = &c->volume->bundle;
     c->position = 0;
     stl_members_clear(&c->found);
     for (size_t i = 0; i < bundle->document_count; i++)
-        if (calculate(c, bundle->documents[i].path, bundle->documents[i].size, err))
-            return -1;
-    if (calculate(c, STL_BUNDLE_LIST, (int64_t)bundle->list.length, err) ||
-        (c->volume->is_signed && calculate(c, STL_BUNDLE_SIGNATURE, STL_SIGNATURE_SIZE, err)))
-        return -1;
+        calculate(c, bundle->documents[i].path, bundle->documents[i].size);
+    calculate(c, STL_BUNDLE_LIST, (int64_t)bundle->list.length);
+    if (c->volume->is_signed)
+        calculate(c, STL_BUNDLE_SIGNATURE, STL_SIGNATURE_SIZE);
     for (size_t i = 0; i < bundle->digests.count; i++)
-        if (calculate_blob(c, i, volume, err))
-            return -1;
-    return 0;
+        calculate_blob(c, i, volume);
 }
 
 /* Whether what was calculated agrees with what was found: everything found lies where it should. */
@@ -164,7 +160,8 @@ static int recover(struct stl_volume *volume, int64_t file_size, struct stl_erro
     struct calculation c = {.volume = volume, .file_size = file_size};
     int result = 0;
     for (uint32_t number = 1; number <= volume->bundle.volumes && result == 0; number++) {
-        result = calculate_all(&c, number, err) || stl_members_finish(&c.found, err) ? -1 : 0;
+        calculate_all(&c, number);
+        result = stl_members_finish(&c.found, err);
         bool whole = c.position + STL_ARCHIVE_END_SIZE == file_size || number == volume->bundle.volumes;
         if (result == 0 && whole && agrees(&c)) {
             stl_members_clear(&volume->members);

@@ -1,0 +1,44 @@
+#include "digestset.h"
+#include "unit.h"
+
+static void digests_are_numbered_in_order(void **state)
+{
+    struct stl_digestset set = {0};
+    size_t number;
+    (void)state;
+    for (size_t i = 0; i < 10000; i++) {
+        struct stl_digest digest;
+        stl_digest_of(i % 2 ? STL_SHA512 : STL_SHA256, &i, sizeof i, &digest);
+        assert_false(stl_digestset_find(&set, &digest, &number));
+        assert_true(stl_digestset_add(&set, &digest, &number));
+        assert_int_equal(number, i);
+        assert_false(stl_digestset_add(&set, &digest, &number));
+        assert_int_equal(number, i);
+    }
+    for (size_t i = 0; i < 10000; i++) {
+        assert_true(stl_digestset_find(&set, &set.items[i], &number));
+        assert_int_equal(number, i);
+    }
+    assert_int_equal(set.count, 10000);
+    stl_digestset_clear(&set);
+    assert_int_equal(set.count, 0);
+}
+
+static void empty_set_finds_nothing(void **state)
+{
+    struct stl_digestset set = {0};
+    struct stl_digest digest = unit_digest("x");
+    size_t number = 7;
+    (void)state;
+    assert_false(stl_digestset_find(&set, &digest, &number));
+    assert_int_equal(number, 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(digests_are_numbered_in_order),
+        cmocka_unit_test(empty_set_finds_nothing),
+    };
+    return unit_run(tests);
+}
