@@ -6,7 +6,7 @@
 #
 # One name each in index.json, unless it says otherwise:
 #   busybox      v1      Debian's busybox-static, 3 gzip layers, linux/amd64, made with umoci
-#   debian       12      a root file system unpacked from Debian packages, about 100 MB in 3 layers: set-uid files, symbolic
+#   debian       12      a root file system out of this machine's Debian packages, about 100 MB in 3 layers: set-uid files, symbolic
 #                        and hard links, long names, white-outs, layers of several MiB
 #   multi        latest  an index: linux/amd64, linux/arm64, linux/arm/v7, which share a layer
 #   nested       all     an index of that index and an artifact
@@ -25,11 +25,8 @@ RECIPES=$(cat "$TESTS/images.sh" "$TESTS/oci.sh" "$TOP/examples/images/make-hell
 # cached NAME: prints the path of what make_NAME makes, made now if this machine has not got it. It appears whole, by
 # rename; whoever comes second waits for the lock. It is made anew when the recipe has changed.
 cached() {
-    local path=$CACHE/$1.$RECIPES
-    # The one that is a download is not for every change of this file.
-    [ "$1" != debs ] || path=$CACHE/$1.$(declare -f make_debs | sha256sum | cut -c1-12)
-    [ -e "$path" ] || make_cached "$1" "$path" >&2
-    printf '%s\n' "$path"
+    [ -e "$CACHE/$1.$RECIPES" ] || make_cached "$1" "$CACHE/$1.$RECIPES" >&2
+    printf '%s\n' "$CACHE/$1.$RECIPES"
 }
 
 make_cached() {
@@ -104,33 +101,40 @@ make_busybox() {
 
 make_hello() { sh "$TOP/examples/images/make-hello.sh" "$1"; }
 
-# shellcheck disable=SC2034   # the lists are used by name
-# Packages that make a usable root when they are only unpacked: no maintainer script, no chroot, no root needed.
-make_debs() {
-    local base='base-files base-passwd bash coreutils dash debianutils diffutils findutils grep gzip hostname libacl1
-        libattr1 libc-bin libc6 libcrypt1 libgcc-s1 libgmp10 libpcre2-8-0 libselinux1 libtinfo6 login mount ncurses-base
-        passwd sed tar util-linux zlib1g'
-    local perl='perl-base libperl5.36 perl-modules-5.36 tzdata'
-    local app='openssl libssl3 libstdc++6 ca-certificates'
-    local layer list deb
-    for layer in base perl app; do
-        mkdir -p "$1/$layer" "$1.deb/$layer"
-        list=${!layer}
-        # shellcheck disable=SC2086
-        (cd "$1.deb/$layer" && apt-get -qq -o APT::Sandbox::User=root download $list)
-        for deb in "$1.deb/$layer"/*.deb; do dpkg-deb -x "$deb" "$1/$layer"; done
-        rm -rf "$1/$layer/usr/share/doc" "$1/$layer/usr/share/man"
+# package_files PACKAGE...: what these packages put on this machine, as far as they are installed; without manuals
+package_files() {
+    local merged=()
+    # Since Debian 12 /bin is a link to usr/bin, though packages still say /bin.
+    [ ! -L /bin ] || merged=(-e 's,^/\(bin\|sbin\|lib\|lib64\)/,/usr/\1/,')
+    { dpkg-query -L "$@" 2>/dev/null || true; } | sed -e '/^\/usr\/share\/\(doc\|man\|locale\)\//d' "${merged[@]}" | sort -u |
+        perl -lne 'print if -l || -f && -r _'
+}
+
+# debian_root DIR LAYER: a part of a root file system out of the packages that are installed here anyway: this takes no
+# network, no chroot and no root.
+debian_root() {
+    local packages link
+    case $2 in
+        base) packages='base-files base-passwd bash coreutils dash debianutils diffutils findutils grep gzip hostname libacl1
+            libattr1 libc-bin libc6 libcrypt1 libgcc-s1 libgmp10 libpcre2-8-0 libselinux1 libtinfo6 login mount ncurses-base
+            passwd sed tar util-linux zlib1g' ;;
+        perl) packages='perl-base perl libperl5.36 perl-modules-5.36' ;;
+        app) packages='openssl libssl3 libstdc++6 ca-certificates binutils-common libbinutils' ;;
+    esac
+    mkdir -p "$1"
+    # shellcheck disable=SC2086
+    package_files $packages | sed 's,^/,,' | tar -C / --no-recursion -T - -c | tar -C "$1" -xp
+    for link in bin sbin lib lib64; do
+        [ "$2" != base ] || [ ! -L /$link ] || ln -sfn "$(readlink /$link)" "$1/$link"
     done
-    chmod -R u+rwX "$1"
-    rm -rf "$1.deb"
 }
 
 make_debian() {
-    local debs layers=() layer config
-    debs=$(cached debs)
-    cp -a --reflink=auto "$debs" "$1.root"
+    local layers=() layer config
+    for layer in base perl app; do debian_root "$1.root/$layer" $layer; done
     ln -f "$1.root/base/bin/bash" "$1.root/base/bin/rbash"                    # a hard link inside a layer
-    touch "$1.root/app/.wh.media" "$1.root/perl/usr/share/.wh.common-licenses"  # white-outs of what is below
+    mkdir -p "$1.root/app/usr/share/base-files"                               # white-outs of what is below
+    touch "$1.root/app/usr/share/base-files/.wh.motd" "$1.root/perl/usr/share/.wh.common-licenses"
     layer=$(printf 'long-%.0s' {1..40})
     mkdir -p "$1.root/app/srv/$layer"
     echo deep >"$1.root/app/srv/$layer/$layer"                                # longer than a ustar header holds

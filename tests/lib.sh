@@ -182,6 +182,7 @@ declare -A PID_OF=()
 spawn() {
     local name=$1
     shift
+    [ "$BASHPID" = "$$" ] || { diag "spawn $name: in a subshell, which would end without stopping it"; return 1; }
     [ -n "$WATCHDOG" ] || start_watchdog
     setsid -- "$@" >>"$T/log/$name" 2>&1 </dev/null &
     PID_OF[$name]=$!
