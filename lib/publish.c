@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "listing.h"
@@ -46,13 +47,13 @@ int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *dige
     char target[TARGET_MAX];
     if (read_target(repo, digest, target, err))
         return -1;
-    /* A power cut may have left the link without the file. */
-    if (faccessat(repo->fd, target + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW))
-        return unknown_manifest(repo, strrchr(target, '/') + 1, err);
     char *end = strrchr(target, '/');
     if (strncmp(target, target_head, strlen(target_head)) || end < target + strlen(target_head))
         return stl_error_set(err, STL_DAMAGED, "%s: the link of a manifest is damaged: run 'stillage verify --repair'",
                              repo->name.text);
+    /* A power cut may have left the link without the file. */
+    if (faccessat(repo->fd, target + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW))
+        return unknown_manifest(repo, end + 1, err);
     *end = '\0';
     return stl_media_type_parse(target + strlen(target_head), type, err);
 }
@@ -97,31 +98,38 @@ int stl_manifest_load(const struct stl_repo *repo, const struct stl_digest *dige
 
 /* --- publishing ------------------------------------------------------------------------------------------- */
 
+/* Whether an index may list it: 1 and its size, 0, or -1. Build caches list blobs in an index. */
+static int has_child(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size, struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    struct stat st;
+    if (fstatat(repo->fd, manifest_path(stl_digest_format(digest, text), path), &st, 0)) {
+        if (errno == ENOENT)
+            return stl_repo_has_blob(repo, digest, size, err);
+        return stl_error_errno(err, "cannot look at %s", path);
+    }
+    *size = st.st_size;
+    return 1;
+}
+
 static int check_descriptor(const struct stl_repo *repo, const struct stl_descriptor *descriptor,
                             const struct stl_publish *how, struct stl_error *err)
 {
-    struct stl_media_type type;
     char text[STL_DIGEST_TEXT_MAX];
     int64_t size = 0;
-    if (!descriptor->distributable)
+    bool child = descriptor->role == STL_ROLE_MANIFEST;
+    if (!descriptor->distributable || (child && how->allow_missing_children))
         return 0;
-    if (descriptor->role == STL_ROLE_MANIFEST) {
-        if (how->allow_missing_children || stl_manifest_type(repo, &descriptor->digest, &type, err) == 0)
-            return 0;
-        if (err->code != STL_MANIFEST_UNKNOWN)
-            return -1;
-        stl_error_clear(err); /* build caches list blobs in an index */
-    }
-    int found = stl_repo_has_blob(repo, &descriptor->digest, &size, err);
+    int found = child ? has_child(repo, &descriptor->digest, &size, err)
+                      : stl_repo_has_blob(repo, &descriptor->digest, &size, err);
     if (found < 0)
         return -1;
     stl_digest_format(&descriptor->digest, text);
-    if (!found && how->allow_missing_blobs && descriptor->role != STL_ROLE_MANIFEST)
+    if (!found && how->allow_missing_blobs && !child)
         return 0;
     if (!found)
         return stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN, "the manifest refers to %s %s, which is not in "
-                             "repository '%s': push it first", descriptor->role == STL_ROLE_MANIFEST ? "manifest" :
-                             "blob", text, repo->name.text);
+                             "repository '%s': push it first", child ? "manifest" : "blob", text, repo->name.text);
     if (size != descriptor->size)
         return stl_error_set(err, STL_MANIFEST_INVALID, "the manifest says that %s has %lld bytes, it has %lld", text,
                              (long long)descriptor->size, (long long)size);
@@ -323,11 +331,12 @@ int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, stl_t
     return remove_links(repo, &name, 1, err);
 }
 
+/* The tags that point to a manifest, and how many manifests the repository has. */
 struct tag_search {
     const struct stl_repo *repo;
     const char *digest;
     char **tags;
-    size_t count;
+    size_t count, manifests;
 };
 
 static void tag_search_clear(struct tag_search *search)
@@ -343,7 +352,11 @@ static int collect_tag(void *context, const char *name, unsigned char type, stru
     char path[STL_PATH_MAX], target[TARGET_MAX];
     (void)type;
     (void)err;
-    if (strchr(name, ':') || stl_link_read(search->repo->fd, manifest_path(name, path), target, sizeof target) ||
+    if (strchr(name, ':')) {
+        search->manifests++;
+        return 0;
+    }
+    if (stl_link_read(search->repo->fd, manifest_path(name, path), target, sizeof target) ||
         strcmp(target, search->digest))
         return 0;
     stl_grow(search->tags, search->count);
@@ -394,27 +407,48 @@ int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *di
         stl_dir_each(repo->fd, "manifests", collect_tag, &search, err) ||
         check_deletion(&search, digest, guard, guard_context, err))
         return -1;
-    if (search.count && remove_links(repo, (const char *const *)search.tags, search.count, err))
+    if ((search.manifests == 1 && stl_catalog_remove(repo->registry, &repo->name, err)) ||
+        (search.count && remove_links(repo, (const char *const *)search.tags, search.count, err)))
         return -1;
     return remove_manifest(repo, &manifest, text, err);
+}
+
+static const char *const repository_folders[] = {"tags", "_refs", "referrers", "manifests", "_manifests", "blobs"};
+enum { REPOSITORY_FOLDERS = sizeof repository_folders / sizeof *repository_folders };
+
+/* Like stl_repo_open(), and opens what a killed deletion has left. */
+static int open_remains(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
+                        struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    if (stl_repo_open(repo, registry, name, err) == 0)
+        return 0;
+    if (err->code != STL_NAME_UNKNOWN)
+        return -1;
+    repo->fd = openat(registry->root.fd, stl_path_repository(name, path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    for (size_t i = 0; i < REPOSITORY_FOLDERS && repo->fd >= 0; i++) {
+        if (faccessat(repo->fd, repository_folders[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+            stl_error_clear(err);
+            return 0;
+        }
+    }
+    return -1;
 }
 
 /* Tag by tag would show readers a shrinking repository: tags/list goes first, then tags/, without which it is
  * no repository, then the rest. A nested repository keeps its folder and ours. */
 int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
 {
-    static const char *const folders[] = {"tags",  "_refs",      "referrers",
-                                          "manifests", "_manifests", "blobs"};
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (stl_repo_open(&repo, registry, name, err))
+    if (open_remains(&repo, registry, name, err))
         return -1;
     STL_AUTO_CLOSE int content = stl_registry_lock(registry, STL_LOCK_CONTENT, name, true, err);
     STL_AUTO_CLOSE int lists =
         content < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_LISTS, name, true, err);
     if (lists < 0 || stl_catalog_remove(registry, name, err))
         return -1;
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (stl_tree_remove(repo.fd, folders[i], err) || stl_dir_sync(repo.fd, err))
+    for (size_t i = 0; i < REPOSITORY_FOLDERS; i++)
+        if (stl_tree_remove(repo.fd, repository_folders[i], err) || stl_dir_sync(repo.fd, err))
             return -1;
     char path[STL_PATH_MAX];
     if (unlinkat(registry->root.fd, stl_path_repository(name, path), AT_REMOVEDIR) && errno != ENOTEMPTY &&

@@ -26,10 +26,21 @@ static int setup(void **state, const char *settings)
     if (!mkdtemp(unit->path))
         return -1;
     unit->fd = open(unit->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    unit->repo = (struct stl_repo)STL_REPO_INIT;
     STL_AUTO_FREE char *path = stl_sprintf("%s/reg", unit->path);
     *state = unit;
     OK(stl_registry_make(path, settings, "<html></html>", &err));
     OK(stl_registry_open(&unit->registry, path, &err));
+    return 0;
+}
+
+static int setup_repository(void **state, const char *settings)
+{
+    struct stl_name name = unit_name("lib/app");
+    if (setup(state, settings))
+        return -1;
+    struct unit *unit = *state;
+    OK(stl_repo_make(&unit->repo, &unit->registry, &name, &err));
     return 0;
 }
 
@@ -38,26 +49,27 @@ int unit_setup(void **state)
     return setup(state, "version: 1\n");
 }
 
+int unit_setup_repository(void **state)
+{
+    return setup_repository(state, "version: 1\n");
+}
+
 int unit_setup_apache(void **state)
 {
-    return setup(state, "version: 1\napache: true\n");
+    return setup_repository(state, "version: 1\napache: true\n");
 }
 
 int unit_teardown(void **state)
 {
     struct unit *unit = *state;
+    size_t left = unit_exists(unit->registry.root.fd, "tmp") ? unit_count(unit->registry.root.fd, "tmp") : 0;
+    stl_repo_close(&unit->repo);
     stl_registry_close(&unit->registry);
     close(unit->fd);
     OK(stl_tree_remove(AT_FDCWD, unit->path, &err));
     free(unit);
+    assert_int_equal(left, 0);
     return 0;
-}
-
-void unit_reopen(struct unit *unit)
-{
-    STL_AUTO_FREE char *path = stl_strdup(unit->registry.path);
-    stl_registry_close(&unit->registry);
-    OK(stl_registry_open(&unit->registry, path, &err));
 }
 
 /* --- files ------------------------------------------------------------------------------------------------ */

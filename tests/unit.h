@@ -43,20 +43,22 @@ extern __thread struct stl_error err;
     } while (0)
 void unit_check_error(enum stl_code expected, const char *call);
 
-/* A folder of the test's own, open, with one empty registry in it. */
+/* A folder of the test's own, open, with one registry in it. Nothing may be left in the registry's tmp/ at the end. */
 struct unit {
     char path[64];
     int fd;
     struct stl_registry registry; /* path/reg */
+    struct stl_repo repo;         /* lib/app, empty, if the test is a repository_test or an apache_test */
 };
 
-int unit_setup(void **state);    /* *state: struct unit * */
+int unit_setup(void **state); /* *state: struct unit * */
+int unit_setup_repository(void **state);
 int unit_setup_apache(void **state);
 int unit_teardown(void **state);
-/* The registry is read anew, as another process would. */
-void unit_reopen(struct unit *unit);
 
 #define registry_test(function) cmocka_unit_test_setup_teardown(function, unit_setup, unit_teardown)
+#define repository_test(function) cmocka_unit_test_setup_teardown(function, unit_setup_repository, unit_teardown)
+#define apache_test(function) cmocka_unit_test_setup_teardown(function, unit_setup_apache, unit_teardown)
 
 /* Runs a group with TAP as the output, unless CMOCKA_MESSAGE_OUTPUT says otherwise. */
 #define unit_run(tests)                                                                                      \
