@@ -29,10 +29,10 @@ static mode_t mode_of(int at, const char *path)
 static void open_walks_directories(void **state)
 {
     const struct stl_root *root = root_of(state);
-    STL_AUTO_CLOSE int made = stl_dir_make(root, root->fd, "tmp/a/b", &err);
+    STL_AUTO_CLOSE int made = stl_dir_make(root, root->fd, "log/a/b", &err);
     assert_true(made >= 0);
-    unit_write(root->fd, "tmp/a/b/file", "x");
-    static const char *const paths[] = {"tmp/a/b", "tmp//a/b/", "tmp/a/b///"};
+    unit_write(root->fd, "log/a/b/file", "x");
+    static const char *const paths[] = {"log/a/b", "log//a/b/", "log/a/b///"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         STL_AUTO_CLOSE int fd = stl_dir_open(root->fd, paths[i], &err);
         assert_true(fd >= 0);
@@ -41,50 +41,50 @@ static void open_walks_directories(void **state)
     }
     STL_AUTO_CLOSE int same = stl_dir_open(root->fd, "", &err);
     assert_true(same >= 0 && same != root->fd && unit_exists(same, "registry.yaml"));
-    FAILS(STL_SYSTEM, stl_dir_open(root->fd, "tmp/a/c", &err));
+    FAILS(STL_SYSTEM, stl_dir_open(root->fd, "log/a/c", &err));
     assert_int_equal(err.sys_errno, ENOENT);
-    FAILS(STL_SYSTEM, stl_dir_open(root->fd, "tmp/a/b/file", &err));
+    FAILS(STL_SYSTEM, stl_dir_open(root->fd, "log/a/b/file", &err));
     assert_int_equal(err.sys_errno, ENOTDIR);
 }
 
 static void links_are_not_followed(void **state)
 {
     const struct stl_root *root = root_of(state);
-    STL_AUTO_CLOSE int made = stl_dir_make(root, root->fd, "tmp/real/inner", &err);
-    assert_int_equal(symlinkat("real", root->fd, "tmp/link"), 0);
-    FAILS(STL_SYSTEM, stl_dir_open(root->fd, "tmp/link", &err));
-    FAILS(STL_SYSTEM, stl_dir_open(root->fd, "tmp/link/inner", &err));
-    FAILS(STL_SYSTEM, stl_dir_make(root, root->fd, "tmp/link/new", &err));
-    assert_false(unit_exists(root->fd, "tmp/real/new"));
-    assert_int_equal(symlinkat("nowhere", root->fd, "tmp/dangling"), 0);
-    FAILS(STL_SYSTEM, stl_dir_make(root, root->fd, "tmp/dangling/new", &err));
-    assert_false(unit_exists(root->fd, "tmp/nowhere"));
+    STL_AUTO_CLOSE int made = stl_dir_make(root, root->fd, "log/real/inner", &err);
+    assert_int_equal(symlinkat("real", root->fd, "log/link"), 0);
+    FAILS(STL_SYSTEM, stl_dir_open(root->fd, "log/link", &err));
+    FAILS(STL_SYSTEM, stl_dir_open(root->fd, "log/link/inner", &err));
+    FAILS(STL_SYSTEM, stl_dir_make(root, root->fd, "log/link/new", &err));
+    assert_false(unit_exists(root->fd, "log/real/new"));
+    assert_int_equal(symlinkat("nowhere", root->fd, "log/dangling"), 0);
+    FAILS(STL_SYSTEM, stl_dir_make(root, root->fd, "log/dangling/new", &err));
+    assert_false(unit_exists(root->fd, "log/nowhere"));
 }
 
 static void make_makes_what_is_missing(void **state)
 {
     struct stl_root root = *root_of(state);
     for (int round = 0; round < 2; round++) {
-        STL_AUTO_CLOSE int fd = stl_dir_make(&root, root.fd, "tmp/x/y/z", &err);
+        STL_AUTO_CLOSE int fd = stl_dir_make(&root, root.fd, "log/x/y/z", &err);
         assert_true(fd >= 0);
         unit_write(fd, "file", "x");
-        assert_true(unit_exists(root.fd, "tmp/x/y/z/file"));
+        assert_true(unit_exists(root.fd, "log/x/y/z/file"));
     }
     root.directory_mode = 0750;
     mode_t mask = umask(077);
-    STL_AUTO_CLOSE int fd = stl_dir_make(&root, root.fd, "tmp/x/private", &err);
+    STL_AUTO_CLOSE int fd = stl_dir_make(&root, root.fd, "log/x/private", &err);
     umask(mask);
-    assert_int_equal(mode_of(root.fd, "tmp/x/private"), 0750);
-    assert_int_equal(mode_of(root.fd, "tmp/x"), 0755);
-    unit_write(root.fd, "tmp/x/file", "x");
-    FAILS(STL_SYSTEM, stl_dir_make(&root, root.fd, "tmp/x/file", &err));
-    FAILS(STL_SYSTEM, stl_dir_make(&root, root.fd, "tmp/x/file/y", &err));
+    assert_int_equal(mode_of(root.fd, "log/x/private"), 0750);
+    assert_int_equal(mode_of(root.fd, "log/x"), 0755);
+    unit_write(root.fd, "log/x/file", "x");
+    FAILS(STL_SYSTEM, stl_dir_make(&root, root.fd, "log/x/file", &err));
+    FAILS(STL_SYSTEM, stl_dir_make(&root, root.fd, "log/x/file/y", &err));
 }
 
 static void a_component_that_is_too_long_makes_nothing(void **state)
 {
     const struct stl_root *root = root_of(state);
-    char path[400] = "tmp/";
+    char path[400] = "log/";
     memset(path + 4, 'x', 255);
     STL_AUTO_CLOSE int fd = stl_dir_make(root, root->fd, path, &err);
     assert_true(fd >= 0);
@@ -93,7 +93,7 @@ static void a_component_that_is_too_long_makes_nothing(void **state)
         memset(path + 4, 'x', length);
         FAILS(STL_SYSTEM, stl_dir_make(root, root->fd, path, &err));
         assert_int_equal(err.sys_errno, ENAMETOOLONG);
-        assert_int_equal(unit_count(root->fd, "tmp"), 0);
+        assert_int_equal(unit_count(root->fd, "log"), 0);
     }
 }
 
@@ -108,35 +108,35 @@ static int stop_at_b(void *context, const char *name, unsigned char type, struct
 static void each_visits_all_or_until_told(void **state)
 {
     const struct stl_root *root = root_of(state);
-    static const char *const names[] = {"tmp/a", "tmp/b", "tmp/c", "tmp/.hidden"};
+    static const char *const names[] = {"log/a", "log/b", "log/c", "log/.hidden"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unit_write(root->fd, names[i], "x");
-    assert_int_equal(unit_count(root->fd, "tmp"), 4);
+    assert_int_equal(unit_count(root->fd, "log"), 4);
     int visited = 0;
-    assert_int_equal(stl_dir_each(root->fd, "tmp", stop_at_b, &visited, &err), 7);
+    assert_int_equal(stl_dir_each(root->fd, "log", stop_at_b, &visited, &err), 7);
     assert_in_range(visited, 1, 4);
     FAILS(STL_SYSTEM, stl_dir_each(root->fd, "none", stop_at_b, &visited, &err));
     assert_int_equal(err.sys_errno, ENOENT);
-    FAILS(STL_SYSTEM, stl_dir_each(root->fd, "tmp/a", stop_at_b, &visited, &err));
+    FAILS(STL_SYSTEM, stl_dir_each(root->fd, "log/a", stop_at_b, &visited, &err));
 }
 
 static void remove_takes_a_tree_and_follows_no_link(void **state)
 {
     const struct stl_root *root = root_of(state);
-    STL_AUTO_CLOSE int deep = stl_dir_make(root, root->fd, "tmp/tree/a/b/c", &err);
-    STL_AUTO_CLOSE int kept = stl_dir_make(root, root->fd, "tmp/kept", &err);
+    STL_AUTO_CLOSE int deep = stl_dir_make(root, root->fd, "log/tree/a/b/c", &err);
+    STL_AUTO_CLOSE int kept = stl_dir_make(root, root->fd, "log/kept", &err);
     unit_write(kept, "file", "x");
     unit_write(deep, "file", "x");
     assert_int_equal(symlinkat("../../../../kept", deep, "link"), 0);
     assert_int_equal(symlinkat("nowhere", deep, "dangling"), 0);
     assert_int_equal(mkfifoat(deep, "fifo", 0600), 0);
-    OK(stl_tree_remove(root->fd, "tmp/tree", &err));
-    assert_false(unit_exists(root->fd, "tmp/tree"));
-    assert_true(unit_exists(root->fd, "tmp/kept/file"));
-    OK(stl_tree_remove(root->fd, "tmp/tree", &err));
-    assert_int_equal(symlinkat("kept", root->fd, "tmp/link"), 0);
-    FAILS(STL_SYSTEM, stl_tree_remove(root->fd, "tmp/link", &err));
-    assert_true(unit_exists(root->fd, "tmp/kept/file"));
+    OK(stl_tree_remove(root->fd, "log/tree", &err));
+    assert_false(unit_exists(root->fd, "log/tree"));
+    assert_true(unit_exists(root->fd, "log/kept/file"));
+    OK(stl_tree_remove(root->fd, "log/tree", &err));
+    assert_int_equal(symlinkat("kept", root->fd, "log/link"), 0);
+    FAILS(STL_SYSTEM, stl_tree_remove(root->fd, "log/link", &err));
+    assert_true(unit_exists(root->fd, "log/kept/file"));
 }
 
 /* --- temporary files -------------------------------------------------------------------------------------- */
