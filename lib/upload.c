@@ -30,10 +30,17 @@ struct record {
     struct stl_hasher hasher;
 };
 static const char magic[8] = "upload1";
+static const char data_suffix[] = ".data";
 
-static char *path_of(const char *id, const char *file, char path[UPLOAD_PATH_MAX])
+static char *session_path(const char *id, char path[UPLOAD_PATH_MAX])
 {
-    snprintf(path, UPLOAD_PATH_MAX, "uploads/%s%s%s", id, *file ? "/" : "", file);
+    snprintf(path, UPLOAD_PATH_MAX, "uploads/%s", id);
+    return path;
+}
+
+static char *data_path(const char *id, char path[UPLOAD_PATH_MAX])
+{
+    snprintf(path, UPLOAD_PATH_MAX, "uploads/%s%s", id, data_suffix);
     return path;
 }
 
@@ -86,7 +93,9 @@ void stl_upload_close(struct stl_upload *upload)
 static int open_data(struct stl_upload *upload, struct stl_error *err)
 {
     char path[UPLOAD_PATH_MAX];
-    upload->data = openat(upload->registry->root.fd, path_of(upload->id, "data", path),
+    if (upload->data >= 0)
+        return 0;
+    upload->data = openat(upload->registry->root.fd, data_path(upload->id, path),
                           O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     return upload->data < 0 ? stl_error_errno(err, "cannot open %s", path) : 0;
 }
@@ -108,19 +117,15 @@ int stl_upload_begin(struct stl_upload *upload, const struct stl_registry *regis
                      enum stl_algorithm algorithm, struct stl_error *err)
 {
     char path[UPLOAD_PATH_MAX];
-    int root = registry->root.fd;
     *upload = (struct stl_upload){.registry = registry, .name = *name, .session = -1, .data = -1};
     stl_hasher_init(&upload->hasher, algorithm);
     make_id(upload->id);
-    if (mkdirat(root, path_of(upload->id, "", path), 0700))
-        return stl_error_errno(err, "cannot begin an upload");
-    upload->session = openat(root, path_of(upload->id, "session", path),
+    upload->session = openat(registry->root.fd, session_path(upload->id, path),
                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (upload->session >= 0 && flock(upload->session, LOCK_EX | LOCK_NB) == 0) {
-        if (stl_upload_save(upload, err) == 0 && open_data(upload, err) == 0)
-            return 0;
-    } else
+    if (upload->session < 0 || flock(upload->session, LOCK_EX | LOCK_NB))
         stl_error_errno(err, "cannot begin an upload");
+    else if (stl_upload_save(upload, err) == 0)
+        return 0;
     struct stl_error ignored = STL_ERROR_INIT;
     stl_upload_cancel(upload, &ignored);
     return -1;
@@ -154,14 +159,14 @@ static int look_up(const struct stl_registry *registry, const struct stl_name *n
     if (!is_id(id))
         return unknown(id, err);
     STL_AUTO_CLOSE int fd =
-        openat(registry->root.fd, path_of(id, "session", path), flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        openat(registry->root.fd, session_path(id, path), flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
         return unknown(id, err);
     if (fd < 0 || fstat(fd, &session))
         return stl_error_errno(err, "cannot open %s", path);
     if (read_record(fd, name, id, record, err))
         return -1;
-    if (fstatat(registry->root.fd, path_of(id, "data", path), &data, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
+    if (fstatat(registry->root.fd, data_path(id, path), &data, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
         return stl_error_errno(err, "cannot look at %s", path);
     if (is_expired(registry, &session, &data))
         return unknown(id, err);
@@ -260,6 +265,8 @@ int stl_upload_use(struct stl_upload *upload, enum stl_algorithm algorithm, stru
 
 int stl_upload_append(struct stl_upload *upload, const void *bytes, size_t length, struct stl_error *err)
 {
+    if (open_data(upload, err))
+        return -1;
     for (const char *p = bytes; length > 0;) {
         ssize_t n = pwrite(upload->data, p, length, upload->size);
         if (n < 0 && errno == EINTR)
@@ -292,8 +299,8 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
     char path[UPLOAD_PATH_MAX];
     struct stl_temp temp;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (check_digest(upload, digest, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
-        stl_temp_adopt(&upload->registry->root, &temp, upload->data, path_of(upload->id, "data", path), err) ||
+    if (check_digest(upload, digest, err) || open_data(upload, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
+        stl_temp_adopt(&upload->registry->root, &temp, upload->data, data_path(upload->id, path), err) ||
         stl_repo_put_blob(&repo, &temp, digest, err))
         return -1;
     struct stl_error ignored = STL_ERROR_INIT; /* the blob is there: a leftover session expires */
@@ -301,41 +308,39 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
     return 0;
 }
 
-int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err)
+/* The data first: while there is a session, its files are found. */
+static int remove_files(const struct stl_registry *registry, const char *id, struct stl_error *err)
 {
     char path[UPLOAD_PATH_MAX];
-    int result = stl_tree_remove(upload->registry->root.fd, path_of(upload->id, "", path), err);
+    if ((unlinkat(registry->root.fd, data_path(id, path), 0) && errno != ENOENT) ||
+        (unlinkat(registry->root.fd, session_path(id, path), 0) && errno != ENOENT))
+        return stl_error_errno(err, "cannot remove %s", path);
+    return 0;
+}
+
+int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err)
+{
+    int result = remove_files(upload->registry, upload->id, err);
     stl_upload_close(upload);
     return result;
 }
 
-/* A directory without a session file: its maker was killed, or is just about to make it. */
-static bool is_stillborn(const struct stl_registry *registry, const char *name)
-{
-    char path[STL_PATH_MAX];
-    struct stat st, none = {0};
-    snprintf(path, sizeof path, "uploads/%s", name);
-    return fstatat(registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_expired(registry, &st, &none);
-}
-
+/* Called for both files of a session, and for one that lost the other. */
 static int sweep_one(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     const struct stl_registry *registry = context;
-    char path[STL_PATH_MAX];
+    char id[STL_UPLOAD_ID_LENGTH + 1], path[UPLOAD_PATH_MAX];
     struct stat session = {0}, data = {0};
     (void)type;
-    snprintf(path, sizeof path, "uploads/%s/session", name);
-    STL_AUTO_CLOSE int fd = openat(registry->root.fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 && !is_stillborn(registry, name))
+    snprintf(id, sizeof id, "%s", name);
+    if (!is_id(id))
         return 0;
-    if (fd >= 0) {
-        snprintf(path, sizeof path, "uploads/%s/data", name);
-        fstatat(registry->root.fd, path, &data, AT_SYMLINK_NOFOLLOW);
-        if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &session) || !is_expired(registry, &session, &data))
-            return 0;
-    }
-    snprintf(path, sizeof path, "uploads/%s", name);
-    return stl_tree_remove(registry->root.fd, path, err);
+    STL_AUTO_CLOSE int fd =
+        openat(registry->root.fd, session_path(id, path), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &session)))
+        return 0;
+    fstatat(registry->root.fd, data_path(id, path), &data, AT_SYMLINK_NOFOLLOW);
+    return is_expired(registry, &session, &data) ? remove_files(registry, id, err) : 0;
 }
 
 int stl_upload_sweep(const struct stl_registry *registry, struct stl_error *err)

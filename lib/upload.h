@@ -1,11 +1,11 @@
 /*
  * Upload sessions: blobs on their way in (distribution-spec, "Pushing blobs").
  *
- *     uploads/<id>/session    whose it is, and the running hash with the number of bytes it covers
- *     uploads/<id>/data       the bytes that have arrived, in order; becomes the blob by rename(2)
+ *     uploads/<id>         whose it is, and the running hash with the number of bytes it covers
+ *     uploads/<id>.data    the bytes that have arrived, in order; becomes the blob by rename(2)
  *
  * One writer at a time: stl_upload_begin() and stl_upload_open() hold a lock on the session until stl_upload_close(). What
- * a killed writer leaves behind is taken up where it stopped: the length of `data` says how far it came, and bytes
+ * a killed writer leaves behind is taken up where it stopped: the length of the data says how far it came, and bytes
  * that the saved hash does not cover are read again. Nothing is durable before stl_upload_finish() returns 0; after a
  * restart of the machine a session may be gone or shorter, and its bytes are hashed anew.
  */

@@ -106,6 +106,6 @@ put_manifest() {
 
 store_file() { printf '%s/store/%s/%s/%s' "$REG" "${1%%:*}" "$(printf %.2s "${1#*:}")" "${1#*:}"; }
 
-session_folder() { printf '%s/uploads/%s' "$REG" "${1##*/}"; }
+session_file() { printf '%s/uploads/%s' "$REG" "${1##*/}"; }
 
 tags() { cgi GET "/v2/$1/tags/list"; jq -r '.tags | join(" ")' <"$T/b"; }

@@ -26,7 +26,7 @@ end_writer() {
     is "$(sed -n '1s/^Status: \([0-9]*\) .*/\1/p' "$T/writer/h")" "$1" "$2"
 }
 
-size_of() { stat -c %s "$(session_folder "$1")/data" 2>/dev/null || echo 0; }
+size_of() { stat -c %s "$(session_file "$1").data" 2>/dev/null || echo 0; }
 has_size() { [ "$(size_of "$1")" -ge "$2" ]; }
 
 # The program itself, behind the shell that runs it
@@ -73,21 +73,21 @@ done
 
 new_session app
 send "$T/half" PATCH "$SESSION"
-head -c 999 "$T/big" >>"$(session_folder "$SESSION")/data"
+head -c 999 "$T/big" >>"$(session_file "$SESSION").data"
 cgi PUT "$SESSION?digest=$BIG" CONTENT_LENGTH=0
 want_error 400 DIGEST_INVALID
 verdict 'bytes behind the saved hash are not overlooked'
 
 new_session app
 send "$T/half" PATCH "$SESSION"
-truncate -s 500000 "$(session_folder "$SESSION")/data"
+truncate -s 500000 "$(session_file "$SESSION").data"
 go_on "$SESSION" "$T/big"
 want_status 201
 verdict 'a file shorter than the saved hash is hashed anew'
 
 new_session app
 send "$T/half" PATCH "$SESSION"
-rm "$(session_folder "$SESSION")/data"
+rm "$(session_file "$SESSION").data"
 cgi GET "$SESSION"
 want_header range 0-0
 verdict 'a session whose data is gone begins at 0'
@@ -98,15 +98,15 @@ verdict 'and can be used'
 # Another start of the system: what was in memory may not have reached the disk as it was hashed.
 new_session app
 send "$T/half" PATCH "$SESSION"
-perl -0777 -pi -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/00000000-0000-0000-0000-000000000000/' "$(session_folder "$SESSION")/session"
-printf x | dd of="$(session_folder "$SESSION")/data" conv=notrunc status=none
+perl -0777 -pi -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/00000000-0000-0000-0000-000000000000/' "$(session_file "$SESSION")"
+printf x | dd of="$(session_file "$SESSION").data" conv=notrunc status=none
 tail -c +1000001 "$T/big" >"$T/rest"
 send "$T/rest" PUT "$SESSION?digest=$BIG"
 want_error 400 DIGEST_INVALID
 verdict 'after a restart of the machine the hash is taken from the file'
 new_session app
 send "$T/half" PATCH "$SESSION"
-perl -0777 -pi -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/00000000-0000-0000-0000-000000000000/' "$(session_folder "$SESSION")/session"
+perl -0777 -pi -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/00000000-0000-0000-0000-000000000000/' "$(session_file "$SESSION")"
 send "$T/rest" PUT "$SESSION?digest=$BIG"
 want_status 201
 verdict 'and the session goes on'
@@ -178,29 +178,29 @@ verdict 'the session is still there'
 
 # ---- damaged ---------------------------------------------------------------------------------------------------------
 
-folder=$(session_folder "$SESSION")
-cp "$folder/session" "$T/session"
+file=$(session_file "$SESSION")
+cp "$file" "$T/session"
 for damage in '' garbage; do
-    printf %s "$damage" >"$folder/session"
+    printf %s "$damage" >"$file"
     cgi PATCH "$SESSION" CONTENT_LENGTH=0
     want_error 404 BLOB_UPLOAD_UNKNOWN
     verdict "a session file that holds '$damage' is no session"
 done
-rm "$folder/session"
-ln -s "$T/session" "$folder/session"
+rm "$file"
+ln -s "$T/session" "$file"
 cgi PATCH "$SESSION" CONTENT_LENGTH=0
 want_error 404 BLOB_UPLOAD_UNKNOWN
 verdict 'a link is no session'
-rm "$folder/session"
-mkfifo "$folder/session"
+rm "$file"
+mkfifo "$file"
 cgi PATCH "$SESSION" CONTENT_LENGTH=0
 want_error '404|500'
 verdict 'a pipe is no session, and nobody waits for it'
-rm "$folder/session"
-cp "$T/session" "$folder/session"
+rm "$file"
+cp "$T/session" "$file"
 echo keep >"$T/victim"
-rm -f "$folder/data"
-ln -s "$T/victim" "$folder/data"
+rm -f "$file.data"
+ln -s "$T/victim" "$file.data"
 send "$T/half" PATCH "$SESSION"
 want_status '4..|5..'
 is "$(<"$T/victim")" keep 'data is not written through a link'
@@ -209,12 +209,12 @@ is "$(<"$T/victim")" keep 'data is not written through a link'
 
 new_session app
 send "$T/half" PATCH "$SESSION"
-folder=$(session_folder "$SESSION")
-touch -d '-2 hours' "$folder/session"
+file=$(session_file "$SESSION")
+touch -d '-2 hours' "$file"
 cgi GET "$SESSION"
 want_status 204
 verdict 'a session lives as long as data arrives'
-touch -d '-2 hours' "$folder/data"
+touch -d '-2 hours' "$file.data"
 for method in GET PATCH PUT DELETE; do
     cgi "$method" "$SESSION?digest=$BIG" CONTENT_LENGTH=0
     want_error 404 BLOB_UPLOAD_UNKNOWN

@@ -178,7 +178,7 @@ verdict 'and the session goes on'
 new_session chunks
 head -c 100000 "$T/big" >"$T/half"
 send "$T/half" PATCH "$SESSION"
-printf x | dd of="$(session_folder "$SESSION")/data" conv=notrunc status=none
+printf x | dd of="$(session_file "$SESSION").data" conv=notrunc status=none
 tail -c +100001 "$T/big" >"$T/rest"
 send "$T/rest" PUT "$SESSION?digest=$(digest "$T/big")"
 want_status 201
