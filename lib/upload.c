@@ -281,6 +281,8 @@ int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
 {
     char path[UPLOAD_PATH_MAX];
     struct record record = {.covered = upload->size, .hasher = upload->hasher};
+    if (upload->size == 0)
+        return 0;
     memcpy(record.magic, magic, sizeof magic);
     read_boot_id(record.boot);
     STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, path_of(upload->id, ".hash", path),
