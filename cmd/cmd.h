@@ -36,7 +36,7 @@ struct cmd_command {
 extern const struct cmd_command *const cmd_commands[];
 
 extern const struct cmd_command cmd_init, cmd_add, cmd_ls, cmd_show, cmd_tag, cmd_rm, cmd_config, cmd_serve, cmd_help;
-extern const struct cmd_command cmd_verify;
+extern const struct cmd_command cmd_verify, cmd_gc;
 extern const struct cmd_command cmd_export, cmd_inventory, cmd_key;
 
 /* Options that many commands have. */

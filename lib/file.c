@@ -320,26 +320,66 @@ int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, str
     return 0;
 }
 
+struct sweep {
+    int tmp;
+    struct stl_swept *swept;
+};
+
+static int add_size(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct sweep *stage = context;
+    struct stat st;
+    (void)type;
+    (void)err;
+    if (fstatat(stage->tmp, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        stage->swept->bytes += (uint64_t)st.st_size;
+    return 0;
+}
+
+static void count_dead(const struct sweep *sweep, int fd)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct sweep stage = {fd, sweep->swept};
+    struct stat st;
+    sweep->swept->count++;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        sweep->swept->bytes += (uint64_t)st.st_size;
+    else
+        stl_dir_each(fd, ".", add_size, &stage, &ignored);
+}
+
 /* Symbolic links cannot be locked: all of them go, and stl_link_put() tries again where that hits a live one. */
 static int sweep_one(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    int tmp = *(int *)context;
+    const struct sweep *sweep = context;
     struct stl_error ignored = STL_ERROR_INIT;
+    bool dry_run = sweep->swept->dry_run;
     (void)err;
     if (type == DT_LNK) {
-        unlinkat(tmp, name, 0);
+        if (!dry_run)
+            unlinkat(sweep->tmp, name, 0);
         return 0;
     }
-    STL_AUTO_CLOSE int fd = openat(tmp, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && unlinkat(tmp, name, 0) && errno == EISDIR)
-        stl_tree_remove(tmp, name, &ignored);
+    STL_AUTO_CLOSE int fd = openat(sweep->tmp, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
+        return 0;
+    count_dead(sweep, fd);
+    if (!dry_run && unlinkat(sweep->tmp, name, 0) && errno == EISDIR)
+        stl_tree_remove(sweep->tmp, name, &ignored);
     return 0;
 }
 
 int stl_temp_sweep(const struct stl_root *root, struct stl_error *err)
 {
+    struct stl_swept uncounted = {0};
+    return stl_temp_sweep_counted(root, &uncounted, err);
+}
+
+int stl_temp_sweep_counted(const struct stl_root *root, struct stl_swept *swept, struct stl_error *err)
+{
     STL_AUTO_CLOSE int tmp = stl_dir_open(root->fd, "tmp", err);
-    return tmp < 0 ? -1 : stl_dir_each(tmp, ".", sweep_one, &tmp, err);
+    struct sweep sweep = {tmp, swept};
+    return tmp < 0 ? -1 : stl_dir_each(tmp, ".", sweep_one, &sweep, err);
 }
 
 int stl_write_all(int fd, const void *bytes, size_t length, struct stl_error *err)

@@ -84,8 +84,15 @@ int stl_stage_open(const struct stl_stage *stage, const char *name, struct stl_e
 /* Gives a parked file a second name. */
 int stl_stage_link(const struct stl_stage *stage, const char *name, const char *second, struct stl_error *err);
 
-/* Removes what dead writers left in tmp/. */
+/* What a sweep removed, or, if `dry_run` is set, would remove. */
+struct stl_swept {
+    bool dry_run;
+    uint64_t count, bytes;
+};
+
+/* Removes what dead writers left in tmp/. The second one counts it. */
 int stl_temp_sweep(const struct stl_root *root, struct stl_error *err);
+int stl_temp_sweep_counted(const struct stl_root *root, struct stl_swept *swept, struct stl_error *err);
 
 int stl_write_all(int fd, const void *bytes, size_t length, struct stl_error *err);
 

@@ -10,6 +10,7 @@
 
 #include "listing.h"
 #include "referrers.h"
+#include "trash.h"
 
 /* "../_manifests/<type>/<subtype>/<digest>" */
 enum { TARGET_MAX = STL_MEDIA_TYPE_MAX + STL_DIGEST_TEXT_MAX + 32 };
@@ -98,6 +99,15 @@ int stl_manifest_load(const struct stl_repo *repo, const struct stl_digest *dige
 
 /* --- publishing ------------------------------------------------------------------------------------------- */
 
+/* The client may have seen the blob before garbage collection took it: then it comes back. */
+static int has_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size, struct stl_error *err)
+{
+    int found = stl_repo_has_blob(repo, digest, size, err);
+    if (found == 0 && (found = stl_trash_recall_blob(repo, digest, err)) > 0)
+        found = stl_repo_has_blob(repo, digest, size, err);
+    return found;
+}
+
 /* Whether an index may list it: 1 and its size, 0, or -1. Build caches list blobs in an index. */
 static int has_child(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size, struct stl_error *err)
 {
@@ -105,7 +115,7 @@ static int has_child(const struct stl_repo *repo, const struct stl_digest *diges
     struct stat st;
     if (fstatat(repo->fd, manifest_path(stl_digest_format(digest, text), path), &st, 0)) {
         if (errno == ENOENT)
-            return stl_repo_has_blob(repo, digest, size, err);
+            return has_blob(repo, digest, size, err);
         return stl_error_errno(err, "cannot look at %s", path);
     }
     *size = st.st_size;
@@ -121,7 +131,7 @@ static int check_descriptor(const struct stl_repo *repo, const struct stl_descri
     if (!descriptor->distributable || (child && how->allow_missing_children))
         return 0;
     int found = child ? has_child(repo, &descriptor->digest, &size, err)
-                      : stl_repo_has_blob(repo, &descriptor->digest, &size, err);
+                      : has_blob(repo, &descriptor->digest, &size, err);
     if (found < 0)
         return -1;
     stl_digest_format(&descriptor->digest, text);

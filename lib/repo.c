@@ -4,12 +4,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* tags/ is made last, when all before it is durable: a repository that has it is whole. */
 static const char *const folders[] = {"_manifests", "manifests", "blobs", "referrers", "tags"};
-enum { FOLDERS = sizeof folders / sizeof *folders };
+enum { FOLDERS = sizeof folders / sizeof *folders, MAKE_TRIES = 100 };
 
 static int open_whole(struct stl_repo *repo, bool *durable, struct stl_error *err)
 {
@@ -35,20 +36,13 @@ int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, co
     return open_whole(repo, &durable, err);
 }
 
-int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
-                  struct stl_error *err)
+/* Parents that held nothing else may vanish under our feet: whoever meets that begins anew. */
+static int make_folders(struct stl_repo *repo, struct stl_error *err)
 {
-    const struct stl_root *root = &registry->root;
+    const struct stl_root *root = &repo->registry->root;
     char path[STL_PATH_MAX];
-    bool durable = false;
-    *repo = (struct stl_repo){registry, *name, -1};
-    if (open_whole(repo, &durable, err) == 0 && durable)
-        return 0;
-    stl_repo_close(repo);
-    if (err->code && err->code != STL_NAME_UNKNOWN)
-        return -1;
     stl_error_clear(err);
-    repo->fd = stl_dir_make(root, root->fd, stl_path_repository(name, path), err);
+    repo->fd = stl_dir_make(root, root->fd, stl_path_repository(&repo->name, path), err);
     for (size_t i = 0; i < FOLDERS && repo->fd >= 0; i++) {
         STL_AUTO_CLOSE int folder = stl_dir_make(root, repo->fd, folders[i], err);
         if (folder < 0)
@@ -57,10 +51,58 @@ int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, co
     return repo->fd < 0 ? -1 : 0;
 }
 
+static int open_or_make(struct stl_repo *repo, struct stl_error *err)
+{
+    bool durable = false;
+    if (open_whole(repo, &durable, err) == 0 && durable)
+        return 0;
+    stl_repo_close(repo);
+    return err->code && err->code != STL_NAME_UNKNOWN ? -1 : make_folders(repo, err);
+}
+
+/* The lock on the folder keeps garbage collection from removing it while it is empty. */
+int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
+                  struct stl_error *err)
+{
+    for (int tries = 0;; tries++) {
+        *repo = (struct stl_repo){registry, *name, -1};
+        if (open_or_make(repo, err) == 0 && flock(repo->fd, LOCK_SH) == 0 &&
+            faccessat(repo->fd, folders[FOLDERS - 1], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            return 0;
+        bool vanished = repo->fd < 0 ? err->sys_errno == ENOENT : errno == ENOENT || errno == EINTR;
+        if (repo->fd >= 0)
+            stl_error_errno(err, "cannot open repository %s", name->text);
+        stl_repo_close(repo);
+        if (!vanished || tries == MAKE_TRIES)
+            return -1;
+        stl_error_clear(err);
+    }
+}
+
 void stl_repo_close(struct stl_repo *repo)
 {
     stl_close_fd(&repo->fd);
     repo->fd = -1;
+}
+
+/* tags/ goes first: without it, it is no repository any more. Nested repositories keep their folders, and the ones
+ * above them. */
+int stl_repo_unmake(const struct stl_repo *repo, struct stl_error *err)
+{
+    static const char *const doomed[] = {"tags", "_refs", "referrers", "manifests", "_manifests", "blobs"};
+    char path[STL_PATH_MAX];
+    for (size_t i = 0; i < sizeof doomed / sizeof *doomed; i++)
+        if (stl_tree_remove(repo->fd, doomed[i], err) || (i == 0 && stl_dir_sync(repo->fd, err)))
+            return -1;
+    if (stl_dir_sync(repo->fd, err))
+        return -1;
+    stl_path_repository(&repo->name, path);
+    while (strlen(path) > strlen("www/v2")) {
+        if (unlinkat(repo->registry->root.fd, path, AT_REMOVEDIR) && errno != ENOENT)
+            return errno == ENOTEMPTY || errno == EEXIST ? 0 : stl_error_errno(err, "cannot remove %s", path);
+        *strrchr(path, '/') = '\0';
+    }
+    return 0;
 }
 
 static int blob_size(int at, const char *path, int64_t *size, struct stl_error *err)
@@ -158,14 +200,40 @@ static int link_blob(const struct stl_repo *repo, int at, const char *from, cons
     return 0;
 }
 
+int stl_store_lock(const struct stl_registry *registry, const struct stl_digest *digest, bool make,
+                   struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    stl_path_store_directory(digest, path);
+    int directory = make ? stl_dir_make(&registry->root, registry->root.fd, path, err)
+                         : stl_dir_open(registry->root.fd, path, err);
+    while (directory >= 0 && flock(directory, LOCK_SH)) {
+        if (errno == EINTR)
+            continue;
+        stl_error_errno(err, "cannot lock %s", path);
+        stl_close_fd(&directory);
+        return -1;
+    }
+    return directory;
+}
+
 static int link_from_store(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
 {
     char path[STL_PATH_MAX];
     return link_blob(repo, repo->registry->root.fd, stl_path_store(digest, path), digest, err);
 }
 
+static int unknown_blob(const struct stl_digest *digest, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    return stl_error_set(err, STL_BLOB_UNKNOWN, "there is no blob %s", stl_digest_format(digest, text));
+}
+
 int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
 {
+    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, false, err);
+    if (store < 0)
+        return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
     return link_from_store(repo, digest, err) || sync_blobs(repo, err) ? -1 : 0;
 }
 
@@ -173,59 +241,47 @@ int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from
                         struct stl_error *err)
 {
     char path[STL_PATH_MAX];
+    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, false, err);
+    if (store < 0)
+        return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
     return link_blob(repo, from->fd, blob_path(digest, path), digest, err) || sync_blobs(repo, err) ? -1 : 0;
 }
 
-/* The open folder of the store, or -1. */
-static int put_into_store(const struct stl_registry *registry, struct stl_temp *temp,
-                          const struct stl_digest *digest, struct stl_error *err)
-{
-    char path[STL_PATH_MAX];
-    stl_path_store_directory(digest, path);
-    int directory = stl_dir_make(&registry->root, registry->root.fd, path, err);
-    stl_path_store(digest, path);
-    if (directory < 0 || stl_temp_link(temp, directory, strrchr(path, '/') + 1, err) >= 0)
-        return directory;
-    stl_close_fd(&directory);
-    return -1;
-}
-
-/* Where the store has the blob already, by whose hand ever, its name there may not be durable yet. */
+/* Where the store has the blob already, by whose hand ever, its name there may not be durable yet. Returns 1 if it has
+ * not. */
 static int link_known_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
 {
-    char path[STL_PATH_MAX];
-    STL_AUTO_CLOSE int directory =
-        stl_dir_open(repo->registry->root.fd, stl_path_store_directory(digest, path), err);
-    if (directory < 0 || stl_dir_sync(directory, err))
+    int known = stl_store_has(repo->registry, digest, NULL, err);
+    STL_AUTO_CLOSE int store = known > 0 ? stl_store_lock(repo->registry, digest, false, err) : -1;
+    if (known <= 0)
+        return known < 0 ? -1 : 1;
+    if (store < 0 || stl_dir_sync(store, err))
         return -1;
-    return stl_repo_link_blob(repo, digest, err);
+    if (link_from_store(repo, digest, err) == 0)
+        return sync_blobs(repo, err);
+    if (err->code != STL_BLOB_UNKNOWN)
+        return -1;
+    stl_error_clear(err);
+    return 1;
 }
 
 /* The bytes are durable before any name, the two names after both are there: a journal writes them together. A power
- * cut in between may leave one of them, either of which is a whole blob.
- *
- * Garbage collection may take the store's copy just before it is linked; the bytes that we hold in `temp` then go
- * there again. When they are in place already there is nothing left to give, and the client sends them again. */
+ * cut in between may leave one of them, either of which is a whole blob. */
 int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
                       struct stl_error *err)
 {
-    int known = stl_store_has(repo->registry, digest, NULL, err);
-    if (known < 0 || (known && link_known_blob(repo, digest, err) == 0))
-        return known < 0 ? -1 : 0;
-    stl_error_clear(err);
+    int known = link_known_blob(repo, digest, err);
+    if (known <= 0)
+        return known;
     if (stl_temp_sync(temp, err))
         return -1;
-    for (;;) {
-        STL_AUTO_CLOSE int store = put_into_store(repo->registry, temp, digest, err);
-        if (store < 0)
-            return -1;
-        bool still_ours = temp->name[0] != '\0';
-        if (link_from_store(repo, digest, err) == 0)
-            return stl_dir_sync(store, err) || sync_blobs(repo, err) ? -1 : 0;
-        if (err->code != STL_BLOB_UNKNOWN || !still_ours)
-            return -1;
-        stl_error_clear(err);
-    }
+    char path[STL_PATH_MAX];
+    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, true, err);
+    stl_path_store(digest, path);
+    if (store < 0 || stl_temp_link(temp, store, strrchr(path, '/') + 1, err) < 0 ||
+        link_from_store(repo, digest, err))
+        return -1;
+    return stl_dir_sync(store, err) || sync_blobs(repo, err) ? -1 : 0;
 }
 
 int stl_repo_delete_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)

@@ -2,8 +2,8 @@
  * A repository, and the blobs in it (lib/LAYOUT.md).
  *
  * A blob lies once in store/ and is linked into each repository that holds it. Everything that returns 0 is
- * durable. No function needs a lock: names appear by rename(2) or link(2), and finding that somebody else has put
- * the same bytes there is success.
+ * durable. No function needs a lock of the caller: names appear by rename(2) or link(2), and finding that somebody
+ * else has put the same bytes there is success. Who takes a blob out of the store locks its folder there.
  */
 #ifndef STL_REPO_H
 #define STL_REPO_H
@@ -22,16 +22,27 @@ struct stl_repo {
 /* Opens an existing repository. Fails with STL_NAME_UNKNOWN. */
 int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
                   struct stl_error *err);
-/* Opens a repository, and makes it if need be. It is not in the catalog before its first manifest. */
+/* Opens a repository, and makes it if need be. It is not in the catalog before its first manifest. While it is open, garbage
+ * collection does not remove it, empty as it may be. */
 int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
                   struct stl_error *err);
 void stl_repo_close(struct stl_repo *repo);
+/* Removes the folders of a repository with all that is in them, its own folder, and those above that are left empty. The
+ * caller holds STL_LOCK_CONTENT and STL_LOCK_LISTS, and has taken it off the catalog. Killed in between, a second call
+ * finishes it. */
+int stl_repo_unmake(const struct stl_repo *repo, struct stl_error *err);
 
 /* Whether a blob is in the store or the repository: 1 and its size in bytes, 0, or -1 on error. */
 int stl_store_has(const struct stl_registry *registry, const struct stl_digest *digest, int64_t *size,
                   struct stl_error *err);
 int stl_repo_has_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size,
                       struct stl_error *err);
+
+/* Opens the folder of the store that a blob belongs into, with a shared lock: while it is held, garbage collection takes
+ * nothing out of it. With the lock made exclusive (flock on the descriptor), nobody links from there. `make`: make the
+ * folder; else err->sys_errno is ENOENT if there is none. */
+int stl_store_lock(const struct stl_registry *registry, const struct stl_digest *digest, bool make,
+                   struct stl_error *err);
 
 /* Makes a finished file, whose content has `digest`, a blob of the repository. Syncs it first, unless the store has the
  * blob: then the file stays where it is. */

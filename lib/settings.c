@@ -48,6 +48,8 @@ static const struct stl_yaml_key root_keys[] = {
     {"group", stl_yaml_string, offsetof(S, group)},
     {"apache", stl_yaml_bool, offsetof(S, apache)},
     {"push", read_push, 0},
+    {"gc", stl_retention_read_gc, offsetof(S, retention)},
+    {"trash", stl_retention_read_trash, offsetof(S, retention)},
     {NULL, NULL, 0},
 };
 
@@ -61,6 +63,7 @@ void stl_settings_init(struct stl_settings *settings)
                  .delete_manifests = true,
                  .delete_blobs = true},
     };
+    stl_retention_init(&settings->retention);
 }
 
 void stl_settings_clear(struct stl_settings *settings)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "retention.h"
 
 enum { STL_FORMAT_VERSION = 1 };
 
@@ -24,6 +25,7 @@ struct stl_settings {
         bool sparse_images;    /* an image may be pushed before its blobs */
         bool delete_tags, delete_manifests, delete_blobs;
     } push;
+    struct stl_retention retention;
 };
 
 void stl_settings_init(struct stl_settings *settings); /* the defaults */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "listing.h"
+#include "manifest-files.h"
 #include "publish.h"
 
 static const char *base_name(const char *path)
@@ -34,40 +35,26 @@ static int sync_folder(const struct verify_repo *repo, const char *folder, struc
     return directory < 0 ? -1 : stl_dir_sync(directory, err);
 }
 
-/* manifests/<digest>: to the file that has the bytes, whatever its type; without one it goes. */
 struct search {
-    int fd; /* the repository */
     const char *digest;
-    const char *folder; /* below _manifests */
     char *found;
-    int depth;
 };
 
-static int find_bytes(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int find_bytes(void *context, const struct stl_manifest_file *file, struct stl_error *err)
 {
     struct search *search = context;
-    struct stat st;
-    (void)type;
-    STL_AUTO_FREE char *path = stl_sprintf("%s/%s", search->folder, name);
-    if (search->depth == 2) {
-        if (strcmp(name, search->digest) || fstatat(search->fd, path, &st, AT_SYMLINK_NOFOLLOW) ||
-            !S_ISREG(st.st_mode))
-            return 0;
-        search->found = stl_steal(path);
-        return 1;
-    }
-    struct search deeper = {search->fd, search->digest, path, NULL, search->depth + 1};
-    int result = stl_dir_each(search->fd, path, find_bytes, &deeper, err);
-    search->found = deeper.found;
-    if (result < 0 && err->sys_errno == ENOTDIR)
-        result = 0;
-    return result;
+    (void)err;
+    if (strcmp(strrchr(file->path, '/') + 1, search->digest))
+        return 0;
+    search->found = stl_strdup(file->path);
+    return 1;
 }
 
+/* manifests/<digest>: to the file that has the bytes, whatever its type; without one it goes. */
 static int mend_link(const struct verify_repo *repo, const char *path, struct stl_error *err)
 {
-    struct search search = {repo->repo.fd, base_name(path), "_manifests", NULL, 0};
-    int found = stl_dir_each(repo->repo.fd, "_manifests", find_bytes, &search, err);
+    struct search search = {base_name(path), NULL};
+    int found = stl_manifest_files_each(repo->repo.fd, "_manifests", find_bytes, &search, err);
     if (found < 0)
         return -1;
     if (!found && unlinkat(repo->repo.fd, inner(repo, path), 0) && errno != ENOENT)

@@ -45,16 +45,38 @@ static int each(struct verify_repo *repo, const char *folder, stl_dir_visit *vis
     return 0;
 }
 
+static int stop(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    (void)context;
+    (void)name;
+    (void)type;
+    (void)err;
+    return 1;
+}
+
+/* Without tags/ it is no repository: somebody was about to make or to remove it. With something in it, it is half of one. */
+static bool is_empty_shell(const struct verify_repo *repo)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stat st;
+    return fstatat(repo->repo.fd, "tags", &st, AT_SYMLINK_NOFOLLOW) &&
+           stl_dir_each(repo->repo.fd, "manifests", stop, NULL, &ignored) <= 0 &&
+           stl_dir_each(repo->repo.fd, "blobs", stop, NULL, &ignored) <= 0;
+}
+
 static void check_folders(struct verify_repo *repo)
 {
     struct stat st;
+    bool shell = is_empty_shell(repo);
     if (fstat(repo->repo.fd, &st) == 0)
         stl_verify_modes(repo->verify, repo->path, &st, &repo->problems);
     for (size_t i = 0; i < FOLDERS; i++) {
-        if (fstatat(repo->repo.fd, folders[i], &st, AT_SYMLINK_NOFOLLOW))
-            PROBLEM(repo, VERIFY_FOLDER, folders[i],
-                    "is missing: the repository was left half made or half deleted");
-        else if (!S_ISDIR(st.st_mode))
+        bool missing = fstatat(repo->repo.fd, folders[i], &st, AT_SYMLINK_NOFOLLOW) != 0;
+        if (missing && !shell)
+            PROBLEM(repo, VERIFY_FOLDER, folders[i], "is missing: the repository was left half made or half deleted");
+        if (missing)
+            continue;
+        if (!S_ISDIR(st.st_mode))
             PROBLEM(repo, VERIFY_FOREIGN, folders[i], "is not a folder");
         else
             check_modes(repo, folders[i], &st);

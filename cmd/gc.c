@@ -1,0 +1,148 @@
+#include "cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "gc.h"
+#include "json.h"
+#include "yaml.h"
+
+enum { OPTION_GRACE = 256 };
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {OPTION_GRACE, "grace", "TIME", "Instead of the grace period of registry.yaml: 30m, 12h, 2d"},
+    {'n', "dry-run", NULL, "Change nothing, and say what would be freed now"},
+    CMD_OPTION_QUIET,
+    CMD_OPTION_JSON,
+    {0},
+};
+
+static void print_problem(void *context, const char *path, const struct stl_error *why)
+{
+    (void)context;
+    cmd_warn("%s: nothing of it was collected: %s", path, why->message);
+}
+
+static uint64_t freed_bytes(const struct stl_gc_result *result)
+{
+    return result->freed.bytes + result->uploads.bytes + result->temporary.bytes + result->expired.bytes;
+}
+
+static void add_number(struct json_object *object, const char *name, uint64_t number)
+{
+    json_object_object_add(object, name, json_object_new_int64((int64_t)number));
+}
+
+static void add_swept(struct json_object *object, const char *name, const struct stl_swept *swept)
+{
+    struct json_object *inner = json_object_new_object();
+    add_number(inner, "count", swept->count);
+    add_number(inner, "bytes", swept->bytes);
+    json_object_object_add(object, name, inner);
+}
+
+static void print_json(const struct stl_gc_result *result, bool dry_run)
+{
+    STL_AUTO_JSON struct json_object *out = json_object_new_object();
+    json_object_object_add(out, "dryRun", json_object_new_boolean(dry_run));
+    add_number(out, "bytesFreed", freed_bytes(result));
+    add_swept(out, "blobs", &result->freed);
+    add_swept(out, "setAside", &result->set_aside);
+    add_swept(out, "uploads", &result->uploads);
+    add_swept(out, "temporary", &result->temporary);
+    add_swept(out, "expired", &result->expired);
+    add_number(out, "referrers", result->referrers);
+    add_number(out, "emptyRepositories", result->removed);
+    add_number(out, "repositories", result->repositories);
+    add_number(out, "busy", result->busy);
+    add_number(out, "problems", result->problems);
+    puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+static void print_swept(const char *what, const struct stl_swept *swept)
+{
+    char bytes[CMD_SIZE_TEXT_MAX];
+    if (swept->count)
+        printf("  %ju %s (%s)\n", (uintmax_t)swept->count, what, cmd_format_size(swept->bytes, bytes));
+}
+
+static void print_count(const char *what, uint64_t count)
+{
+    if (count)
+        printf("  %ju %s\n", (uintmax_t)count, what);
+}
+
+static void print_text(const struct stl_gc_result *result, bool dry_run)
+{
+    char bytes[CMD_SIZE_TEXT_MAX];
+    printf("%s %s in %ju repositories\n", dry_run ? "would free" : "freed",
+           cmd_format_size(freed_bytes(result), bytes), (uintmax_t)result->repositories);
+    print_swept("blobs", &result->freed);
+    print_swept("expired uploads", &result->uploads);
+    print_swept("leftovers of killed processes", &result->temporary);
+    print_swept("tags and manifests whose time in the trash is over", &result->expired);
+    print_count("referrers whose subject is gone", result->referrers);
+    print_count("empty repositories", result->removed);
+    print_swept("blobs set aside: they go after another grace period", &result->set_aside);
+    print_count("repositories were busy and are left for another time", result->busy);
+}
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    struct stl_gc_options how = {.grace = -1, .problem = print_problem};
+    struct stl_gc_result result;
+    const char *path = NULL;
+    bool quiet = false, json = false;
+    for (int key; (key = cmd_next_option(&cmd_gc, argc, argv)) != -1;) {
+        if (key == 'r')
+            path = optarg;
+        else if (key == 'n')
+            how.dry_run = true;
+        else if (key == 'q')
+            quiet = true;
+        else if (key == 'j')
+            json = true;
+        else if (stl_parse_duration(optarg, &how.grace))
+            return cmd_usage(&cmd_gc, "'%s' is not a time such as 30m, 12h or 2d", optarg);
+    }
+    if (optind < argc)
+        return cmd_usage(&cmd_gc, "it takes no argument");
+    if (cmd_open_registry(&registry, path, &err))
+        return cmd_fail(&err);
+    if (how.grace < 0)
+        how.grace = registry.settings.retention.grace;
+    if (stl_gc(&registry, &how, &result, &err))
+        return cmd_fail(&err);
+    if (json)
+        print_json(&result, how.dry_run);
+    else if (!quiet)
+        print_text(&result, how.dry_run);
+    return result.problems ? 1 : 0;
+}
+
+const struct cmd_command cmd_gc = {
+    .name = "gc",
+    .run = run,
+    .arguments = "",
+    .summary = "Free the space of what nothing refers to",
+    .description =
+        "Frees blobs that no manifest refers to, expired uploads, what killed processes left behind, empty "
+        "repositories, and what was in the trash long enough. It runs while images are pushed, pulled and "
+        "deleted; "
+        "cron or a systemd timer can call it every hour.\n\n"
+        "A blob that nobody refers to goes in two steps, so that no push in progress ever misses it: after "
+        "the grace "
+        "period it is set aside, and a push that needs it brings it back; after another grace period it is "
+        "deleted. "
+        "With --grace 0s everything goes at once, for when nobody pushes.\n\n"
+        "No manifest is ever deleted, with or without a tag: that is for 'stillage prune' and 'stillage rm'. "
+        "Only "
+        "referrers (signatures and the like) whose subject is gone are, if registry.yaml says so.\n\n"
+        "The exit status is 1 if a repository could not be looked at, because a manifest in it is damaged.",
+    .options = options,
+    .examples = "  stillage gc --dry-run\n"
+                "  stillage gc --grace 0s              everything at once, while nobody pushes",
+};

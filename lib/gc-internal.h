@@ -1,0 +1,56 @@
+/*
+ * The parts of stl_gc(), for lib/gc*.c only.
+ */
+#ifndef STL_GC_INTERNAL_H
+#define STL_GC_INTERNAL_H
+
+#include <sys/stat.h>
+#include <time.h>
+
+#include "digestset.h"
+#include "gc.h"
+#include "repo.h"
+#include "repos.h"
+
+enum { GC_LOCK_MILLISECONDS = 2000 };
+
+/* What this run has done to a blob. */
+struct gc_touch {
+    struct timespec left; /* its ctime when we had moved or unlinked it */
+    nlink_t unlinked;     /* links that are gone, or would be */
+};
+
+struct gc {
+    const struct stl_registry *registry;
+    const struct stl_gc_options *options;
+    struct stl_gc_result *result;
+    time_t now;
+    struct stl_digestset touched;
+    struct gc_touch *touches; /* beside it */
+};
+
+/* Whether nobody has linked the blob for the grace period, but for this run. */
+bool stl_gc_is_old(const struct gc *gc, const struct stl_digest *digest, const struct stat *st);
+/* The record of a blob that is about to be touched. Valid until the next call. */
+struct gc_touch *stl_gc_touch(struct gc *gc, const struct stl_digest *digest);
+
+/* What the manifests of a repository name, with those in the trash and in snapshots. */
+struct gc_marks {
+    struct stl_digestset manifests; /* that were read */
+    struct stl_digestset blobs;     /* every digest in them */
+    size_t own;                     /* manifest files in the repository itself, at the last look */
+};
+
+#define GC_AUTO_MARKS __attribute__((cleanup(stl_gc_marks_clear)))
+
+void stl_gc_marks_clear(struct gc_marks *marks);
+/* Reads the manifests that were not read before. Fails if one is damaged: then nothing is known. */
+int stl_gc_mark(const struct gc *gc, const struct stl_name *name, struct gc_marks *marks,
+                struct stl_error *err);
+
+/* One repository's turn. */
+int stl_gc_repository(struct gc *gc, const struct stl_name *name, struct stl_error *err);
+/* Files of the store that are linked nowhere else. */
+int stl_gc_store(struct gc *gc, struct stl_error *err);
+
+#endif

@@ -1,0 +1,96 @@
+#include "gc-internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "upload.h"
+
+bool stl_gc_is_old(const struct gc *gc, const struct stl_digest *digest, const struct stat *st)
+{
+    size_t number;
+    if (!gc->options->grace || st->st_ctime + gc->options->grace < gc->now)
+        return true;
+    if (!stl_digestset_find(&gc->touched, digest, &number))
+        return false;
+    const struct timespec *left = &gc->touches[number].left;
+    return left->tv_sec == st->st_ctim.tv_sec && left->tv_nsec == st->st_ctim.tv_nsec;
+}
+
+struct gc_touch *stl_gc_touch(struct gc *gc, const struct stl_digest *digest)
+{
+    size_t number, count = gc->touched.count;
+    if (stl_digestset_add(&gc->touched, digest, &number)) {
+        stl_grow(gc->touches, count);
+        gc->touches[number] = (struct gc_touch){{0, 0}, 0};
+    }
+    return &gc->touches[number];
+}
+
+static int add_trashed_name(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_name checked;
+    (void)type;
+    (void)err;
+    STL_AUTO_FREE char *text = stl_path_unflatten(stl_strdup(name));
+    if (stl_name_parse(text, &checked, &ignored) == 0)
+        stl_names_add(context, text);
+    return 0;
+}
+
+/* The repositories, and those of which only the trash has something. */
+static int list_names(const struct gc *gc, struct stl_names *names, struct stl_error *err)
+{
+    if (stl_repos_list(gc->registry, names, err))
+        return -1;
+    if (stl_dir_each(gc->registry->root.fd, "trash/blobs", add_trashed_name, names, err)) {
+        if (err->sys_errno != ENOENT)
+            return -1;
+        stl_error_clear(err);
+    }
+    stl_names_sort(names);
+    return 0;
+}
+
+static void report(struct gc *gc, const char *path, struct stl_error *why)
+{
+    if (why->code == STL_UNAVAILABLE)
+        gc->result->busy++;
+    else {
+        gc->result->problems++;
+        gc->options->problem(gc->options->context, path, why);
+    }
+    stl_error_clear(why);
+}
+
+static int collect(struct gc *gc, struct stl_error *err)
+{
+    STL_AUTO_NAMES struct stl_names names = {0};
+    struct stl_gc_result *result = gc->result;
+    if (stl_temp_sweep_counted(&gc->registry->root, &result->temporary, err) ||
+        stl_upload_sweep(gc->registry, &result->uploads, err) || list_names(gc, &names, err))
+        return -1;
+    for (size_t i = 0; i < names.count; i++) {
+        struct stl_name name;
+        if (stl_name_parse(names.items[i], &name, err))
+            return -1;
+        if (stl_gc_repository(gc, &name, err)) {
+            STL_AUTO_FREE char *path = stl_sprintf("www/v2/%s", name.text);
+            report(gc, path, err);
+        }
+    }
+    return stl_gc_store(gc, err);
+}
+
+int stl_gc(const struct stl_registry *registry, const struct stl_gc_options *options,
+           struct stl_gc_result *result, struct stl_error *err)
+{
+    struct gc gc = {.registry = registry, .options = options, .result = result, .now = time(NULL)};
+    *result = (struct stl_gc_result){0};
+    result->temporary.dry_run = result->uploads.dry_run = options->dry_run;
+    int failed = collect(&gc, err);
+    stl_digestset_clear(&gc.touched);
+    free(gc.touches);
+    return failed;
+}
