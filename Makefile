@@ -79,8 +79,8 @@ JOBS = 4
 # Installs what the tests need, builds, and runs all of them.
 check:
 	bash tests/packages.sh all
-	$(MAKE) all
-	prove -j$(JOBS) --timer $(TESTS)
+	$(MAKE) all $(UNIT_TESTS)
+	prove -j$(JOBS) --timer $(TESTS) $(UNIT_TESTS)
 
 # Speed and memory side by side with other programs.
 bench: all $(BUILD)/bench-push
@@ -96,6 +96,7 @@ help:
 	@echo 'make             build/stillage and build/stillage.cgi'
 	@echo 'make quickstart  from nothing to a first pull, on Debian'
 	@echo 'make check       all tests'
+	@echo 'make unit        the tests of single modules; also as: make asan, make valgrind, make fuzz'
 	@echo 'make bench       speed and memory, compared'
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX)'
 
