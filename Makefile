@@ -116,10 +116,10 @@ VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=al
 $(BUILD)/tests/t-%: $(BUILD)/tests/t-%.o $(BUILD)/tests/unit.o $(BUILD)/libstillage.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
-$(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz-%.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz-%.o $(BUILD)/tests/scratch.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
--include $(UNIT_TESTS:=.d) $(BUILD)/tests/unit.d $(BUILD)/tests/fuzz.d
+-include $(UNIT_TESTS:=.d) $(addprefix $(BUILD)/tests/,unit.d scratch.d fuzz.d)
 
 unit: $(UNIT_TESTS)
 	prove -j$(JOBS) $(UNIT_TESTS)

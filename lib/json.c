@@ -166,6 +166,8 @@ static size_t count_members(struct json_object *value)
 static struct json_object *parse(const char *text, size_t length, size_t most, enum json_type type,
                                  struct stl_error *err)
 {
+    if (length == 0)
+        text = ""; /* an empty buffer has no bytes at all */
     struct scan scan = {.at = text, .end = text + length};
     if (length > INT_MAX) {
         stl_error_set(err, STL_MANIFEST_INVALID, "JSON is larger than 2 GiB");

@@ -70,7 +70,8 @@ static int load(int directory, const struct stl_name *repository, struct listing
         return -1;
     size_t head = strlen(listing->head), length = listing->text.length;
     bool whole = length >= head + strlen(tail) && !memcmp(listing->text.data, listing->head, head) &&
-                 !memcmp(listing->text.data + length - strlen(tail), tail, strlen(tail));
+                 !memcmp(listing->text.data + length - strlen(tail), tail, strlen(tail)) &&
+                 strlen(listing->text.data) == length;
     listing->begin = head;
     listing->end = length - strlen(tail);
     if (whole && is_well_formed(listing))

@@ -14,8 +14,8 @@ static struct json_object *parse(const char *text)
     do {                                                                                                     \
         stl_error_clear(&err);                                                                               \
         if (stl_json_parse(text, length, &err))                                                              \
-            fail_msg("should have been refused: %s", text);                                                  \
-        unit_check_error(STL_MANIFEST_INVALID, text);                                                        \
+            fail_msg("should have been refused: %s", #text);                                                 \
+        unit_check_error(STL_MANIFEST_INVALID, #text);                                                       \
     } while (0)
 
 static void what_is_json(void **state)
@@ -68,6 +68,7 @@ static void only_the_given_length_counts(void **state)
     assert_non_null(object);
     REFUSED("{\"a\":1}", 6);
     REFUSED("{}", 0);
+    REFUSED(NULL, 0);
 }
 
 static void strings_are_utf8(void **state)

@@ -1,0 +1,53 @@
+#include "scratch.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct stl_registry registry;
+static char folder[64];
+static pid_t owner;
+
+_Noreturn void scratch_fail(const char *file, int line, const char *condition)
+{
+    fprintf(stderr, "%s:%d: not so: %s\n", file, line, condition);
+    abort();
+}
+
+static void clean_up(void)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    stl_registry_close(&registry);
+    if (getpid() == owner)
+        stl_tree_remove(AT_FDCWD, folder, &ignored);
+}
+
+const struct stl_registry *scratch_registry(void)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    if (owner)
+        return &registry;
+    snprintf(folder, sizeof folder, "%s/st-fuzz.XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+    EXPECT(mkdtemp(folder));
+    owner = getpid();
+    STL_AUTO_FREE char *path = stl_sprintf("%s/reg", folder);
+    if (stl_registry_make(path, "version: 1\napache: true\n", "", &err) || stl_registry_open(&registry, path, &err)) {
+        fprintf(stderr, "%s\n", err.message);
+        abort();
+    }
+    atexit(clean_up);
+    return &registry;
+}
+
+void scratch_write(const char *path, const void *bytes, size_t length)
+{
+    STL_AUTO_CLOSE int fd = openat(scratch_registry()->root.fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    EXPECT(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
+}
+
+char *scratch_text(const void *data, size_t size)
+{
+    return stl_strndup(data, strnlen(data, size));
+}
