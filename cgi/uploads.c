@@ -146,8 +146,11 @@ static int upload_at_once(struct exchange *exchange, const char *digest_text, st
     struct stl_digest digest;
     STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
     struct stl_error ignored = STL_ERROR_INIT;
+    const struct stl_name *name = &exchange->request.name;
+    char id[STL_UPLOAD_ID_LENGTH + 1];
     if (stl_digest_parse(digest_text, &digest, err) ||
-        stl_upload_begin(&upload, exchange->registry, &exchange->request.name, digest.algorithm, err))
+        stl_upload_begin(exchange->registry, name, digest.algorithm, id, err) ||
+        stl_upload_open(&upload, exchange->registry, name, id, err))
         return -1;
     if (receive(exchange, &upload, NULL, err) || stl_upload_finish(&upload, &digest, err)) {
         stl_upload_cancel(&upload, &ignored);
@@ -163,7 +166,7 @@ int begin_upload(struct exchange *exchange, struct stl_error *err)
     const char *mount = request_query(request, "mount"), *digest = request_query(request, "digest");
     const char *algorithm_name = request_query(request, "digest-algorithm");
     enum stl_algorithm algorithm = STL_SHA256;
-    STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
+    char id[STL_UPLOAD_ID_LENGTH + 1];
     int mounted = mount ? try_mount(exchange, mount, err) : 0;
     if (mounted)
         return mounted < 0 ? -1 : 0;
@@ -171,9 +174,9 @@ int begin_upload(struct exchange *exchange, struct stl_error *err)
         return upload_at_once(exchange, digest, err);
     if (algorithm_name && stl_algorithm_parse(algorithm_name, &algorithm, err))
         return -1;
-    if (stl_upload_begin(&upload, exchange->registry, &request->name, algorithm, err))
+    if (stl_upload_begin(exchange->registry, &request->name, algorithm, id, err))
         return -1;
-    describe_session(exchange, upload.id, 0);
+    describe_session(exchange, id, 0);
     response_send(&exchange->response, 202, NULL, NULL, 0);
     return 0;
 }

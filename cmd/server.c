@@ -77,6 +77,18 @@ static int set_push(const struct cmd_server *server, struct stl_render *values, 
     return 0;
 }
 
+/* The templates use values as single words, in which nginx would take '$' for a variable. */
+static int check_words(const struct stl_render *values, struct stl_error *err)
+{
+    for (size_t i = 0; i < values->count; i++) {
+        const char *value = values->values[i].value;
+        if (strpbrk(value, " \t$#"))
+            return stl_error_set(err, STL_USAGE, "'%.200s' holds a space, a '$' or a '#', which a server configuration "
+                                 "cannot hold: use another path or name", value);
+    }
+    return 0;
+}
+
 int cmd_server_render(const struct cmd_server *server, const struct stl_registry *registry, struct stl_buf *out,
                       struct stl_error *err)
 {
@@ -95,7 +107,8 @@ int cmd_server_render(const struct cmd_server *server, const struct stl_registry
         if (geteuid() == 0)
             stl_render_set(&values, "AS_ROOT", "");
     }
-    if (set_tls(server, &values, &certificate, &key, err) || set_push(server, &values, &cgi, err))
+    if (set_tls(server, &values, &certificate, &key, err) || set_push(server, &values, &cgi, err) ||
+        check_words(&values, err))
         return -1;
     return stl_render(!strcmp(server->kind, "apache") ? "apache.conf" : "nginx.conf", &values, out, err);
 }

@@ -2,11 +2,51 @@
 
 #include <string.h>
 
+#include "digestset.h"
 #include "manifest.h"
 #include "publish.h"
 #include "referrers.h"
 
-enum { CONFIG_MAX = 8 << 20, NESTING_MAX = 8 };
+enum {
+    CONFIG_MAX = 8 << 20,
+    NESTING_MAX = 8,
+    DESCRIBED_MAX = 1000, /* manifests, each time one is listed; those behind it are shown by their descriptors */
+};
+
+struct walk {
+    const struct stl_repo *repo;
+    int nesting, described;
+};
+
+/* Sizes of what has been seen, each digest once. */
+struct tally {
+    struct stl_digestset digests;
+    int64_t *sizes, total;
+};
+
+static void tally_clear(struct tally *tally)
+{
+    stl_digestset_clear(&tally->digests);
+    stl_free_ptr(&tally->sizes);
+}
+#define AUTO_TALLY __attribute__((cleanup(tally_clear)))
+
+static void tally_add(struct tally *tally, const struct stl_digest *digest, int64_t size)
+{
+    size_t number;
+    if (!stl_digestset_add(&tally->digests, digest, &number))
+        return;
+    stl_grow(tally->sizes, number);
+    tally->sizes[number] = size;
+    if (__builtin_add_overflow(tally->total, size, &tally->total))
+        tally->total = INT64_MAX - 1; /* non-distributable layers may claim any size; JSON getters take no more */
+}
+
+static void tally_merge(struct tally *tally, const struct tally *other)
+{
+    for (size_t i = 0; i < other->digests.count; i++)
+        tally_add(tally, &other->digests.items[i], other->sizes[i]);
+}
 
 static void add_string(struct json_object *object, const char *key, const char *value)
 {
@@ -20,10 +60,12 @@ static void add_digest(struct json_object *object, const char *key, const struct
     json_object_object_add(object, key, json_object_new_string(stl_digest_format(digest, text)));
 }
 
-static void add_copy(struct json_object *object, const char *key, struct json_object *from, const char *from_key)
+/* Nothing if it is of another type. */
+static void add_copy(struct json_object *object, const char *key, struct json_object *from, const char *from_key,
+                     enum json_type type)
 {
     struct json_object *value = NULL;
-    if (from && json_object_object_get_ex(from, from_key, &value) && value)
+    if (json_object_object_get_ex(from, from_key, &value) && value && json_object_is_type(value, type))
         json_object_object_add(object, key, json_object_get(value));
 }
 
@@ -42,13 +84,19 @@ static void add_platform(struct json_object *out, struct json_object *from)
     add_string(out, "platform", text);
 }
 
-/* The config of an image; one that is no JSON, as artifacts may have, tells nothing. */
+static bool is_image_config(const char *media_type)
+{
+    return !strcmp(media_type, "application/vnd.oci.image.config.v1+json") ||
+           !strcmp(media_type, "application/vnd.docker.container.image.v1+json");
+}
+
+/* The config of an image. Others, as artifacts have, may not be looked into (image-spec, manifest.md, "config"). */
 static void add_config(struct json_object *out, const struct stl_repo *repo, const struct stl_descriptor *config)
 {
     STL_AUTO_BUF struct stl_buf bytes = {.ceiling = CONFIG_MAX};
     struct stl_error ignored = STL_ERROR_INIT;
     char text[STL_DIGEST_TEXT_MAX];
-    if (!strstr(config->media_type, "+json"))
+    if (!is_image_config(config->media_type))
         return;
     STL_AUTO_FREE char *path = stl_sprintf("blobs/%s", stl_digest_format(&config->digest, text));
     if (stl_file_read(repo->fd, path, false, &bytes, &ignored) || !bytes.data)
@@ -58,9 +106,9 @@ static void add_config(struct json_object *out, const struct stl_repo *repo, con
     if (!document)
         return;
     add_platform(out, document);
-    add_copy(out, "created", document, "created");
+    add_copy(out, "created", document, "created", json_type_string);
     if (json_object_object_get_ex(document, "config", &inner) && json_object_is_type(inner, json_type_object))
-        add_copy(out, "labels", inner, "Labels");
+        add_copy(out, "labels", inner, "Labels", json_type_object);
 }
 
 static struct json_object *descriptor_object(const struct stl_descriptor *descriptor)
@@ -72,61 +120,54 @@ static struct json_object *descriptor_object(const struct stl_descriptor *descri
     return object;
 }
 
-static struct json_object *describe(const struct stl_repo *repo, const struct stl_digest *digest, int nesting,
+static struct json_object *describe(struct walk *walk, const struct stl_digest *digest, struct tally *tally,
                                     struct stl_error *err);
 
-/* A child that was never pushed (a sparse index) is described by its descriptor alone. */
-static struct json_object *describe_child(const struct stl_repo *repo, const struct stl_descriptor *child,
-                                          int nesting, struct stl_error *err)
+/* A child that was never pushed (a sparse index), or is a blob, is described by its descriptor alone. */
+static struct json_object *describe_child(struct walk *walk, const struct stl_descriptor *child, struct tally *tally)
 {
     struct json_object *object = NULL, *platform = NULL;
-    if (nesting < NESTING_MAX)
-        object = describe(repo, &child->digest, nesting + 1, err);
-    if (!object) {
-        stl_error_clear(err);
-        object = descriptor_object(child);
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (walk->nesting < NESTING_MAX && walk->described < DESCRIBED_MAX) {
+        walk->nesting++;
+        object = describe(walk, &child->digest, tally, &ignored);
+        walk->nesting--;
     }
-    if (stl_json_object(child->object, "platform", &platform, err) == 0 && platform)
+    if (!object) {
+        object = descriptor_object(child);
+        tally_add(tally, &child->digest, child->size);
+    }
+    if (stl_json_object(child->object, "platform", &platform, &ignored) == 0 && platform)
         add_platform(object, platform);
-    stl_error_clear(err);
     return object;
 }
 
-static int64_t total_size(struct json_object *object)
+/* The array `key` of `out`, which is made if need be. */
+static struct json_object *array_of(struct json_object *out, const char *key)
 {
-    struct json_object *total = NULL;
-    return json_object_object_get_ex(object, "totalSize", &total) ? json_object_get_int64(total) : 0;
+    struct json_object *array = NULL;
+    if (!json_object_object_get_ex(out, key, &array)) {
+        array = json_object_new_array();
+        json_object_object_add(out, key, array);
+    }
+    return array;
 }
 
-static void add_contents(struct json_object *out, const struct stl_repo *repo, const struct stl_manifest *manifest,
-                         int nesting, struct stl_error *err)
+static void add_contents(struct json_object *out, struct walk *walk, const struct stl_manifest *manifest,
+                         struct tally *tally)
 {
-    struct json_object *layers = NULL, *manifests = NULL;
-    int64_t total = manifest->size;
     for (size_t i = 0; i < manifest->count; i++) {
         const struct stl_descriptor *descriptor = &manifest->descriptors[i];
         if (descriptor->role == STL_ROLE_MANIFEST) {
-            if (!manifests)
-                manifests = json_object_new_array();
-            struct json_object *child = describe_child(repo, descriptor, nesting, err);
-            total += total_size(child);
-            json_object_array_add(manifests, child);
+            json_object_array_add(array_of(out, "manifests"), describe_child(walk, descriptor, tally));
             continue;
         }
-        total += descriptor->size;
-        if (descriptor->role == STL_ROLE_CONFIG) {
-            add_config(out, repo, descriptor);
-            continue;
-        }
-        if (!layers)
-            layers = json_object_new_array();
-        json_object_array_add(layers, descriptor_object(descriptor));
+        tally_add(tally, &descriptor->digest, descriptor->size);
+        if (descriptor->role == STL_ROLE_CONFIG)
+            add_config(out, walk->repo, descriptor);
+        else
+            json_object_array_add(array_of(out, "layers"), descriptor_object(descriptor));
     }
-    json_object_object_add(out, "totalSize", json_object_new_int64(total));
-    if (layers)
-        json_object_object_add(out, "layers", layers);
-    if (manifests)
-        json_object_object_add(out, "manifests", manifests);
 }
 
 static void add_referrers(struct json_object *out, const struct stl_repo *repo, const struct stl_digest *digest)
@@ -141,19 +182,16 @@ static void add_referrers(struct json_object *out, const struct stl_repo *repo, 
         json_object_object_add(out, "referrers", json_object_get(list));
 }
 
-static bool is_image_config(const char *media_type)
-{
-    return !strcmp(media_type, "application/vnd.oci.image.config.v1+json") ||
-           !strcmp(media_type, "application/vnd.docker.container.image.v1+json");
-}
-
-static struct json_object *describe(const struct stl_repo *repo, const struct stl_digest *digest, int nesting,
+/* Adds what it counts to `all`, which may be NULL. */
+static struct json_object *describe(struct walk *walk, const struct stl_digest *digest, struct tally *all,
                                     struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
-    if (stl_manifest_load(repo, digest, &bytes, &manifest, err))
+    AUTO_TALLY struct tally tally = {0};
+    if (stl_manifest_load(walk->repo, digest, &bytes, &manifest, err))
         return NULL;
+    walk->described++;
     struct json_object *out = json_object_new_object();
     add_digest(out, "digest", digest);
     add_string(out, "mediaType", manifest.media_type.text);
@@ -163,16 +201,21 @@ static struct json_object *describe(const struct stl_repo *repo, const struct st
         add_string(out, "artifactType", artifact_type);
     if (manifest.has_subject)
         add_digest(out, "subject", &manifest.subject);
-    add_contents(out, repo, &manifest, nesting, err);
-    add_copy(out, "annotations", manifest.object, "annotations");
-    add_referrers(out, repo, digest);
+    tally_add(&tally, digest, manifest.size);
+    add_contents(out, walk, &manifest, &tally);
+    json_object_object_add(out, "totalSize", json_object_new_int64(tally.total));
+    add_copy(out, "annotations", manifest.object, "annotations", json_type_object);
+    add_referrers(out, walk->repo, digest);
+    if (all)
+        tally_merge(all, &tally);
     return out;
 }
 
 struct json_object *stl_describe(const struct stl_repo *repo, const struct stl_digest *digest,
                                  struct stl_error *err)
 {
-    struct json_object *out = describe(repo, digest, 0, err);
+    struct walk walk = {.repo = repo};
+    struct json_object *out = describe(&walk, digest, NULL, err);
     if (out)
         add_string(out, "name", repo->name.text);
     return out;

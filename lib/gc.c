@@ -69,7 +69,7 @@ static int collect(struct gc *gc, struct stl_error *err)
     STL_AUTO_NAMES struct stl_names names = {0};
     struct stl_gc_result *result = gc->result;
     if (stl_temp_sweep_counted(&gc->registry->root, &result->temporary, err) ||
-        stl_upload_sweep(gc->registry, &result->uploads, err) || list_names(gc, &names, err))
+        stl_upload_sweep_counted(gc->registry, &result->uploads, err) || list_names(gc, &names, err))
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         struct stl_name name;

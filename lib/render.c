@@ -58,9 +58,10 @@ static int add_value(const char *name, const struct stl_render *values, struct s
     const char *value = value_of(values, name);
     if (!value)
         return stl_error_set(err, STL_INVALID, "the template needs a value for %s", name);
-    if (strpbrk(value, "<>&\r\n\"'\\{};"))
-        return stl_error_set(err, STL_INVALID, "'%.200s' holds a quote, a bracket, an ampersand, a semicolon, a backslash or "
-                             "a line break, which a configuration file cannot hold", value);
+    for (const char *p = value; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f || strchr("<>&\"'\\{};", *p))
+            return stl_error_set(err, STL_INVALID, "'%.200s' holds a quote, a bracket, an ampersand, a semicolon, a backslash "
+                                 "or a control character, which a configuration file cannot hold", value);
     return stl_buf_puts(out, value);
 }
 

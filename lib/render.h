@@ -26,8 +26,8 @@ struct stl_render {
 void stl_render_set(struct stl_render *render, const char *name, const char *value);
 void stl_render_clear(struct stl_render *render);
 
-/* Adds the filled-in template to `out`. Fails with STL_INVALID if a placeholder has no value, or a value holds a line
- * break, a quote or a backslash, which could end the word it stands in. */
+/* Adds the filled-in template to `out`. Fails with STL_INVALID if a placeholder has no value, or a value holds a
+ * control character, a quote, a backslash or one of <>&{};, which could end the text it stands in. */
 int stl_render(const char *template_name, const struct stl_render *values, struct stl_buf *out,
                struct stl_error *err);
 

@@ -18,31 +18,22 @@ enum {
     CHECKPOINT = 64 << 20, /* bytes between two saves while a body arrives: what a kill costs to read again */
     LOCK_TRIES = 40,
     LOCK_PAUSE_NS = 50000000,
-    UPLOAD_PATH_MAX = 64,
+    UPLOAD_PATH_MAX = 80,
+    KEY_LENGTH = 32,
+    HOUR = 3600,
+    TIME_AT = STL_UPLOAD_UUID_LENGTH + 1, /* where the parts of an identifier begin */
+    ALGORITHM_AT = TIME_AT + 8,
+    MAC_AT = ALGORITHM_AT + 1,
 };
 
-/* The session file. It is read by the programs of one machine only, so it is a plain structure. */
+/* The .hash file. It is read by the programs of one machine only, so it is a plain structure. */
 struct record {
     char magic[8];
-    char name[STL_NAME_MAX + 1]; /* never changes: readable without the lock */
-    char boot[40];               /* the run of the system during which `hasher` was saved */
-    int64_t covered;             /* bytes that `hasher` has seen */
+    char boot[40];   /* the run of the system during which `hasher` was saved */
+    int64_t covered; /* bytes that `hasher` has seen */
     struct stl_hasher hasher;
 };
-static const char magic[8] = "upload1";
-static const char data_suffix[] = ".data";
-
-static char *session_path(const char *id, char path[UPLOAD_PATH_MAX])
-{
-    snprintf(path, UPLOAD_PATH_MAX, "uploads/%s", id);
-    return path;
-}
-
-static char *data_path(const char *id, char path[UPLOAD_PATH_MAX])
-{
-    snprintf(path, UPLOAD_PATH_MAX, "uploads/%s%s", id, data_suffix);
-    return path;
-}
+static const char magic[8] = "upload2";
 
 static int unknown(const char *id, struct stl_error *err)
 {
@@ -51,8 +42,132 @@ static int unknown(const char *id, struct stl_error *err)
                          id);
 }
 
-/* A machine that lost power may have the session but not the data: whatever was hashed before is not trusted
- * after another start. */
+/* --- identifiers ------------------------------------------------------------------------------------------- */
+
+static void make_random(void *bytes, size_t length)
+{
+    if (getrandom(bytes, length, 0) != (ssize_t)length)
+        abort();
+}
+
+static int read_key(const struct stl_registry *registry, unsigned char key[KEY_LENGTH], struct stl_error *err)
+{
+    STL_AUTO_CLOSE int fd = openat(registry->root.fd, "auth/upload-key", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, key, KEY_LENGTH);
+    if (n == KEY_LENGTH)
+        return 0;
+    return n < 0 ? stl_error_errno(err, "cannot read auth/upload-key")
+                 : stl_error_set(err, STL_INVALID, "auth/upload-key is damaged: remove it, and uploads begin anew");
+}
+
+/* The first upload of a registry makes the key; of several at once, one wins. */
+static int make_key(const struct stl_registry *registry, struct stl_error *err)
+{
+    unsigned char key[KEY_LENGTH];
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    STL_AUTO_CLOSE int directory = stl_dir_open(registry->root.fd, "auth", err);
+    make_random(key, sizeof key);
+    if (directory < 0 || stl_temp_begin(&registry->root, &temp, err))
+        return -1;
+    if (fchmod(temp.fd, 0600))
+        return stl_error_errno(err, "cannot make auth/upload-key");
+    if (stl_write_all(temp.fd, key, sizeof key, err) || stl_temp_sync(&temp, err) ||
+        stl_temp_link(&temp, directory, "upload-key", err) < 0)
+        return -1;
+    return stl_dir_sync(directory, err);
+}
+
+static int get_key(const struct stl_registry *registry, unsigned char key[KEY_LENGTH], struct stl_error *err)
+{
+    if (read_key(registry, key, err) == 0)
+        return 0;
+    if (err->sys_errno != ENOENT)
+        return -1;
+    stl_error_clear(err);
+    return make_key(registry, err) || read_key(registry, key, err) ? -1 : 0;
+}
+
+/* HMAC-SHA-256 (RFC 2104) with stl_hasher, which needs no provider to be loaded; cut to 96 bits, in hexadecimal. */
+static void authenticate(const unsigned char key[KEY_LENGTH], const char *id, const struct stl_name *name,
+                         char mac[STL_UPLOAD_ID_LENGTH - MAC_AT + 1])
+{
+    unsigned char pad[64];
+    struct stl_hasher hasher;
+    struct stl_digest digest;
+    char text[STL_DIGEST_TEXT_MAX];
+    for (size_t i = 0; i < sizeof pad; i++)
+        pad[i] = (i < KEY_LENGTH ? key[i] : 0) ^ 0x36;
+    stl_hasher_init(&hasher, STL_SHA256);
+    stl_hasher_update(&hasher, pad, sizeof pad);
+    stl_hasher_update(&hasher, id, MAC_AT);
+    stl_hasher_update(&hasher, name->text, strlen(name->text));
+    stl_hasher_final(&hasher, &digest);
+    for (size_t i = 0; i < sizeof pad; i++)
+        pad[i] ^= 0x36 ^ 0x5c;
+    stl_hasher_init(&hasher, STL_SHA256);
+    stl_hasher_update(&hasher, pad, sizeof pad);
+    stl_hasher_update(&hasher, digest.bytes, 32);
+    stl_hasher_final(&hasher, &digest);
+    snprintf(mac, STL_UPLOAD_ID_LENGTH - MAC_AT + 1, "%s", strchr(stl_digest_format(&digest, text), ':') + 1);
+}
+
+int stl_upload_begin(const struct stl_registry *registry, const struct stl_name *name, enum stl_algorithm algorithm,
+                     char id[STL_UPLOAD_ID_LENGTH + 1], struct stl_error *err)
+{
+    unsigned char b[16], key[KEY_LENGTH];
+    if (get_key(registry, key, err))
+        return -1;
+    make_random(b, sizeof b);
+    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+    snprintf(id, STL_UPLOAD_ID_LENGTH + 1,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x.%08x%d", b[0], b[1], b[2], b[3], b[4],
+             b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15], (unsigned)time(NULL),
+             (int)algorithm);
+    authenticate(key, id, name, id + MAC_AT);
+    return 0;
+}
+
+/* Whether we made this identifier for this repository. Every byte is compared, whatever the first difference. */
+static int check_id(const struct stl_registry *registry, const struct stl_name *name, const char *id,
+                    struct stl_error *err)
+{
+    unsigned char key[KEY_LENGTH], difference = 0;
+    char mac[STL_UPLOAD_ID_LENGTH - MAC_AT + 1];
+    if (strlen(id) != STL_UPLOAD_ID_LENGTH)
+        return unknown(id, err);
+    if (get_key(registry, key, err))
+        return -1;
+    authenticate(key, id, name, mac);
+    for (size_t i = 0; i < sizeof mac; i++)
+        difference |= (unsigned char)(mac[i] ^ id[MAC_AT + i]);
+    return difference ? unknown(id, err) : 0;
+}
+
+/* The parts of an identifier that check_id() has accepted. */
+static time_t began(const char *id)
+{
+    char digits[9] = "";
+    memcpy(digits, id + TIME_AT, 8);
+    return (time_t)strtoul(digits, NULL, 16);
+}
+
+static enum stl_algorithm algorithm_of(const char *id)
+{
+    return id[ALGORITHM_AT] == '0' + STL_SHA512 ? STL_SHA512 : STL_SHA256;
+}
+
+static char *path_of(const char *id, const char *suffix, char path[UPLOAD_PATH_MAX])
+{
+    snprintf(path, UPLOAD_PATH_MAX, "uploads/%08llx/%.*s%s", (long long)(began(id) / HOUR), STL_UPLOAD_UUID_LENGTH, id,
+             suffix);
+    return path;
+}
+
+/* --- opening ----------------------------------------------------------------------------------------------- */
+
+/* A machine that lost power may have the hash but not the bytes: whatever was hashed before is not trusted after
+ * another start. */
 static void read_boot_id(char boot[40])
 {
     memset(boot, 0, 40);
@@ -62,143 +177,64 @@ static void read_boot_id(char boot[40])
         memset(boot, 0, 40);
 }
 
-static void make_id(char id[STL_UPLOAD_ID_LENGTH + 1])
-{
-    unsigned char b[16];
-    if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
-        abort();
-    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    snprintf(id, STL_UPLOAD_ID_LENGTH + 1, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-}
-
-static bool is_id(const char *text)
-{
-    for (size_t i = 0; i < STL_UPLOAD_ID_LENGTH; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text[i] != '-' : !text[i] || !strchr("0123456789abcdef", text[i]))
-            return false;
-    }
-    return text[STL_UPLOAD_ID_LENGTH] == '\0';
-}
-
 void stl_upload_close(struct stl_upload *upload)
 {
     stl_close_fd(&upload->data);
-    stl_close_fd(&upload->session);
-    upload->data = upload->session = -1;
+    upload->data = -1;
 }
 
-static int open_data(struct stl_upload *upload, struct stl_error *err)
+static bool is_expired(const struct stl_registry *registry, time_t last)
 {
-    char path[UPLOAD_PATH_MAX];
-    if (upload->data >= 0)
-        return 0;
-    upload->data = openat(upload->registry->root.fd, data_path(upload->id, path),
-                          O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return upload->data < 0 ? stl_error_errno(err, "cannot open %s", path) : 0;
-}
-
-int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
-{
-    struct record record = {.covered = upload->size, .hasher = upload->hasher};
-    memcpy(record.magic, magic, sizeof magic);
-    snprintf(record.name, sizeof record.name, "%s", upload->name.text);
-    read_boot_id(record.boot);
-    ssize_t n = pwrite(upload->session, &record, sizeof record, 0);
-    if (n != (ssize_t)sizeof record)
-        return stl_error_errno(err, "cannot save the upload session");
-    upload->saved = upload->size;
-    return 0;
-}
-
-int stl_upload_begin(struct stl_upload *upload, const struct stl_registry *registry, const struct stl_name *name,
-                     enum stl_algorithm algorithm, struct stl_error *err)
-{
-    char path[UPLOAD_PATH_MAX];
-    *upload = (struct stl_upload){.registry = registry, .name = *name, .session = -1, .data = -1};
-    stl_hasher_init(&upload->hasher, algorithm);
-    make_id(upload->id);
-    upload->session = openat(registry->root.fd, session_path(upload->id, path),
-                             O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (upload->session < 0 || flock(upload->session, LOCK_EX | LOCK_NB))
-        stl_error_errno(err, "cannot begin an upload");
-    else if (stl_upload_save(upload, err) == 0)
-        return 0;
-    struct stl_error ignored = STL_ERROR_INIT;
-    stl_upload_cancel(upload, &ignored);
-    return -1;
-}
-
-static int read_record(int session, const struct stl_name *name, const char *id, struct record *record,
-                       struct stl_error *err)
-{
-    ssize_t n = pread(session, record, sizeof *record, 0);
-    if (n < 0)
-        return stl_error_errno(err, "cannot read the upload session");
-    record->name[STL_NAME_MAX] = '\0';
-    if (n != (ssize_t)sizeof *record || memcmp(record->magic, magic, sizeof magic) ||
-        strcmp(record->name, name->text) || (unsigned)record->hasher.algorithm > STL_SHA512)
-        return unknown(id, err);
-    return 0;
-}
-
-static bool is_expired(const struct stl_registry *registry, const struct stat *session, const struct stat *data)
-{
-    time_t last = session->st_mtime > data->st_mtime ? session->st_mtime : data->st_mtime;
     return last < time(NULL) - registry->settings.push.upload_expiry;
 }
 
-/* Opens the session file and finds out about both files. */
-static int look_up(const struct stl_registry *registry, const struct stl_name *name, const char *id, int flags,
-                   struct record *record, int64_t *size, struct stl_error *err)
+/* Checks the identifier, that the session goes on, and how many bytes it has. */
+static int look_up(const struct stl_registry *registry, const struct stl_name *name, const char *id, int64_t *size,
+                   struct stl_error *err)
 {
     char path[UPLOAD_PATH_MAX];
-    struct stat session = {0}, data = {0};
-    if (!is_id(id))
-        return unknown(id, err);
-    STL_AUTO_CLOSE int fd =
-        openat(registry->root.fd, session_path(id, path), flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
-        return unknown(id, err);
-    if (fd < 0 || fstat(fd, &session))
-        return stl_error_errno(err, "cannot open %s", path);
-    if (read_record(fd, name, id, record, err))
+    struct stat st = {0};
+    if (check_id(registry, name, id, err))
         return -1;
-    if (fstatat(registry->root.fd, data_path(id, path), &data, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
-        return stl_error_errno(err, "cannot look at %s", path);
-    if (is_expired(registry, &session, &data))
+    if (faccessat(registry->root.fd, path_of(id, ".ended", path), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return unknown(id, err);
-    *size = data.st_size;
-    int found = fd;
-    fd = -1;
-    return found;
+    if (fstatat(registry->root.fd, path_of(id, "", path), &st, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
+        return stl_error_errno(err, "cannot look at %s", path);
+    if (is_expired(registry, st.st_mtime > began(id) ? st.st_mtime : began(id)))
+        return unknown(id, err);
+    *size = st.st_size;
+    return 0;
 }
 
 int stl_upload_size(const struct stl_registry *registry, const struct stl_name *name, const char *id, int64_t *size,
                     struct stl_error *err)
 {
-    struct record record;
-    STL_AUTO_CLOSE int fd = look_up(registry, name, id, O_RDONLY, &record, size, err);
-    return fd < 0 ? -1 : 0;
+    return look_up(registry, name, id, size, err);
 }
 
-static int lock_session(const struct stl_upload *upload, struct stl_error *err)
+/* The first to write in an hour makes the folder, and clears the old ones away. */
+static int open_data(struct stl_upload *upload, struct stl_error *err)
 {
-    for (int tries = 0; flock(upload->session, LOCK_EX | LOCK_NB); tries++) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return stl_error_errno(err, "cannot lock the upload session");
-        if (tries == LOCK_TRIES)
-            return stl_error_set(err, STL_CONFLICT,
-                                 "another request is writing to upload session '%s': wait for it, then ask how far it came",
-                                 upload->id);
-        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
+    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    char path[UPLOAD_PATH_MAX];
+    int root = upload->registry->root.fd;
+    path_of(upload->id, "", path);
+    upload->data = openat(root, path, flags, 0600);
+    if (upload->data < 0 && errno == ENOENT) {
+        struct stl_error ignored = STL_ERROR_INIT;
+        char *slash = strrchr(path, '/');
+        *slash = '\0';
+        if (mkdirat(root, path, 0700) == 0)
+            stl_upload_sweep(upload->registry, &ignored);
+        else if (errno != EEXIST)
+            return stl_error_errno(err, "cannot make %s", path);
+        *slash = '/';
+        upload->data = openat(root, path, flags, 0600);
     }
     struct stat st;
-    if (fstat(upload->session, &st))
-        return stl_error_errno(err, "cannot look at the upload session");
-    return st.st_nlink ? 0 : unknown(upload->id, err); /* it ended while we waited */
+    if (upload->data >= 0 && fstat(upload->data, &st) == 0 && S_ISREG(st.st_mode))
+        return 0;
+    return upload->data >= 0 || errno == ELOOP ? unknown(upload->id, err) : stl_error_errno(err, "cannot open %s", path);
 }
 
 /* Hashes what is in `data` from `from` to its end. */
@@ -217,22 +253,72 @@ static int hash_data(struct stl_upload *upload, int64_t from, struct stl_error *
     return 0;
 }
 
+static int lock_data(const struct stl_upload *upload, struct stl_error *err)
+{
+    for (int tries = 0; flock(upload->data, LOCK_EX | LOCK_NB); tries++) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return stl_error_errno(err, "cannot lock the upload session");
+        if (tries == LOCK_TRIES)
+            return stl_error_set(err, STL_CONFLICT,
+                                 "another request is writing to upload session '%.36s': wait for it, then ask how far it "
+                                 "came",
+                                 upload->id);
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
+    }
+    char path[UPLOAD_PATH_MAX];
+    struct stat ours, there;
+    if (fstat(upload->data, &ours))
+        return stl_error_errno(err, "cannot look at the upload session");
+    /* It may have ended while we waited. */
+    if (fstatat(upload->registry->root.fd, path_of(upload->id, "", path), &there, AT_SYMLINK_NOFOLLOW) ||
+        ours.st_ino != there.st_ino ||
+        faccessat(upload->registry->root.fd, path_of(upload->id, ".ended", path), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return unknown(upload->id, err);
+    return 0;
+}
+
+int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
+{
+    char path[UPLOAD_PATH_MAX];
+    struct record record = {.covered = upload->size, .hasher = upload->hasher};
+    if (upload->size == 0)
+        return 0;
+    memcpy(record.magic, magic, sizeof magic);
+    read_boot_id(record.boot);
+    STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, path_of(upload->id, ".hash", path),
+                                   O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (fd < 0 || pwrite(fd, &record, sizeof record, 0) != (ssize_t)sizeof record)
+        return stl_error_errno(err, "cannot save the upload session");
+    upload->saved = upload->size;
+    return 0;
+}
+
+/* A record that cannot be used is none: then all bytes are hashed anew. */
+static bool load_record(const struct stl_upload *upload, struct record *record)
+{
+    char path[UPLOAD_PATH_MAX], boot[40];
+    STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, path_of(upload->id, ".hash", path),
+                                   O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || pread(fd, record, sizeof *record, 0) != (ssize_t)sizeof *record)
+        return false;
+    read_boot_id(boot);
+    return !memcmp(record->magic, magic, sizeof magic) && boot[0] && !memcmp(boot, record->boot, sizeof boot) &&
+           (unsigned)record->hasher.algorithm <= STL_SHA512 && record->covered >= 0 && record->covered <= upload->size;
+}
+
 static int take_up(struct stl_upload *upload, struct stl_error *err)
 {
     struct record record;
     struct stat st;
-    char boot[40];
-    if (read_record(upload->session, &upload->name, upload->id, &record, err) || open_data(upload, err))
-        return -1;
     if (fstat(upload->data, &st))
         return stl_error_errno(err, "cannot look at the data of the upload");
     upload->size = st.st_size;
-    upload->hasher = record.hasher;
-    upload->saved = record.covered;
-    read_boot_id(boot);
-    if (!boot[0] || memcmp(boot, record.boot, sizeof boot) || record.covered < 0 || record.covered > upload->size) {
-        stl_hasher_init(&upload->hasher, record.hasher.algorithm);
-        upload->saved = 0;
+    stl_hasher_init(&upload->hasher, algorithm_of(upload->id));
+    if (upload->size == 0)
+        return 0;
+    if (load_record(upload, &record)) {
+        upload->hasher = record.hasher;
+        upload->saved = record.covered;
     }
     if (upload->saved == upload->size)
         return 0;
@@ -242,14 +328,12 @@ static int take_up(struct stl_upload *upload, struct stl_error *err)
 int stl_upload_open(struct stl_upload *upload, const struct stl_registry *registry, const struct stl_name *name,
                     const char *id, struct stl_error *err)
 {
-    struct record record;
     int64_t size;
-    *upload = (struct stl_upload){.registry = registry, .name = *name, .session = -1, .data = -1};
-    upload->session = look_up(registry, name, id, O_RDWR, &record, &size, err);
-    if (upload->session < 0)
+    *upload = (struct stl_upload){.registry = registry, .name = *name, .data = -1};
+    if (look_up(registry, name, id, &size, err))
         return -1;
     snprintf(upload->id, sizeof upload->id, "%s", id);
-    if (lock_session(upload, err) == 0 && take_up(upload, err) == 0)
+    if (open_data(upload, err) == 0 && lock_data(upload, err) == 0 && take_up(upload, err) == 0)
         return 0;
     stl_upload_close(upload);
     return -1;
@@ -265,8 +349,6 @@ int stl_upload_use(struct stl_upload *upload, enum stl_algorithm algorithm, stru
 
 int stl_upload_append(struct stl_upload *upload, const void *bytes, size_t length, struct stl_error *err)
 {
-    if (open_data(upload, err))
-        return -1;
     for (const char *p = bytes; length > 0;) {
         ssize_t n = pwrite(upload->data, p, length, upload->size);
         if (n < 0 && errno == EINTR)
@@ -294,13 +376,39 @@ static int check_digest(const struct stl_upload *upload, const struct stl_digest
                          stl_digest_format(digest, wanted_text));
 }
 
+/* A tombstone costs a name, not a file: all of an hour are links to one, or to several where a file system allows
+ * only so many. */
+static int mark_ended(const struct stl_upload *upload, struct stl_error *err)
+{
+    char path[UPLOAD_PATH_MAX], stone[UPLOAD_PATH_MAX];
+    int root = upload->registry->root.fd;
+    path_of(upload->id, ".ended", path);
+    snprintf(stone, sizeof stone, "uploads/%08llx/ended", (long long)(began(upload->id) / HOUR));
+    for (int tries = 0; linkat(root, stone, root, path, 0) && errno != EEXIST; tries++) {
+        if (tries == 8 || (errno != ENOENT && errno != EMLINK))
+            return stl_error_errno(err, "cannot end the upload session");
+        if (errno == EMLINK)
+            unlinkat(root, stone, 0);
+        STL_AUTO_CLOSE int fd = openat(root, stone, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    }
+    return 0;
+}
+
+static void remove_files(const struct stl_upload *upload)
+{
+    char path[UPLOAD_PATH_MAX];
+    unlinkat(upload->registry->root.fd, path_of(upload->id, "", path), 0);
+    if (upload->saved)
+        unlinkat(upload->registry->root.fd, path_of(upload->id, ".hash", path), 0);
+}
+
 int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest, struct stl_error *err)
 {
     char path[UPLOAD_PATH_MAX];
     struct stl_temp temp;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (check_digest(upload, digest, err) || open_data(upload, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
-        stl_temp_adopt(&upload->registry->root, &temp, upload->data, data_path(upload->id, path), err) ||
+    if (check_digest(upload, digest, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
+        stl_temp_adopt(&upload->registry->root, &temp, upload->data, path_of(upload->id, "", path), err) ||
         stl_repo_put_blob(&repo, &temp, digest, err))
         return -1;
     struct stl_error ignored = STL_ERROR_INIT; /* the blob is there: a leftover session expires */
@@ -308,54 +416,75 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
     return 0;
 }
 
-/* The data first: while there is a session, its files are found. */
-static int remove_files(const struct stl_registry *registry, const char *id, struct stl_error *err)
-{
-    char path[UPLOAD_PATH_MAX];
-    if ((unlinkat(registry->root.fd, data_path(id, path), 0) && errno != ENOENT) ||
-        (unlinkat(registry->root.fd, session_path(id, path), 0) && errno != ENOENT))
-        return stl_error_errno(err, "cannot remove %s", path);
-    return 0;
-}
-
 int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err)
 {
-    int result = remove_files(upload->registry, upload->id, err);
+    int result = mark_ended(upload, err);
+    if (result == 0)
+        remove_files(upload);
     stl_upload_close(upload);
     return result;
 }
+
+/* --- expiry ------------------------------------------------------------------------------------------------ */
 
 struct sweep {
     const struct stl_registry *registry;
     struct stl_swept *swept;
 };
 
-/* Called for both files of a session, and for one that lost the other. */
-static int sweep_one(void *context, const char *name, unsigned char type, struct stl_error *err)
+struct hour {
+    const struct stl_registry *registry;
+    const char *name;
+    struct stl_swept found;
+    bool alive; /* some session in it has not expired */
+};
+
+static int look_at_session(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    const struct sweep *sweep = context;
-    const struct stl_registry *registry = sweep->registry;
-    char id[STL_UPLOAD_ID_LENGTH + 1], path[UPLOAD_PATH_MAX];
-    struct stat session = {0}, data = {0};
+    struct hour *hour = context;
+    char path[UPLOAD_PATH_MAX + 256];
+    struct stat st;
     (void)type;
-    snprintf(id, sizeof id, "%s", name);
-    if (!is_id(id))
+    (void)err;
+    snprintf(path, sizeof path, "uploads/%s/%s", hour->name, name);
+    if (strchr(name, '.') || !strcmp(name, "ended") ||
+        fstatat(hour->registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW))
         return 0;
-    STL_AUTO_CLOSE int fd =
-        openat(registry->root.fd, session_path(id, path), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    bool counted_elsewhere = fd >= 0 && strcmp(name, id);
-    if (counted_elsewhere || (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &session))))
-        return 0;
-    fstatat(registry->root.fd, data_path(id, path), &data, AT_SYMLINK_NOFOLLOW);
-    if (!is_expired(registry, &session, &data))
-        return 0;
-    sweep->swept->count++;
-    sweep->swept->bytes += (uint64_t)(session.st_size + data.st_size);
-    return sweep->swept->dry_run ? 0 : remove_files(registry, id, err);
+    hour->found.count++;
+    hour->found.bytes += (uint64_t)st.st_size;
+    hour->alive = !is_expired(hour->registry, st.st_mtime);
+    return hour->alive;
 }
 
-int stl_upload_sweep(const struct stl_registry *registry, struct stl_swept *swept, struct stl_error *err)
+/* An hour goes as a whole, when nobody has written to any of its sessions for the time that sessions live. */
+static int sweep_hour(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct sweep *sweep = context;
+    char path[UPLOAD_PATH_MAX + 256], *end;
+    struct hour hour = {.registry = sweep->registry, .name = name};
+    (void)type;
+    unsigned long long number = strtoull(name, &end, 16);
+    if (*end == '\0' && !is_expired(sweep->registry, (time_t)((number + 1) * HOUR)))
+        return 0;
+    snprintf(path, sizeof path, "uploads/%s", name);
+    int result = stl_dir_each(sweep->registry->root.fd, path, look_at_session, &hour, err);
+    if (result < 0)
+        return err->sys_errno == ENOENT ? (stl_error_clear(err), 0) : -1;
+    if (hour.alive)
+        return 0;
+    sweep->swept->count += hour.found.count;
+    sweep->swept->bytes += hour.found.bytes;
+    return sweep->swept->dry_run ? 0 : stl_tree_remove(sweep->registry->root.fd, path, err);
+}
+
+int stl_upload_sweep(const struct stl_registry *registry, struct stl_error *err)
+{
+    struct stl_swept uncounted = {0};
+    return stl_upload_sweep_counted(registry, &uncounted, err);
+}
+
+int stl_upload_sweep_counted(const struct stl_registry *registry, struct stl_swept *swept, struct stl_error *err)
 {
     struct sweep sweep = {registry, swept};
-    return stl_dir_each(registry->root.fd, "uploads", sweep_one, &sweep, err);
+    return stl_dir_each(registry->root.fd, "uploads", sweep_hour, &sweep, err);
 }

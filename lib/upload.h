@@ -1,20 +1,29 @@
 /*
  * Upload sessions: blobs on their way in (distribution-spec, "Pushing blobs").
  *
- *     uploads/<id>         whose it is, and the running hash with the number of bytes it covers
- *     uploads/<id>.data    the bytes that have arrived, in order; becomes the blob by rename(2)
+ * A session that has no bytes yet is nothing but its identifier: a random UUID, the time, the algorithm, and a keyed hash
+ * of these and the repository's name. So beginning one writes nothing, and an identifier cannot be guessed or taken
+ * to another repository. What a session has on disk lies in the folder of the hour in which it began:
  *
- * One writer at a time: stl_upload_begin() and stl_upload_open() hold a lock on the session until stl_upload_close(). What
- * a killed writer leaves behind is taken up where it stopped: the length of the data says how far it came, and bytes
- * that the saved hash does not cover are read again. Nothing is durable before stl_upload_finish() returns 0; after a
- * restart of the machine a session may be gone or shorter, and its bytes are hashed anew.
+ *     uploads/<hour>/<uuid>          the bytes that have arrived, in order; becomes the blob by rename(2)
+ *     uploads/<hour>/<uuid>.hash     the running hash and the number of bytes it covers, once a PATCH has ended
+ *     uploads/<hour>/<uuid>.ended    the session is over: a hard link to uploads/<hour>/ended
+ *     auth/upload-key                the key
+ *
+ * One writer at a time: stl_upload_open() holds a lock on the bytes until stl_upload_close(). What a killed writer leaves
+ * behind is taken up where it stopped: the length of the file says how far it came, and bytes that the saved hash
+ * does not cover are read again. Nothing is durable before stl_upload_finish() returns 0; after a restart of the
+ * machine a session may be shorter, and its bytes are hashed anew.
  */
 #ifndef STL_UPLOAD_H
 #define STL_UPLOAD_H
 
 #include "registry.h"
 
-enum { STL_UPLOAD_ID_LENGTH = 36 }; /* a random UUID (RFC 9562, version 4) */
+enum {
+    STL_UPLOAD_UUID_LENGTH = 36,                                /* RFC 9562, version 4 */
+    STL_UPLOAD_ID_LENGTH = STL_UPLOAD_UUID_LENGTH + 1 + 8 + 1 + 24, /* "uuid.", time, algorithm, keyed hash */
+};
 
 struct stl_upload {
     const struct stl_registry *registry; /* outlives the upload */
@@ -22,16 +31,16 @@ struct stl_upload {
     struct stl_name name;     /* of the repository it belongs to */
     int64_t size;             /* bytes that have arrived */
     struct stl_hasher hasher; /* of all of them */
-    int64_t saved;            /* how many of them the session file covers */
-    int session, data;
+    int64_t saved;            /* how many of them the .hash file covers */
+    int data;
 };
 
-#define STL_UPLOAD_INIT {.session = -1, .data = -1}
+#define STL_UPLOAD_INIT {.data = -1}
 #define STL_AUTO_UPLOAD __attribute__((cleanup(stl_upload_close)))
 
-/* Makes a session and opens it. The repository need not exist. */
-int stl_upload_begin(struct stl_upload *upload, const struct stl_registry *registry, const struct stl_name *name,
-                     enum stl_algorithm algorithm, struct stl_error *err);
+/* Makes up the identifier of a new session. The repository need not exist. */
+int stl_upload_begin(const struct stl_registry *registry, const struct stl_name *name, enum stl_algorithm algorithm,
+                     char id[STL_UPLOAD_ID_LENGTH + 1], struct stl_error *err);
 /* Opens the session `id` of the repository `name` for writing. Fails with STL_BLOB_UPLOAD_UNKNOWN if there is none, it is
  * another repository's, or it has expired; with STL_CONFLICT if another writer keeps it for two seconds more. */
 int stl_upload_open(struct stl_upload *upload, const struct stl_registry *registry, const struct stl_name *name,
@@ -57,7 +66,9 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
 /* Ends the session and drops its bytes. */
 int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err);
 
-/* Removes the sessions that have expired, and counts them. */
-int stl_upload_sweep(const struct stl_registry *registry, struct stl_swept *swept, struct stl_error *err);
+/* Removes the sessions that have expired. Called whenever the first upload of an hour begins to write, too. The second
+ * one counts them. */
+int stl_upload_sweep(const struct stl_registry *registry, struct stl_error *err);
+int stl_upload_sweep_counted(const struct stl_registry *registry, struct stl_swept *swept, struct stl_error *err);
 
 #endif

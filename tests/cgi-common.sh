@@ -106,6 +106,21 @@ put_manifest() {
 
 store_file() { printf '%s/store/%s/%s/%s' "$REG" "${1%%:*}" "$(printf %.2s "${1#*:}")" "${1#*:}"; }
 
-session_file() { printf '%s/uploads/%s' "$REG" "${1##*/}"; }
+# session_file PATH: where the bytes of a session lie; its hash is in a file of that name with .hash
+session_file() {
+    local id=${1##*/}
+    printf '%s/uploads/%08x/%s' "$REG" $((16#${id:37:8} / 3600)) "${id:0:36}"
+}
+
+# old_session NAME SECONDS: sets SESSION to the path of one that began so long ago. Its keyed hash is openssl's.
+old_session() {
+    local id mac
+    new_session "$1"
+    id=${SESSION##*/}
+    id=${id:0:37}$(printf %08x $(($(date +%s) - $2)))${id:45:1}
+    mac=$(printf %s "$id$1" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$(od -An -v -tx1 "$REG/auth/upload-key" | tr -d ' \n')")
+    mac=${mac##* }
+    SESSION=${SESSION%/*}/$id${mac:0:24}
+}
 
 tags() { cgi GET "/v2/$1/tags/list"; jq -r '.tags | join(" ")' <"$T/b"; }

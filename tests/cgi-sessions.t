@@ -26,7 +26,7 @@ end_writer() {
     is "$(sed -n '1s/^Status: \([0-9]*\) .*/\1/p' "$T/writer/h")" "$1" "$2"
 }
 
-size_of() { stat -c %s "$(session_file "$1").data" 2>/dev/null || echo 0; }
+size_of() { stat -c %s "$(session_file "$1")" 2>/dev/null || echo 0; }
 has_size() { [ "$(size_of "$1")" -ge "$2" ]; }
 
 # The program itself, behind the shell that runs it
@@ -73,21 +73,21 @@ done
 
 new_session app
 send "$T/half" PATCH "$SESSION"
-head -c 999 "$T/big" >>"$(session_file "$SESSION").data"
+head -c 999 "$T/big" >>"$(session_file "$SESSION")"
 cgi PUT "$SESSION?digest=$BIG" CONTENT_LENGTH=0
 want_error 400 DIGEST_INVALID
 verdict 'bytes behind the saved hash are not overlooked'
 
 new_session app
 send "$T/half" PATCH "$SESSION"
-truncate -s 500000 "$(session_file "$SESSION").data"
+truncate -s 500000 "$(session_file "$SESSION")"
 go_on "$SESSION" "$T/big"
 want_status 201
 verdict 'a file shorter than the saved hash is hashed anew'
 
 new_session app
 send "$T/half" PATCH "$SESSION"
-rm "$(session_file "$SESSION").data"
+rm "$(session_file "$SESSION")"
 cgi GET "$SESSION"
 want_header range 0-0
 verdict 'a session whose data is gone begins at 0'
@@ -98,15 +98,15 @@ verdict 'and can be used'
 # Another start of the system: what was in memory may not have reached the disk as it was hashed.
 new_session app
 send "$T/half" PATCH "$SESSION"
-perl -0777 -pi -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/00000000-0000-0000-0000-000000000000/' "$(session_file "$SESSION")"
-printf x | dd of="$(session_file "$SESSION").data" conv=notrunc status=none
+perl -0777 -pi -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/00000000-0000-0000-0000-000000000000/' "$(session_file "$SESSION").hash"
+printf x | dd of="$(session_file "$SESSION")" conv=notrunc status=none
 tail -c +1000001 "$T/big" >"$T/rest"
 send "$T/rest" PUT "$SESSION?digest=$BIG"
 want_error 400 DIGEST_INVALID
 verdict 'after a restart of the machine the hash is taken from the file'
 new_session app
 send "$T/half" PATCH "$SESSION"
-perl -0777 -pi -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/00000000-0000-0000-0000-000000000000/' "$(session_file "$SESSION")"
+perl -0777 -pi -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/00000000-0000-0000-0000-000000000000/' "$(session_file "$SESSION").hash"
 send "$T/rest" PUT "$SESSION?digest=$BIG"
 want_status 201
 verdict 'and the session goes on'
@@ -176,49 +176,88 @@ cgi GET "$SESSION"
 want_status 204
 verdict 'the session is still there'
 
+# Forged: each character of an identifier counts.
+id=${SESSION##*/}
+for at in 0 20 37 44 45 46 69; do
+    c=${id:at:1}
+    case $c in 0) c=1 ;; *) c=0 ;; esac
+    cgi GET "/v2/app/blobs/uploads/${id:0:at}$c${id:at+1}"
+    want_error 404 BLOB_UPLOAD_UNKNOWN
+    verdict "an identifier that differs at $at is not ours"
+done
+
 # ---- damaged ---------------------------------------------------------------------------------------------------------
 
-file=$(session_file "$SESSION")
-cp "$file" "$T/session"
-for damage in '' garbage; do
-    printf %s "$damage" >"$file"
-    cgi PATCH "$SESSION" CONTENT_LENGTH=0
-    want_error 404 BLOB_UPLOAD_UNKNOWN
-    verdict "a session file that holds '$damage' is no session"
-done
-rm "$file"
-ln -s "$T/session" "$file"
-cgi PATCH "$SESSION" CONTENT_LENGTH=0
-want_error 404 BLOB_UPLOAD_UNKNOWN
-verdict 'a link is no session'
-rm "$file"
-mkfifo "$file"
-cgi PATCH "$SESSION" CONTENT_LENGTH=0
-want_error '404|500'
-verdict 'a pipe is no session, and nobody waits for it'
-rm "$file"
-cp "$T/session" "$file"
+# A hash that cannot be used is none: the bytes are read again.
+damage() {
+    new_session app
+    send "$T/half" PATCH "$SESSION"
+    file=$(session_file "$SESSION")
+    rm -f "$file.hash"
+    eval "$2"
+    send "$T/rest" PUT "$SESSION?digest=$BIG"
+    want_status "$3"
+    verdict "$1"
+    rm -rf "$REG/store/sha256"/?? "$REG/www/v2/app"
+}
+tail -c +1000001 "$T/big" >"$T/rest"
+damage 'no saved hash' : 201
+damage 'an empty one' ': >"$file.hash"' 201
+damage 'garbage' 'head -c 400 /dev/zero >"$file.hash"' 201
+damage 'a folder in its place' 'mkdir "$file.hash"' '201|5..'
 echo keep >"$T/victim"
-rm -f "$file.data"
-ln -s "$T/victim" "$file.data"
-send "$T/half" PATCH "$SESSION"
-want_status '4..|5..'
-is "$(<"$T/victim")" keep 'data is not written through a link'
-
-# ---- expiry ----------------------------------------------------------------------------------------------------------
+damage 'a link in its place' 'ln -s "$T/victim" "$file.hash"' '201|5..'
+is "$(<"$T/victim")" keep 'the hash is not written through a link'
 
 new_session app
 send "$T/half" PATCH "$SESSION"
 file=$(session_file "$SESSION")
-touch -d '-2 hours' "$file"
-cgi GET "$SESSION"
-want_status 204
-verdict 'a session lives as long as data arrives'
-touch -d '-2 hours' "$file.data"
+rm "$file"
+ln -s "$T/victim" "$file"
+send "$T/half" PATCH "$SESSION"
+want_status '4..|5..'
+verdict 'a link is no session'
+is "$(<"$T/victim")" keep 'data is not written through a link'
+rm "$file"
+mkfifo "$file"
+cgi PATCH "$SESSION" CONTENT_LENGTH=0
+want_status '4..|5..'
+verdict 'a pipe is no session, and nobody waits for it'
+rm "$file"
+
+# ---- expiry ----------------------------------------------------------------------------------------------------------
+
+old_session app 1800
+send "$T/half" PATCH "$SESSION"
+want_status 202
+verdict 'a session that began half an hour ago'
+old_session app 7200
 for method in GET PATCH PUT DELETE; do
     cgi "$method" "$SESSION?digest=$BIG" CONTENT_LENGTH=0
     want_error 404 BLOB_UPLOAD_UNKNOWN
     verdict "$method: the session has expired"
 done
+file=$(session_file "$SESSION")
+mkdir -p "${file%/*}"
+cp "$T/half" "$file"
+cgi GET "$SESSION"
+want_status 204
+verdict 'a session lives as long as data arrives'
+touch -d '-2 hours' "$file"
+cgi GET "$SESSION"
+want_error 404 BLOB_UPLOAD_UNKNOWN
+verdict 'and expires after the last of it'
+
+# The first upload of an hour clears the expired hours away, and only those.
+old=$REG/uploads/00000001
+mkdir "$old"
+touch -d '-3 days' "$old/x"
+living=$(session_file "$SESSION")
+touch "$living"
+for folder in "$REG"/uploads/*; do [ "$folder" = "${living%/*}" ] || [ "$folder" = "$old" ] || rm -rf "$folder"; done
+new_session app
+send "$T/half" PATCH "$SESSION"
+[ ! -e "$old" ] && [ -e "$living" ]
+ok $? 'hours in which nothing lives any more are cleared away'
 
 done_testing

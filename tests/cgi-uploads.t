@@ -20,14 +20,18 @@ blob_is() {
     [ "$REG/www/v2/$1/blobs/$2" -ef "$(store_file "$2")" ] || PROBLEMS+=('not a link to the store')
 }
 
-no_sessions() { [ -z "$(ls -A "$REG/uploads")" ] || PROBLEMS+=("sessions are left: $(ls "$REG/uploads")"); }
+no_sessions() {
+    local left
+    left=$(find "$REG/uploads" -type f ! -name '*ended')
+    [ -z "$left" ] || PROBLEMS+=("sessions are left: $left")
+}
 
 # ---- POST, then PUT ------------------------------------------------------------------------------------------------
 
 cgi POST /v2/app/blobs/uploads/ CONTENT_LENGTH=0 </dev/null
 SESSION=$(location)
 want_status 202
-want_header_like location '^/v2/app/blobs/uploads/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'
+want_header_like location '^/v2/app/blobs/uploads/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}[.][0-9a-f]{33}$'
 want_header docker-upload-uuid "${SESSION##*/}"
 want_header range 0-0
 want_header content-length 0
@@ -178,7 +182,7 @@ verdict 'and the session goes on'
 new_session chunks
 head -c 100000 "$T/big" >"$T/half"
 send "$T/half" PATCH "$SESSION"
-printf x | dd of="$(session_file "$SESSION").data" conv=notrunc status=none
+printf x | dd of="$(session_file "$SESSION")" conv=notrunc status=none
 tail -c +100001 "$T/big" >"$T/rest"
 send "$T/rest" PUT "$SESSION?digest=$(digest "$T/big")"
 want_status 201
@@ -295,6 +299,6 @@ for method in GET PATCH PUT DELETE; do
     want_error 404 BLOB_UPLOAD_UNKNOWN
     verdict "$method on a cancelled session"
 done
-is "$(find "$REG/tmp" "$REG/uploads" -mindepth 1; [ ! -e "$REG/www/v2/gone" ] || echo a repository)" '' 'nothing is left of it'
+is "$(find "$REG/tmp" "$REG/uploads" -mindepth 1 -type f ! -name '*ended'; [ ! -e "$REG/www/v2/gone" ] || echo a repository)" '' 'nothing is left of it'
 
 done_testing

@@ -119,26 +119,27 @@ all_well 'and all is well'
 
 # ---- leftovers ---------------------------------------------------------------------------------------------------
 
-make_registry 'push: {upload-expiry: 1s}'
-is "$(request POST /v2/app/blobs/uploads/)" 202 'an upload begins'
-is "$(request POST /v2/app/blobs/uploads/)" 202 'and another'
-held=$(find "$REG/uploads" -mindepth 1 ! -name '*.data' | head -n 1)
-exec {lock}<"$held"
-flock "$lock"
+make_registry 'push: {upload-expiry: 1h}'
+mkdir "$REG"/uploads/0000000{1,2}   # by the hour in which they began
+echo dead >"$REG/uploads/00000001/a"
+echo dead >"$REG/uploads/00000002/b"
+touch -d '2 hours ago' "$REG"/uploads/0000000[12]/*
+echo alive >"$REG/uploads/00000002/c"
 echo x >"$REG/tmp/dead"
 mkdir "$REG/tmp/deadstage"
 echo y >"$REG/tmp/deadstage/1"
 echo z >"$REG/tmp/live"
 exec {live}<"$REG/tmp/live"
 flock "$live"
-ok_run 'gc before they expire' stillage gc --json
-is "$(json '.uploads.count, .temporary.count, .temporary.bytes' | xargs)" '0 2 4' 'removes what is dead in tmp/'
-is "$(ls "$REG/tmp")" live 'and leaves what is locked'
-age
-ok_run 'gc after it' stillage gc --json
-is "$(json .uploads.count)" 1 'removes the expired upload'
-is "$(find "$REG/uploads" -mindepth 1 ! -name '*.data')" "$held" 'but not the one that is being written to'
-exec {lock}<&- {live}<&-
+before=$(fingerprint "$REG")$(ls "$REG/tmp")
+ok_run 'a dry run' stillage gc --json --dry-run
+is "$(fingerprint "$REG")$(ls "$REG/tmp")" "$before" 'leaves everything'
+dry=$(json '.uploads, .temporary' | tr -d '\n ')
+ok_run 'gc' stillage gc --json
+is "$(json '.uploads, .temporary' | tr -d '\n ')" "$dry" 'says the same'
+is "$(json '.temporary.count, .temporary.bytes, .uploads.count, .uploads.bytes' | xargs)" '2 4 1 5' 'removes what is dead in tmp/ and uploads/'
+is "$(ls "$REG/tmp" "$REG/uploads/" | xargs)" "$REG/tmp: live $REG/uploads/: 00000002" 'and leaves what is locked, or was written to of late'
+exec {live}<&-
 
 # ---- empty repositories ------------------------------------------------------------------------------------------
 
