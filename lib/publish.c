@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "event.h"
+#include "hook.h"
+#include "limits.h"
 #include "listing.h"
 #include "referrers.h"
 #include "trash.h"
@@ -219,16 +222,28 @@ static int put_manifest(const struct stl_repo *repo, const struct stl_manifest *
     return stl_dir_sync(directory, err) || sync_folder(repo, "manifests", err) || sync_refs(repo, err) ? -1 : 0;
 }
 
-static int check_guard(const struct stl_repo *repo, const struct stl_digest *digest, const struct stl_publish *how,
-                       struct stl_error *err)
+/* The registry's limits, then what the caller wants: `added` counts the new tags of one change. */
+static int check_tag(const struct stl_repo *repo, const struct stl_tag *tag, const struct stl_digest *current,
+                     const struct stl_digest *wanted, stl_tag_guard *guard, void *guard_context, size_t *added,
+                     struct stl_error *err)
 {
-    for (size_t i = 0; how->guard && i < how->tag_count; i++) {
+    if (stl_limits_check_tag(repo, tag, current, wanted, added, err))
+        return -1;
+    return guard ? guard(guard_context, repo, tag, current, wanted, err) : 0;
+}
+
+static int check_tags(const struct stl_repo *repo, const struct stl_digest *digest, const struct stl_publish *how,
+                      struct stl_error *err)
+{
+    size_t added = 0;
+    for (size_t i = 0; i < how->tag_count; i++) {
         struct stl_digest current;
         bool exists = stl_tag_resolve(repo, &how->tags[i], &current, err) == 0;
         if (!exists && err->code != STL_MANIFEST_UNKNOWN)
             return -1;
         stl_error_clear(err);
-        if (how->guard(how->guard_context, repo, &how->tags[i], exists ? &current : NULL, digest, err))
+        if (check_tag(repo, &how->tags[i], exists ? &current : NULL, digest, how->guard, how->guard_context, &added,
+                      err))
             return -1;
     }
     return 0;
@@ -280,25 +295,35 @@ int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest 
     for (size_t i = 0; i < manifest->count; i++)
         if (check_descriptor(repo, &manifest->descriptors[i], how, err))
             return -1;
-    if (put_manifest(repo, manifest, bytes, err))
+    /* Asked here, a refusal leaves nothing behind; asked below, it counts. */
+    if (check_tags(repo, &manifest->digest, how, err) ||
+        stl_hook_before(repo, manifest, how->tags, how->tag_count, err) || put_manifest(repo, manifest, bytes, err))
         return -1;
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    if (lists < 0 || check_guard(repo, &manifest->digest, how, err))
+    if (lists < 0 || check_tags(repo, &manifest->digest, how, err))
         return -1;
     /* Somebody may have deleted the manifest before we had the lock. */
     stl_digest_format(&manifest->digest, text);
     if (faccessat(repo->fd, manifest_path(text, path), F_OK, 0) && put_manifest(repo, manifest, bytes, err))
         return -1;
-    if (stl_referrers_add(&repo->registry->root, repo->fd, manifest, err))
+    if (stl_referrers_add(&repo->registry->root, repo->fd, manifest, err) ||
+        put_tags(repo, &manifest->digest, how, err))
         return -1;
-    return put_tags(repo, &manifest->digest, how, err);
+    stl_event_push(repo, &manifest->digest, manifest->media_type.text, manifest->size, how->tags, how->tag_count);
+    stl_hook_after(repo, manifest, how->tags, how->tag_count);
+    return 0;
 }
 
 int stl_publish_tags(const struct stl_repo *repo, const struct stl_digest *digest, const struct stl_publish *how,
                      struct stl_error *err)
 {
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    return lists < 0 || check_guard(repo, digest, how, err) || put_tags(repo, digest, how, err) ? -1 : 0;
+    struct stl_media_type type;
+    if (lists < 0 || stl_manifest_type(repo, digest, &type, err) || check_tags(repo, digest, how, err) ||
+        put_tags(repo, digest, how, err))
+        return -1;
+    stl_event_push(repo, digest, type.text, -1, how->tags, how->tag_count);
+    return 0;
 }
 
 /* --- deleting --------------------------------------------------------------------------------------------- */
@@ -335,10 +360,12 @@ int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, stl_t
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
     if (lists < 0 || stl_tag_resolve(repo, tag, &digest, err))
         return -1;
-    if (guard && guard(guard_context, repo, tag, &digest, NULL, err))
-        return -1;
+    size_t added = 0;
     const char *name = tag->text;
-    return remove_links(repo, &name, 1, err);
+    if (check_tag(repo, tag, &digest, NULL, guard, guard_context, &added, err) || remove_links(repo, &name, 1, err))
+        return -1;
+    stl_event_delete(repo, tag, NULL);
+    return 0;
 }
 
 /* The tags that point to a manifest, and how many manifests the repository has. */
@@ -396,9 +423,11 @@ static int remove_manifest(const struct stl_repo *repo, const struct stl_manifes
 static int check_deletion(const struct tag_search *search, const struct stl_digest *digest, stl_tag_guard *guard,
                           void *guard_context, struct stl_error *err)
 {
-    for (size_t i = 0; guard && i < search->count; i++) {
+    size_t added = 0;
+    for (size_t i = 0; i < search->count; i++) {
         struct stl_tag tag;
-        if (stl_tag_parse(search->tags[i], &tag, err) || guard(guard_context, search->repo, &tag, digest, NULL, err))
+        if (stl_tag_parse(search->tags[i], &tag, err) ||
+            check_tag(search->repo, &tag, digest, NULL, guard, guard_context, &added, err))
             return -1;
     }
     return 0;
@@ -420,7 +449,35 @@ int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *di
     if ((search.manifests == 1 && stl_catalog_remove(repo->registry, &repo->name, err)) ||
         (search.count && remove_links(repo, (const char *const *)search.tags, search.count, err)))
         return -1;
-    return remove_manifest(repo, &manifest, text, err);
+    if (remove_manifest(repo, &manifest, text, err))
+        return -1;
+    stl_event_delete(repo, NULL, digest);
+    return 0;
+}
+
+/* For stl_dir_each() over manifests/: whether each tag may go with its repository. */
+static int check_tag_may_go(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct stl_repo *repo = context;
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_digest digest;
+    struct stl_tag tag;
+    size_t added = 0;
+    (void)type;
+    if (stl_tag_parse(name, &tag, &ignored) || stl_tag_resolve(repo, &tag, &digest, &ignored))
+        return 0;
+    return stl_limits_check_tag(repo, &tag, &digest, NULL, &added, err);
+}
+
+/* A deletion that was killed may have removed manifests/ already. */
+static int check_tags_may_go(const struct stl_repo *repo, struct stl_error *err)
+{
+    if (stl_dir_each(repo->fd, "manifests", check_tag_may_go, (void *)repo, err) == 0)
+        return 0;
+    if (err->sys_errno != ENOENT)
+        return -1;
+    stl_error_clear(err);
+    return 0;
 }
 
 static const char *const repository_folders[] = {"tags", "_refs", "referrers", "manifests", "_manifests", "blobs"};
@@ -455,7 +512,7 @@ int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *
     STL_AUTO_CLOSE int content = stl_registry_lock(registry, STL_LOCK_CONTENT, name, true, err);
     STL_AUTO_CLOSE int lists =
         content < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_LISTS, name, true, err);
-    if (lists < 0 || stl_catalog_remove(registry, name, err))
+    if (lists < 0 || check_tags_may_go(&repo, err) || stl_catalog_remove(registry, name, err))
         return -1;
     for (size_t i = 0; i < REPOSITORY_FOLDERS; i++)
         if (stl_tree_remove(repo.fd, repository_folders[i], err) || stl_dir_sync(repo.fd, err))
@@ -464,5 +521,6 @@ int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *
     if (unlinkat(registry->root.fd, stl_path_repository(name, path), AT_REMOVEDIR) && errno != ENOTEMPTY &&
         errno != EEXIST)
         return stl_error_errno(err, "cannot remove %s", path);
+    stl_event_delete(&repo, NULL, NULL);
     return 0;
 }

@@ -12,8 +12,9 @@
 #include "manifest.h"
 #include "repo.h"
 
-/* Decides, while the tags are locked, whether a tag may be set or deleted. `current` is NULL when the tag does not exist,
- * `wanted` is NULL when it is to be deleted. Returns 0, or -1 with err set. */
+/* Decides whether a tag may be set or deleted. `current` is NULL when the tag does not exist,
+ * `wanted` is NULL when it is to be deleted. Returns 0, or -1 with err set. It is asked before anything is written, and
+ * once more while the tags are locked, which counts. The registry's limits (limits.h) are checked besides. */
 typedef int stl_tag_guard(void *context, const struct stl_repo *repo, const struct stl_tag *tag,
                           const struct stl_digest *current, const struct stl_digest *wanted,
                           struct stl_error *err);

@@ -11,6 +11,7 @@
 
 #include "listing.h"
 #include "referrers.h"
+#include "secret.h"
 
 int stl_registry_wanted_modes(const struct stl_registry *registry, struct stl_root *wanted, struct stl_error *err)
 {
@@ -41,8 +42,12 @@ static int check_empty(void *context, const char *name, unsigned char type, stru
 static int make_skeleton(struct stl_registry *registry, struct stl_error *err)
 {
     static const char *const open_to_server[] = {"www/v2", "store/sha256", "store/sha512"};
-    static const char *const private[] = {"uploads", "tmp", "locks/content", "locks/lists", "auth", "log", "trash"};
+    static const char *const private[] = {"uploads", "tmp", "locks/content", "locks/lists", "log", "trash"};
     int fd = registry->root.fd;
+    struct stl_root door = stl_secret_door(registry);
+    STL_AUTO_CLOSE int auth = stl_dir_make(&door, fd, "auth", err);
+    if (auth < 0)
+        return -1;
     for (size_t i = 0; i < sizeof open_to_server / sizeof *open_to_server; i++) {
         STL_AUTO_CLOSE int made = stl_dir_make(&registry->root, fd, open_to_server[i], err);
         if (made < 0)

@@ -36,9 +36,18 @@ static int read_modes(struct stl_registry *registry, struct stl_error *err)
     return 0;
 }
 
+void stl_registry_stamp(const struct stl_registry *registry, char stamp[STL_STAMP_MAX])
+{
+    struct stat st = {0};
+    fstatat(registry->root.fd, "registry.yaml", &st, 0);
+    snprintf(stamp, STL_STAMP_MAX, "%llx-%llx-%llx-%lx", (unsigned long long)st.st_ino, (unsigned long long)st.st_size,
+             (unsigned long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+}
+
 static int read_settings(struct stl_registry *registry, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = {.ceiling = SETTINGS_MAX};
+    stl_registry_stamp(registry, registry->stamp);
     if (stl_file_read(registry->root.fd, "registry.yaml", true, &text, err)) {
         if (err->sys_errno == ENOENT)
             stl_error_set(err, STL_NOT_REGISTRY,
@@ -72,7 +81,9 @@ void stl_registry_close(struct stl_registry *registry)
 static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kind, const struct stl_name *name,
                      struct stl_error *err)
 {
-    static const char *const prefixes[] = {"locks/content/", "locks/lists/", "locks/catalog"};
+    static const char *const prefixes[] = {"locks/content/", "locks/lists/", "locks/catalog",
+                                           "locks/quota~",   "locks/users",  "locks/access",
+                                           "locks/writes"};
     char path[STL_NAME_MAX + 32];
     snprintf(path, sizeof path, "%s%s", prefixes[kind], name ? name->text : "");
     if (name)

@@ -14,10 +14,13 @@
 #include "name.h"
 #include "settings.h"
 
+enum { STL_STAMP_MAX = 80 };
+
 struct stl_registry {
     char *path; /* absolute */
     struct stl_root root;
     struct stl_settings settings;
+    char stamp[STL_STAMP_MAX]; /* of registry.yaml, taken before `settings` were read */
 };
 
 /* Opens an existing registry. Fails with STL_NOT_REGISTRY if `path` holds no registry.yaml or one of a newer
@@ -26,6 +29,10 @@ int stl_registry_open(struct stl_registry *registry, const char *path, struct st
 void stl_registry_close(struct stl_registry *registry);
 #define STL_AUTO_REGISTRY __attribute__((cleanup(stl_registry_close)))
 #define STL_REGISTRY_INIT {.root = {.fd = -1}}
+
+/* A word that changes whenever registry.yaml does: the settings of an open registry are out of date when this is not
+ * registry->stamp any more. */
+void stl_registry_stamp(const struct stl_registry *registry, char stamp[STL_STAMP_MAX]);
 
 /* Makes an empty registry at `path`, which must not exist or be empty. `settings_text` becomes registry.yaml,
  * `page` becomes www/index.html. Complete and durable on return; killed in between, it is no registry yet and a
@@ -45,6 +52,10 @@ enum stl_lock_kind {
     STL_LOCK_CONTENT, /* shared: a push is between checking blobs and publishing; exclusive: garbage collection */
     STL_LOCK_LISTS,   /* exclusive: tags, tags/list, referrers of one repository change */
     STL_LOCK_CATALOG, /* exclusive: _catalog changes; `name` is NULL */
+    STL_LOCK_QUOTA,   /* exclusive: blobs are counted and one is added; taken for a moment, inside any other */
+    STL_LOCK_USERS,   /* exclusive: auth/htpasswd changes; `name` is NULL */
+    STL_LOCK_ACCESS,  /* exclusive: auth/public changes; `name` is NULL */
+    STL_LOCK_WRITES,  /* shared: something is being written; exclusive: to wait until nothing is; `name` is NULL */
 };
 /* Returns a descriptor whose closing releases the lock, or -1. */
 int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind kind, const struct stl_name *name,

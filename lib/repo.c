@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access.h"
+#include "limits.h"
+
 /* tags/ is made last, when all before it is durable: a repository that has it is whole. */
 static const char *const folders[] = {"_manifests", "manifests", "blobs", "referrers", "tags"};
 enum { FOLDERS = sizeof folders / sizeof *folders, MAKE_TRIES = 100 };
@@ -32,7 +35,7 @@ int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, co
                   struct stl_error *err)
 {
     bool durable;
-    *repo = (struct stl_repo){registry, *name, -1};
+    *repo = (struct stl_repo){registry, *name, -1, NULL};
     return open_whole(repo, &durable, err);
 }
 
@@ -65,10 +68,10 @@ int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, co
                   struct stl_error *err)
 {
     for (int tries = 0;; tries++) {
-        *repo = (struct stl_repo){registry, *name, -1};
+        *repo = (struct stl_repo){registry, *name, -1, NULL};
         if (open_or_make(repo, err) == 0 && flock(repo->fd, LOCK_SH) == 0 &&
             faccessat(repo->fd, folders[FOLDERS - 1], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-            return 0;
+            break;
         bool vanished = repo->fd < 0 ? err->sys_errno == ENOENT : errno == ENOENT || errno == EINTR;
         if (repo->fd >= 0)
             stl_error_errno(err, "cannot open repository %s", name->text);
@@ -77,6 +80,9 @@ int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, co
             return -1;
         stl_error_clear(err);
     }
+    if (stl_access_mark(registry, name, err))
+        stl_repo_close(repo);
+    return repo->fd < 0 ? -1 : 0;
 }
 
 void stl_repo_close(struct stl_repo *repo)
@@ -183,7 +189,7 @@ static int copy_blob(const struct stl_repo *repo, int at, const char *from, cons
 
 /* Not durable yet. Fails with STL_BLOB_UNKNOWN if there is no such file, STL_NAME_UNKNOWN if the repository was deleted
  * after it was opened. */
-static int link_blob(const struct stl_repo *repo, int at, const char *from, const struct stl_digest *digest,
+static int link_at_once(const struct stl_repo *repo, int at, const char *from, const struct stl_digest *digest,
                      struct stl_error *err)
 {
     char to[STL_PATH_MAX];
@@ -215,6 +221,25 @@ int stl_store_lock(const struct stl_registry *registry, const struct stl_digest 
         return -1;
     }
     return directory;
+}
+
+/* The same, within the quota: exact, because those who add to a repository that has one do so one by one. */
+static int link_blob(const struct stl_repo *repo, int at, const char *from, const struct stl_digest *digest,
+                     struct stl_error *err)
+{
+    int64_t left, size = 0;
+    if (stl_limits_left(repo->registry, &repo->name, &left, err))
+        return -1;
+    if (left == INT64_MAX)
+        return link_at_once(repo, at, from, digest, err);
+    STL_AUTO_CLOSE int lock = stl_registry_lock(repo->registry, STL_LOCK_QUOTA, &repo->name, true, err);
+    int known = lock < 0 ? -1 : stl_repo_has_blob(repo, digest, NULL, err);
+    if (known < 0 || (!known && (blob_size(at, from, &size, err) < 0 ||
+                                 stl_limits_left(repo->registry, &repo->name, &left, err))))
+        return -1;
+    if (!known && size > left)
+        return stl_limits_exceeded(&repo->name, size, left, err);
+    return link_at_once(repo, at, from, digest, err);
 }
 
 static int link_from_store(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
@@ -265,6 +290,18 @@ static int link_known_blob(const struct stl_repo *repo, const struct stl_digest 
     return 1;
 }
 
+/* Before the store has the bytes: a refusal that comes later leaves them there until garbage collection. */
+static int check_room(const struct stl_repo *repo, const struct stl_temp *temp, struct stl_error *err)
+{
+    int64_t left;
+    struct stat st;
+    if (stl_limits_left(repo->registry, &repo->name, &left, err))
+        return -1;
+    if (fstat(temp->fd, &st))
+        return stl_error_errno(err, "cannot look at a file in tmp/");
+    return st.st_size > left ? stl_limits_exceeded(&repo->name, st.st_size, left, err) : 0;
+}
+
 /* The bytes are durable before any name, the two names after both are there: a journal writes them together. A power
  * cut in between may leave one of them, either of which is a whole blob. */
 int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
@@ -273,7 +310,7 @@ int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const 
     int known = link_known_blob(repo, digest, err);
     if (known <= 0)
         return known;
-    if (stl_temp_sync(temp, err))
+    if (check_room(repo, temp, err) || stl_temp_sync(temp, err))
         return -1;
     char path[STL_PATH_MAX];
     STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, true, err);

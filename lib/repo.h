@@ -10,10 +10,13 @@
 
 #include "registry.h"
 
+struct stl_actor;
+
 struct stl_repo {
     const struct stl_registry *registry; /* outlives the repo */
     struct stl_name name;
     int fd; /* www/v2/<name> */
+    const struct stl_actor *actor; /* who changes it, for events and hooks; NULL: the command line. Set once it is open */
 };
 
 #define STL_REPO_INIT {.fd = -1}

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mem.h"
 #include "yaml.h"
@@ -42,6 +43,71 @@ static int read_push(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
     return 0;
 }
 
+static int read_url(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-[]";
+    if (stl_yaml_string(yaml, node, target, err))
+        return -1;
+    const char *url = *(char **)target;
+    size_t scheme = !strncmp(url, "https://", 8) ? 8 : !strncmp(url, "http://", 7) ? 7 : 0;
+    if (!scheme || !url[scheme] || url[scheme + strspn(url + scheme, letters)])
+        return stl_yaml_error(yaml, node, err, "an address such as https://registry.example.org is expected here");
+    return 0;
+}
+
+static int read_life(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    int64_t *seconds = target;
+    if (stl_yaml_duration(yaml, node, seconds, err))
+        return -1;
+    if (*seconds < 1 || *seconds > 86400)
+        return stl_yaml_error(yaml, node, err, "a token may live for 1s to 24h");
+    return 0;
+}
+
+static int read_auth(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const struct stl_yaml_key keys[] = {
+        {"token-life", read_life, offsetof(S, auth.token_life)},
+        {"trust-remote-user", stl_yaml_bool, offsetof(S, auth.trust_remote_user)},
+        {"url", read_url, offsetof(S, auth.url)},
+        {NULL, NULL, 0},
+    };
+    return stl_yaml_mapping(yaml, node, keys, target, err);
+}
+
+static int read_program(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    if (stl_yaml_string(yaml, node, target, err))
+        return -1;
+    return **(char **)target == '/' ? 0 : stl_yaml_error(yaml, node, err, "an absolute path is expected here");
+}
+
+static int read_hooks(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const struct stl_yaml_key keys[] = {
+        {"before-manifest", read_program, offsetof(S, hooks.before_manifest)},
+        {"after-manifest", read_program, offsetof(S, hooks.after_manifest)},
+        {"time-limit", stl_yaml_duration, offsetof(S, hooks.time_limit)},
+        {NULL, NULL, 0},
+    };
+    S *settings = target;
+    if (stl_yaml_mapping(yaml, node, keys, target, err))
+        return -1;
+    if (settings->hooks.time_limit < 1 || settings->hooks.time_limit > 3600)
+        return stl_yaml_error(yaml, node, err, "time-limit may be 1s to 1h");
+    return 0;
+}
+
+static int read_events(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const struct stl_yaml_key keys[] = {
+        {"size", stl_yaml_size, offsetof(S, events.size)},
+        {NULL, NULL, 0},
+    };
+    return stl_yaml_mapping(yaml, node, keys, target, err);
+}
+
 static const struct stl_yaml_key root_keys[] = {
     {"version", read_version, offsetof(S, version)},
     {"title", stl_yaml_string, offsetof(S, title)},
@@ -50,6 +116,13 @@ static const struct stl_yaml_key root_keys[] = {
     {"push", read_push, 0},
     {"gc", stl_retention_read_gc, offsetof(S, retention)},
     {"trash", stl_retention_read_trash, offsetof(S, retention)},
+    {"access", stl_policy_read_rules, offsetof(S, policy)},
+    {"groups", stl_policy_read_groups, offsetof(S, policy)},
+    {"auth", read_auth, 0},
+    {"immutable", stl_limits_read_immutable, offsetof(S, limits)},
+    {"quotas", stl_limits_read_quotas, offsetof(S, limits)},
+    {"hooks", read_hooks, 0},
+    {"events", read_events, 0},
     {NULL, NULL, 0},
 };
 
@@ -62,6 +135,9 @@ void stl_settings_init(struct stl_settings *settings)
                  .delete_tags = true,
                  .delete_manifests = true,
                  .delete_blobs = true},
+        .auth = {.token_life = 300},
+        .hooks = {.time_limit = 30},
+        .events = {.size = 10 << 20},
     };
     stl_retention_init(&settings->retention);
 }
@@ -70,6 +146,11 @@ void stl_settings_clear(struct stl_settings *settings)
 {
     free(settings->title);
     free(settings->group);
+    free(settings->auth.url);
+    free(settings->hooks.before_manifest);
+    free(settings->hooks.after_manifest);
+    stl_policy_clear(&settings->policy);
+    stl_limits_clear(&settings->limits);
     *settings = (struct stl_settings){0};
 }
 
@@ -84,5 +165,7 @@ int stl_settings_parse(struct stl_settings *settings, const char *file, const ch
     if (result == 0 && settings->version == 0)
         result = stl_error_set(err, STL_NOT_REGISTRY, "%s:1: 'version: %d' is missing", file,
                                STL_FORMAT_VERSION);
+    if (result == 0)
+        result = stl_policy_finish(&settings->policy, file, err);
     return result;
 }

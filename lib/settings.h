@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "limits.h"
+#include "policy.h"
 #include "retention.h"
 
 enum { STL_FORMAT_VERSION = 1 };
@@ -26,6 +28,20 @@ struct stl_settings {
         bool delete_tags, delete_manifests, delete_blobs;
     } push;
     struct stl_retention retention;
+    struct stl_policy policy; /* access, groups */
+    struct {
+        int64_t token_life;     /* seconds that a bearer token is good for */
+        bool trust_remote_user; /* the web server has checked the password, and says whose in REMOTE_USER */
+        char *url;              /* "https://HOST" where clients find the registry; NULL: what they asked for */
+    } auth;
+    struct stl_limits limits; /* immutable, quotas */
+    struct {
+        char *before_manifest, *after_manifest; /* absolute paths of programs, or NULL */
+        int64_t time_limit;                     /* seconds */
+    } hooks;
+    struct {
+        int64_t size; /* bytes of log/events.jsonl, before it is renamed; 0: there is none */
+    } events;
 };
 
 void stl_settings_init(struct stl_settings *settings); /* the defaults */

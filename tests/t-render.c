@@ -71,7 +71,7 @@ static void conditions_choose_blocks(void **state)
     assert_null(strstr(without, "\ngroup:"));
     stl_render_set(&values, "GROUP", "web");
     STL_AUTO_FREE char *with = render("registry.yaml", &values);
-    assert_null(strstr(with, "#group"));
+    assert_null(strstr(with, "#group:"));
     assert_non_null(strstr(with, "\ngroup: web\n"));
     struct stl_render both = STL_RENDER_INIT;
     set_all(&both, 0);

@@ -25,6 +25,14 @@ static void defaults(void **state)
     assert_int_equal(settings.push.upload_expiry, 7 * 86400);
     assert_false(settings.push.sparse_indexes);
     assert_true(settings.push.delete_tags && settings.push.delete_manifests && settings.push.delete_blobs);
+    assert_int_equal(settings.auth.token_life, 300);
+    assert_false(settings.auth.trust_remote_user);
+    assert_null(settings.auth.url);
+    assert_int_equal(settings.policy.count + settings.policy.group_count, 0);
+    assert_int_equal(settings.limits.immutable_count + settings.limits.quota_count, 0);
+    assert_null(settings.hooks.before_manifest);
+    assert_null(settings.hooks.after_manifest);
+    assert_int_equal(settings.events.size, 10 << 20);
     stl_settings_clear(&settings);
     assert_null(settings.title);
     stl_settings_clear(&settings);
@@ -74,6 +82,21 @@ static void wrong_settings(void **state)
     refused(STL_INVALID, "version: 1\npush:\n  manifest-size: big\n", "registry.yaml:3: ");
     refused(STL_INVALID, "version: 1\npush:\n  manifest-size: 65MiB\n", "at most 64MiB");
     refused(STL_INVALID, "", "registry.yaml:1: ");
+    refused(STL_INVALID, "version: 1\naccess:\n  pull: x\n", "registry.yaml:3: a list");
+    refused(STL_INVALID, "version: 1\naccess:\n  - pull: [user]\n", "registry.yaml:3: the rule has no 'repository");
+    refused(STL_INVALID, "version: 1\naccess:\n  - repository: Lib\n", "registry.yaml:3: 'Lib' is no pattern");
+    refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n    pull: [\"x y\"]\n", "registry.yaml:4: user name");
+    refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n    pull: [group:x]\n",
+            "registry.yaml:4: there is no group 'x'");
+    refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n  - repository: a\n", "registry.yaml:4: there are two");
+    refused(STL_INVALID, "version: 1\ngroups:\n  a: [x]\n  a: [y]\n", "registry.yaml:4: group 'a' is there twice");
+    refused(STL_INVALID, "version: 1\ngroups:\n  a: [user]\n", "registry.yaml:3: 'user' cannot be a user name");
+    refused(STL_INVALID, "version: 1\nauth:\n  token-life: 25h\n", "registry.yaml:3: ");
+    refused(STL_INVALID, "version: 1\nauth:\n  url: registry\n", "registry.yaml:3: ");
+    refused(STL_INVALID, "version: 1\nauth:\n  url: 'https://a\"b'\n", "registry.yaml:3: ");
+    refused(STL_INVALID, "version: 1\nquotas:\n  - size: 1GB\n", "registry.yaml:3: the quota has no 'repository");
+    refused(STL_INVALID, "version: 1\nhooks:\n  before-manifest: scan\n", "registry.yaml:3: an absolute path");
+    refused(STL_INVALID, "version: 1\nhooks:\n  time-limit: 2h\n", "registry.yaml:3: ");
 }
 
 /* What `stillage init` writes is what is read. */
@@ -94,7 +117,7 @@ static void the_template_shows_the_defaults(void **state)
         size_t skip = line[0] == '#' && line[1] != ' ' && length > 1 ? 1 : 0;
         if (line[0] == '#' && !strncmp(line + 1, "  ", 2))
             skip = 1;
-        if (strncmp(line, "#group", 6))
+        if (strncmp(line, "#group:", 7))
             stl_buf_printf(&all, "%.*s\n", (int)(length - skip), line + skip);
         line += length + (line[length] == '\n');
     }

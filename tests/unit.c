@@ -72,6 +72,14 @@ int unit_teardown(void **state)
     return 0;
 }
 
+void unit_settings(struct unit *unit, const char *text)
+{
+    STL_AUTO_FREE char *path = stl_strdup(unit->registry.path);
+    unit_write(unit->registry.root.fd, "registry.yaml", text);
+    stl_registry_close(&unit->registry);
+    OK(stl_registry_open(&unit->registry, path, &err));
+}
+
 /* --- files ------------------------------------------------------------------------------------------------ */
 
 char *unit_read(int at, const char *path)
@@ -145,7 +153,7 @@ static int print_entry(void *context, const char *name, unsigned char type, stru
     struct print *print = context;
     (void)type;
     (void)unused;
-    if (!strcmp(name, "locks"))
+    if (!strcmp(name, "locks") || !strcmp(name, "log"))
         return 0;
     STL_AUTO_FREE char *target = unit_link(print->fd, name);
     struct stl_digest digest = {0};

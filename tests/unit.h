@@ -55,6 +55,8 @@ int unit_setup(void **state); /* *state: struct unit * */
 int unit_setup_repository(void **state);
 int unit_setup_apache(void **state);
 int unit_teardown(void **state);
+/* Gives the registry another registry.yaml, and opens it anew, as another process would. */
+void unit_settings(struct unit *unit, const char *text);
 
 #define registry_test(function) cmocka_unit_test_setup_teardown(function, unit_setup, unit_teardown)
 #define repository_test(function) cmocka_unit_test_setup_teardown(function, unit_setup_repository, unit_teardown)
@@ -72,7 +74,7 @@ bool unit_exists(int at, const char *path);         /* a dangling link exists */
 void unit_remove(int at, const char *path);         /* a file or a whole tree */
 size_t unit_count(int at, const char *path);        /* entries of a folder */
 void unit_check_text(int at, const char *path, const char *expected);
-/* A digest of everything below a folder but locks/: names, types, bytes, link targets. */
+/* A digest of everything below a folder but locks/ and log/: names, types, bytes, link targets. */
 struct stl_digest unit_fingerprint(int at, const char *path);
 
 /* Values from text. */

@@ -1,0 +1,147 @@
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "event.h"
+
+#define FILE_NAME "log/events.jsonl"
+
+/* The one event of line `number` of the file. */
+static struct json_object *event(const struct unit *unit, int number, struct json_object **envelope)
+{
+    STL_AUTO_FREE char *text = unit_read(unit->registry.root.fd, FILE_NAME);
+    const char *line = text;
+    for (int i = 0; i < number; i++)
+        line = strchr(line, '\n') + 1;
+    *envelope = stl_json_parse(line, strcspn(line, "\n"), &err);
+    assert_non_null(*envelope);
+    struct json_object *list = json_object_object_get(*envelope, "events");
+    assert_int_equal(json_object_array_length(list), 1);
+    return json_object_array_get_idx(list, 0);
+}
+
+static const char *get(struct json_object *object, const char *key, const char *below)
+{
+    struct json_object *inner = json_object_object_get(object, key);
+    return json_object_get_string(below ? json_object_object_get(inner, below) : inner);
+}
+
+static void pushes_and_deletions(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_name name = unit_name("lib/app");
+    struct stl_tag v1 = unit_tag("v1");
+    struct stl_actor actor = {"alice", "192.0.2.1", "registry.example.org", "PUT", "docker/28"};
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_JSON struct json_object *a = NULL, *b = NULL, *c = NULL, *d = NULL;
+    OK(stl_repo_make(&repo, &unit->registry, &name, &err));
+    repo.actor = &actor;
+    struct stl_digest digest = unit_push(&repo, "one", "v1");
+    struct json_object *push = event(unit, 0, &a);
+    assert_string_equal(get(push, "action", NULL), "push");
+    assert_int_equal(strlen(get(push, "id", NULL)), 36);
+    assert_int_equal(strlen(get(push, "timestamp", NULL)), strlen("2026-11-20T10:05:00.123456789Z"));
+    assert_string_equal(get(push, "target", "repository"), "lib/app");
+    assert_string_equal(get(push, "target", "tag"), "v1");
+    assert_string_equal(get(push, "target", "digest"), unit_digest_text(&digest));
+    assert_string_equal(get(push, "target", "mediaType"), STL_TYPE_OCI_MANIFEST);
+    assert_string_equal(get(push, "target", "size"), get(push, "target", "length"));
+    assert_string_equal(get(push, "request", "addr"), "192.0.2.1");
+    assert_string_equal(get(push, "request", "host"), "registry.example.org");
+    assert_string_equal(get(push, "request", "method"), "PUT");
+    assert_string_equal(get(push, "request", "useragent"), "docker/28");
+    assert_string_equal(get(push, "actor", "name"), "alice");
+    repo.actor = NULL;
+    OK(stl_tag_delete(&repo, &v1, NULL, NULL, &err));
+    struct json_object *untag = event(unit, 1, &b);
+    assert_string_equal(get(untag, "action", NULL), "delete");
+    assert_string_equal(get(untag, "target", "tag"), "v1");
+    assert_null(get(untag, "target", "digest"));
+    assert_null(get(untag, "actor", "name"));
+    OK(stl_manifest_delete(&repo, &digest, NULL, NULL, &err));
+    struct json_object *removal = event(unit, 2, &c);
+    assert_string_equal(get(removal, "target", "digest"), unit_digest_text(&digest));
+    OK(stl_repo_delete(&unit->registry, &name, &err));
+    struct json_object *last = event(unit, 3, &d);
+    assert_string_equal(get(last, "action", NULL), "delete");
+    assert_string_equal(get(last, "target", "repository"), "lib/app");
+}
+
+/* What comes from the client cannot end the line or the string. */
+static void hostile_text(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_event hostile = {"login-failure", NULL, NULL, NULL, NULL, -1};
+    struct stl_actor actor = {"a\"},{\n", "x", "h\\", "GET", "\xff\xfe\n\r\t\"}"};
+    stl_event_write(&unit->registry, &hostile, &actor);
+    STL_AUTO_FREE char *text = unit_read(unit->registry.root.fd, FILE_NAME);
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+    STL_AUTO_JSON struct json_object *envelope = NULL;
+    struct json_object *only = event(unit, 0, &envelope);
+    assert_string_equal(get(only, "actor", "name"), "a\"},{\n");
+}
+
+static void the_file_is_renamed(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_event small = {"push", "a", NULL, NULL, NULL, -1};
+    struct stat st;
+    unit->registry.settings.events.size = 2000;
+    for (int i = 0; i < 100; i++)
+        stl_event_write(&unit->registry, &small, NULL);
+    assert_int_equal(unit_count(unit->registry.root.fd, "log"), 6);
+    for (int i = 1; i <= 5; i++) {
+        STL_AUTO_FREE char *name = stl_sprintf("%s.%d", FILE_NAME, i);
+        assert_int_equal(fstatat(unit->registry.root.fd, name, &st, 0), 0);
+        assert_in_range(st.st_size, 2000, 2500);
+    }
+    unit->registry.settings.events.size = 0;
+    unit_remove(unit->registry.root.fd, FILE_NAME);
+    stl_event_write(&unit->registry, &small, NULL);
+    assert_false(unit_exists(unit->registry.root.fd, FILE_NAME));
+}
+
+/* Nothing is lost or torn when several write and rename. */
+static void many_writers(void **state)
+{
+    struct unit *unit = *state;
+    enum { PROCESSES = 4, EVENTS = 200 };
+    unit->registry.settings.events.size = 100000; /* about 500 events: a file or two are full */
+    for (int i = 0; i < PROCESSES; i++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            struct stl_event small = {"push", "a", NULL, NULL, NULL, -1};
+            for (int j = 0; j < EVENTS; j++)
+                stl_event_write(&unit->registry, &small, NULL);
+            _exit(0);
+        }
+    }
+    for (int i = 0, status; i < PROCESSES; i++)
+        assert_true(wait(&status) > 0 && status == 0);
+    size_t lines = 0;
+    static const char *const names[] = {FILE_NAME, FILE_NAME ".1", FILE_NAME ".2", FILE_NAME ".3"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        STL_AUTO_FREE char *text = unit_read(unit->registry.root.fd, names[i]);
+        for (char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1, lines++) {
+            STL_AUTO_JSON struct json_object *object = stl_json_parse(line, (size_t)(end - line), &err);
+            assert_non_null(object);
+        }
+    }
+    assert_int_equal(lines, PROCESSES * EVENTS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        registry_test(pushes_and_deletions),
+        registry_test(hostile_text),
+        registry_test(the_file_is_renamed),
+        registry_test(many_writers),
+    };
+    return unit_run(tests);
+}

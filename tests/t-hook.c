@@ -1,0 +1,196 @@
+#include "unit.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "json.h"
+
+/* Makes REG/../NAME an executable script. */
+static void script(const struct unit *unit, const char *name, const char *text)
+{
+    STL_AUTO_FREE char *all = stl_sprintf("#!/bin/sh\n%s", text);
+    unit_write(unit->fd, name, all);
+    assert_int_equal(fchmodat(unit->fd, name, 0755, 0), 0);
+}
+
+static struct stl_repo begin(struct unit *unit, const char *settings)
+{
+    struct stl_repo repo;
+    struct stl_name name = unit_name("lib/app");
+    STL_AUTO_FREE char *text = stl_sprintf("version: 1\nhooks:\n%s", settings);
+    for (char *at; (at = strstr(text, "DIR")) != NULL;) { /* the unit's folder */
+        *at = '\0';
+        char *filled = stl_sprintf("%s%s%s", text, unit->path, at + 3);
+        free(text);
+        text = filled;
+    }
+    unit_settings(unit, text);
+    OK(stl_repo_make(&repo, &unit->registry, &name, &err));
+    return repo;
+}
+
+static int push(const struct stl_repo *repo, const char *seed, const char *tag)
+{
+    unit_image_blobs(repo, seed);
+    STL_AUTO_FREE char *json = unit_image(seed, "");
+    return unit_publish(repo, json, tag);
+}
+
+static void what_a_hook_gets(void **state)
+{
+    struct unit *unit = *state;
+    script(unit, "hook", "cat >input\npwd >&2\nenv >environment\nls -l /proc/self/fd >open\n");
+    STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: DIR/hook\n");
+    struct stl_actor actor = {.name = "alice", .address = "192.0.2.1", .method = "PUT"};
+    repo.actor = &actor;
+    setenv("SECRET", "not for hooks", 1);
+    OK(push(&repo, "one", "v1"));
+    unsetenv("SECRET");
+    int root = unit->registry.root.fd; /* the hook's current folder */
+    STL_AUTO_FREE char *text = unit_read(root, "input"), *environment = unit_read(root, "environment");
+    STL_AUTO_FREE char *open_files = unit_read(root, "open");
+    STL_AUTO_JSON struct json_object *input = stl_json_parse(text, strlen(text), &err);
+    assert_non_null(input);
+    struct json_object *target = json_object_object_get(input, "target"), *tags = json_object_object_get(input, "tags"),
+                       *manifest = json_object_object_get(input, "manifest");
+    assert_string_equal(json_object_get_string(json_object_object_get(input, "action")), "push");
+    assert_string_equal(json_object_get_string(json_object_object_get(target, "repository")), "lib/app");
+    assert_string_equal(json_object_get_string(json_object_object_get(target, "tag")), "v1");
+    assert_string_equal(json_object_get_string(json_object_object_get(target, "mediaType")), STL_TYPE_OCI_MANIFEST);
+    assert_string_equal(json_object_get_string(json_object_object_get(json_object_object_get(input, "actor"), "name")),
+                        "alice");
+    assert_int_equal(json_object_array_length(tags), 1);
+    assert_int_equal(json_object_get_int(json_object_object_get(manifest, "schemaVersion")), 2);
+    STL_AUTO_FREE char *folder = stl_sprintf("%s/www/v2/lib/app", unit->registry.path);
+    assert_string_equal(json_object_get_string(json_object_object_get(input, "repositoryPath")), folder);
+    assert_null(strstr(environment, "SECRET"));
+    assert_non_null(strstr(environment, "PATH="));
+    size_t lines = 0;
+    for (const char *p = open_files; *p; p++)
+        lines += *p == '\n';
+    assert_int_equal(lines, 1 + 3 + 1); /* "total", three descriptors, and the one with which ls reads the folder */
+}
+
+/* Not even by its digest is a refused manifest there. */
+static void a_hook_says_no(void **state)
+{
+    struct unit *unit = *state;
+    script(unit, "hook", "printf '\\n  \\033bad\\tthing: CVE-1\\nmore\\n'; exit 3\n");
+    STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: DIR/hook\n");
+    FAILS(STL_DENIED, push(&repo, "one", "v1"));
+    assert_non_null(strstr(err.message, ": bad thing: CVE-1") ? strstr(err.message, "CVE-1")
+                                                               : strstr(err.message, " bad thing: CVE-1"));
+    assert_null(strstr(err.message, "more"));
+    assert_int_equal(unit_count(repo.fd, "manifests"), 0);
+    assert_int_equal(unit_count(repo.fd, "_manifests"), 0);
+    assert_false(unit_exists(repo.fd, "tags/list"));
+}
+
+static void a_hook_that_cannot_be_asked_says_no(void **state)
+{
+    struct unit *unit = *state;
+    STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: /no/such/program\n");
+    FAILS(STL_DENIED, push(&repo, "one", "v1"));
+    assert_non_null(strstr(err.message, "No such file"));
+    script(unit, "hook", "kill -9 $$\n");
+    STL_AUTO_REPO struct stl_repo again = begin(unit, "  before-manifest: DIR/hook\n");
+    FAILS(STL_DENIED, push(&again, "one", "v1"));
+    assert_int_equal(unit_count(again.fd, "manifests"), 0);
+}
+
+/* A zombie, which nobody has waited for yet, is not. */
+static bool is_running(const struct unit *unit)
+{
+    STL_AUTO_FREE char *pid = unit_read(unit->registry.root.fd, "pid");
+    assert_non_null(pid);
+    STL_AUTO_FREE char *path = stl_sprintf("/proc/%d/stat", (int)strtol(pid, NULL, 10));
+    char text[256] = "";
+    STL_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0)
+        return false;
+    return strncmp(strrchr(text, ')'), ") Z", 3) && strncmp(strrchr(text, ')'), ") X", 3);
+}
+
+/* The output stays open, or is closed: the time is over for both, and for what they have started. */
+static void a_hook_has_its_time(void **state)
+{
+    struct unit *unit = *state;
+    static const char *const scripts[] = {"sleep 60 & echo $! >pid; wait\n",
+                                          "exec >&- 2>&-; sleep 60 & echo $! >pid; wait\n"};
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        script(unit, "hook", scripts[i]);
+        STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: DIR/hook\n  time-limit: 1s\n");
+        time_t begun = time(NULL);
+        FAILS(STL_DENIED, push(&repo, "one", "v1"));
+        assert_non_null(strstr(err.message, "longer than 1 second"));
+        assert_in_range(time(NULL) - begun, 1, 5);
+        for (int tries = 0; tries < 5000 && is_running(unit); tries++)
+            usleep(1000); /* it has been killed, and need not have died yet */
+        assert_false(is_running(unit));
+    }
+}
+
+/* A hook need not read its input. */
+static void a_large_manifest_and_no_reader(void **state)
+{
+    struct unit *unit = *state;
+    script(unit, "hook", "exit 0\n");
+    STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: DIR/hook\n");
+    STL_AUTO_FREE char *filler = stl_alloc(1 << 20);
+    memset(filler, 'x', (1 << 20) - 1);
+    STL_AUTO_FREE char *more = stl_sprintf(",\"annotations\":{\"a\":\"%s\"}", filler);
+    unit_image_blobs(&repo, "one");
+    STL_AUTO_FREE char *json = unit_image("one", more);
+    OK(unit_publish(&repo, json, "v1"));
+}
+
+/* Waits until somebody has opened the FIFO for writing and closed it again; returns what came. */
+static char *read_fifo(int at, const char *name)
+{
+    char text[4096] = "";
+    size_t n = 0;
+    STL_AUTO_CLOSE int fd = openat(at, name, O_RDONLY | O_NONBLOCK);
+    for (;;) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&ready, 1, 10000), 1);
+        ssize_t got = read(fd, text + n, sizeof text - 1 - n);
+        if (got <= 0)
+            return stl_strdup(text);
+        n += (size_t)got;
+    }
+}
+
+static void the_hook_after(void **state)
+{
+    struct unit *unit = *state;
+    script(unit, "hook", "exec 3>../fifo; test -e www/v2/lib/app/manifests/v1 && echo there >&3; cat >&3\n");
+    assert_int_equal(mkfifoat(unit->fd, "fifo", 0600), 0);
+    STL_AUTO_REPO struct stl_repo repo = begin(unit, "  after-manifest: DIR/hook\n");
+    OK(push(&repo, "one", "v1")); /* does not wait: nobody reads yet, and the hook hangs */
+    STL_AUTO_FREE char *text = read_fifo(unit->fd, "fifo");
+    assert_int_equal(strncmp(text, "there\n{", 7), 0);
+    assert_non_null(strstr(text, "\"repository\":\"lib/app\""));
+    script(unit, "hook", "echo no; exit 1\n");
+    OK(push(&repo, "two", "v1")); /* what it says does not matter */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        registry_test(what_a_hook_gets),
+        registry_test(a_hook_says_no),
+        registry_test(a_hook_that_cannot_be_asked_says_no),
+        registry_test(a_hook_has_its_time),
+        registry_test(a_large_manifest_and_no_reader),
+        registry_test(the_hook_after),
+    };
+    return unit_run(tests);
+}

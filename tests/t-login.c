@@ -1,0 +1,142 @@
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "login.h"
+#include "robot.h"
+#include "users.h"
+
+#define HERE "192.0.2.1"
+
+static struct stl_identity who;
+static int64_t wait_seconds;
+
+static int login(const struct unit *unit, const char *name, const char *password, const char *address)
+{
+    return stl_login(&unit->registry, name, password, address, &who, &wait_seconds, &err);
+}
+
+static void passwords_and_tokens(void **state)
+{
+    struct unit *unit = *state;
+    char token[STL_ROBOT_TOKEN];
+    struct stl_robot robot = {.user = "alice", .repository = "lib/*", .actions = 3};
+    OK(stl_users_add(&unit->registry, "alice", "secret", &err));
+    OK(stl_robot_create(&unit->registry, &robot, token, &err));
+    OK(login(unit, "alice", "secret", HERE));
+    assert_string_equal(who.user, "alice");
+    assert_false(who.is_robot || who.is_bearer);
+    OK(login(unit, "alice", token, HERE));
+    assert_true(who.is_robot);
+    assert_string_equal(who.robot.repository, "lib/*");
+    assert_int_equal(who.robot.actions, 3);
+    FAILS(STL_UNAUTHORIZED, login(unit, "bob", token, HERE)); /* somebody else's */
+    FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
+    FAILS(STL_UNAUTHORIZED, login(unit, "alice", "", HERE));
+    FAILS(STL_UNAUTHORIZED, login(unit, "", "", HERE));
+    FAILS(STL_UNAUTHORIZED, login(unit, "group:x", "secret", HERE));
+    FAILS(STL_UNAUTHORIZED, login(unit, "alice", "stl_", HERE));
+    OK(stl_users_change(&unit->registry, "alice", "stl_password", &err)); /* it looks like a token, but is none */
+    OK(login(unit, "alice", "stl_password", HERE));
+    assert_false(who.is_robot);
+}
+
+/* The one file that counts, moved back by some seconds. */
+static int age_file(void *context, const char *name, unsigned char type, struct stl_error *unused)
+{
+    const int *at = context;
+    (void)type;
+    (void)unused;
+    struct stat st;
+    assert_int_equal(fstatat(at[0], name, &st, 0), 0);
+    struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = st.st_mtime - at[1]}};
+    assert_int_equal(utimensat(at[0], name, times, 0), 0);
+    return 0;
+}
+
+static int age_slot(void *context, const char *name, unsigned char type, struct stl_error *unused)
+{
+    const int *at = context;
+    (void)type;
+    (void)unused;
+    STL_AUTO_CLOSE int slot = stl_dir_open(at[0], name, &err);
+    int below[] = {slot, at[1]};
+    OK(stl_dir_each(slot, ".", age_file, below, &err));
+    return 0;
+}
+
+static void age(const struct unit *unit, int seconds)
+{
+    STL_AUTO_CLOSE int failures = stl_dir_open(unit->registry.root.fd, "auth/failures", &err);
+    int at[] = {failures, seconds};
+    OK(stl_dir_each(failures, ".", age_slot, at, &err));
+}
+
+static void guessing_becomes_slow(void **state)
+{
+    struct unit *unit = *state;
+    OK(stl_users_add(&unit->registry, "alice", "secret", &err));
+    for (int i = 0; i < STL_LOGIN_FREE_FAILURES; i++)
+        FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
+    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", HERE));
+    assert_in_range(wait_seconds, 1, 2);
+    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "secret", HERE)); /* the right one has to wait as well */
+    OK(login(unit, "alice", "secret", "192.0.2.2"));                    /* from elsewhere it has not */
+    FAILS(STL_UNAUTHORIZED, login(unit, "bob", "wrong", HERE));         /* others are others */
+    int64_t longest = 0;
+    for (int i = 0; i < 12; i++) {
+        age(unit, (int)wait_seconds + 900);
+        FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
+        FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", HERE));
+        assert_true(wait_seconds >= longest);
+        longest = wait_seconds;
+    }
+    assert_in_range(longest, STL_LOGIN_DELAY_MAX - 1, STL_LOGIN_DELAY_MAX);
+    age(unit, STL_LOGIN_DELAY_MAX);
+    OK(login(unit, "alice", "secret", HERE));
+    FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE)); /* and all is forgotten */
+    FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
+}
+
+static void names_that_do_not_exist_count_as_well(void **state)
+{
+    struct unit *unit = *state;
+    for (int i = 0; i < STL_LOGIN_FREE_FAILURES; i++)
+        FAILS(STL_UNAUTHORIZED, login(unit, "nobody", "wrong", HERE));
+    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "nobody", "wrong", HERE));
+}
+
+/* Failures of the hour before count; those of the day before are removed with the next one. */
+static void old_failures_are_forgotten(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    long long hour = (long long)time(NULL) / 3600;
+    FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
+    STL_AUTO_FREE char *old = stl_sprintf("auth/failures/%lld", hour - 24);
+    STL_AUTO_FREE char *last = stl_sprintf("auth/failures/%lld", hour - 1);
+    STL_AUTO_FREE char *now = stl_sprintf("auth/failures/%lld", hour);
+    assert_int_equal(renameat(root, now, root, last), 0);
+    assert_int_equal(mkdirat(root, old, 0700), 0);
+    for (int i = 1; i < STL_LOGIN_FREE_FAILURES; i++)
+        FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
+    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", HERE));
+    assert_false(unit_exists(root, old));
+    unit_remove(root, last);
+    FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        registry_test(passwords_and_tokens),
+        registry_test(guessing_becomes_slow),
+        registry_test(names_that_do_not_exist_count_as_well),
+        registry_test(old_failures_are_forgotten),
+    };
+    return unit_run(tests);
+}

@@ -1,0 +1,142 @@
+#include "unit.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "robot.h"
+
+static struct stl_robot make(const struct stl_registry *registry, const char *user, const char *repository,
+                             unsigned actions, int64_t expires, char token[STL_ROBOT_TOKEN])
+{
+    struct stl_robot robot = {.actions = actions, .created = time(NULL), .expires = expires};
+    strncpy(robot.user, user, sizeof robot.user - 1);
+    strncpy(robot.repository, repository, sizeof robot.repository - 1);
+    OK(stl_robot_create(registry, &robot, token, &err));
+    return robot;
+}
+
+static void a_token_is_found(void **state)
+{
+    struct unit *unit = *state;
+    char token[STL_ROBOT_TOKEN], other[STL_ROBOT_TOKEN];
+    struct stl_robot found, made = make(&unit->registry, "ci", "team/**", 3, time(NULL) + 1000, token);
+    make(&unit->registry, "ci", "a", 1, 0, other);
+    assert_string_not_equal(token, other);
+    assert_int_equal(strlen(token), STL_ROBOT_TOKEN - 1);
+    assert_int_equal(strncmp(token, "stl_", 4), 0);
+    assert_int_equal(stl_robot_find(&unit->registry, token, &found, &err), 1);
+    assert_string_equal(found.id, made.id);
+    assert_string_equal(found.user, "ci");
+    assert_string_equal(found.repository, "team/**");
+    assert_int_equal(found.actions, 3);
+    assert_int_equal(found.expires, made.expires);
+    assert_int_equal(stl_robot_find(&unit->registry, other, &found, &err), 1);
+    assert_string_equal(found.repository, "a");
+    token[10] ^= 1;
+    assert_int_equal(stl_robot_find(&unit->registry, token, &found, &err), 0);
+    assert_int_equal(stl_robot_find(&unit->registry, "", &found, &err), 0);
+    assert_int_equal(stl_robot_find(&unit->registry, made.id, &found, &err), 0);
+    assert_int_equal(err.code, STL_OK);
+}
+
+static int read_one(void *context, const char *name, unsigned char type, struct stl_error *unused)
+{
+    char **text = context;
+    (void)type;
+    (void)unused;
+    STL_AUTO_FREE char *path = stl_sprintf("auth/robots/%s", name);
+    *text = stl_strdup(path);
+    return 0;
+}
+
+/* What is stored does not help anybody who reads it, and nobody else may. */
+static void only_the_hash_is_stored(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    char token[STL_ROBOT_TOKEN];
+    STL_AUTO_FREE char *path = NULL;
+    struct stat st;
+    make(&unit->registry, "ci", "**", 7, 0, token);
+    OK(stl_dir_each(root, "auth/robots", read_one, &path, &err));
+    STL_AUTO_FREE char *text = unit_read(root, path);
+    assert_null(strstr(text, token + 4));
+    struct stl_digest digest = unit_digest(token);
+    assert_string_equal(strrchr(path, '/') + 1, unit_digest_text(&digest) + 7);
+    assert_int_equal(fstatat(root, path, &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(fstatat(root, "auth/robots", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+static void an_expired_token_is_none(void **state)
+{
+    struct unit *unit = *state;
+    char token[STL_ROBOT_TOKEN];
+    struct stl_robot found;
+    make(&unit->registry, "ci", "a", 1, time(NULL), token);
+    assert_int_equal(stl_robot_find(&unit->registry, token, &found, &err), 0);
+    make(&unit->registry, "ci", "a", 1, time(NULL) - 1, token);
+    assert_int_equal(stl_robot_find(&unit->registry, token, &found, &err), 0);
+}
+
+static void impossible_tokens(void **state)
+{
+    struct unit *unit = *state;
+    char token[STL_ROBOT_TOKEN];
+    struct stl_robot robot = {.user = "a b", .repository = "**", .actions = 1};
+    FAILS(STL_INVALID, stl_robot_create(&unit->registry, &robot, token, &err));
+    robot = (struct stl_robot){.user = "ci", .repository = "Lib", .actions = 1};
+    FAILS(STL_INVALID, stl_robot_create(&unit->registry, &robot, token, &err));
+    robot = (struct stl_robot){.user = "ci", .repository = "**"};
+    FAILS(STL_INVALID, stl_robot_create(&unit->registry, &robot, token, &err));
+    assert_false(unit_exists(unit->registry.root.fd, "auth/robots"));
+}
+
+static int count(void *context, const struct stl_robot *robot, struct stl_error *unused)
+{
+    (void)robot;
+    (void)unused;
+    ++*(int *)context;
+    return 0;
+}
+
+static int robots(const struct stl_registry *registry)
+{
+    int number = 0;
+    OK(stl_robot_each(registry, count, &number, &err));
+    return number;
+}
+
+static void removing(void **state)
+{
+    struct unit *unit = *state;
+    char a[STL_ROBOT_TOKEN], b[STL_ROBOT_TOKEN], c[STL_ROBOT_TOKEN];
+    struct stl_robot removed, first;
+    assert_int_equal(robots(&unit->registry), 0);
+    first = make(&unit->registry, "ci", "a", 1, 0, a);
+    make(&unit->registry, "ci", "b", 1, time(NULL) - 5, b);
+    make(&unit->registry, "bot", "c", 1, 0, c);
+    assert_int_equal(robots(&unit->registry), 3);
+    FAILS(STL_INVALID, stl_robot_remove(&unit->registry, "", &removed, &err));
+    FAILS(STL_INVALID, stl_robot_remove(&unit->registry, "zz", &removed, &err));
+    OK(stl_robot_remove(&unit->registry, first.id, &removed, &err));
+    assert_string_equal(removed.repository, "a");
+    assert_int_equal(stl_robot_find(&unit->registry, a, &removed, &err), 0);
+    assert_int_equal(robots(&unit->registry), 2);
+    OK(stl_robot_remove_user(&unit->registry, "ci", &err));
+    assert_int_equal(robots(&unit->registry), 1);
+    assert_int_equal(stl_robot_find(&unit->registry, c, &removed, &err), 1);
+    FAILS(STL_INVALID, stl_robot_remove(&unit->registry, first.id, &removed, &err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        registry_test(a_token_is_found),   registry_test(only_the_hash_is_stored),
+        registry_test(an_expired_token_is_none), registry_test(impossible_tokens),
+        registry_test(removing),
+    };
+    return unit_run(tests);
+}
