@@ -13,7 +13,7 @@ enum { OPTION_REF = 256, OPTION_PLATFORM, OPTION_PREFIX, OPTION_COMPRESS };
 
 struct arguments {
     const char *registry, *source;
-    bool quiet, json;
+    bool quiet, json, force;
     struct stl_platform platform;
     struct stl_image_name *names;
     struct stl_add_options options;
@@ -41,6 +41,8 @@ static int parse_options(const struct cmd_command *command, int argc, char **arg
             arguments->quiet = true;
         else if (key == 'j')
             arguments->json = true;
+        else if (key == 'f')
+            arguments->force = true;
         else if (key == OPTION_REF)
             options->ref = optarg;
         else if (key == OPTION_PREFIX)
@@ -159,7 +161,8 @@ static int add(struct arguments *arguments, struct stl_error *err)
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct stl_add_report report;
     struct cmd_progress progress;
-    if (cmd_open_registry(&registry, arguments->registry, err))
+    STL_AUTO_CLOSE int writing = -1;
+    if (cmd_open_registry_to_write(&registry, arguments->registry, arguments->force, &writing, err))
         return -1;
     int fd = open_source(arguments, err);
     if (fd < 0)
@@ -202,6 +205,7 @@ static const struct cmd_option options[] = {
     {OPTION_COMPRESS, "compress", "gzip|zstd|none",
      "How to compress the layers of a docker archive, which are plain tars; gzip unless told otherwise"},
     {OPTION_PREFIX, "prefix", "NAME", "Put NAME/ in front of every image name"},
+    CMD_OPTION_FORCE,
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {0},

@@ -38,6 +38,7 @@ extern const struct cmd_command *const cmd_commands[];
 extern const struct cmd_command cmd_init, cmd_add, cmd_ls, cmd_show, cmd_tag, cmd_rm, cmd_config, cmd_serve, cmd_help;
 extern const struct cmd_command cmd_verify, cmd_gc;
 extern const struct cmd_command cmd_export, cmd_inventory, cmd_key;
+extern const struct cmd_command cmd_user, cmd_token, cmd_access, cmd_freeze, cmd_thaw;
 
 /* Options that many commands have. */
 #define CMD_OPTION_REGISTRY                                                                                  \
@@ -47,6 +48,7 @@ extern const struct cmd_command cmd_export, cmd_inventory, cmd_key;
             "registry.yaml"                                                                                  \
     }
 #define CMD_OPTION_QUIET {'q', "quiet", NULL, "Print errors only"}
+#define CMD_OPTION_FORCE {'f', "force", NULL, "Break the rules for immutable tags and the quotas of registry.yaml"}
 #define CMD_OPTION_JSON {'j', "json", NULL, "Print JSON, for scripts"}
 
 /* The next option's key, or -1 behind the last: then optind is the first argument. Prints help and exits for
@@ -61,6 +63,11 @@ void cmd_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Opens the registry of -r (NULL: see CMD_OPTION_REGISTRY); warns if it is somebody else's. */
 int cmd_open_registry(struct stl_registry *registry, const char *path, struct stl_error *err);
+
+/* The same for a command that changes it: fails while it is frozen. With `force`, the registry has no limits. The
+ * descriptor *writing, which the caller closes, lets 'stillage freeze' wait for us. */
+int cmd_open_registry_to_write(struct stl_registry *registry, const char *path, bool force, int *writing,
+                               struct stl_error *err);
 
 /* 1234567 -> "1.2 MB". Returns `text`. */
 enum { CMD_SIZE_TEXT_MAX = 32 };

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "freeze.h"
 #include "mem.h"
 
 enum { OPTIONS_MAX = 32 };
@@ -86,6 +87,17 @@ int cmd_open_registry(struct stl_registry *registry, const char *path, struct st
         cmd_warn("warning: %s belongs to %s: run as that account, or its files will not be one account's",
                  registry->path, owner);
     return 0;
+}
+
+int cmd_open_registry_to_write(struct stl_registry *registry, const char *path, bool force, int *writing,
+                               struct stl_error *err)
+{
+    if (cmd_open_registry(registry, path, err))
+        return -1;
+    if (force)
+        stl_limits_clear(&registry->settings.limits);
+    *writing = stl_write_begin(registry, err);
+    return *writing < 0 ? -1 : 0;
 }
 
 char *cmd_format_size(uint64_t bytes, char text[CMD_SIZE_TEXT_MAX])

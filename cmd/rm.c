@@ -5,7 +5,7 @@
 
 #include "publish.h"
 
-static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, {0}};
+static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, CMD_OPTION_FORCE, {0}};
 
 static int remove_one(const struct stl_registry *registry, const struct stl_image_name *image, struct stl_error *err)
 {
@@ -25,16 +25,19 @@ static int run(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     const char *path = NULL;
-    bool quiet = false;
+    bool quiet = false, force = false;
+    STL_AUTO_CLOSE int writing = -1;
     for (int key; (key = cmd_next_option(&cmd_rm, argc, argv)) != -1;) {
         if (key == 'r')
             path = optarg;
+        else if (key == 'f')
+            force = true;
         else
             quiet = true;
     }
     if (optind == argc)
         return cmd_usage(&cmd_rm, "give what to remove: NAME:TAG, NAME@DIGEST or NAME");
-    if (cmd_open_registry(&registry, path, &err))
+    if (cmd_open_registry_to_write(&registry, path, force, &writing, &err))
         return cmd_fail(&err);
     for (int i = optind; i < argc; i++) {
         struct stl_image_name image;

@@ -7,7 +7,7 @@
 #include "mem.h"
 #include "publish.h"
 
-static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, {0}};
+static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, CMD_OPTION_FORCE, {0}};
 
 /* NEW is a tag, or NAME:TAG of the same repository. */
 static int parse_new(const char *text, const struct stl_name *name, struct stl_tag *tag, struct stl_error *err)
@@ -47,17 +47,20 @@ static int run(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     const char *path = NULL;
-    bool quiet = false;
+    bool quiet = false, force = false;
+    STL_AUTO_CLOSE int writing = -1;
     for (int key; (key = cmd_next_option(&cmd_tag, argc, argv)) != -1;) {
         if (key == 'r')
             path = optarg;
+        else if (key == 'f')
+            force = true;
         else
             quiet = true;
     }
     if (argc - optind < 2)
         return cmd_usage(&cmd_tag, "give an image and at least one new tag");
     size_t count = (size_t)(argc - optind - 1);
-    if (cmd_open_registry(&registry, path, &err) ||
+    if (cmd_open_registry_to_write(&registry, path, force, &writing, &err) ||
         set_tags(&registry, argv[optind], argv + optind + 1, count, &err))
         return cmd_fail(&err);
     for (size_t i = 0; i < count && !quiet; i++)

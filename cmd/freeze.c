@@ -1,0 +1,90 @@
+#include "freeze.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "cmd.h"
+
+enum { OPTION_REASON = 256 };
+
+static const struct cmd_option freeze_options[] = {
+    CMD_OPTION_REGISTRY,
+    CMD_OPTION_QUIET,
+    {OPTION_REASON, "reason", "TEXT", "What those who want to push are told"},
+    {0},
+};
+static const struct cmd_option thaw_options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, {0}};
+
+struct arguments {
+    const char *path, *reason;
+    bool quiet;
+};
+
+/* Returns 0, or the exit status. */
+static int parse(const struct cmd_command *command, int argc, char **argv, struct arguments *arguments)
+{
+    *arguments = (struct arguments){.reason = "maintenance"};
+    for (int key; (key = cmd_next_option(command, argc, argv)) != -1;) {
+        if (key == 'r')
+            arguments->path = optarg;
+        else if (key == 'q')
+            arguments->quiet = true;
+        else
+            arguments->reason = optarg;
+    }
+    return optind == argc ? 0 : cmd_usage(command, "it takes no arguments");
+}
+
+static int run_freeze(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    struct arguments arguments;
+    int status = parse(&cmd_freeze, argc, argv, &arguments);
+    if (status)
+        return status;
+    if (cmd_open_registry(&registry, arguments.path, &err) || stl_freeze(&registry, arguments.reason, &err))
+        return cmd_fail(&err);
+    if (!arguments.quiet)
+        puts("frozen: nothing writes to the registry until 'stillage thaw'");
+    return 0;
+}
+
+static int run_thaw(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    struct arguments arguments;
+    int status = parse(&cmd_thaw, argc, argv, &arguments);
+    if (status)
+        return status;
+    int thawed = cmd_open_registry(&registry, arguments.path, &err) ? -1 : stl_thaw(&registry, &err);
+    if (thawed < 0)
+        return cmd_fail(&err);
+    if (!arguments.quiet)
+        puts(thawed ? "thawed" : "it was not frozen");
+    return 0;
+}
+
+const struct cmd_command cmd_freeze = {
+    .name = "freeze",
+    .run = run_freeze,
+    .arguments = "",
+    .summary = "Make the registry read-only for maintenance",
+    .description =
+        "Waits until the writes that are under way have ended. From then on, until 'stillage thaw', pulls work as ever, and "
+        "what would write is refused: stillage.cgi answers 503 with Retry-After, and add, tag, rm and the like fail. "
+        "Uploads that have begun stay, and can go on afterwards.",
+    .options = freeze_options,
+    .examples = "  stillage freeze --reason 'moving to another disk, back at 14:00'",
+};
+
+const struct cmd_command cmd_thaw = {
+    .name = "thaw",
+    .run = run_thaw,
+    .arguments = "",
+    .summary = "End the read-only mode of freeze",
+    .description = "Lets the registry be written to again.",
+    .options = thaw_options,
+    .examples = "  stillage thaw",
+};

@@ -1,0 +1,134 @@
+#include "cmd.h"
+
+#include <getopt.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "access.h"
+#include "bearer.h"
+#include "password.h"
+#include "robot.h"
+#include "users.h"
+
+enum { OPTION_STDIN = 256 };
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    CMD_OPTION_QUIET,
+    {OPTION_STDIN, "stdin", NULL, "Read the password from standard input, one line, instead of asking on the terminal"},
+    {0},
+};
+
+static int print_user(void *context, const char *name, bool usable, struct stl_error *err)
+{
+    (void)context;
+    (void)err;
+    printf("%s%s\n", name, usable ? "" : "  (its password has a hash that stillage cannot check: set a new one)");
+    return 0;
+}
+
+static int set_password(const struct stl_registry *registry, bool new, const char *name, bool from_stdin,
+                        struct stl_error *err)
+{
+    char password[PASSWORD_SIZE] = "";
+    if (new ? stl_user_name_check(name, err) : 0)
+        return -1;
+    if (stl_users_has(registry, name) == new)
+        return new ? stl_error_set(err, STL_CONFLICT, "there is a user '%s' already: 'stillage user passwd' gives "
+                                   "another password", name)
+                   : stl_error_set(err, STL_INVALID, "there is no user '%s'", name);
+    int result = cmd_read_password(name, from_stdin, password, err);
+    if (result == 0)
+        result = new ? stl_users_add(registry, name, password, err) : stl_users_change(registry, name, password, err);
+    OPENSSL_cleanse(password, sizeof password);
+    return result;
+}
+
+/* Somebody new changes who may do what if there was nobody before; nobody left, too. */
+static int add(const struct stl_registry *registry, const char *name, bool from_stdin, bool quiet,
+               struct stl_error *err)
+{
+    bool controlled = stl_access_controlled(registry);
+    if (set_password(registry, true, name, from_stdin, err) || stl_access_refresh(registry, err))
+        return -1;
+    if (!quiet)
+        printf("added user %s\n", name);
+    if (!quiet && !controlled)
+        cmd_warn("from now on this registry has access control: print the web server's configuration again "
+                 "('stillage config'), it must know");
+    if (!quiet && registry->settings.policy.count == 0)
+        cmd_warn("nobody may do anything yet: add rules to %s/registry.yaml (access:)", registry->path);
+    return 0;
+}
+
+static int change(const struct stl_registry *registry, const char *name, bool from_stdin, bool quiet,
+                  struct stl_error *err)
+{
+    if (set_password(registry, false, name, from_stdin, err) || stl_bearer_revoke(registry, name, err))
+        return -1;
+    if (!quiet)
+        printf("changed the password of %s\n", name);
+    return 0;
+}
+
+static int remove_user(const struct stl_registry *registry, const char *name, bool quiet, struct stl_error *err)
+{
+    if (stl_users_remove(registry, name, err) || stl_robot_remove_user(registry, name, err) ||
+        stl_bearer_revoke(registry, name, err) || stl_access_refresh(registry, err))
+        return -1;
+    if (!quiet)
+        printf("removed user %s, with all tokens\n", name);
+    if (!quiet && !stl_access_controlled(registry))
+        cmd_warn("no users and no rules are left: this registry is open to everybody now");
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    const char *path = NULL;
+    bool quiet = false, from_stdin = false;
+    for (int key; (key = cmd_next_option(&cmd_user, argc, argv)) != -1;) {
+        if (key == 'r')
+            path = optarg;
+        else if (key == 'q')
+            quiet = true;
+        else
+            from_stdin = true;
+    }
+    const char *verb = optind < argc ? argv[optind++] : "", *name = argv[optind];
+    bool list = !strcmp(verb, "ls");
+    if (argc - optind != (list ? 0 : 1))
+        return cmd_usage(&cmd_user, "give ls, or add, passwd or rm and one name");
+    if (cmd_open_registry(&registry, path, &err))
+        return cmd_fail(&err);
+    int result;
+    if (list)
+        result = stl_users_each(&registry, print_user, NULL, &err);
+    else if (!strcmp(verb, "add"))
+        result = add(&registry, name, from_stdin, quiet, &err);
+    else if (!strcmp(verb, "passwd"))
+        result = change(&registry, name, from_stdin, quiet, &err);
+    else if (!strcmp(verb, "rm"))
+        result = remove_user(&registry, name, quiet, &err);
+    else
+        return cmd_usage(&cmd_user, "there is no 'user %s': use ls, add, passwd or rm", verb);
+    return result ? cmd_fail(&err) : 0;
+}
+
+const struct cmd_command cmd_user = {
+    .name = "user",
+    .run = run,
+    .arguments = "add|passwd|rm NAME, or ls",
+    .summary = "Manage users and their passwords",
+    .description =
+        "Keeps auth/htpasswd in the registry, which nginx and Apache can read as well. Passwords are hashed with bcrypt.\n\n"
+        "With the first user the registry gets access control: what no rule in registry.yaml allows is denied. passwd and "
+        "rm also end the sessions of the user; rm removes the user's tokens ('stillage token').",
+    .options = options,
+    .examples = "  stillage user add alice\n"
+                "  pass show registry/alice | stillage user passwd --stdin alice\n"
+                "  stillage user ls",
+};

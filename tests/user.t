@@ -1,0 +1,71 @@
+#!/bin/bash
+# stillage user: passwords from standard input or a terminal, never from arguments; htpasswd and web servers understand it.
+. "$(dirname "$0")/lib.sh"
+
+REG=$T/reg
+"$STILLAGE" init -q "$REG"
+export STILLAGE_REGISTRY=$REG
+HTPASSWD=$REG/auth/htpasswd
+
+add() { printf '%s\n' "$2" | "$STILLAGE" user add --stdin "$1"; }
+passwd() { printf '%s\n' "$2" | "$STILLAGE" user passwd --stdin "$1"; }
+verify() { htpasswd -vb "$HTPASSWD" "$1" "$2"; }
+
+capture add alice 'correct horse'
+is "$RC" 0 'user add --stdin'
+like "$(<"$T/.err")" 'access control.*configuration' 'the first user: a hint to print the configuration again'
+like "$(<"$T/.err")" 'nobody may do anything yet' '... and to write rules'
+ok_run 'Apache understands the file' verify alice 'correct horse'
+desc='... and that password only' fails_with 3 'verification failed' verify alice wrong
+is "$(stat -c %a "$HTPASSWD")" 600 'only the account may read it'
+
+desc='a user twice' fails_with 1 "already: 'stillage user passwd'" add alice x
+ok_run 'user passwd' passwd alice 'other words'
+ok_run '... the new password counts' verify alice 'other words'
+desc='passwd of nobody' fails_with 1 "no user 'bob'" passwd bob x
+desc='an empty password' fails_with 1 'empty' add bob ''
+desc='73 bytes, of which bcrypt would ignore one' fails_with 1 'no more than 72' add bob "$(printf '%073d' 0)"
+desc='a colon in the name' fails_with 1 'invalid' add a:b x
+desc='a word of the rules' fails_with 1 'cannot be a user name' add anonymous x
+desc='no terminal, no --stdin' fails_with 2 'use --stdin' setsid "$STILLAGE" user add bob
+desc='a password among the arguments' fails_with 2 'one name' "$STILLAGE" user add bob secret
+for arguments in '' add rm 'ls x' 'frobnicate x'; do
+    # shellcheck disable=SC2086
+    desc="user $arguments" fails_with 2 'see .stillage user --help' "$STILLAGE" user $arguments
+done
+
+ok_run 'another user' add bob secret
+"$STILLAGE" user ls >"$T/ls"
+is "$(<"$T/ls")" $'alice\nbob' 'user ls'
+
+# What the CGI or another command may have left of somebody goes with them.
+"$STILLAGE" token create -q --user bob --repository '**' >"$T/token"
+ok_run 'user rm' "$STILLAGE" user rm bob
+is "$("$STILLAGE" user ls)" alice '... is gone'
+is "$("$STILLAGE" token ls)" '' '... and so are the tokens'
+desc='user rm of nobody' fails_with 1 "no user 'bob'" "$STILLAGE" user rm bob
+
+# On a terminal: the pseudo-terminal of script(1). Each answer is given once the question is there.
+on_terminal() {
+    local fifo=$T/keys$RANDOM
+    mkfifo "$fifo"
+    script -qfec "'$STILLAGE' user $1 $2" "$T/screen" <"$fifo" >/dev/null 2>&1 &
+    exec {keys}>"$fifo"
+    wait_for 10 grep -q "Password for $2: " "$T/screen"
+    printf '%s\n' "$3" >&"$keys"
+    wait_for 10 grep -q 'The same again: ' "$T/screen"
+    printf '%s\n' "$4" >&"$keys"
+    exec {keys}>&-
+    wait $!
+}
+: >"$T/screen"
+ok_run 'user add on a terminal' on_terminal add carol sesame sesame
+ok_run '... asks for the password' verify carol sesame
+unlike "$(<"$T/screen")" sesame '... and does not show it'
+: >"$T/screen"
+capture on_terminal add dave one two
+is "$RC" 2 'two passwords that differ'
+like "$(<"$T/screen")" 'passwords differ' '... are refused'
+is "$("$STILLAGE" user ls)" $'alice\ncarol' '... and nothing is stored'
+
+done_testing
