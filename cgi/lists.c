@@ -18,6 +18,7 @@ int serve_ping(struct exchange *exchange, struct stl_error *err)
 
 /* A part of a list: up to `limit` names behind `last`. */
 struct page {
+    const struct exchange *exchange; /* of the catalog: who sees which names; else NULL */
     const char *last;
     int64_t limit; /* -1: all */
     int64_t count;
@@ -53,6 +54,8 @@ static int add_name(void *context, const char *name, struct stl_error *err)
     struct page *page = context;
     if (page->last && strcmp(name, page->last) <= 0)
         return 0;
+    if (page->exchange && !stl_access_lists(page->exchange->registry, &page->exchange->identity, name))
+        return 0;
     if (page->count == page->limit) {
         page->more = true;
         return 1;
@@ -73,6 +76,7 @@ static int send_page(struct exchange *exchange, int directory, const struct stl_
     STL_AUTO_BUF struct stl_buf body = {.ceiling = 512 << 20};
     if (parse_page(&exchange->request, &page, err))
         return -1;
+    page.exchange = repository ? NULL : exchange;
     if (stl_listing_each(directory, repository, add_name, &page, err) < 0)
         return -1;
     if (repository)

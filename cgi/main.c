@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth.h"
 #include "channel.h"
 #include "route.h"
 #include "workers.h"
@@ -65,13 +66,14 @@ static int open_registry(struct cache *cache, struct channel *channel, const cha
 static void answer(void *context, struct channel *channel)
 {
     struct cache *cache = context;
-    struct exchange exchange = {.registry = &cache->registry};
+    struct exchange exchange = {.registry = &cache->registry, .identity = STL_IDENTITY_ANONYMOUS};
     struct stl_error err = STL_ERROR_INIT;
     int result = request_init(&exchange.request, channel, &err);
     response_init(&exchange.response, channel, !strcmp(exchange.request.method, "HEAD"));
     if (result || open_registry(cache, channel, exchange.request.registry, &err) || route_request(&exchange, &err))
         response_error(&exchange.response, &exchange.request, &err);
     request_drain(&exchange.request);
+    auth_clear(&exchange);
     response_clear(&exchange.response);
     request_clear(&exchange.request);
 }
@@ -126,6 +128,7 @@ int main(int argc, char **argv)
 {
     umask(022);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* hooks are waited for, also where the web server does not wait for us */
     /* A web server may pass parts of a plain CGI's query as arguments: only a responder has options. */
     if (!is_listening(STDIN_FILENO))
         return answer_one(environ);

@@ -171,6 +171,7 @@ int put_manifest(struct exchange *exchange, struct stl_error *err)
         stl_repo_make(&repo, exchange->registry, &request->name, err))
         return -1;
     const struct stl_settings *settings = &exchange->registry->settings;
+    repo.actor = &exchange->actor;
     struct stl_publish how = {
         .tags = tags,
         .tag_count = (size_t)count,
@@ -200,8 +201,10 @@ int delete_manifest(struct exchange *exchange, struct stl_error *err)
         return stl_error_set(err, STL_UNSUPPORTED, "this registry does not let %s be deleted",
                              reference.is_digest ? "manifests" : "tags");
     }
-    if (stl_repo_open(&repo, exchange->registry, &request->name, err) ||
-        (reference.is_digest ? stl_manifest_delete(&repo, &reference.digest, check_conditions, request, err)
+    if (stl_repo_open(&repo, exchange->registry, &request->name, err))
+        return -1;
+    repo.actor = &exchange->actor;
+    if ((reference.is_digest ? stl_manifest_delete(&repo, &reference.digest, check_conditions, request, err)
                              : stl_tag_delete(&repo, &reference.tag, check_conditions, request, err)))
         return -1;
     response_send(&exchange->response, 202, NULL, NULL, 0);

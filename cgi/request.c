@@ -43,7 +43,7 @@ static bool is_clean(const char *text)
 }
 
 /* Decodes in place. `plain` is a character that may not be encoded, NUL if all may. */
-static bool decode(char *text, char plain)
+static bool decode_percent(char *text, char plain)
 {
     char *out = text;
     for (const char *in = text; *in; in++) {
@@ -58,7 +58,17 @@ static bool decode(char *text, char plain)
         in += 2;
     }
     *out = '\0';
-    return is_clean(text);
+    return true;
+}
+
+bool request_decode(char *text)
+{
+    return decode_percent(text, '\0');
+}
+
+static bool decode(char *text, char plain)
+{
+    return decode_percent(text, plain) && is_clean(text);
 }
 
 /* '+' stays what it is: media types have it, and no value has a space. */
@@ -118,6 +128,12 @@ static int parse_length(struct request *request, struct stl_error *err)
     return 0;
 }
 
+static bool is_secure(const struct channel *channel)
+{
+    const char *https = get_filled(channel, "HTTPS"), *scheme = get_filled(channel, "REQUEST_SCHEME");
+    return (https && strcasecmp(https, "off")) || (scheme && !strcmp(scheme, "https"));
+}
+
 int request_init(struct request *request, struct channel *channel, struct stl_error *err)
 {
     const char *method = get(channel, "REQUEST_METHOD");
@@ -129,6 +145,12 @@ int request_init(struct request *request, struct channel *channel, struct stl_er
         .content_range = get_filled(channel, "HTTP_CONTENT_RANGE"),
         .if_match = get_filled(channel, "HTTP_IF_MATCH"),
         .if_none_match = get_filled(channel, "HTTP_IF_NONE_MATCH"),
+        .authorization = get_filled(channel, "HTTP_AUTHORIZATION"),
+        .remote_user = get_filled(channel, "REMOTE_USER"),
+        .remote_address = get_filled(channel, "REMOTE_ADDR"),
+        .host = get_filled(channel, "HTTP_HOST"),
+        .user_agent = get_filled(channel, "HTTP_USER_AGENT"),
+        .secure = is_secure(channel),
     };
     return parse_uri(request, err) || parse_length(request, err) ? -1 : 0;
 }

@@ -25,6 +25,8 @@ struct request {
     struct parameter *query;
     size_t query_count;
     const char *content_type, *content_range, *if_match, *if_none_match; /* NULL if absent */
+    const char *authorization, *remote_user, *remote_address, *host, *user_agent; /* NULL if absent */
+    bool secure; /* by TLS */
 
     int64_t length;   /* of the body, or -1 if unknown */
     int64_t received; /* of it so far */
@@ -46,6 +48,9 @@ void request_clear(struct request *request);
 const char *request_query(const struct request *request, const char *key);
 /* The values of a parameter one by one: starts with *position 0; NULL at the end. */
 const char *request_query_next(const struct request *request, const char *key, size_t *position);
+
+/* Decodes percent signs in place. Returns false if one is not followed by two digits, or for a NUL byte. */
+bool request_decode(char *text);
 
 /* Reads the body up to its end or CONTENT_LENGTH. Returns 0 at the end, also when that came too early: `cut` tells. */
 size_t request_read(struct request *request, void *bytes, size_t size);

@@ -2,29 +2,38 @@
 
 #include <string.h>
 
+#include "auth.h"
+#include "freeze.h"
+
+/* What somebody needs for a request: an action on its repository, or one of these. */
+enum { NOTHING = STL_ACTIONS, TOKEN, CATALOG };
+
 /* '%' is a repository name, '*' the last segment. HEAD is answered like GET. */
 static const struct route {
     const char *method, *pattern;
     handler *handler;
+    int need;
 } routes[] = {
-    {"GET", "/v2/", serve_ping},
-    {"GET", "/v2", serve_ping},
-    {"GET", "/v2/_catalog", serve_catalog},
-    {"GET", "/v2/%/tags/list", serve_tags},
-    {"GET", "/v2/%/referrers/*", serve_referrers},
-    {"GET", "/v2/%/manifests/*", serve_manifest},
-    {"PUT", "/v2/%/manifests/*", put_manifest},
-    {"DELETE", "/v2/%/manifests/*", delete_manifest},
-    {"POST", "/v2/%/blobs/uploads/", begin_upload},
-    {"POST", "/v2/%/blobs/uploads", begin_upload},
-    {"GET", "/v2/%/blobs/uploads/*", show_upload},
-    {"PATCH", "/v2/%/blobs/uploads/*", patch_upload},
-    {"PUT", "/v2/%/blobs/uploads/*", finish_upload},
-    {"DELETE", "/v2/%/blobs/uploads/*", cancel_upload},
-    {"GET", "/v2/%/blobs/*", serve_blob},
-    {"DELETE", "/v2/%/blobs/*", delete_blob},
+    {"GET", "/v2/", serve_ping, TOKEN},
+    {"GET", "/v2", serve_ping, TOKEN},
+    {"GET", AUTH_TOKEN_PATH, give_token, NOTHING},
+    {"POST", AUTH_TOKEN_PATH, give_token_by_form, NOTHING},
+    {"GET", "/v2/_catalog", serve_catalog, CATALOG},
+    {"GET", "/v2/%/tags/list", serve_tags, STL_PULL},
+    {"GET", "/v2/%/referrers/*", serve_referrers, STL_PULL},
+    {"GET", "/v2/%/manifests/*", serve_manifest, STL_PULL},
+    {"PUT", "/v2/%/manifests/*", put_manifest, STL_PUSH},
+    {"DELETE", "/v2/%/manifests/*", delete_manifest, STL_DELETE},
+    {"POST", "/v2/%/blobs/uploads/", begin_upload, STL_PUSH},
+    {"POST", "/v2/%/blobs/uploads", begin_upload, STL_PUSH},
+    {"GET", "/v2/%/blobs/uploads/*", show_upload, STL_PUSH},
+    {"PATCH", "/v2/%/blobs/uploads/*", patch_upload, STL_PUSH},
+    {"PUT", "/v2/%/blobs/uploads/*", finish_upload, STL_PUSH},
+    {"DELETE", "/v2/%/blobs/uploads/*", cancel_upload, STL_PUSH},
+    {"GET", "/v2/%/blobs/*", serve_blob, STL_PULL},
+    {"DELETE", "/v2/%/blobs/*", delete_blob, STL_DELETE},
 };
-enum { ROUTES = sizeof routes / sizeof *routes };
+enum { ROUTES = sizeof routes / sizeof *routes, RETRY_AFTER = 60 };
 
 struct match {
     const char *name, *reference; /* in the path; NULL if the pattern has none */
@@ -82,6 +91,33 @@ static int no_route(struct exchange *exchange, bool path_exists, struct stl_erro
     return stl_error_set(err, STL_UNSUPPORTED, "method %.40s does not exist at this address", request->method);
 }
 
+static int check_access(struct exchange *exchange, const struct route *route, struct stl_error *err)
+{
+    if (route->need == NOTHING)
+        return 0;
+    if (auth_identify(exchange, err)) {
+        if (err->code == STL_UNAUTHORIZED)
+            response_header(&exchange->response, "WWW-Authenticate", "Basic realm=\"%s\"", AUTH_SERVICE);
+        return -1;
+    }
+    if (route->need == TOKEN)
+        return auth_require_token(exchange, err);
+    if (route->need == CATALOG)
+        return auth_require_catalog(exchange, err);
+    return auth_require(exchange, (enum stl_action)route->need, err);
+}
+
+static int call(struct exchange *exchange, const struct route *route, struct stl_error *err)
+{
+    bool writes = strcmp(route->method, "GET") && route->need != NOTHING;
+    if (check_access(exchange, route, err))
+        return -1;
+    STL_AUTO_CLOSE int writing = writes ? stl_write_begin(exchange->registry, err) : -1;
+    if (err->code == STL_UNAVAILABLE)
+        response_header(&exchange->response, "Retry-After", "%d", RETRY_AFTER);
+    return writes && writing < 0 ? -1 : route->handler(exchange, err);
+}
+
 int route_request(struct exchange *exchange, struct stl_error *err)
 {
     struct request *request = &exchange->request;
@@ -101,5 +137,5 @@ int route_request(struct exchange *exchange, struct stl_error *err)
     STL_AUTO_FREE char *name = match.name ? stl_strndup(match.name, match.name_length) : NULL;
     if (name && stl_name_parse(name, &request->name, err))
         return -1;
-    return route->handler(exchange, err);
+    return call(exchange, route, err);
 }

@@ -4,6 +4,8 @@
 #ifndef ROUTE_H
 #define ROUTE_H
 
+#include "access.h"
+#include "event.h"
 #include "registry.h"
 #include "request.h"
 #include "response.h"
@@ -13,12 +15,16 @@ struct exchange {
     const struct stl_registry *registry;
     struct request request;
     struct response response;
+    struct stl_identity identity; /* who they are: auth.h */
+    struct stl_actor actor;       /* the same for events and hooks */
+    bool has_token, stale_token;  /* a bearer token came that is good, or not */
 };
 
 /* Answers the request, or returns -1 with err set: then the error is the answer, with the headers that were given. */
 typedef int handler(struct exchange *exchange, struct stl_error *err);
 
-/* Finds the handler and calls it. Fails with STL_NOT_FOUND, STL_NAME_INVALID, STL_UNSUPPORTED and as the handler does. */
+/* Finds the handler, and calls it if they may (auth.h) and, for what writes, the registry is not frozen. Fails with
+ * STL_NOT_FOUND, STL_NAME_INVALID, STL_UNSUPPORTED, STL_UNAVAILABLE and as auth_require() and the handler do. */
 int route_request(struct exchange *exchange, struct stl_error *err);
 
 /* Sets the header Allow: the methods of this address but for `but`, which may be NULL. */
@@ -27,6 +33,7 @@ void route_allow(struct exchange *exchange, const char *but);
 handler serve_ping, serve_catalog, serve_tags, serve_referrers;                /* lists.c */
 handler serve_manifest, put_manifest, delete_manifest;                         /* manifests.c */
 handler serve_blob, delete_blob;                                               /* blobs.c */
+handler give_token, give_token_by_form;                                        /* token.c */
 handler begin_upload, show_upload, patch_upload, finish_upload, cancel_upload; /* uploads.c */
 
 /* Sends the file `fd` of `size` bytes as the body. */

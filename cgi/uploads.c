@@ -33,13 +33,12 @@ struct range {
     int64_t first, last; /* first = -1: none was given */
 };
 
-/* Less than INT64_MAX, so that the length of a range is a number too. */
 static int64_t parse_number(const char **text)
 {
     int64_t number = -1;
     while (**text >= '0' && **text <= '9') {
         int64_t digit = *(*text)++ - '0';
-        if (number > (INT64_MAX - 1 - digit) / 10)
+        if (number > (INT64_MAX - digit) / 10)
             return -1;
         number = (number < 0 ? 0 : number) * 10 + digit;
     }
@@ -86,16 +85,39 @@ static int check_range(struct exchange *exchange, const struct stl_upload *uploa
 
 /* --- the body --------------------------------------------------------------------------------------------- */
 
+/* How large the upload may become. A blob that the repository has takes no space; NULL: nobody knows yet which it is. */
+static int find_room(const struct exchange *exchange, const struct stl_digest *digest, int64_t *left,
+                     struct stl_error *err)
+{
+    const struct stl_name *name = &exchange->request.name;
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (stl_limits_left(exchange->registry, name, left, err))
+        return -1;
+    if (*left != INT64_MAX && digest && stl_repo_open(&repo, exchange->registry, name, &ignored) == 0 &&
+        stl_repo_has_blob(&repo, digest, NULL, &ignored) == 1)
+        *left = INT64_MAX;
+    return 0;
+}
+
 /* Appends what arrives. Whatever has arrived counts, also on error. */
 static int receive(struct exchange *exchange, struct stl_upload *upload, const struct range *range,
-                   struct stl_error *err)
+                   const struct stl_digest *digest, struct stl_error *err)
 {
     struct request *request = &exchange->request;
     STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
+    int64_t left;
     size_t n;
-    while ((n = request_read(request, chunk, CHUNK)) > 0)
+    if (find_room(exchange, digest, &left, err))
+        return -1;
+    if (request->length > left - upload->size)
+        return stl_limits_exceeded(&request->name, upload->size + request->length, left, err);
+    while ((n = request_read(request, chunk, CHUNK)) > 0) {
         if (stl_upload_append(upload, chunk, n, err))
             return -1;
+        if (upload->size > left)
+            return stl_limits_exceeded(&request->name, upload->size, left, err);
+    }
     if (request->cut)
         return request_cut_error(request, err);
     if (range && range->first >= 0 && request->received != range->last - range->first + 1)
@@ -104,10 +126,14 @@ static int receive(struct exchange *exchange, struct stl_upload *upload, const s
     return 0;
 }
 
-/* An error after which the session goes on: the client learns where. */
-static int keep_session(struct exchange *exchange, struct stl_upload *upload)
+/* An error after which the session goes on: the client learns where. What is too large for the quota goes instead. */
+static int keep_session(struct exchange *exchange, struct stl_upload *upload, const struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT; /* what is not saved is hashed again */
+    if (err->code == STL_DENIED) {
+        stl_upload_cancel(upload, &ignored);
+        return -1;
+    }
     stl_upload_save(upload, &ignored);
     describe_session(exchange, upload->id, upload->size);
     return -1;
@@ -126,9 +152,10 @@ static int try_mount(struct exchange *exchange, const char *mount, struct stl_er
     if (stl_digest_parse(mount, &digest, err))
         return -1;
     int found = 0;
-    if (!from_text)
-        found = stl_store_has(registry, &digest, NULL, err);
-    else if (stl_name_parse(from_text, &from_name, err) == 0 && stl_repo_open(&from, registry, &from_name, err) == 0)
+    if (!from_text) /* from wherever it is, if all is open */
+        found = stl_access_controlled(registry) ? 0 : stl_store_has(registry, &digest, NULL, err);
+    else if (stl_name_parse(from_text, &from_name, err) == 0 &&
+             stl_access_allows(registry, &exchange->identity, from_name.text, STL_PULL) && stl_repo_open(&from, registry, &from_name, err) == 0)
         found = stl_repo_has_blob(&from, &digest, NULL, err);
     if (found > 0 && (stl_repo_make(&repo, registry, &exchange->request.name, err) ||
                       (from_text ? stl_repo_mount_blob(&repo, &from, &digest, err)
@@ -153,7 +180,7 @@ static int upload_at_once(struct exchange *exchange, const char *digest_text, st
         stl_upload_begin(exchange->registry, name, digest.algorithm, id, err) ||
         stl_upload_open(&upload, exchange->registry, name, id, err))
         return -1;
-    if (receive(exchange, &upload, NULL, err) || stl_upload_finish(&upload, &digest, err)) {
+    if (receive(exchange, &upload, NULL, &digest, err) || stl_upload_finish(&upload, &digest, err)) {
         stl_upload_cancel(&upload, &ignored);
         return -1;
     }
@@ -201,8 +228,8 @@ int patch_upload(struct exchange *exchange, struct stl_error *err)
     if (stl_upload_open(&upload, exchange->registry, &request->name, request->reference, err) ||
         check_range(exchange, &upload, &range, err))
         return -1;
-    if (receive(exchange, &upload, &range, err))
-        return keep_session(exchange, &upload);
+    if (receive(exchange, &upload, &range, NULL, err))
+        return keep_session(exchange, &upload, err);
     if (stl_upload_save(&upload, err))
         return -1;
     describe_session(exchange, upload.id, upload.size);
@@ -224,11 +251,11 @@ int finish_upload(struct exchange *exchange, struct stl_error *err)
         stl_upload_open(&upload, exchange->registry, &request->name, request->reference, err) ||
         check_range(exchange, &upload, &range, err) || stl_upload_use(&upload, digest.algorithm, err))
         return -1;
-    if (receive(exchange, &upload, &range, err))
-        return keep_session(exchange, &upload);
+    if (receive(exchange, &upload, &range, &digest, err))
+        return keep_session(exchange, &upload, err);
     if (stl_upload_finish(&upload, &digest, err)) {
         if (err->code != STL_DIGEST_INVALID || !request_is_whole(request))
-            return keep_session(exchange, &upload);
+            return keep_session(exchange, &upload, err);
         stl_upload_cancel(&upload, &ignored);
         return -1;
     }

@@ -38,6 +38,7 @@ enum stl_code {
     STL_MANIFEST_BLOB_UNKNOWN,
     STL_PRECONDITION_FAILED,
     STL_UNAUTHORIZED,
+    STL_NO_ACCESS,             /* known, but without the right; with another token they may have it */
     STL_DENIED,
     STL_UNSUPPORTED,           /* the operation is switched off or does not exist */
     STL_URI_TOO_LONG,

@@ -1,0 +1,196 @@
+#include "auth.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <strings.h>
+
+#include "bearer.h"
+#include "event.h"
+#include "login.h"
+
+enum { BASIC_MAX = 4096 };
+
+/* --- the challenge ---------------------------------------------------------------------------------------- */
+
+/* "https://host": as registry.yaml has it, else as the client asked for it. What could end a quoted text has no place
+ * in a host. */
+static char *own_address(const struct exchange *exchange)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]_";
+    const struct request *request = &exchange->request;
+    const char *host = request->host, *url = exchange->registry->settings.auth.url;
+    if (url)
+        return stl_strdup(url);
+    if (!host || host[strspn(host, letters)])
+        host = "localhost";
+    return stl_sprintf("%s://%s", request->secure ? "https" : "http", host);
+}
+
+/* `scope` is NULL for a token that is good for nothing in particular. */
+static void challenge(struct exchange *exchange, const char *scope)
+{
+    STL_AUTO_FREE char *address = own_address(exchange);
+    STL_AUTO_FREE char *quoted = scope ? stl_sprintf(",scope=\"%s\"", scope) : stl_strdup("");
+    const char *error = exchange->identity.is_bearer ? ",error=\"insufficient_scope\""
+                        : exchange->stale_token      ? ",error=\"invalid_token\""
+                                                     : "";
+    response_header(&exchange->response, "WWW-Authenticate", "Bearer realm=\"%s%s\",service=\"%s\"%s%s", address,
+                    AUTH_TOKEN_PATH, AUTH_SERVICE, quoted, error);
+}
+
+/* --- who -------------------------------------------------------------------------------------------------- */
+
+static void describe_actor(struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+    exchange->actor = (struct stl_actor){
+        .name = exchange->identity.user[0] ? exchange->identity.user : NULL,
+        .address = request->remote_address,
+        .host = request->host,
+        .method = request->method,
+        .user_agent = request->user_agent,
+    };
+}
+
+int auth_login(struct exchange *exchange, const char *name, const char *password, struct stl_error *err)
+{
+    const char *address = exchange->request.remote_address;
+    struct stl_event failure = {.action = "login-failure", .size = -1};
+    int64_t retry_after = 0;
+    stl_identity_clear(&exchange->identity);
+    if (stl_login(exchange->registry, name, password, address ? address : "", &exchange->identity, &retry_after, err) ==
+        0) {
+        describe_actor(exchange);
+        return 0;
+    }
+    stl_identity_clear(&exchange->identity);
+    if (err->code == STL_UNAUTHORIZED || err->code == STL_TOO_MANY_REQUESTS) {
+        describe_actor(exchange);
+        exchange->actor.name = name; /* who they say they are */
+        stl_event_write(exchange->registry, &failure, &exchange->actor);
+        exchange->actor.name = NULL;
+    }
+    if (retry_after)
+        response_header(&exchange->response, "Retry-After", "%lld", (long long)retry_after);
+    return -1;
+}
+
+/* RFC 7617: base64 of "name:password". An empty name is that of clients which have nobody's password. */
+static int identify_basic(struct exchange *exchange, const char *credentials, struct stl_error *err)
+{
+    unsigned char text[BASIC_MAX * 3 / 4 + 1];
+    size_t length = strlen(credentials);
+    int decoded = length > 0 && length <= BASIC_MAX
+                      ? EVP_DecodeBlock(text, (const unsigned char *)credentials, (int)length)
+                      : -1;
+    if (decoded < 0)
+        return stl_error_set(err, STL_UNAUTHORIZED, "the header Authorization cannot be read");
+    text[decoded] = '\0';
+    char *colon = strchr((char *)text, ':');
+    if (!colon)
+        return stl_error_set(err, STL_UNAUTHORIZED, "the header Authorization cannot be read");
+    *colon = '\0';
+    int result = text[0] ? auth_login(exchange, (char *)text, colon + 1, err) : 0;
+    OPENSSL_cleanse(text, sizeof text);
+    return result;
+}
+
+static int identify_bearer(struct exchange *exchange, const char *token, struct stl_error *err)
+{
+    if (!strcmp(token, STL_BEARER_ANONYMOUS)) {
+        exchange->has_token = true;
+        return 0;
+    }
+    int found = stl_bearer_find(exchange->registry, token, &exchange->identity, err);
+    exchange->has_token = found > 0;
+    exchange->stale_token = found == 0;
+    return found < 0 ? -1 : 0;
+}
+
+/* What follows the name of a scheme, or NULL if it is another. */
+static const char *after_scheme(const char *authorization, const char *scheme)
+{
+    size_t length = strlen(scheme);
+    if (!authorization || strncasecmp(authorization, scheme, length) || authorization[length] != ' ')
+        return NULL;
+    return authorization + length + strspn(authorization + length, " ");
+}
+
+int auth_identify(struct exchange *exchange, struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    struct stl_error impossible = STL_ERROR_INIT;
+    const char *bearer = after_scheme(request->authorization, "Bearer");
+    const char *basic = after_scheme(request->authorization, "Basic");
+    int result = stl_access_refresh(exchange->registry, err);
+    if (result == 0 && exchange->registry->settings.auth.trust_remote_user && request->remote_user) {
+        if (stl_user_name_check(request->remote_user, &impossible) == 0)
+            strncpy(exchange->identity.user, request->remote_user, sizeof exchange->identity.user - 1);
+    } else if (result == 0 && stl_access_controlled(exchange->registry)) {
+        if (bearer)
+            result = identify_bearer(exchange, bearer, err);
+        else if (basic)
+            result = identify_basic(exchange, basic, err);
+    }
+    describe_actor(exchange);
+    return result;
+}
+
+void auth_clear(struct exchange *exchange)
+{
+    stl_identity_clear(&exchange->identity);
+}
+
+/* --- what ------------------------------------------------------------------------------------------------- */
+
+/* A mount takes from a second repository: one token is to be good for both. */
+static char *scope_of(const struct exchange *exchange, enum stl_action action)
+{
+    static const char *const actions[] = {"pull", "pull,push", "delete"};
+    const struct request *request = &exchange->request;
+    const char *from = action == STL_PUSH ? request_query(request, "from") : NULL;
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_name source;
+    char *scope = stl_sprintf("repository:%s:%s", request->name.text, actions[action]);
+    if (!from || stl_name_parse(from, &source, &ignored))
+        return scope;
+    char *both = stl_sprintf("%s repository:%s:pull", scope, source.text);
+    stl_free_ptr(&scope);
+    return both;
+}
+
+int auth_require(struct exchange *exchange, enum stl_action action, struct stl_error *err)
+{
+    const struct stl_identity *identity = &exchange->identity;
+    const char *name = exchange->request.name.text, *verb = stl_action_name(action);
+    if (stl_access_allows(exchange->registry, identity, name, action))
+        return 0;
+    if (identity->user[0] && !identity->is_bearer)
+        return stl_error_set(err, STL_DENIED, "'%s' may not %s '%s', if there is such a repository", identity->user, verb,
+                             name);
+    STL_AUTO_FREE char *scope = scope_of(exchange, action);
+    challenge(exchange, scope);
+    if (identity->user[0])
+        return stl_error_set(err, STL_NO_ACCESS, "'%s' may not %s '%s' with this token, if there is such a repository",
+                             identity->user, verb, name);
+    return stl_error_set(err, STL_UNAUTHORIZED, "log in to %s '%s', if there is such a repository", verb, name);
+}
+
+int auth_require_catalog(struct exchange *exchange, struct stl_error *err)
+{
+    const struct stl_identity *identity = &exchange->identity;
+    if (!stl_access_controlled(exchange->registry) || (identity->user[0] && identity->catalog) ||
+        (exchange->has_token && !identity->is_bearer))
+        return 0;
+    challenge(exchange, "registry:catalog:*");
+    return stl_error_set(err, STL_UNAUTHORIZED, "a token is needed to list repositories");
+}
+
+int auth_require_token(struct exchange *exchange, struct stl_error *err)
+{
+    if (!stl_access_controlled(exchange->registry) || exchange->identity.user[0] || exchange->has_token)
+        return 0;
+    challenge(exchange, NULL);
+    return stl_error_set(err, STL_UNAUTHORIZED, "a token is needed");
+}
