@@ -117,7 +117,9 @@ $(BUILD)/tests/t-%: $(BUILD)/tests/t-%.o $(BUILD)/tests/unit.o $(BUILD)/libstill
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 $(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz-%.o $(BUILD)/tests/scratch.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lfcgi
+
+$(BUILD)/tests/fuzz-cgi: $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 
 -include $(UNIT_TESTS:=.d) $(addprefix $(BUILD)/tests/,unit.d scratch.d fuzz.d)
 

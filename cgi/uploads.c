@@ -33,12 +33,13 @@ struct range {
     int64_t first, last; /* first = -1: none was given */
 };
 
+/* Less than INT64_MAX, so that the length of a range is a number too. */
 static int64_t parse_number(const char **text)
 {
     int64_t number = -1;
     while (**text >= '0' && **text <= '9') {
         int64_t digit = *(*text)++ - '0';
-        if (number > (INT64_MAX - digit) / 10)
+        if (number > (INT64_MAX - 1 - digit) / 10)
             return -1;
         number = (number < 0 ? 0 : number) * 10 + digit;
     }

@@ -226,7 +226,7 @@ const struct cmd_command cmd_add = {
         "Nothing changes before everything has been checked. What the registry has is not read again, so a command "
         "that was interrupted is simply repeated.",
     .options = options,
-    .examples = "stillage add oci:layout app:1.0          the image of an OCI layout\n"
-                "docker save app | stillage add -        what docker has\n"
-                "stillage add images.tar.gz --prefix mirror   everything in an archive, below mirror/",
+    .examples = "  stillage add oci:layout app:1.0              # the image of an OCI layout\n"
+                "  docker save app | stillage add -             # what docker has\n"
+                "  stillage add images.tar.gz --prefix mirror   # an archive, below mirror/",
 };

@@ -55,6 +55,9 @@ extern const struct cmd_command cmd_user, cmd_token, cmd_access, cmd_freeze, cmd
  * --help; prints one line and exits with 2 for an unknown option. */
 int cmd_next_option(const struct cmd_command *command, int argc, char **argv);
 
+/* Sees to it that standard output has been written; returns `status`, or 1 after a warning. */
+int cmd_flush(int status);
+
 /* Prints "stillage: message" on stderr and returns the exit status of the error. */
 int cmd_fail(const struct stl_error *err);
 /* The same for wrong usage; points to --help. Returns 2. */

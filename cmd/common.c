@@ -14,6 +14,20 @@
 
 enum { OPTIONS_MAX = 32 };
 
+/* `last` is the last argument that was looked at; of "-xyz" the one before it. */
+static int refuse_option(const struct cmd_command *command, int key, const char *last)
+{
+    const struct cmd_option *option = command->options;
+    while (option->key && option->key != optopt)
+        option++;
+    if (key == ':')
+        return cmd_usage(command, "option '--%s' needs an argument", option->name);
+    if (optopt && (option->key || optopt == 'h'))
+        return cmd_usage(command, "option '--%s' takes no argument", option->key ? option->name : "help");
+    return optopt ? cmd_usage(command, "there is no option '-%c'", optopt)
+                  : cmd_usage(command, "there is no option '%s'", last);
+}
+
 int cmd_next_option(const struct cmd_command *command, int argc, char **argv)
 {
     struct option long_options[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, 'h'}};
@@ -32,13 +46,19 @@ int cmd_next_option(const struct cmd_command *command, int argc, char **argv)
     int key = getopt_long(argc, argv, short_options, long_options, NULL);
     if (key == 'h') {
         cmd_print_help(command);
-        exit(fflush(stdout) ? 1 : 0);
+        exit(cmd_flush(0));
     }
-    if (key == '?' || key == ':') {
-        const char *given = argv[optind - 1];
-        exit(cmd_usage(command, key == '?' ? "there is no option '%s'" : "option '%s' needs an argument", given));
-    }
+    if (key == '?' || key == ':')
+        exit(refuse_option(command, key, argv[optind - 1]));
     return key;
+}
+
+int cmd_flush(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    cmd_warn("cannot write to standard output");
+    return 1;
 }
 
 int cmd_fail(const struct stl_error *err)

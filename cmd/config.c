@@ -68,6 +68,7 @@ const struct cmd_command cmd_config = {
         "Without --standalone it is a site for the server that the system runs, to be put into "
         "/etc/nginx/conf.d/stillage.conf or /etc/apache2/sites-enabled/stillage.conf.",
     .options = options,
-    .examples = "  stillage config nginx -n registry.example.org > /etc/nginx/conf.d/stillage.conf\n"
+    .examples = "  stillage config nginx -n registry.example.org \\\n"
+                "      > /etc/nginx/conf.d/stillage.conf\n"
                 "  stillage config apache --push cgi > /etc/apache2/sites-enabled/stillage.conf",
 };

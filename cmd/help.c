@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mem.h"
+
 enum { WIDTH = 78, OPTION_COLUMN = 26 };
 
 /* Prints a paragraph with `indent` spaces in front, where `column` characters stand on the line already. */
@@ -47,7 +49,9 @@ static const struct cmd_option help_option = {'h', "help", NULL, "Print this hel
 
 void cmd_print_help(const struct cmd_command *command)
 {
-    printf("usage: stillage %s [OPTION]... %s\n\n", command->name, command->arguments);
+    STL_AUTO_FREE char *usage = stl_sprintf("stillage %s [OPTION]...%s%s\n", command->name,
+                                            *command->arguments ? " " : "", command->arguments);
+    print_wrapped(usage, 7, printf("usage: "));
     print_wrapped(command->description, 0, 0);
     puts("\noptions:");
     for (const struct cmd_option *option = command->options; option->key; option++)

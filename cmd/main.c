@@ -32,7 +32,7 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "help";
     if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
         puts("stillage " STL_VERSION);
-        return 0;
+        return cmd_flush(0);
     }
     if (!strcmp(name, "--help") || !strcmp(name, "-h"))
         name = "help";
@@ -40,11 +40,7 @@ int main(int argc, char **argv)
         if (strcmp(name, (*command)->name))
             continue;
         int status = argc > 1 ? (*command)->run(argc - 1, argv + 1) : (*command)->run(argc, argv);
-        if (fflush(stdout) || ferror(stdout)) {
-            cmd_warn("cannot write to standard output");
-            return 1;
-        }
-        return argc > 1 ? status : 2;
+        return cmd_flush(argc > 1 ? status : 2);
     }
     fprintf(stderr, "stillage: there is no command '%s': see 'stillage help'\n", name);
     return 2;

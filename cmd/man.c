@@ -31,6 +31,19 @@ static void print_roff(const char *text)
     putchar('\n');
 }
 
+/* The same, where lines and spaces stay as they are. */
+static void print_literal(const char *text)
+{
+    for (bool line_start = true; *text; line_start = *text++ == '\n') {
+        if (line_start && (*text == '.' || *text == '\''))
+            printf("\\&");
+        if (*text == '\\')
+            printf("\\e");
+        else
+            putchar(*text);
+    }
+}
+
 static void print_option_tag(const struct cmd_option *option)
 {
     printf(".It ");
@@ -92,8 +105,11 @@ void cmd_print_man(const struct cmd_command *command)
         print_option_tag(option);
     printf(".It Fl h , Fl Fl help\nPrint the help.\n.El\n");
     print_exit_status();
-    if (command->examples)
-        printf(".Sh EXAMPLES\n.Bd -literal -offset 2n -compact\n%s\n.Ed\n", command->examples);
+    if (command->examples) {
+        printf(".Sh EXAMPLES\n.Bd -literal -offset 2n -compact\n");
+        print_literal(command->examples);
+        printf("\n.Ed\n");
+    }
     printf(".Sh SEE ALSO\n.Xr stillage 1\n");
 }
 

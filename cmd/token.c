@@ -208,7 +208,8 @@ const struct cmd_command cmd_token = {
         "with the user's name and the token as the password. What it may do is what the rules in registry.yaml allow the "
         "user and the token allows. create prints it, once; the registry keeps its hash.",
     .options = options,
-    .examples = "  stillage token create --user ci --repository 'team/**' --actions pull,push --expires 90d\n"
+    .examples = "  stillage token create --user ci --repository 'team/**' \\\n"
+                "      --actions pull,push --expires 90d\n"
                 "  stillage token ls\n"
                 "  stillage token rm 5f2a",
 };

@@ -201,7 +201,8 @@ static int read_part(struct parser *p, struct stl_bundle_part *part, char *path)
     if (read_digest(p, path + strlen("parts/"), &digest))
         return -1;
     size_t last = bundle->digests.count;
-    bool goes_on = last > 0 && stl_digest_equal(&bundle->digests.items[last - 1], &digest);
+    bool goes_on = last > 0 && bundle->blobs[last - 1].part_count > 0 &&
+                   stl_digest_equal(&bundle->digests.items[last - 1], &digest);
     if (!goes_on && add_blob(p, &digest, &(struct stl_bundle_blob){.first_part = bundle->part_count}))
         return -1;
     struct stl_bundle_blob *blob = &bundle->blobs[bundle->digests.count - 1];

@@ -50,7 +50,10 @@ case $server in
     nginx) nginx -g 'daemon off;' >"$T/log/inside-server" 2>&1 & ;;
     apache) mkdir -p /run/apache2; apachectl -DFOREGROUND >"$T/log/inside-server" 2>&1 & ;;
 esac
-for ((i = 0; i < 200; i++)); do curl -fso /dev/null http://127.0.0.1/v2/ && break; read -rt 0.1 <> <(:) || true; done
+for ((i = 0; i < 300; i++)); do
+    [ -S /run/stillage.sock ] && curl -fso /dev/null http://127.0.0.1/v2/ && break
+    read -rt 0.1 <> <(:) || true
+done
 
 curl -fsS http://127.0.0.1/ | grep -q '<title>'
 skopeo copy -q --dest-tls-verify=false "oci:$T/image:$3" docker://127.0.0.1/team/app:1

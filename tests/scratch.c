@@ -24,21 +24,33 @@ static void clean_up(void)
         stl_tree_remove(AT_FDCWD, folder, &ignored);
 }
 
-const struct stl_registry *scratch_registry(void)
+static void make_registry(void)
 {
     struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_FREE char *path = stl_sprintf("%s/reg", folder);
+    if (stl_registry_make(path, "version: 1\napache: true\n", "", &err) || stl_registry_open(&registry, path, &err))
+        scratch_fail(__FILE__, __LINE__, err.message);
+}
+
+const struct stl_registry *scratch_registry(void)
+{
     if (owner)
         return &registry;
     snprintf(folder, sizeof folder, "%s/st-fuzz.XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     EXPECT(mkdtemp(folder));
     owner = getpid();
-    STL_AUTO_FREE char *path = stl_sprintf("%s/reg", folder);
-    if (stl_registry_make(path, "version: 1\napache: true\n", "", &err) || stl_registry_open(&registry, path, &err)) {
-        fprintf(stderr, "%s\n", err.message);
-        abort();
-    }
     atexit(clean_up);
+    make_registry();
     return &registry;
+}
+
+void scratch_reset(void)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_FREE char *path = stl_strdup(scratch_registry()->path);
+    stl_registry_close(&registry);
+    EXPECT(stl_tree_remove(AT_FDCWD, path, &err) == 0);
+    make_registry();
 }
 
 void scratch_write(const char *path, const void *bytes, size_t length)

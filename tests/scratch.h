@@ -7,6 +7,8 @@
 #include "registry.h"
 
 const struct stl_registry *scratch_registry(void);
+/* Empties it again. */
+void scratch_reset(void);
 /* Writes a file below the registry, without syncing anything. */
 void scratch_write(const char *path, const void *bytes, size_t length);
 
