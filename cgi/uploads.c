@@ -106,14 +106,14 @@ static int receive(struct exchange *exchange, struct stl_upload *upload, const s
                    const struct stl_digest *digest, struct stl_error *err)
 {
     struct request *request = &exchange->request;
-    STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
+    size_t size = request->length >= 0 && request->length < CHUNK ? (size_t)request->length : CHUNK, n;
+    STL_AUTO_FREE char *chunk = stl_alloc(size);
     int64_t left;
-    size_t n;
     if (find_room(exchange, digest, &left, err))
         return -1;
     if (request->length > left - upload->size)
         return stl_limits_exceeded(&request->name, upload->size + request->length, left, err);
-    while ((n = request_read(request, chunk, CHUNK)) > 0) {
+    while ((n = request_read(request, chunk, size)) > 0) {
         if (stl_upload_append(upload, chunk, n, err))
             return -1;
         if (upload->size > left)
