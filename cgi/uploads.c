@@ -71,8 +71,10 @@ static int check_range(struct exchange *exchange, const struct stl_upload *uploa
                        struct stl_error *err)
 {
     const struct request *request = &exchange->request;
-    if (parse_range(request, range, err) || range->first < 0)
-        return range->first < 0 && !err->code ? 0 : -1;
+    if (parse_range(request, range, err))
+        return -1;
+    if (range->first < 0)
+        return 0;
     if (range->first != upload->size) {
         describe_session(exchange, upload->id, upload->size);
         return stl_error_set(err, STL_RANGE_INVALID, "the chunk begins at byte %lld, but %lld bytes have arrived",

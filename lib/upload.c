@@ -287,8 +287,11 @@ int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
     read_boot_id(record.boot);
     STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, path_of(upload->id, ".hash", path),
                                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-    if (fd < 0 || pwrite(fd, &record, sizeof record, 0) != (ssize_t)sizeof record)
-        return stl_error_errno(err, "cannot save the upload session");
+    if (fd < 0 || pwrite(fd, &record, sizeof record, 0) != (ssize_t)sizeof record) {
+        stl_error_errno(err, "cannot save the upload session");
+        unlinkat(upload->registry->root.fd, path, 0);
+        return -1;
+    }
     upload->saved = upload->size;
     return 0;
 }
@@ -322,7 +325,11 @@ static int take_up(struct stl_upload *upload, struct stl_error *err)
     }
     if (upload->saved == upload->size)
         return 0;
-    return hash_data(upload, upload->saved, err) || stl_upload_save(upload, err) ? -1 : 0;
+    if (hash_data(upload, upload->saved, err))
+        return -1;
+    struct stl_error ignored = STL_ERROR_INIT; /* a full disk must not keep a session from being cancelled */
+    stl_upload_save(upload, &ignored);
+    return 0;
 }
 
 int stl_upload_open(struct stl_upload *upload, const struct stl_registry *registry, const struct stl_name *name,
@@ -402,6 +409,15 @@ static void remove_files(const struct stl_upload *upload)
         unlinkat(upload->registry->root.fd, path_of(upload->id, ".hash", path), 0);
 }
 
+static int end_session(struct stl_upload *upload, struct stl_error *err)
+{
+    int result = mark_ended(upload, err);
+    if (result == 0)
+        remove_files(upload);
+    stl_upload_close(upload);
+    return result;
+}
+
 int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest, struct stl_error *err)
 {
     char path[UPLOAD_PATH_MAX];
@@ -412,17 +428,16 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
         stl_repo_put_blob(&repo, &temp, digest, err))
         return -1;
     struct stl_error ignored = STL_ERROR_INIT; /* the blob is there: a leftover session expires */
-    stl_upload_cancel(upload, &ignored);
+    end_session(upload, &ignored);
     return 0;
 }
 
+/* The space is given back first, since the mark may need some. */
 int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err)
 {
-    int result = mark_ended(upload, err);
-    if (result == 0)
-        remove_files(upload);
-    stl_upload_close(upload);
-    return result;
+    if (ftruncate(upload->data, 0))
+        return stl_error_errno(err, "cannot drop the data of the upload");
+    return end_session(upload, err);
 }
 
 /* --- expiry ------------------------------------------------------------------------------------------------ */

@@ -124,3 +124,6 @@ old_session() {
 }
 
 tags() { cgi GET "/v2/$1/tags/list"; jq -r '.tags | join(" ")' <"$T/b"; }
+
+# What is left of uploads and of files being written, but for the marks of sessions that have ended
+leftovers() { find "$REG/tmp" "$REG/uploads" -mindepth 1 ! -type d ! -name '*ended'; }

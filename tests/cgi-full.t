@@ -51,7 +51,7 @@ verdict 'a single POST'
 cgi DELETE "$SESSION"
 want_status 204
 verdict 'a session can be cancelled'
-is "$(find "$REG/tmp" "$REG/uploads" -mindepth 1)" '' 'and nothing is left over'
+is "$(leftovers)" '' 'and nothing is left over'
 
 rm "$T/disk/filler"
 push_blob app "$T/small"

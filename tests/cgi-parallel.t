@@ -77,7 +77,7 @@ for ((i = 0; i < N; i++)); do
 done
 is "$lost" 0 'every tag points to what was pushed'
 is "$(cat "$REG/www/v2/_catalog")" '{"repositories":["app"]}' 'the catalog has the repository once'
-is "$(find "$REG/tmp" "$REG/uploads" -mindepth 1)" '' 'nothing is left in tmp/ and uploads/'
+is "$(leftovers)" '' 'nothing is left in tmp/ and uploads/'
 is "$(find "$REG/www/v2/app/blobs" -type f -links 1)" '' 'every blob is in the store, too'
 
 # ---- pushes and deletes at once -----------------------------------------------------------------------------------------

@@ -73,7 +73,8 @@ verdict 'and back'
 
 # ---- bodies that break off -------------------------------------------------------------------------------------------
 
-arrived() { [ "$(stat -c %s "$REG/uploads/${SESSION##*/}.data" 2>/dev/null || echo 0)" -ge "$1" ]; }
+size() { stat -c %s "$(session_file "$SESSION")" 2>/dev/null || echo 0; }
+arrived() { [ "$(size)" -ge "$1" ]; }
 range_is() { ask GET "$SESSION"; [ "$(header range)" = "$1" ]; }
 
 # cut_off METHOD TARGET BYTES CURL-ARGUMENT...: begins to send $T/big, and stops dead after at least BYTES
@@ -91,7 +92,6 @@ for method in PATCH PUT; do
     session cut
     cut_off "$method" "$SESSION?digest=$BIG" 100000
     # The program notices; what it then finds is all that came.
-    size() { stat -c %s "$REG/uploads/${SESSION##*/}.data"; }
     settled() { local a; a=$(size); sleep 0.1; [ "$a" = "$(size)" ]; }
     wait_for 10 settled
     arrived=$(size)

@@ -299,6 +299,6 @@ for method in GET PATCH PUT DELETE; do
     want_error 404 BLOB_UPLOAD_UNKNOWN
     verdict "$method on a cancelled session"
 done
-is "$(find "$REG/tmp" "$REG/uploads" -mindepth 1 -type f ! -name '*ended'; [ ! -e "$REG/www/v2/gone" ] || echo a repository)" '' 'nothing is left of it'
+is "$(leftovers; [ ! -e "$REG/www/v2/gone" ] || echo a repository)" '' 'nothing is left of it'
 
 done_testing
