@@ -108,8 +108,6 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct stl_
             return -1;
     if (arguments->selection.count == 0)
         return stl_error_set(err, STL_USAGE, "which images? Give patterns such as 'lib/*:v1.*', or --all");
-    if (!arguments->output)
-        arguments->output = "-";
     if (arguments->options.volume_size && !strcmp(arguments->output, "-") && !arguments->dry_run)
         return stl_error_set(err, STL_USAGE, "volumes need names: give -o FILE");
     if (arguments->options.volume_size && arguments->options.docker_archive)
@@ -270,7 +268,8 @@ static int export_images(struct arguments *arguments, struct stl_error *err)
 static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
-    __attribute__((cleanup(clear))) struct arguments arguments = {.options = {.host = "docker.io", .compression = STL_COMPRESS_NONE}};
+    __attribute__((cleanup(clear))) struct arguments arguments = {
+        .output = "-", .options = {.host = "docker.io", .compression = STL_COMPRESS_NONE}};
     arguments.options.selection = &arguments.selection;
     if (parse(argc, argv, &arguments, &err) || export_images(&arguments, &err))
         return cmd_fail(&err);

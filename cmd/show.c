@@ -35,10 +35,11 @@ static void print_map(int indent, const char *label, struct json_object *object,
     struct json_object *map = NULL;
     if (!json_object_object_get_ex(object, key, &map) || !json_object_is_type(map, json_type_object))
         return;
+    bool first = true;
     json_object_object_foreach(map, name, value)
     {
-        printf("%*s%-10s %s=%s\n", indent, "", label, name, json_object_get_string(value));
-        label = "";
+        printf("%*s%-10s %s=%s\n", indent, "", first ? label : "", name, json_object_get_string(value));
+        first = false;
     }
 }
 

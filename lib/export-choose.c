@@ -103,7 +103,7 @@ static int add_image(struct walk *walk, const char *tag, const struct stl_digest
 {
     struct stl_export *export = walk->export;
     const struct stl_platform *platform = narrow ? export->options->platform : NULL;
-    struct stl_platform_image image;
+    struct stl_platform_image image = {0};
     char text[STL_DIGEST_TEXT_MAX];
     size_t number;
     if (find_manifest(export, digest, &image, err))

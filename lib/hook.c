@@ -136,7 +136,7 @@ static void first_line(const struct stl_buf *output, char line[REASON_MAX + 1])
     size_t n = 0;
     text += strspn(text, " \t\r\n");
     for (; *text && *text != '\n' && n < REASON_MAX; text++)
-        line[n++] = *text >= 0x20 && *text < 0x7f ? *text : ' ';
+        line[n++] = (char)(*text >= 0x20 && *text < 0x7f ? *text : ' ');
     line[n] = '\0';
 }
 

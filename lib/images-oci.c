@@ -37,10 +37,10 @@ static int read_names(struct stl_image *image, struct stl_error *err)
     stl_image_add_name(image, name);
     if (!image->ref || image->names)
         return 0;
-    if (strpbrk(ref, ":/"))
-        stl_image_add_name(image, ref);
+    if (strpbrk(image->ref, ":/"))
+        stl_image_add_name(image, image->ref);
     else
-        image->tag = stl_strdup(ref);
+        image->tag = stl_strdup(image->ref);
     return 0;
 }
 

@@ -37,12 +37,12 @@ static void listing_clear(struct listing *listing)
 }
 #define AUTO_LISTING __attribute__((cleanup(listing_clear)))
 
-/* The entry at *position in text: its name without quotes, or NULL if there is none of the form "name" followed by a
- * comma and another entry, or by the end; moves *position behind it and its comma. */
+/* The entry at *position in text: its name without quotes; moves *position behind it and its comma. NULL at the end, and
+ * where there is none of the form "name" followed by a comma and another entry, or by the end. */
 static const char *entry_at(const struct listing *listing, size_t *position, size_t *length)
 {
     const char *entry = listing->text.data + *position, *end = listing->text.data + listing->end;
-    const char *quote = *entry == '"' ? memchr(entry + 1, '"', (size_t)(end - entry - 1)) : NULL;
+    const char *quote = entry < end && *entry == '"' ? memchr(entry + 1, '"', (size_t)(end - entry - 1)) : NULL;
     if (!quote || quote == entry + 1)
         return NULL;
     bool more = quote + 1 < end;
@@ -56,7 +56,7 @@ static const char *entry_at(const struct listing *listing, size_t *position, siz
 static bool is_well_formed(const struct listing *listing)
 {
     size_t position = listing->begin, length;
-    while (position < listing->end && entry_at(listing, &position, &length))
+    while (entry_at(listing, &position, &length))
         continue;
     return position == listing->end;
 }
@@ -132,9 +132,9 @@ static int compare_entry(const char *entry, size_t length, const char *name)
 /* Where `name` is, or would be inserted: in whole entries, so a linear walk; returns true if it is there. */
 static bool find(const struct listing *listing, const char *name, size_t *where, size_t *behind)
 {
-    for (size_t position = listing->begin; position < listing->end;) {
-        size_t length, next = position;
-        const char *entry = entry_at(listing, &next, &length);
+    const char *entry;
+    size_t length;
+    for (size_t position = listing->begin, next = position; (entry = entry_at(listing, &next, &length)) != NULL;) {
         int order = compare_entry(entry, length, name);
         *where = position;
         *behind = next;
@@ -225,9 +225,9 @@ int stl_listing_each(int directory, const struct stl_name *repository, stl_listi
     AUTO_LISTING struct listing listing = {0};
     if (load(directory, repository, &listing, err))
         return -1;
-    for (size_t position = listing.begin; position < listing.end;) {
-        size_t length;
-        char *entry = (char *)entry_at(&listing, &position, &length);
+    char *entry;
+    size_t length;
+    for (size_t position = listing.begin; (entry = (char *)entry_at(&listing, &position, &length)) != NULL;) {
         entry[length] = '\0';
         int result = visit(context, entry, err);
         if (result)

@@ -94,10 +94,10 @@ int stl_render(const char *template_name, const struct stl_render *values, struc
 {
     size_t length, depth = 0;
     bool kept[DEPTH_MAX + 1] = {true};
-    const char *text = stl_template_file(template_name, &length), *end = text + length;
+    const char *text = stl_template_file(template_name, &length);
     if (!text)
         return stl_error_set(err, STL_INVALID, "there is no template '%s'", template_name);
-    for (const char *line = text, *next; line < end; line = next) {
+    for (const char *line = text, *next, *end = text + length; line < end; line = next) {
         char name[NAME_MAX_LENGTH];
         const char *newline = memchr(line, '\n', (size_t)(end - line));
         next = newline ? newline + 1 : end;

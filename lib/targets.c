@@ -92,7 +92,7 @@ static int use_source_names(struct chooser *c, size_t image, struct stl_error *e
     char text[STL_DIGEST_TEXT_MAX];
     for (size_t i = 0; i < item->name_count; i++) {
         struct stl_image_name name;
-        bool usable;
+        bool usable = false;
         if (parse_source_name(c, item->names[i], &name, &usable, err) ||
             (usable && add_target(c, image, &name.name, &name.tag, err)))
             return -1;
@@ -114,7 +114,7 @@ static int use_source_tags(struct chooser *c, size_t image, const struct stl_nam
         return -1;
     for (size_t i = 0; i < item->name_count; i++) {
         struct stl_image_name name;
-        bool usable;
+        bool usable = false;
         if (parse_source_name(c, item->names[i], &name, &usable, err) ||
             (usable && add_target(c, image, wanted, &name.tag, err)))
             return -1;

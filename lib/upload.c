@@ -114,7 +114,7 @@ static void authenticate(const unsigned char key[KEY_LENGTH], const char *id, co
 int stl_upload_begin(const struct stl_registry *registry, const struct stl_name *name, enum stl_algorithm algorithm,
                      char id[STL_UPLOAD_ID_LENGTH + 1], struct stl_error *err)
 {
-    unsigned char b[16], key[KEY_LENGTH];
+    unsigned char b[16], key[KEY_LENGTH] = {0};
     if (get_key(registry, key, err))
         return -1;
     make_random(b, sizeof b);
@@ -132,7 +132,7 @@ int stl_upload_begin(const struct stl_registry *registry, const struct stl_name 
 static int check_id(const struct stl_registry *registry, const struct stl_name *name, const char *id,
                     struct stl_error *err)
 {
-    unsigned char key[KEY_LENGTH], difference = 0;
+    unsigned char key[KEY_LENGTH] = {0}, difference = 0;
     char mac[STL_UPLOAD_ID_LENGTH - MAC_AT + 1];
     if (strlen(id) != STL_UPLOAD_ID_LENGTH)
         return unknown(id, err);
