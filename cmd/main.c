@@ -11,6 +11,8 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_show,
     &cmd_tag,
     &cmd_rm,
+    &cmd_restore,
+    &cmd_trash,
     &cmd_user,
     &cmd_token,
     &cmd_access,

@@ -57,7 +57,8 @@ const struct cmd_command cmd_rm = {
     .description = "NAME:TAG removes that tag and nothing else: other tags of the same image stay.\n\n"
                    "NAME@DIGEST removes the manifest with all tags that point to it.\n\n"
                    "NAME removes the repository, but not those nested in it.\n\n"
-                   "The space of blobs that nothing refers to any more is not freed by this command.",
+                   "What is removed can be had back with 'stillage restore' as long as registry.yaml says (trash: keep:). "
+                   "The space is freed by 'stillage gc' after that.",
     .options = options,
     .examples = "  stillage rm lib/app:1.0\n"
                 "  stillage rm lib/app@sha256:...",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trash.h"
 #include "upload.h"
 
 bool stl_gc_is_old(const struct gc *gc, const struct stl_digest *digest, const struct stat *st)
@@ -69,7 +70,9 @@ static int collect(struct gc *gc, struct stl_error *err)
     STL_AUTO_NAMES struct stl_names names = {0};
     struct stl_gc_result *result = gc->result;
     if (stl_temp_sweep_counted(&gc->registry->root, &result->temporary, err) ||
-        stl_upload_sweep_counted(gc->registry, &result->uploads, err) || list_names(gc, &names, err))
+        stl_upload_sweep_counted(gc->registry, &result->uploads, err) ||
+        stl_trash_empty(gc->registry, gc->registry->settings.retention.trash, &result->expired, err) ||
+        list_names(gc, &names, err))
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         struct stl_name name;
@@ -80,6 +83,8 @@ static int collect(struct gc *gc, struct stl_error *err)
             report(gc, path, err);
         }
     }
+    if (!gc->options->dry_run && stl_repos_sweep(gc->registry, gc->now - gc->options->grace, err))
+        return -1;
     return stl_gc_store(gc, err);
 }
 
@@ -88,7 +93,7 @@ int stl_gc(const struct stl_registry *registry, const struct stl_gc_options *opt
 {
     struct gc gc = {.registry = registry, .options = options, .result = result, .now = time(NULL)};
     *result = (struct stl_gc_result){0};
-    result->temporary.dry_run = result->uploads.dry_run = options->dry_run;
+    result->temporary.dry_run = result->uploads.dry_run = result->expired.dry_run = options->dry_run;
     int failed = collect(&gc, err);
     stl_digestset_clear(&gc.touched);
     free(gc.touches);

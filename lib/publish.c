@@ -12,14 +12,13 @@
 #include "hook.h"
 #include "limits.h"
 #include "listing.h"
+#include "publish-internal.h"
 #include "referrers.h"
 #include "trash.h"
 
-/* "../_manifests/<type>/<subtype>/<digest>" */
-enum { TARGET_MAX = STL_MEDIA_TYPE_MAX + STL_DIGEST_TEXT_MAX + 32 };
 static const char target_head[] = "../_manifests/";
 
-static char *manifest_path(const char *reference, char path[STL_PATH_MAX])
+char *stl_publish_link_path(const char *reference, char path[STL_PATH_MAX])
 {
     snprintf(path, STL_PATH_MAX, "manifests/%s", reference);
     return path;
@@ -31,13 +30,12 @@ static int unknown_manifest(const struct stl_repo *repo, const char *reference, 
                          reference);
 }
 
-/* The target of manifests/<digest>. Fails with STL_MANIFEST_UNKNOWN. */
-static int read_target(const struct stl_repo *repo, const struct stl_digest *digest, char target[TARGET_MAX],
-                       struct stl_error *err)
+int stl_publish_read_target(const struct stl_repo *repo, const struct stl_digest *digest,
+                            char target[PUBLISH_TARGET_MAX], struct stl_error *err)
 {
     char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
     stl_digest_format(digest, text);
-    if (stl_link_read(repo->fd, manifest_path(text, path), target, TARGET_MAX)) {
+    if (stl_link_read(repo->fd, stl_publish_link_path(text, path), target, PUBLISH_TARGET_MAX)) {
         if (errno == ENOENT)
             return unknown_manifest(repo, text, err);
         return stl_error_errno(err, "cannot read %s", path);
@@ -48,8 +46,8 @@ static int read_target(const struct stl_repo *repo, const struct stl_digest *dig
 int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_media_type *type,
                       struct stl_error *err)
 {
-    char target[TARGET_MAX];
-    if (read_target(repo, digest, target, err))
+    char target[PUBLISH_TARGET_MAX];
+    if (stl_publish_read_target(repo, digest, target, err))
         return -1;
     char *end = strrchr(target, '/');
     if (strncmp(target, target_head, strlen(target_head)) || end < target + strlen(target_head))
@@ -65,8 +63,8 @@ int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *dige
 int stl_tag_resolve(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
                     struct stl_error *err)
 {
-    char path[STL_PATH_MAX], target[TARGET_MAX];
-    if (stl_link_read(repo->fd, manifest_path(tag->text, path), target, sizeof target) == 0) {
+    char path[STL_PATH_MAX], target[PUBLISH_TARGET_MAX];
+    if (stl_link_read(repo->fd, stl_publish_link_path(tag->text, path), target, sizeof target) == 0) {
         if (stl_digest_parse(target, digest, err) == 0)
             return 0;
         return stl_error_set(err, STL_DAMAGED, "%s:%s: the link of the tag is damaged: run 'stillage verify --repair'",
@@ -94,7 +92,7 @@ int stl_manifest_load(const struct stl_repo *repo, const struct stl_digest *dige
     stl_digest_format(digest, text);
     if (stl_manifest_type(repo, digest, &type, err))
         return -1;
-    if (stl_file_read(repo->fd, manifest_path(text, path), true, bytes, err))
+    if (stl_file_read(repo->fd, stl_publish_link_path(text, path), true, bytes, err))
         return err->sys_errno == ENOENT ? unknown_manifest(repo, text, err) : -1;
     return stl_manifest_parse(manifest, bytes->data ? bytes->data : "", bytes->length, type.text,
                               digest->algorithm, err);
@@ -116,7 +114,7 @@ static int has_child(const struct stl_repo *repo, const struct stl_digest *diges
 {
     char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
     struct stat st;
-    if (fstatat(repo->fd, manifest_path(stl_digest_format(digest, text), path), &st, 0)) {
+    if (fstatat(repo->fd, stl_publish_link_path(stl_digest_format(digest, text), path), &st, 0)) {
         if (errno == ENOENT)
             return has_blob(repo, digest, size, err);
         return stl_error_errno(err, "cannot look at %s", path);
@@ -149,7 +147,7 @@ static int check_descriptor(const struct stl_repo *repo, const struct stl_descri
     return 0;
 }
 
-static int sync_folder(const struct stl_repo *repo, const char *folder, struct stl_error *err)
+int stl_publish_sync_folder(const struct stl_repo *repo, const char *folder, struct stl_error *err)
 {
     STL_AUTO_CLOSE int directory = stl_dir_open(repo->fd, folder, err);
     return directory < 0 ? -1 : stl_dir_sync(directory, err);
@@ -164,6 +162,13 @@ static int put_bytes(const struct stl_root *root, int directory, const char *nam
     if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, bytes, length, err) || stl_temp_sync(&temp, err))
         return -1;
     return stl_temp_link(&temp, directory, name, err) < 0 ? -1 : 0;
+}
+
+void stl_publish_touch(const struct stl_repo *repo, const char *reference)
+{
+    char path[STL_PATH_MAX];
+    if (!strchr(reference, '/'))
+        utimensat(repo->fd, stl_publish_link_path(reference, path), NULL, AT_SYMLINK_NOFOLLOW);
 }
 
 int stl_publish_ref(const struct stl_repo *repo, const char *reference, const struct stl_media_type *type,
@@ -186,22 +191,24 @@ int stl_publish_ref(const struct stl_repo *repo, const char *reference, const st
 
 static int sync_refs(const struct stl_repo *repo, struct stl_error *err)
 {
-    return repo->registry->settings.apache ? sync_folder(repo, "_refs", err) : 0;
+    return repo->registry->settings.apache ? stl_publish_sync_folder(repo, "_refs", err) : 0;
 }
 
 /* manifests/<digest>. Where the same bytes were pushed before under another type, the new type counts. */
 static int put_digest_link(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *name,
                            struct stl_error *err)
 {
-    char path[STL_PATH_MAX], target[TARGET_MAX], old[TARGET_MAX];
+    char path[STL_PATH_MAX], target[PUBLISH_TARGET_MAX], old[PUBLISH_TARGET_MAX];
     snprintf(target, sizeof target, "%s%s/%s", target_head, manifest->media_type.text, name);
-    manifest_path(name, path);
+    stl_publish_link_path(name, path);
     if (symlinkat(target, repo->fd, path) == 0)
         return 0;
     if (errno != EEXIST)
         return stl_error_errno(err, "cannot link %s", path);
-    if (stl_link_read(repo->fd, path, old, sizeof old) == 0 && !strcmp(old, target))
+    if (stl_link_read(repo->fd, path, old, sizeof old) == 0 && !strcmp(old, target)) {
+        stl_publish_touch(repo, name);
         return 0;
+    }
     return stl_link_put(&repo->registry->root, repo->fd, path, target, err);
 }
 
@@ -219,13 +226,14 @@ static int put_manifest(const struct stl_repo *repo, const struct stl_manifest *
         put_digest_link(repo, manifest, name, err) ||
         stl_publish_ref(repo, name, &manifest->media_type, &manifest->digest, err))
         return -1;
-    return stl_dir_sync(directory, err) || sync_folder(repo, "manifests", err) || sync_refs(repo, err) ? -1 : 0;
+    if (stl_dir_sync(directory, err) || stl_publish_sync_folder(repo, "manifests", err))
+        return -1;
+    return sync_refs(repo, err);
 }
 
-/* The registry's limits, then what the caller wants: `added` counts the new tags of one change. */
-static int check_tag(const struct stl_repo *repo, const struct stl_tag *tag, const struct stl_digest *current,
-                     const struct stl_digest *wanted, stl_tag_guard *guard, void *guard_context, size_t *added,
-                     struct stl_error *err)
+int stl_publish_check_tag(const struct stl_repo *repo, const struct stl_tag *tag, const struct stl_digest *current,
+                          const struct stl_digest *wanted, stl_tag_guard *guard, void *guard_context, size_t *added,
+                          struct stl_error *err)
 {
     if (stl_limits_check_tag(repo, tag, current, wanted, added, err))
         return -1;
@@ -242,30 +250,36 @@ static int check_tags(const struct stl_repo *repo, const struct stl_digest *dige
         if (!exists && err->code != STL_MANIFEST_UNKNOWN)
             return -1;
         stl_error_clear(err);
-        if (check_tag(repo, &how->tags[i], exists ? &current : NULL, digest, how->guard, how->guard_context, &added,
-                      err))
+        if (stl_publish_check_tag(repo, &how->tags[i], exists ? &current : NULL, digest, how->guard,
+                                  how->guard_context, &added, err))
             return -1;
     }
     return 0;
+}
+
+/* The time of the link says when the tag was pushed; that of manifests/<digest>, when the manifest lost a tag. */
+static int put_tag_link(const struct stl_repo *repo, const char *tag, const char *digest, struct stl_error *err)
+{
+    char path[STL_PATH_MAX], old[PUBLISH_TARGET_MAX];
+    bool exists = stl_link_read(repo->fd, stl_publish_link_path(tag, path), old, sizeof old) == 0;
+    if (exists)
+        stl_publish_touch(repo, strcmp(old, digest) ? old : tag);
+    return exists && !strcmp(old, digest) ? 0 : stl_link_put(&repo->registry->root, repo->fd, path, digest, err);
 }
 
 /* Not durable yet. */
 static int put_tag_links(const struct stl_repo *repo, const struct stl_digest *digest,
                          const struct stl_publish *how, struct stl_error *err)
 {
-    char text[STL_DIGEST_TEXT_MAX], path[STL_PATH_MAX], old[TARGET_MAX];
+    char text[STL_DIGEST_TEXT_MAX];
     struct stl_media_type type;
     stl_digest_format(digest, text);
     if (stl_manifest_type(repo, digest, &type, err))
         return -1;
-    for (size_t i = 0; i < how->tag_count; i++) {
-        manifest_path(how->tags[i].text, path);
-        bool same = stl_link_read(repo->fd, path, old, sizeof old) == 0 && !strcmp(old, text);
-        if (!same && stl_link_put(&repo->registry->root, repo->fd, path, text, err))
+    for (size_t i = 0; i < how->tag_count; i++)
+        if (put_tag_link(repo, how->tags[i].text, text, err) ||
+            stl_publish_ref(repo, how->tags[i].text, &type, digest, err))
             return -1;
-        if (stl_publish_ref(repo, how->tags[i].text, &type, digest, err))
-            return -1;
-    }
     return 0;
 }
 
@@ -304,7 +318,7 @@ int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest 
         return -1;
     /* Somebody may have deleted the manifest before we had the lock. */
     stl_digest_format(&manifest->digest, text);
-    if (faccessat(repo->fd, manifest_path(text, path), F_OK, 0) && put_manifest(repo, manifest, bytes, err))
+    if (faccessat(repo->fd, stl_publish_link_path(text, path), F_OK, 0) && put_manifest(repo, manifest, bytes, err))
         return -1;
     if (stl_referrers_add(&repo->registry->root, repo->fd, manifest, err) ||
         put_tags(repo, &manifest->digest, how, err))
@@ -323,204 +337,5 @@ int stl_publish_tags(const struct stl_repo *repo, const struct stl_digest *diges
         put_tags(repo, digest, how, err))
         return -1;
     stl_event_push(repo, digest, type.text, -1, how->tags, how->tag_count);
-    return 0;
-}
-
-/* --- deleting --------------------------------------------------------------------------------------------- */
-
-static int remove_ref(const struct stl_repo *repo, const char *reference, struct stl_error *err)
-{
-    char path[STL_PATH_MAX];
-    snprintf(path, sizeof path, "_refs/%s", reference);
-    if (unlinkat(repo->fd, path, 0))
-        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot remove %s", path);
-    return sync_folder(repo, "_refs", err);
-}
-
-static int remove_links(const struct stl_repo *repo, const char *const *tags, size_t count, struct stl_error *err)
-{
-    char path[STL_PATH_MAX];
-    STL_AUTO_CLOSE int directory = stl_dir_open(repo->fd, "tags", err);
-    if (directory < 0 ||
-        stl_listing_remove(&repo->registry->root, directory, &repo->name, tags, count, err) < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        if (remove_ref(repo, tags[i], err))
-            return -1;
-        if (unlinkat(repo->fd, manifest_path(tags[i], path), 0) && errno != ENOENT)
-            return stl_error_errno(err, "cannot remove %s", path);
-    }
-    return count ? sync_folder(repo, "manifests", err) : 0;
-}
-
-int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, stl_tag_guard *guard, void *guard_context,
-                   struct stl_error *err)
-{
-    struct stl_digest digest;
-    STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    if (lists < 0 || stl_tag_resolve(repo, tag, &digest, err))
-        return -1;
-    size_t added = 0;
-    const char *name = tag->text;
-    if (check_tag(repo, tag, &digest, NULL, guard, guard_context, &added, err) || remove_links(repo, &name, 1, err))
-        return -1;
-    stl_event_delete(repo, tag, NULL);
-    return 0;
-}
-
-/* The tags that point to a manifest, and how many manifests the repository has. */
-struct tag_search {
-    const struct stl_repo *repo;
-    const char *digest;
-    char **tags;
-    size_t count, manifests;
-};
-
-static void tag_search_clear(struct tag_search *search)
-{
-    for (size_t i = 0; i < search->count; i++)
-        free(search->tags[i]);
-    free(search->tags);
-}
-
-static int collect_tag(void *context, const char *name, unsigned char type, struct stl_error *err)
-{
-    struct tag_search *search = context;
-    char path[STL_PATH_MAX], target[TARGET_MAX];
-    (void)type;
-    (void)err;
-    if (strchr(name, ':')) {
-        search->manifests++;
-        return 0;
-    }
-    if (stl_link_read(search->repo->fd, manifest_path(name, path), target, sizeof target) ||
-        strcmp(target, search->digest))
-        return 0;
-    stl_grow(search->tags, search->count);
-    search->tags[search->count++] = stl_strdup(name);
-    return 0;
-}
-
-static int remove_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *text,
-                           struct stl_error *err)
-{
-    char path[STL_PATH_MAX], target[TARGET_MAX];
-    if (manifest->has_subject && stl_referrers_remove(&repo->registry->root, repo->fd, &manifest->subject,
-                                                      &manifest->digest, err))
-        return -1;
-    if (read_target(repo, &manifest->digest, target, err) || remove_ref(repo, text, err))
-        return -1;
-    if (unlinkat(repo->fd, manifest_path(text, path), 0))
-        return stl_error_errno(err, "cannot remove %s", path);
-    if (sync_folder(repo, "manifests", err))
-        return -1;
-    if (unlinkat(repo->fd, target + strlen("../"), 0) && errno != ENOENT)
-        return stl_error_errno(err, "cannot remove %s", target);
-    *strrchr(target, '/') = '\0';
-    return sync_folder(repo, target + strlen("../"), err);
-}
-
-static int check_deletion(const struct tag_search *search, const struct stl_digest *digest, stl_tag_guard *guard,
-                          void *guard_context, struct stl_error *err)
-{
-    size_t added = 0;
-    for (size_t i = 0; i < search->count; i++) {
-        struct stl_tag tag;
-        if (stl_tag_parse(search->tags[i], &tag, err) ||
-            check_tag(search->repo, &tag, digest, NULL, guard, guard_context, &added, err))
-            return -1;
-    }
-    return 0;
-}
-
-int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *digest, stl_tag_guard *guard,
-                        void *guard_context, struct stl_error *err)
-{
-    char text[STL_DIGEST_TEXT_MAX];
-    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
-    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
-    __attribute__((cleanup(tag_search_clear))) struct tag_search search = {
-        .repo = repo, .digest = stl_digest_format(digest, text)};
-    STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    if (lists < 0 || stl_manifest_load(repo, digest, &bytes, &manifest, err) ||
-        stl_dir_each(repo->fd, "manifests", collect_tag, &search, err) ||
-        check_deletion(&search, digest, guard, guard_context, err))
-        return -1;
-    if ((search.manifests == 1 && stl_catalog_remove(repo->registry, &repo->name, err)) ||
-        (search.count && remove_links(repo, (const char *const *)search.tags, search.count, err)))
-        return -1;
-    if (remove_manifest(repo, &manifest, text, err))
-        return -1;
-    stl_event_delete(repo, NULL, digest);
-    return 0;
-}
-
-/* For stl_dir_each() over manifests/: whether each tag may go with its repository. */
-static int check_tag_may_go(void *context, const char *name, unsigned char type, struct stl_error *err)
-{
-    const struct stl_repo *repo = context;
-    struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_digest digest;
-    struct stl_tag tag;
-    size_t added = 0;
-    (void)type;
-    if (stl_tag_parse(name, &tag, &ignored) || stl_tag_resolve(repo, &tag, &digest, &ignored))
-        return 0;
-    return stl_limits_check_tag(repo, &tag, &digest, NULL, &added, err);
-}
-
-/* A deletion that was killed may have removed manifests/ already. */
-static int check_tags_may_go(const struct stl_repo *repo, struct stl_error *err)
-{
-    if (stl_dir_each(repo->fd, "manifests", check_tag_may_go, (void *)repo, err) == 0)
-        return 0;
-    if (err->sys_errno != ENOENT)
-        return -1;
-    stl_error_clear(err);
-    return 0;
-}
-
-static const char *const repository_folders[] = {"tags", "_refs", "referrers", "manifests", "_manifests", "blobs"};
-enum { REPOSITORY_FOLDERS = sizeof repository_folders / sizeof *repository_folders };
-
-/* Like stl_repo_open(), and opens what a killed deletion has left. */
-static int open_remains(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
-                        struct stl_error *err)
-{
-    char path[STL_PATH_MAX];
-    if (stl_repo_open(repo, registry, name, err) == 0)
-        return 0;
-    if (err->code != STL_NAME_UNKNOWN)
-        return -1;
-    repo->fd = openat(registry->root.fd, stl_path_repository(name, path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    for (size_t i = 0; i < REPOSITORY_FOLDERS && repo->fd >= 0; i++) {
-        if (faccessat(repo->fd, repository_folders[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-            stl_error_clear(err);
-            return 0;
-        }
-    }
-    return -1;
-}
-
-/* Tag by tag would show readers a shrinking repository: tags/list goes first, then tags/, without which it is
- * no repository, then the rest. A nested repository keeps its folder and ours. */
-int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
-{
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (open_remains(&repo, registry, name, err))
-        return -1;
-    STL_AUTO_CLOSE int content = stl_registry_lock(registry, STL_LOCK_CONTENT, name, true, err);
-    STL_AUTO_CLOSE int lists =
-        content < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_LISTS, name, true, err);
-    if (lists < 0 || check_tags_may_go(&repo, err) || stl_catalog_remove(registry, name, err))
-        return -1;
-    for (size_t i = 0; i < REPOSITORY_FOLDERS; i++)
-        if (stl_tree_remove(repo.fd, repository_folders[i], err) || stl_dir_sync(repo.fd, err))
-            return -1;
-    char path[STL_PATH_MAX];
-    if (unlinkat(registry->root.fd, stl_path_repository(name, path), AT_REMOVEDIR) && errno != ENOTEMPTY &&
-        errno != EEXIST)
-        return stl_error_errno(err, "cannot remove %s", path);
-    stl_event_delete(&repo, NULL, NULL);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 void stl_names_clear(struct stl_names *names)
 {
@@ -52,15 +53,16 @@ bool stl_repos_is_folder(const char *name)
 
 struct walk {
     int directory;
-    const char *name; /* of this folder; "" at the top */
-    struct stl_names *names;
+    const char *name;        /* of this folder; "" at the top */
+    struct stl_names *names; /* NULL: sweep */
+    time_t before;
     bool is_repository;
 };
 
 static int visit(void *context, const char *entry, unsigned char type, struct stl_error *err);
 
 /* A folder that vanishes while we walk is no error. */
-static int walk_into(int at, const char *entry, const char *name, struct stl_names *names,
+static int walk_into(int at, const char *entry, const char *name, const struct walk *outer,
                      struct stl_error *err)
 {
     STL_AUTO_CLOSE int directory = openat(at, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -68,11 +70,15 @@ static int walk_into(int at, const char *entry, const char *name, struct stl_nam
         return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
                    ? 0
                    : stl_error_errno(err, "cannot open www/v2/%s", name);
-    struct walk walk = {directory, name, names, false};
+    struct walk walk = {directory, name, outer->names, outer->before, false};
+    struct stat st;
+    bool idle = !outer->names && fstat(directory, &st) == 0 && st.st_mtime < outer->before;
     if (stl_dir_each(directory, ".", visit, &walk, err))
         return -1;
-    if (walk.is_repository)
-        stl_names_add(names, name);
+    if (walk.is_repository && walk.names)
+        stl_names_add(walk.names, name);
+    if (idle && *name)
+        unlinkat(at, entry, AT_REMOVEDIR); /* fails unless it is empty */
     return 0;
 }
 
@@ -88,16 +94,20 @@ static int visit(void *context, const char *entry, unsigned char type, struct st
         return 0;
     }
     STL_AUTO_FREE char *name = *walk->name ? stl_sprintf("%s/%s", walk->name, entry) : stl_strdup(entry);
-    return stl_name_parse(name, &checked, &ignored)
-               ? 0
-               : walk_into(walk->directory, entry, name, walk->names, err);
+    return stl_name_parse(name, &checked, &ignored) ? 0 : walk_into(walk->directory, entry, name, walk, err);
 }
 
 int stl_repos_list(const struct stl_registry *registry, struct stl_names *names, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", err);
-    if (v2 < 0 || walk_into(v2, ".", "", names, err))
+    const struct walk walk = {.names = names};
+    if (walk_into(registry->root.fd, "www/v2", "", &walk, err))
         return -1;
     stl_names_sort(names);
     return 0;
+}
+
+int stl_repos_sweep(const struct stl_registry *registry, time_t before, struct stl_error *err)
+{
+    const struct walk walk = {.before = before};
+    return walk_into(registry->root.fd, "www/v2", "", &walk, err);
 }

@@ -4,6 +4,8 @@
 #ifndef STL_REPOS_H
 #define STL_REPOS_H
 
+#include <time.h>
+
 #include "registry.h"
 
 /* Names in the order of strcmp. Initialise with {0}. */
@@ -22,6 +24,9 @@ void stl_names_sort(struct stl_names *names);
 /* Adds the names of all repositories: every folder below www/v2 that has one of a repository's own folders in
  * it, so one that is not whole counts too. */
 int stl_repos_list(const struct stl_registry *registry, struct stl_names *names, struct stl_error *err);
+
+/* Removes folders below www/v2 in which nothing is, and nobody was since `before`: what a killed deletion left. */
+int stl_repos_sweep(const struct stl_registry *registry, time_t before, struct stl_error *err);
 
 /* Whether `name` is a folder that every repository has, or _refs. */
 bool stl_repos_is_folder(const char *name);

@@ -1,0 +1,78 @@
+#include "cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "restore.h"
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {'f', "force", NULL, "Move a tag that exists and points elsewhere"},
+    CMD_OPTION_QUIET,
+    {0},
+};
+
+static int restore(const struct stl_registry *registry, const char *text, bool force, bool quiet,
+                   struct stl_error *err)
+{
+    struct stl_image_name image;
+    struct stl_reference reference;
+    struct stl_restored restored;
+    if (stl_image_name_parse(text, &image, err))
+        return -1;
+    if (image.has_tag && image.has_digest)
+        return stl_error_set(err, STL_USAGE, "give a tag or a digest, not both");
+    reference.is_digest = image.has_digest;
+    reference.tag = image.tag;
+    reference.digest = image.digest;
+    if (stl_restore_from_trash(registry, &image.name, image.has_tag || image.has_digest ? &reference : NULL,
+                               force, &restored, err))
+        return -1;
+    if (!quiet)
+        printf("restored %s: %zu tag%s, %zu manifest%s\n", text, restored.tags, restored.tags == 1 ? "" : "s",
+               restored.manifests, restored.manifests == 1 ? "" : "s");
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    const char *path = NULL;
+    bool quiet = false, force = false;
+    for (int key; (key = cmd_next_option(&cmd_restore, argc, argv)) != -1;) {
+        if (key == 'r')
+            path = optarg;
+        else if (key == 'f')
+            force = true;
+        else
+            quiet = true;
+    }
+    if (optind == argc)
+        return cmd_usage(&cmd_restore, "give what to restore: NAME:TAG, NAME@DIGEST or NAME");
+    if (cmd_open_registry(&registry, path, &err))
+        return cmd_fail(&err);
+    for (int i = optind; i < argc; i++)
+        if (restore(&registry, argv[i], force, quiet, &err))
+            return cmd_fail(&err);
+    return 0;
+}
+
+const struct cmd_command cmd_restore = {
+    .name = "restore",
+    .run = run,
+    .arguments = "NAME:TAG|NAME@DIGEST|NAME...",
+    .summary = "Bring back what was deleted",
+    .description = "Brings back from the trash ('stillage trash ls') what 'stillage rm', 'stillage prune' or "
+                   "a client has "
+                   "deleted: the manifest, the platforms of an index, and signatures and the like.\n\n"
+                   "NAME:TAG brings back the tag as it was when it was deleted last. A tag that has been "
+                   "pushed anew since is "
+                   "only moved with --force.\n\n"
+                   "NAME@DIGEST brings back a manifest without a tag.\n\n"
+                   "NAME brings back all tags of a repository whose names are free, which after the deletion "
+                   "of the whole "
+                   "repository is all it had.",
+    .options = options,
+    .examples = "  stillage restore lib/app:1.0",
+};

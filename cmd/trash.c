@@ -1,0 +1,170 @@
+#include "cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "json.h"
+#include "trash.h"
+#include "yaml.h"
+
+enum { OPTION_OLDER = 256 };
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {OPTION_OLDER, "older", "TIME", "empty: only what was deleted longer ago than that: 12h, 3d"},
+    CMD_OPTION_QUIET,
+    CMD_OPTION_JSON,
+    {0},
+};
+
+struct list {
+    struct stl_trash_item *items; /* path is not valid any more */
+    size_t count;
+};
+
+static int add_item(void *context, const struct stl_trash_item *item, struct stl_error *err)
+{
+    struct list *list = context;
+    (void)err;
+    stl_grow(list->items, list->count);
+    list->items[list->count] = *item;
+    list->items[list->count++].path = NULL;
+    return 0;
+}
+
+/* By name, what was deleted last first; tags before manifests of the same moment. */
+static int compare(const void *a, const void *b)
+{
+    const struct stl_trash_item *left = a, *right = b;
+    int order = strcmp(left->name.text, right->name.text);
+    if (order)
+        return order;
+    if (left->deleted != right->deleted)
+        return left->deleted > right->deleted ? -1 : 1;
+    order = (right->tag.text[0] != '\0') - (left->tag.text[0] != '\0');
+    return order ? order : strcmp(left->tag.text, right->tag.text);
+}
+
+static char *image_name(const struct stl_trash_item *item)
+{
+    char digest[STL_DIGEST_TEXT_MAX];
+    if (item->tag.text[0])
+        return stl_sprintf("%s:%s", item->name.text, item->tag.text);
+    return stl_sprintf("%s@%s", item->name.text, stl_digest_format(&item->digest, digest));
+}
+
+static void format_time(time_t time, char text[32])
+{
+    struct tm utc;
+    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&time, &utc));
+}
+
+static void print_json(const struct list *list, int64_t keep)
+{
+    STL_AUTO_JSON struct json_object *array = json_object_new_array();
+    for (size_t i = 0; i < list->count; i++) {
+        const struct stl_trash_item *item = &list->items[i];
+        char digest[STL_DIGEST_TEXT_MAX], deleted[32], expires[32];
+        struct json_object *object = json_object_new_object();
+        format_time(item->deleted, deleted);
+        format_time(item->deleted + (time_t)keep, expires);
+        json_object_object_add(object, "name", json_object_new_string(item->name.text));
+        if (item->tag.text[0])
+            json_object_object_add(object, "tag", json_object_new_string(item->tag.text));
+        json_object_object_add(object, "digest",
+                               json_object_new_string(stl_digest_format(&item->digest, digest)));
+        if (item->media_type.text[0])
+            json_object_object_add(object, "mediaType", json_object_new_string(item->media_type.text));
+        json_object_object_add(object, "deleted", json_object_new_string(deleted));
+        json_object_object_add(object, "expires", json_object_new_string(expires));
+        json_object_array_add(array, object);
+    }
+    puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+static void print_text(const struct list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct stl_trash_item *item = &list->items[i];
+        char digest[STL_DIGEST_TEXT_MAX], deleted[32];
+        STL_AUTO_FREE char *name = image_name(item);
+        format_time(item->deleted, deleted);
+        printf("%s  %s%s%s\n", deleted, name, item->tag.text[0] ? "  " : "",
+               item->tag.text[0] ? stl_digest_format(&item->digest, digest) : "");
+    }
+}
+
+static int list_items(const struct stl_registry *registry, const char *name_text, bool json,
+                      struct stl_error *err)
+{
+    struct list list = {0};
+    struct stl_name name;
+    if (name_text && stl_name_parse(name_text, &name, err))
+        return -1;
+    int result = stl_trash_each(registry, name_text ? &name : NULL, add_item, &list, err);
+    if (list.count)
+        qsort(list.items, list.count, sizeof *list.items, compare);
+    if (result == 0 && json)
+        print_json(&list, registry->settings.retention.trash);
+    else if (result == 0)
+        print_text(&list);
+    free(list.items);
+    return result;
+}
+
+static int empty(const struct stl_registry *registry, int64_t older, bool quiet, struct stl_error *err)
+{
+    struct stl_swept swept = {0};
+    if (stl_trash_empty(registry, older, &swept, err))
+        return -1;
+    if (!quiet)
+        printf("deleted %ju tags, manifests and damaged files for good; 'stillage gc' frees the blobs\n",
+               (uintmax_t)swept.count);
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    const char *path = NULL;
+    int64_t older = -1;
+    bool quiet = false, json = false;
+    for (int key; (key = cmd_next_option(&cmd_trash, argc, argv)) != -1;) {
+        if (key == 'r')
+            path = optarg;
+        else if (key == 'q')
+            quiet = true;
+        else if (key == 'j')
+            json = true;
+        else if (stl_parse_duration(optarg, &older))
+            return cmd_usage(&cmd_trash, "'%s' is not a time such as 12h or 3d", optarg);
+    }
+    const char *what = optind < argc ? argv[optind] : "", *name = optind + 1 < argc ? argv[optind + 1] : NULL;
+    bool ls = !strcmp(what, "ls");
+    if ((!ls && strcmp(what, "empty")) || argc - optind > (ls ? 2 : 1))
+        return cmd_usage(&cmd_trash, "say 'ls', with or without the name of a repository, or 'empty'");
+    if (cmd_open_registry(&registry, path, &err) ||
+        (ls ? list_items(&registry, name, json, &err) : empty(&registry, older, quiet, &err)))
+        return cmd_fail(&err);
+    return 0;
+}
+
+const struct cmd_command cmd_trash = {
+    .name = "trash",
+    .run = run,
+    .arguments = "ls [NAME] | empty",
+    .summary = "List what was deleted, or delete it for good",
+    .description =
+        "Deleted tags and manifests can be had back with 'stillage restore' for as long as registry.yaml "
+        "says (trash: "
+        "keep:, 7 days unless told otherwise); so long their blobs stay. Then 'stillage gc' deletes them.\n\n"
+        "ls lists them, of one repository or of all: when they were deleted, and what they were.\n\n"
+        "empty deletes them now.",
+    .options = options,
+    .examples = "  stillage trash ls lib/app\n"
+                "  stillage trash empty --older 1d && stillage gc",
+};
