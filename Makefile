@@ -111,7 +111,7 @@ FUZZ_TESTS = $(filter $(BUILD)/tests/fuzz-%,$(UNIT_TESTS))
 FUZZ_DRIVER = $(BUILD)/tests/fuzz.o
 FUZZ_SECONDS = 30
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -U_FORTIFY_SOURCE
-VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all
+VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full
 
 $(BUILD)/tests/t-%: $(BUILD)/tests/t-%.o $(BUILD)/tests/unit.o $(BUILD)/libstillage.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)

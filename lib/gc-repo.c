@@ -333,7 +333,7 @@ static int act(struct turn *turn, struct stl_error *err)
 /* First without the lock: mostly there is nothing to do. */
 int stl_gc_repository(struct gc *gc, const struct stl_name *name, struct stl_error *err)
 {
-    __attribute__((cleanup(turn_clear))) struct turn turn = {.gc = gc, .repo = {gc->registry, *name, -1}};
+    __attribute__((cleanup(turn_clear))) struct turn turn = {.gc = gc, .repo = {.registry = gc->registry, .name = *name, .fd = -1}};
     if (delete_orphans(gc, name, err) || look(&turn, err))
         return -1;
     if (turn.repo.fd >= 0)

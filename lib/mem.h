@@ -20,8 +20,8 @@ char *stl_sprintf(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Clean-up at the end of the scope. A variable that was handed on is set with stl_steal(). */
 void stl_free_ptr(void *pointer_to_pointer);
 void stl_close_fd(int *fd);
-#define STL_AUTO_FREE __attribute__((cleanup(stl_free_ptr)))
-#define STL_AUTO_CLOSE __attribute__((cleanup(stl_close_fd)))
+#define STL_AUTO_FREE __attribute__((cleanup(stl_free_ptr), unused))
+#define STL_AUTO_CLOSE __attribute__((cleanup(stl_close_fd), unused)) /* unused: held, and that is all */
 #define stl_steal(variable)                                                                                  \
     ({                                                                                                       \
         __typeof__(variable) stolen_ = (variable);                                                           \

@@ -20,7 +20,7 @@ struct stl_repo {
 };
 
 #define STL_REPO_INIT {.fd = -1}
-#define STL_AUTO_REPO __attribute__((cleanup(stl_repo_close)))
+#define STL_AUTO_REPO __attribute__((cleanup(stl_repo_close), unused))
 
 /* Opens an existing repository. Fails with STL_NAME_UNKNOWN. */
 int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,

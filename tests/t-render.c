@@ -86,9 +86,10 @@ static void values(void **state)
 {
     (void)state;
     struct stl_render set = STL_RENDER_INIT;
-    FAILS(STL_INVALID, stl_render("registry.yaml", &set, &(struct stl_buf)STL_BUF_INIT, &err));
+    STL_AUTO_BUF struct stl_buf out = STL_BUF_INIT;
+    FAILS(STL_INVALID, stl_render("registry.yaml", &set, &out, &err));
     assert_non_null(strstr(err.message, "TITLE"));
-    FAILS(STL_INVALID, stl_render("none", &set, &(struct stl_buf)STL_BUF_INIT, &err));
+    FAILS(STL_INVALID, stl_render("none", &set, &out, &err));
     stl_render_set(&set, "TITLE", "first");
     stl_render_set(&set, "TITLE", "second @TITLE@ @IF X@ \xc3\xa4 # $x: %s *");
     assert_int_equal(set.count, 1);

@@ -250,7 +250,7 @@ static void damage_is_found(void **state)
 
 static void sizes_beyond_the_end_are_errors(void **state)
 {
-    static const char *const sizes[] = {"00000002001", "77777777777", "\x80\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+    static const char sizes[][13] = {"00000002001", "77777777777", "\x80\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
                                         "\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
                                         "-0000000001", "99999999999", "zzz"};
     (void)state;
