@@ -12,7 +12,7 @@ LOAD=$TOP/build/bench-push
 
 heading() { printf '\n## %s\n\n' "$*"; }
 row() { printf '  %-46s %s\n' "$1" "$2"; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", b > 0 ? a / b : 0 }'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0 ? a / b : 0) }'; }
 
 # timed COMMAND...: wall seconds, CPU seconds and peak KiB of one process tree in WALL, CPU, PEAK
 timed() {
@@ -97,6 +97,7 @@ bench_add() {
         timed sh -c "ls -d '$T'/layout/blobs/sha256/* | xargs -P $(nproc) -n 1 openssl dgst -sha256"
         hashes+=("$WALL")
     done
+    local our theirs hash copy
     our=$(printf '%s\n' "${ours[@]}" | median)
     theirs=$(printf '%s\n' "${copies[@]}" | median)
     hash=$(printf '%s\n' "${hashes[@]}" | median)
