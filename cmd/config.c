@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OPTION_TLS_CERTIFICATE = 256, OPTION_TLS_KEY, OPTION_STANDALONE, OPTION_PUSH, OPTION_CGI };
+enum { OPTION_TLS_CERTIFICATE = 256, OPTION_TLS_KEY, OPTION_STANDALONE, OPTION_PUSH, OPTION_CGI, OPTION_AUTH };
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
@@ -14,6 +14,9 @@ static const struct cmd_option options[] = {
     {OPTION_TLS_KEY, "tls-key", "FILE", "Its private key, in PEM"},
     {OPTION_PUSH, "push", "HOW",
      "Accept pushes: fcgiwrap:SOCKET (nginx), cgi (Apache), or fastcgi:SOCKET, where stillage.cgi keeps running"},
+    {OPTION_AUTH, "auth", "HOW",
+     "Who may pull: tokens (what the rules allow; the default where there are users or rules), basic (the server checks "
+     "the passwords of all users itself, and they may pull everything), none (everybody)"},
     {OPTION_CGI, "cgi", "PATH", "Where stillage.cgi is, if not beside stillage"},
     {OPTION_STANDALONE, "standalone", "DIR",
      "A complete configuration that an ordinary user can run in the foreground; process id, logs and temporary files "
@@ -43,6 +46,8 @@ static int run(int argc, char **argv)
             server.push = optarg;
         else if (key == OPTION_CGI)
             server.cgi = optarg;
+        else if (key == OPTION_AUTH)
+            server.auth = optarg;
         else
             server.runtime = optarg;
     }

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access.h"
+
 char *cmd_server_find_cgi(struct stl_error *err)
 {
     static const char *const places[] = {"stillage.cgi", "../libexec/stillage.cgi", "../lib/stillage/stillage.cgi"};
@@ -77,6 +79,28 @@ static int set_push(const struct cmd_server *server, struct stl_render *values, 
     return 0;
 }
 
+/* With tokens, the challenge names the address of stillage.cgi: what registry.yaml says, or what the client asked for. */
+static int set_auth(const struct cmd_server *server, const struct stl_registry *registry, struct stl_render *values,
+                    struct stl_error *err)
+{
+    const char *url = registry->settings.auth.url;
+    const char *auth = server->auth ? server->auth : stl_access_controlled(registry) ? "tokens" : "none";
+    if (!strcmp(auth, "tokens") && !server->push)
+        return stl_error_set(err, STL_USAGE, "%s has access control, and it takes stillage.cgi to hand out tokens: add "
+                             "--push; or let the server check passwords alone, with --auth basic", registry->path);
+    if (!strcmp(auth, "tokens")) {
+        stl_render_set(values, "BEARER", "");
+        if (url)
+            stl_render_set(values, "URL", url);
+    } else if (!strcmp(auth, "basic"))
+        stl_render_set(values, "BASIC", "");
+    else if (!strcmp(auth, "none"))
+        stl_render_set(values, "OPEN", "");
+    else
+        return stl_error_set(err, STL_USAGE, "--auth '%s' is neither tokens nor basic nor none", auth);
+    return 0;
+}
+
 /* The templates use values as single words, in which nginx would take '$' for a variable. */
 static int check_words(const struct stl_render *values, struct stl_error *err)
 {
@@ -108,7 +132,7 @@ int cmd_server_render(const struct cmd_server *server, const struct stl_registry
             stl_render_set(&values, "AS_ROOT", "");
     }
     if (set_tls(server, &values, &certificate, &key, err) || set_push(server, &values, &cgi, err) ||
-        check_words(&values, err))
+        check_words(&values, err) || set_auth(server, registry, &values, err))
         return -1;
     return stl_render(!strcmp(server->kind, "apache") ? "apache.conf" : "nginx.conf", &values, out, err);
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bearer.h"
 #include "repos.h"
 #include "secret.h"
 #include "users.h"
@@ -111,6 +112,17 @@ static int build(const struct stl_registry *registry, int auth, const char *name
     return syncfs(auth) ? stl_error_errno(err, "cannot sync auth/") : 0;
 }
 
+/* What a web server answers to somebody who asks for a token and does not log in. */
+static int put_anonymous(const struct stl_registry *registry, struct stl_error *err)
+{
+    STL_AUTO_FREE char *text =
+        stl_sprintf("{\"token\":\"" STL_BEARER_ANONYMOUS "\",\"access_token\":\"" STL_BEARER_ANONYMOUS
+                    "\",\"token_type\":\"Bearer\",\"expires_in\":%lld}\n",
+                    (long long)registry->settings.auth.token_life);
+    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", err);
+    return v2 < 0 ? -1 : stl_file_put(&registry->root, v2, "_anonymous", text, strlen(text), err);
+}
+
 struct sweep {
     int auth;
     const char *keep;
@@ -161,7 +173,7 @@ static int apply(const struct stl_registry *known, struct stl_error *err)
     current_name(registry, name);
     STL_AUTO_CLOSE int auth = open_auth(registry, err);
     struct sweep sweep = {auth, name};
-    if (auth < 0 || build(registry, auth, name, err) ||
+    if (auth < 0 || put_anonymous(registry, err) || build(registry, auth, name, err) ||
         stl_link_put(&registry->root, auth, "public", name, err) || stl_dir_sync(auth, err))
         return -1;
     return stl_dir_each(auth, ".", sweep_one, &sweep, err);

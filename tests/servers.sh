@@ -36,6 +36,8 @@ render() {
 start_nginx() {
     next_server nginx
     render nginx "$@"
+    # Root's own nginx reads with root's rights; a test that is about rights says NGINX_USER=www-data.
+    [ -z "${NGINX_USER:-}" ] || sed -i "s/^user root;/user $NGINX_USER;/" "$SERVER_DIR/nginx.conf"
     local flags=()
     # A second `daemon` directive would be an error.
     grep -Eq '^[[:space:]]*daemon[[:space:]]' "$SERVER_DIR/nginx.conf" || flags=(-g 'daemon off;')
