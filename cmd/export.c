@@ -42,7 +42,7 @@ static void clear(struct arguments *arguments)
     stl_digestset_clear(&arguments->without);
 }
 
-/* --- options ---------------------------------------------------------------------------------------------- */
+/* --- options -------------------------------------------------------------------------------------------- */
 
 static int read_patterns(struct arguments *arguments, const char *file, struct stl_error *err)
 {
@@ -72,29 +72,57 @@ static int set_host(const char *text, const char **host, struct stl_error *err)
 {
     size_t good = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-[]/_");
     *host = text;
-    return *text && !text[good] ? 0 : stl_error_set(err, STL_USAGE, "'%s' is no name of a registry host", text);
+    return *text && !text[good] ? 0
+                                : stl_error_set(err, STL_USAGE, "'%s' is no name of a registry host", text);
 }
 
 static int set_option(struct arguments *arguments, int key, struct stl_error *err)
 {
     struct stl_export_options *options = &arguments->options;
     switch (key) {
-    case 'r': arguments->registry = optarg; return 0;
-    case 'o': arguments->output = optarg; return 0;
-    case 'a': return stl_selection_add(&arguments->selection, "**", err);
-    case 'f': return read_patterns(arguments, optarg, err);
-    case 'n': arguments->dry_run = true; return 0;
-    case 'q': arguments->quiet = true; return 0;
-    case 'j': arguments->json = true; return 0;
-    case OPTION_PLATFORM: options->platform = &arguments->platform; return stl_platform_parse(optarg, &arguments->platform, err);
-    case OPTION_WITHOUT: options->without = &arguments->without; return stl_without_add(&arguments->without, optarg, err);
-    case OPTION_NO_REFERRERS: options->without_referrers = true; return 0;
-    case OPTION_VOLUME_SIZE: return set_size(optarg, &options->volume_size, err);
-    case OPTION_COMPRESS: return stl_compression_parse(optarg, &options->compression, err);
-    case OPTION_DOCKER_ARCHIVE: options->docker_archive = true; return 0;
-    case OPTION_HOST: return set_host(optarg, &options->host, err);
-    case OPTION_SIGN: options->key = optarg; return 0;
-    default: options->mirror = true; return 0;
+    case 'r':
+        arguments->registry = optarg;
+        return 0;
+    case 'o':
+        arguments->output = optarg;
+        return 0;
+    case 'a':
+        return stl_selection_add(&arguments->selection, "**", err);
+    case 'f':
+        return read_patterns(arguments, optarg, err);
+    case 'n':
+        arguments->dry_run = true;
+        return 0;
+    case 'q':
+        arguments->quiet = true;
+        return 0;
+    case 'j':
+        arguments->json = true;
+        return 0;
+    case OPTION_PLATFORM:
+        options->platform = &arguments->platform;
+        return stl_platform_parse(optarg, &arguments->platform, err);
+    case OPTION_WITHOUT:
+        options->without = &arguments->without;
+        return stl_without_add(&arguments->without, optarg, err);
+    case OPTION_NO_REFERRERS:
+        options->without_referrers = true;
+        return 0;
+    case OPTION_VOLUME_SIZE:
+        return set_size(optarg, &options->volume_size, err);
+    case OPTION_COMPRESS:
+        return stl_compression_parse(optarg, &options->compression, err);
+    case OPTION_DOCKER_ARCHIVE:
+        options->docker_archive = true;
+        return 0;
+    case OPTION_HOST:
+        return set_host(optarg, &options->host, err);
+    case OPTION_SIGN:
+        options->key = optarg;
+        return 0;
+    default:
+        options->mirror = true;
+        return 0;
     }
 }
 
@@ -115,7 +143,7 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct stl_
     return 0;
 }
 
-/* --- output ----------------------------------------------------------------------------------------------- */
+/* --- output --------------------------------------------------------------------------------------------- */
 
 /* bundle.tar.zst and 2 of 12 -> bundle.02.tar.zst */
 static char *volume_path(const struct arguments *arguments, const struct stl_export *export, uint32_t volume)
@@ -131,7 +159,8 @@ static char *volume_path(const struct arguments *arguments, const struct stl_exp
     return stl_sprintf("%.*s.%0*u%s", (int)(extension - output), output, width, volume, extension);
 }
 
-static int write_to(struct stl_export *export, uint32_t volume, int fd, const char *path, struct stl_error *err)
+static int write_to(struct stl_export *export, uint32_t volume, int fd, const char *path,
+                    struct stl_error *err)
 {
     return stl_export_volume(export, volume, fd, err) ? stl_error_context(err, "%s", path) : 0;
 }
@@ -142,7 +171,8 @@ static int write_file(struct stl_export *export, uint32_t volume, const char *pa
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a device or a pipe */
         STL_AUTO_CLOSE int device = open(path, O_WRONLY | O_CLOEXEC);
-        return device < 0 ? stl_error_errno(err, "cannot open %s", path) : write_to(export, volume, device, path, err);
+        return device < 0 ? stl_error_errno(err, "cannot open %s", path)
+                          : write_to(export, volume, device, path, err);
     }
     STL_AUTO_FREE char *part = stl_sprintf("%s.part", path);
     STL_AUTO_CLOSE int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -177,7 +207,7 @@ static int write_volumes(struct arguments *arguments, struct stl_export *export,
     return result;
 }
 
-/* --- report ----------------------------------------------------------------------------------------------- */
+/* --- report --------------------------------------------------------------------------------------------- */
 
 struct totals {
     size_t blobs, left_out;
@@ -200,15 +230,17 @@ static void print_text(FILE *out, const struct arguments *arguments, const struc
 {
     struct totals totals = count(&export->bundle);
     char size[CMD_SIZE_TEXT_MAX], left_out[CMD_SIZE_TEXT_MAX];
-    fprintf(out, "%zu image%s, %zu blobs, %s", export->bundle.image_count, export->bundle.image_count == 1 ? "" : "s",
-            totals.blobs, cmd_format_size((uint64_t)export->content_size, size));
+    fprintf(out, "%zu image%s, %zu blobs, %s", export->bundle.image_count,
+            export->bundle.image_count == 1 ? "" : "s", totals.blobs,
+            cmd_format_size((uint64_t) export->content_size, size));
     if (totals.left_out)
         fprintf(out, "; left out: %zu blobs, %s", totals.left_out,
                 cmd_format_size((uint64_t)totals.left_out_size, left_out));
     fputc('\n', out);
     for (uint32_t volume = 1; volume <= export->bundle.volumes; volume++) {
         STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
-        fprintf(out, "%s  %s\n", path, cmd_format_size((uint64_t)stl_export_volume_size(export, volume), size));
+        fprintf(out, "%s  %s\n", path,
+                cmd_format_size((uint64_t)stl_export_volume_size(export, volume), size));
     }
 }
 
@@ -223,8 +255,9 @@ static void print_json(FILE *out, const struct arguments *arguments, const struc
     char id[STL_DIGEST_TEXT_MAX];
     STL_AUTO_JSON struct json_object *document = json_object_new_object();
     struct json_object *volumes = json_object_new_array();
-    json_object_object_add(document, "bundle", json_object_new_string(stl_digest_format(&export->bundle.id, id)));
-    json_object_object_add(document, "images", number((int64_t)export->bundle.image_count));
+    json_object_object_add(document, "bundle",
+                           json_object_new_string(stl_digest_format(&export->bundle.id, id)));
+    json_object_object_add(document, "images", number((int64_t) export->bundle.image_count));
     json_object_object_add(document, "blobs", number((int64_t)totals.blobs));
     json_object_object_add(document, "bytes", number(export->content_size));
     json_object_object_add(document, "leftOutBlobs", number((int64_t)totals.left_out));
@@ -240,7 +273,7 @@ static void print_json(FILE *out, const struct arguments *arguments, const struc
     fprintf(out, "%s\n", stl_json_text(document));
 }
 
-/* --- command ---------------------------------------------------------------------------------------------- */
+/* --- command -------------------------------------------------------------------------------------------- */
 
 static int export_images(struct arguments *arguments, struct stl_error *err)
 {
@@ -254,7 +287,7 @@ static int export_images(struct arguments *arguments, struct stl_error *err)
     if (cmd_open_registry(&registry, arguments->registry, err) ||
         stl_export_plan(&export, &registry, &arguments->options, err))
         return -1;
-    arguments->total = (uint64_t)export.content_size;
+    arguments->total = (uint64_t) export.content_size;
     if (!arguments->dry_run && write_volumes(arguments, &export, err))
         return -1;
     FILE *out = to_stdout ? stderr : stdout;
@@ -284,16 +317,20 @@ static const struct cmd_option options[] = {
     {OPTION_PLATFORM, "platform", "OS/ARCH[/VARIANT]", "Of images for several platforms, only this one"},
     {OPTION_NO_REFERRERS, "no-referrers", NULL, "Leave signatures, SBOMs and other referrers behind"},
     {OPTION_WITHOUT, "without", "WHAT",
-     "Leave out the blobs that are in WHAT: an inventory, another bundle, or a registry directory; may be repeated"},
+     "Leave out the blobs that are in WHAT: an inventory, another bundle, or a registry directory; may be "
+     "repeated"},
     {OPTION_VOLUME_SIZE, "volume-size", "SIZE",
      "Write volumes of at most SIZE, such as 4GiB: FILE.tar becomes FILE.1.tar, FILE.2.tar, ..."},
-    {OPTION_COMPRESS, "compress", "HOW", "gzip, zstd or none, which is the default: layers are compressed already"},
+    {OPTION_COMPRESS, "compress", "HOW",
+     "gzip, zstd or none, which is the default: layers are compressed already"},
     {OPTION_SIGN, "sign", "KEY", "Sign with the private key in the file KEY (see 'stillage key')"},
     {OPTION_HOST, "host", "HOST",
-     "The registry that containerd, docker and podman shall take the images for; docker.io unless told otherwise"},
+     "The registry that containerd, docker and podman shall take the images for; docker.io unless told "
+     "otherwise"},
     {OPTION_DOCKER_ARCHIVE, "docker-archive", NULL,
      "Fail unless docker before version 25 can load every image, too"},
-    {OPTION_MIRROR, "mirror", NULL, "Note the patterns, so that 'import --mirror' can delete tags that are gone"},
+    {OPTION_MIRROR, "mirror", NULL,
+     "Note the patterns, so that 'import --mirror' can delete tags that are gone"},
     {'n', "dry-run", NULL, "Only say what would be written"},
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
@@ -306,12 +343,16 @@ const struct cmd_command cmd_export = {
     .arguments = "PATTERN...",
     .summary = "Write images into a bundle, to carry them elsewhere",
     .description =
-        "A bundle is a tar archive of an OCI image layout: every blob once, all images under their full names. It is "
-        "for 'stillage import', but also for skopeo (oci-archive:FILE:NAME:TAG), podman load, ctr images import and "
+        "A bundle is a tar archive of an OCI image layout: every blob once, all images under their full "
+        "names. It is "
+        "for 'stillage import', but also for skopeo (oci-archive:FILE:NAME:TAG), podman load, ctr images "
+        "import and "
         "docker load. The same content always gives the same bytes.\n\n"
-        "A PATTERN is NAME:TAG, where '*' stands for anything but '/', '**' for anything and '?' for one character; NAME "
+        "A PATTERN is NAME:TAG, where '*' stands for anything but '/', '**' for anything and '?' for one "
+        "character; NAME "
         "alone means all its tags; NAME@DIGEST is a manifest. Signatures and other referrers come along.\n\n"
-        "With --without, only what the other side lacks is written. With --volume-size, each volume can be checked and "
+        "With --without, only what the other side lacks is written. With --volume-size, each volume can be "
+        "checked and "
         "imported alone, and in any order.",
     .options = options,
     .examples = "  stillage export 'lib/*:v1.*' -o bundle.tar\n"

@@ -29,8 +29,10 @@ static int run(int argc, char **argv)
     }
     if (optind < argc)
         return cmd_usage(&cmd_inventory, "it takes no arguments");
-    if (cmd_open_registry(&registry, path, &err) || stl_inventory_make(&registry, &inventory, &err) ||
-        (publish && stl_inventory_publish(&registry, &inventory, &err)))
+    STL_AUTO_CLOSE int writing = -1;
+    if ((publish ? cmd_open_registry_to_write(&registry, path, false, &writing, &err)
+                 : cmd_open_registry(&registry, path, &err)) ||
+        stl_inventory_make(&registry, &inventory, &err) || (publish && stl_inventory_publish(&registry, &inventory, &err)))
         return cmd_fail(&err);
     if (!publish)
         fwrite(inventory.data, 1, inventory.length, stdout);
@@ -42,9 +44,11 @@ const struct cmd_command cmd_inventory = {
     .run = run,
     .arguments = "",
     .summary = "Print what the registry holds, for export --without",
-    .description = "Prints a JSON document of all repositories, tags, manifests and blobs. Carried to another registry, it "
+    .description = "Prints a JSON document of all repositories, tags, manifests and blobs. Carried to "
+                   "another registry, it "
                    "lets 'stillage export --without' leave out what is here already.\n\n"
-                   "With --publish it becomes a page of the registry, at /" STL_INVENTORY_FILE ", until it is made anew. "
+                   "With --publish it becomes a page of the registry, at /" STL_INVENTORY_FILE
+                   ", until it is made anew. "
                    "Everybody who may see that page then learns the names of all repositories.",
     .options = options,
     .examples = "  stillage inventory > far.json\n"

@@ -19,6 +19,8 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_freeze,
     &cmd_thaw,
     &cmd_export,
+    &cmd_import,
+    &cmd_verify_bundle,
     &cmd_inventory,
     &cmd_key,
     &cmd_config,

@@ -18,7 +18,7 @@ enum { BLOCK = 512, CHUNK = 256 << 10, STEP = 8 << 20 };
 
 static const int64_t ustar_size_max = INT64_C(077777777777);
 
-/* --- headers ---------------------------------------------------------------------------------------------- */
+/* --- headers -------------------------------------------------------------------------------------------- */
 
 /* POSIX 1003.1, pax, "ustar Interchange Format" */
 struct header {
@@ -35,7 +35,8 @@ static void fill_header(struct header *header, const char *name, int64_t size, c
     snprintf(header->mode, sizeof header->mode, "%07o", 0644);
     snprintf(header->uid, sizeof header->uid, "%07o", 0);
     snprintf(header->gid, sizeof header->gid, "%07o", 0);
-    snprintf(header->size, sizeof header->size, "%011llo", size <= ustar_size_max ? (unsigned long long)size : 0);
+    snprintf(header->size, sizeof header->size, "%011llo",
+             size <= ustar_size_max ? (unsigned long long)size : 0);
     snprintf(header->mtime, sizeof header->mtime, "%011o", 0);
     memcpy(header->magic, "ustar", 6);
     memcpy(header->version, "00", 2);
@@ -83,10 +84,10 @@ int64_t stl_archive_member_size(const char *name, int64_t size)
     return pax + BLOCK + padded(size);
 }
 
-/* --- compression ------------------------------------------------------------------------------------------ */
+/* --- compression ---------------------------------------------------------------------------------------- */
 
-/* A thread that compresses what comes out of a pipe. When it fails it goes on emptying the pipe, since writing to
- * one that nobody reads is deadly. */
+/* A thread that compresses what comes out of a pipe. When it fails it goes on emptying the pipe, since
+ * writing to one that nobody reads is deadly. */
 struct stl_archive_filter {
     pthread_t thread;
     enum stl_compression compression;
@@ -123,7 +124,8 @@ static void *run_filter(void *argument)
     struct stl_archive_filter *filter = argument;
     struct stl_error ignored = STL_ERROR_INIT;
     char chunk[4096];
-    if (stl_compress(filter->compression, stl_pool_cores(), read_pipe, write_out, filter, &filter->error) == 0)
+    if (stl_compress(filter->compression, stl_pool_cores(), read_pipe, write_out, filter, &filter->error) ==
+        0)
         return NULL;
     filter->failed = true;
     while (read_pipe(filter, chunk, sizeof chunk, &ignored) > 0)
@@ -135,7 +137,8 @@ static int open_filter(struct stl_archive *archive, enum stl_compression compres
 {
     struct stl_archive_filter *filter = stl_alloc(sizeof *filter);
     int ends[2];
-    *filter = (struct stl_archive_filter){.compression = compression, .to = archive->fd, .error = STL_ERROR_INIT};
+    *filter =
+        (struct stl_archive_filter){.compression = compression, .to = archive->fd, .error = STL_ERROR_INIT};
     if (pipe2(ends, O_CLOEXEC)) {
         free(filter);
         return stl_error_errno(err, "cannot make a pipe");
@@ -177,7 +180,7 @@ static int check_filter(const struct stl_archive *archive, struct stl_error *err
     return -1;
 }
 
-/* --- bytes ------------------------------------------------------------------------------------------------ */
+/* --- bytes ---------------------------------------------------------------------------------------------- */
 
 static int write_bytes(struct stl_archive *archive, const void *bytes, size_t length, struct stl_error *err)
 {
@@ -198,7 +201,8 @@ static int write_header(struct stl_archive *archive, const char *name, int64_t s
     if (records.length) {
         fill_header(&header, "././@PaxHeader", (int64_t)records.length, 'x');
         if (write_bytes(archive, &header, sizeof header, err) ||
-            write_bytes(archive, records.data, records.length, err) || pad(archive, (int64_t)records.length, err))
+            write_bytes(archive, records.data, records.length, err) ||
+            pad(archive, (int64_t)records.length, err))
             return -1;
     }
     fill_header(&header, name, size, '0');
@@ -210,7 +214,8 @@ static int write_header(struct stl_archive *archive, const char *name, int64_t s
 static ssize_t move_bytes(int to, int from, off_t *offset, size_t length)
 {
     ssize_t n = copy_file_range(from, offset, to, NULL, length, 0);
-    return n >= 0 || errno == EINTR || errno == ENOSPC || errno == EIO ? n : sendfile(to, from, offset, length);
+    return n >= 0 || errno == EINTR || errno == ENOSPC || errno == EIO ? n
+                                                                       : sendfile(to, from, offset, length);
 }
 
 /* The same by way of `chunk`, for where the kernel cannot: a file open for appending. */
@@ -226,7 +231,8 @@ static ssize_t copy_bytes(int to, int from, off_t *offset, size_t length, char *
     return n;
 }
 
-static int add_contents(struct stl_archive *archive, int from, off_t offset, int64_t size, struct stl_error *err)
+static int add_contents(struct stl_archive *archive, int from, off_t offset, int64_t size,
+                        struct stl_error *err)
 {
     STL_AUTO_FREE char *chunk = NULL;
     for (int64_t left = size; left > 0;) {
@@ -250,9 +256,10 @@ static int add_contents(struct stl_archive *archive, int from, off_t offset, int
     return 0;
 }
 
-/* --- archives --------------------------------------------------------------------------------------------- */
+/* --- archives ------------------------------------------------------------------------------------------- */
 
-int stl_archive_begin(struct stl_archive *archive, int fd, enum stl_compression compression, struct stl_error *err)
+int stl_archive_begin(struct stl_archive *archive, int fd, enum stl_compression compression,
+                      struct stl_error *err)
 {
     *archive = (struct stl_archive){.fd = fd};
     return compression == STL_COMPRESS_NONE ? 0 : open_filter(archive, compression, err);

@@ -1,10 +1,10 @@
 /*
  * Writing a tar archive to a descriptor, front to back: a file, a pipe or a socket.
  *
- * The bytes depend on names, sizes and contents of the members alone: mode 0644, no owner, time 0, ustar headers, and
- * a pax header in front of a member whose name or size ustar cannot hold. The archive ends with two zero blocks.
- * The bytes of files stay inside the kernel. Compressed (lib/compress.h), the archive goes through a pipe to another
- * thread. Nothing is synced.
+ * The bytes depend on names, sizes and contents of the members alone: mode 0644, no owner, time 0, ustar
+ * headers, and a pax header in front of a member whose name or size ustar cannot hold. The archive ends with
+ * two zero blocks. The bytes of files stay inside the kernel. Compressed (lib/compress.h), the archive goes
+ * through a pipe to another thread. Nothing is synced.
  */
 #ifndef STL_ARCHIVE_H
 #define STL_ARCHIVE_H
@@ -20,7 +20,7 @@ typedef void stl_archive_progress(void *context, uint64_t bytes);
 struct stl_archive_filter; /* the thread that compresses */
 
 struct stl_archive {
-    int fd; /* where the tar goes: not owned, or the filter's */
+    int fd;                            /* where the tar goes: not owned, or the filter's */
     struct stl_archive_filter *filter; /* NULL: not compressed */
     stl_archive_progress *progress;    /* or NULL */
     void *progress_context;
@@ -29,7 +29,8 @@ struct stl_archive {
 #define STL_ARCHIVE_INIT {.fd = -1}
 #define STL_AUTO_ARCHIVE __attribute__((cleanup(stl_archive_abort)))
 
-int stl_archive_begin(struct stl_archive *archive, int fd, enum stl_compression compression, struct stl_error *err);
+int stl_archive_begin(struct stl_archive *archive, int fd, enum stl_compression compression,
+                      struct stl_error *err);
 int stl_archive_add(struct stl_archive *archive, const char *name, const void *bytes, size_t length,
                     struct stl_error *err);
 /* Adds `size` bytes of the file `fd` from `offset` on. A shorter file is an error. */

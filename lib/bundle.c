@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- making ----------------------------------------------------------------------------------------------- */
+/* --- making --------------------------------------------------------------------------------------------- */
 
 char *stl_bundle_path(const struct stl_digest *digest, uint32_t part, char path[STL_BUNDLE_PATH_MAX])
 {
@@ -50,7 +50,8 @@ void stl_bundle_put_file(struct stl_buf *list, uint32_t volume, const struct stl
     char text[STL_DIGEST_TEXT_MAX], number[16] = "*";
     if (volume != STL_BUNDLE_EVERYWHERE)
         snprintf(number, sizeof number, "%u", volume);
-    stl_buf_printf(list, "file %s %s %lld %s\n", number, stl_digest_format(digest, text), (long long)size, path);
+    stl_buf_printf(list, "file %s %s %lld %s\n", number, stl_digest_format(digest, text), (long long)size,
+                   path);
 }
 
 int stl_bundle_image_compare(const struct stl_bundle_image *a, const struct stl_bundle_image *b)
@@ -63,7 +64,69 @@ int stl_bundle_image_compare(const struct stl_bundle_image *a, const struct stl_
     return a->tag ? -1 : b->tag ? 1 : stl_digest_compare(&a->digest, &b->digest);
 }
 
-/* --- parsing ---------------------------------------------------------------------------------------------- */
+/* --- pieces --------------------------------------------------------------------------------------------- */
+
+uint32_t stl_bundle_count(const struct stl_bundle *bundle, size_t number)
+{
+    const struct stl_bundle_blob *blob = &bundle->blobs[number];
+    return blob->absent ? 0 : blob->part_count ? blob->part_count : 1;
+}
+
+struct stl_bundle_piece stl_bundle_piece(const struct stl_bundle *bundle, size_t number, uint32_t i)
+{
+    const struct stl_bundle_blob *blob = &bundle->blobs[number];
+    const struct stl_digest *digest = &bundle->digests.items[number];
+    if (!blob->part_count)
+        return (struct stl_bundle_piece){number, 0, blob->volume, 0, blob->size, digest, digest};
+    const struct stl_bundle_part *part = &bundle->parts[blob->first_part + i];
+    return (struct stl_bundle_piece){number,     i + 1,         part->volume, part->offset,
+                                     part->size, &part->digest, digest};
+}
+
+bool stl_bundle_is_manifest(const struct stl_bundle *bundle, size_t number)
+{
+    const struct stl_bundle_blob *blob = &bundle->blobs[number];
+    return !blob->absent && !blob->part_count && blob->volume == STL_BUNDLE_EVERYWHERE;
+}
+
+int stl_bundle_each(const struct stl_bundle *bundle, stl_bundle_visit *visit, void *context,
+                    struct stl_error *err)
+{
+    for (size_t number = 0; number < bundle->digests.count; number++)
+        for (uint32_t i = 0; i < stl_bundle_count(bundle, number); i++) {
+            struct stl_bundle_piece piece = stl_bundle_piece(bundle, number, i);
+            int result = visit(context, &piece, err);
+            if (result)
+                return result;
+        }
+    return 0;
+}
+
+/* "blobs/<algorithm>/<hex>" or "parts/<algorithm>/<hex>/<number>", the one way in which we write it. */
+bool stl_bundle_find(const struct stl_bundle *bundle, const char *path, struct stl_bundle_piece *piece)
+{
+    char digest[STL_BUNDLE_PATH_MAX], same[STL_BUNDLE_PATH_MAX];
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_digest parsed;
+    size_t number;
+    if (strlen(path) >= sizeof digest || (strncmp(path, "blobs/", 6) && strncmp(path, "parts/", 6)))
+        return false;
+    snprintf(digest, sizeof digest, "%s", path + 6);
+    char *slash = strchr(digest, '/'), *end = slash ? strchr(slash + 1, '/') : NULL;
+    uint32_t part = end ? (uint32_t)strtoul(end + 1, NULL, 10) : 0;
+    if (slash)
+        *slash = ':';
+    if (end)
+        *end = '\0';
+    if (stl_digest_parse(digest, &parsed, &ignored) || strcmp(path, stl_bundle_path(&parsed, part, same)) ||
+        !stl_digestset_find(&bundle->digests, &parsed, &number) || bundle->blobs[number].absent ||
+        part > bundle->blobs[number].part_count || (part == 0) != (bundle->blobs[number].part_count == 0))
+        return false;
+    *piece = stl_bundle_piece(bundle, number, part ? part - 1 : 0);
+    return true;
+}
+
+/* --- parsing -------------------------------------------------------------------------------------------- */
 
 enum { WORDS_MAX = 5 };
 
@@ -154,8 +217,8 @@ static int read_image(struct parser *p)
     struct stl_bundle *bundle = p->bundle;
     struct stl_bundle_image image = {.media_type = p->words[4]};
     struct stl_media_type type;
-    if (read_digest(p, p->words[2], &image.digest) || read_number(p, p->words[3], INT64_MAX - 1, &image.size) ||
-        read_image_name(p, &image))
+    if (read_digest(p, p->words[2], &image.digest) ||
+        read_number(p, p->words[3], INT64_MAX - 1, &image.size) || read_image_name(p, &image))
         return -1;
     if (stl_media_type_parse(image.media_type, &type, p->err) || strcmp(type.text, image.media_type))
         return bad(p, "'%.160s' is not a media type", image.media_type);
@@ -187,7 +250,8 @@ static int read_without(struct parser *p)
     return add_blob(p, &digest, &blob);
 }
 
-/* parts/<algorithm>/<hex>/<number>: the next part of the blob of the line before, or the first of a new one. */
+/* parts/<algorithm>/<hex>/<number>: the next part of the blob of the line before, or the first of a new one.
+ */
 static int read_part(struct parser *p, struct stl_bundle_part *part, char *path)
 {
     struct stl_bundle *bundle = p->bundle;
@@ -207,7 +271,8 @@ static int read_part(struct parser *p, struct stl_bundle_part *part, char *path)
         return -1;
     struct stl_bundle_blob *blob = &bundle->blobs[bundle->digests.count - 1];
     if (number != (int64_t)blob->part_count + 1 || part->volume == STL_BUNDLE_EVERYWHERE || part->size == 0)
-        return bad(p, "part %lld of a blob comes where part %u should", (long long)number, blob->part_count + 1);
+        return bad(p, "part %lld of a blob comes where part %u should", (long long)number,
+                   blob->part_count + 1);
     part->offset = blob->size;
     if (__builtin_add_overflow(blob->size, part->size, &blob->size))
         return bad(p, "the parts of a blob are too large");
@@ -255,7 +320,7 @@ static const struct {
     size_t words;
     int (*read)(struct parser *p);
 } keywords[] = {
-    {"volumes", 2, read_volumes}, {"select", 2, read_select},   {"image", 5, read_image},
+    {"volumes", 2, read_volumes}, {"select", 2, read_select}, {"image", 5, read_image},
     {"without", 3, read_without}, {"file", 5, read_file},
 };
 
@@ -281,9 +346,11 @@ static int read_line(struct parser *p, char *line)
         if (count != 2 || strcmp(p->words[0], "stillage-bundle") ||
             read_number(p, p->words[1], INT32_MAX, &version))
             return bad(p, "this is not the list of a bundle");
-        return version == STL_BUNDLE_VERSION ? 0 : bad(p, "this bundle has format version %lld, this program knows "
-                                                          "%d: use a newer stillage",
-                                                       (long long)version, STL_BUNDLE_VERSION);
+        return version == STL_BUNDLE_VERSION ? 0
+                                             : bad(p,
+                                                   "this bundle has format version %lld, this program knows "
+                                                   "%d: use a newer stillage",
+                                                   (long long)version, STL_BUNDLE_VERSION);
     }
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
         if (strcmp(p->words[0], keywords[i].keyword) || count != keywords[i].words)
@@ -304,8 +371,10 @@ static int check_images(struct parser *p)
         if (!stl_digestset_find(&bundle->digests, &image->digest, &number) ||
             bundle->blobs[number].volume != STL_BUNDLE_EVERYWHERE || bundle->blobs[number].part_count ||
             bundle->blobs[number].absent || bundle->blobs[number].size != image->size)
-            return stl_error_set(p->err, STL_INVALID, STL_BUNDLE_LIST ": the manifest of %s is not listed as being in "
-                                 "every volume, with %lld bytes", image->name, (long long)image->size);
+            return stl_error_set(p->err, STL_INVALID,
+                                 STL_BUNDLE_LIST ": the manifest of %s is not listed as being in "
+                                                 "every volume, with %lld bytes",
+                                 image->name, (long long)image->size);
     }
     return 0;
 }

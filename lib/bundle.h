@@ -1,11 +1,11 @@
 /*
  * The list of a bundle: the one document that says what a bundle is, and that a signature is made of.
  *
- * A bundle is an OCI image layout (image-spec, image-layout.md) in one or more tar archives, its volumes, or in a
- * folder. Each volume begins with the members that are in all of them: oci-layout, index.json, for docker load
- * manifest.json, the list (STL_BUNDLE_LIST), its signature if there is one (STL_BUNDLE_SIGNATURE), and every manifest. So
- * each volume alone tells what the whole bundle holds. The blobs that follow are in one volume each; one that is
- * larger than a volume is cut into parts.
+ * A bundle is an OCI image layout (image-spec, image-layout.md) in one or more tar archives, its volumes, or
+ * in a folder. Each volume begins with the members that are in all of them: oci-layout, index.json, for
+ * docker load manifest.json, the list (STL_BUNDLE_LIST), its signature if there is one
+ * (STL_BUNDLE_SIGNATURE), and every manifest. So each volume alone tells what the whole bundle holds. The
+ * blobs that follow are in one volume each; one that is larger than a volume is cut into parts.
  *
  * The list is lines of words:
  *
@@ -14,12 +14,13 @@
  *   select PATTERN                        what was asked for (lib/selection.h); any number of lines
  *   image NAME:TAG DIGEST SIZE TYPE       a manifest, and the tag that it shall have
  *   image NAME@DIGEST DIGEST SIZE TYPE    one without a tag; referrers are such
- *   without DIGEST SIZE                   a blob that was left out, because it is expected where the bundle goes
- *   file VOLUME DIGEST SIZE PATH          a member; VOLUME is 1 ... N, or * for one that is in every volume
+ *   without DIGEST SIZE                   a blob that was left out, because it is expected where the bundle
+ * goes file VOLUME DIGEST SIZE PATH          a member; VOLUME is 1 ... N, or * for one that is in every
+ * volume
  *
- * PATH is oci-layout, index.json, manifest.json, blobs/<algorithm>/<hex>, or parts/<algorithm>/<hex>/<number> with the
- * numbers 1, 2, ... in that order and DIGEST and SIZE of that part. Blobs in every volume are the manifests. The identity
- * of a bundle is the sha256 digest of its list, which is the same in all volumes.
+ * PATH is oci-layout, index.json, manifest.json, blobs/<algorithm>/<hex>, or parts/<algorithm>/<hex>/<number>
+ * with the numbers 1, 2, ... in that order and DIGEST and SIZE of that part. Blobs in every volume are the
+ * manifests. The identity of a bundle is the sha256 digest of its list, which is the same in all volumes.
  */
 #ifndef STL_BUNDLE_H
 #define STL_BUNDLE_H
@@ -77,11 +78,29 @@ struct stl_bundle {
     size_t image_count;
     struct stl_bundle_document *documents;
     size_t document_count;
-    struct stl_digestset digests; /* of the blobs, manifests among them: blobs[i] belongs to digests.items[i] */
+    struct stl_digestset
+        digests; /* of the blobs, manifests among them: blobs[i] belongs to digests.items[i] */
     struct stl_bundle_blob *blobs;
     struct stl_bundle_part *parts;
     size_t part_count;
     char *words; /* what the strings point into */
+};
+
+/* What a volume has of a blob: the whole, or a part. */
+struct stl_bundle_piece {
+    size_t number;                          /* of the blob */
+    uint32_t part;                          /* from 1 on; 0: the whole */
+    uint32_t volume;                        /* STL_BUNDLE_EVERYWHERE: a manifest */
+    int64_t offset, size;                   /* in the blob */
+    const struct stl_digest *digest, *blob; /* of the piece, of the blob */
+};
+
+/* A piece that is damaged or not where it should be. */
+struct stl_bundle_lost {
+    struct stl_digest blob;
+    uint32_t part;
+    int64_t size;
+    char *why; /* on the heap */
 };
 
 #define STL_AUTO_BUNDLE __attribute__((cleanup(stl_bundle_clear)))
@@ -89,13 +108,25 @@ struct stl_bundle {
 /* By name and tag; those without a tag come last, by digest. The order in which a list has them. */
 int stl_bundle_image_compare(const struct stl_bundle_image *a, const struct stl_bundle_image *b);
 
-/* Parses a list, and checks that it is consistent in itself. Takes over `list` and leaves it empty, in any case.
- * Fails with STL_INVALID. On success the caller clears. */
+/* Parses a list, and checks that it is consistent in itself. Takes over `list` and leaves it empty, in any
+ * case. Fails with STL_INVALID. On success the caller clears. */
 int stl_bundle_parse(struct stl_bundle *bundle, struct stl_buf *list, struct stl_error *err);
 void stl_bundle_clear(struct stl_bundle *bundle);
 
 /* Where a blob, or part `part` (from 1 on; 0: the whole) of it, lies in a volume or a folder. */
 char *stl_bundle_path(const struct stl_digest *digest, uint32_t part, char path[STL_BUNDLE_PATH_MAX]);
+
+/* The piece that has that path. Returns false if the bundle has none such. */
+bool stl_bundle_find(const struct stl_bundle *bundle, const char *path, struct stl_bundle_piece *piece);
+/* The number of pieces of a blob (0: it was left out), and each of them: `i` from 0 on. */
+uint32_t stl_bundle_count(const struct stl_bundle *bundle, size_t number);
+struct stl_bundle_piece stl_bundle_piece(const struct stl_bundle *bundle, size_t number, uint32_t i);
+bool stl_bundle_is_manifest(const struct stl_bundle *bundle, size_t number);
+
+/* Calls `visit` for all pieces, in the order of the list, until it returns non-zero, which is returned. */
+typedef int stl_bundle_visit(void *context, const struct stl_bundle_piece *piece, struct stl_error *err);
+int stl_bundle_each(const struct stl_bundle *bundle, stl_bundle_visit *visit, void *context,
+                    struct stl_error *err);
 
 /* Add lines to a list that is being made. */
 void stl_bundle_put_head(struct stl_buf *list, uint32_t volumes);

@@ -16,7 +16,7 @@
 /* The most that push.manifest-size can be, now or when the manifest was pushed. */
 enum { MANIFEST_MAX = 64 << 20 };
 
-/* --- the registry as what a graph is made of -------------------------------------------------------------- */
+/* --- the registry as what a graph is made of ------------------------------------------------------------ */
 
 static int read_file(const struct stl_export *export, const char *folder, const struct stl_digest *digest,
                      int64_t size, struct stl_buf *bytes, struct stl_error *err)
@@ -57,7 +57,7 @@ static int read_blob(void *context, const struct stl_digest *digest, int64_t siz
     return read_file(context, "blobs", digest, size, bytes, err);
 }
 
-/* --- images ----------------------------------------------------------------------------------------------- */
+/* --- images --------------------------------------------------------------------------------------------- */
 
 /* The walk through one repository. */
 struct walk {
@@ -166,7 +166,7 @@ static int choose_digests(struct walk *walk, struct stl_error *err)
     return 0;
 }
 
-/* --- what refers to them ---------------------------------------------------------------------------------- */
+/* --- what refers to them -------------------------------------------------------------------------------- */
 
 static int compare_digests(const void *a, const void *b)
 {
@@ -174,8 +174,8 @@ static int compare_digests(const void *a, const void *b)
 }
 
 /* The list is in the order in which they came, which is not the same in every registry. */
-static int read_referrers(const struct stl_repo *repo, const struct stl_digest *subject, struct stl_digest **digests,
-                          size_t *count, struct stl_error *err)
+static int read_referrers(const struct stl_repo *repo, const struct stl_digest *subject,
+                          struct stl_digest **digests, size_t *count, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     struct json_object *list = NULL;
@@ -237,7 +237,8 @@ static int follow(struct walk *walk, struct stl_error *err)
         if (!stl_digestset_find(&graph->manifests, &digest, &number))
             continue;
         for (size_t k = 0; k < graph->nodes[number].child_count; k++)
-            stl_digestset_add(&walk->reached, &graph->manifests.items[graph->nodes[number].children[k]], &ignored);
+            stl_digestset_add(&walk->reached, &graph->manifests.items[graph->nodes[number].children[k]],
+                              &ignored);
         if (!walk->export->options->without_referrers &&
             (add_referrers(walk, &digest, err) || add_referrer_tags(walk, &digest, err)))
             return -1;
@@ -245,7 +246,7 @@ static int follow(struct walk *walk, struct stl_error *err)
     return 0;
 }
 
-/* --- repositories ----------------------------------------------------------------------------------------- */
+/* --- repositories --------------------------------------------------------------------------------------- */
 
 static int place_blobs(struct stl_export *export, uint32_t place, struct stl_error *err)
 {
@@ -269,7 +270,7 @@ static int place_blobs(struct stl_export *export, uint32_t place, struct stl_err
 
 static int place(struct stl_export *export, struct stl_error *err)
 {
-    uint32_t place = (uint32_t)export->name_count - 1;
+    uint32_t place = (uint32_t) export->name_count - 1;
     for (; export->placed_manifests < export->graph.manifests.count; export->placed_manifests++) {
         stl_grow(export->manifest_places, export->placed_manifests);
         export->manifest_places[export->placed_manifests] = place;
@@ -289,7 +290,8 @@ static int choose_in_repository(struct walk *walk, struct stl_error *err)
 {
     struct stl_export *export = walk->export;
     STL_AUTO_CLOSE int tags = stl_dir_open(export->repo.fd, "tags", err);
-    if (tags < 0 || stl_listing_each(tags, &export->repo.name, choose_tag, walk, err) || choose_digests(walk, err))
+    if (tags < 0 || stl_listing_each(tags, &export->repo.name, choose_tag, walk, err) ||
+        choose_digests(walk, err))
         return -1;
     return follow(walk, err) || place(export, err) ? -1 : 0;
 }
@@ -302,7 +304,7 @@ static int visit_repository(void *context, const char *text, struct stl_error *e
         return 0;
     stl_grow(export->names, export->name_count);
     export->names[export->name_count++] = stl_strdup(text);
-    if (stl_export_enter(export, (uint32_t)export->name_count - 1, err)) {
+    if (stl_export_enter(export, (uint32_t) export->name_count - 1, err)) {
         if (err->code != STL_NAME_UNKNOWN)
             return -1;
         stl_error_clear(err); /* deleted while we look */

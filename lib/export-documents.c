@@ -33,7 +33,8 @@ static bool is_referrer(const struct stl_export *export, const struct stl_bundle
            export->graph.nodes[number].subject;
 }
 
-/* Signatures and the like under the tags that some tools give them: to containerd, a name means an image to unpack. */
+/* Signatures and the like under the tags that some tools give them: to containerd, a name means an image to
+ * unpack. */
 static bool is_companion(const struct stl_bundle_image *image)
 {
     struct stl_tag tag = {""};
@@ -42,14 +43,15 @@ static bool is_companion(const struct stl_bundle_image *image)
     return stl_tag_is_referrers_schema(&tag);
 }
 
-/* No character of a name, tag, digest or media type needs escaping in JSON. Without a tag, NAME@DIGEST is what skopeo can
- * ask for; what comes along with its subject needs no name. */
-static int add_descriptor(struct stl_buf *index, const struct stl_export *export, const struct stl_bundle_image *image)
+/* No character of a name, tag, digest or media type needs escaping in JSON. Without a tag, NAME@DIGEST is
+ * what skopeo can ask for; what comes along with its subject needs no name. */
+static int add_descriptor(struct stl_buf *index, const struct stl_export *export,
+                          const struct stl_bundle_image *image)
 {
     char digest[STL_DIGEST_TEXT_MAX];
     stl_digest_format(&image->digest, digest);
-    int full = stl_buf_printf(index, "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%lld", image->media_type, digest,
-                              (long long)image->size);
+    int full = stl_buf_printf(index, "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%lld",
+                              image->media_type, digest, (long long)image->size);
     if (image->tag && !is_companion(image)) {
         STL_AUTO_FREE char *name = full_name(export, image);
         full |= stl_buf_printf(index,
@@ -57,24 +59,25 @@ static int add_descriptor(struct stl_buf *index, const struct stl_export *export
                                "\"org.opencontainers.image.ref.name\":\"%s:%s\"}",
                                name, image->name, image->tag);
     } else if (!image->tag && !is_referrer(export, image))
-        full |= stl_buf_printf(index, ",\"annotations\":{\"org.opencontainers.image.ref.name\":\"%s@%s\"}", image->name,
-                               digest);
+        full |= stl_buf_printf(index, ",\"annotations\":{\"org.opencontainers.image.ref.name\":\"%s@%s\"}",
+                               image->name, digest);
     return full | stl_buf_puts(index, "}");
 }
 
 static int make_index(struct stl_export *export, struct stl_error *err)
 {
     struct stl_buf *index = add_document(export, "index.json");
-    int full = stl_buf_puts(index, "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[");
+    int full =
+        stl_buf_puts(index, "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[");
     for (size_t i = 0; i < export->image_count && !full; i++)
         full = (i ? stl_buf_puts(index, ",") : 0) | add_descriptor(index, export, &export->images[i]);
     return full || stl_buf_puts(index, "]}\n") ? too_many(err) : 0;
 }
 
-/* --- manifest.json ---------------------------------------------------------------------------------------- */
+/* --- manifest.json -------------------------------------------------------------------------------------- */
 
-/* The image that docker gets of an index, which it cannot have whole: that for linux/amd64 if there is one, so that
- * the choice does not depend on where we run, else the first. Returns false if there is none. */
+/* The image that docker gets of an index, which it cannot have whole: that for linux/amd64 if there is one,
+ * so that the choice does not depend on where we run, else the first. Returns false if there is none. */
 static bool choose_child(const struct stl_manifest *index, struct stl_digest *digest)
 {
     static const struct stl_platform usual = {"linux", "amd64", ""};
@@ -145,8 +148,8 @@ static int add_entry(struct stl_buf *list, const struct stl_manifest *manifest, 
 }
 
 /* Adds the image, if docker can load it. */
-static int describe_image(struct stl_export *export, const struct stl_bundle_image *image, struct stl_buf *list,
-                          struct stl_error *err)
+static int describe_image(struct stl_export *export, const struct stl_bundle_image *image,
+                          struct stl_buf *list, struct stl_error *err)
 {
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
     struct stl_digest digest;
@@ -162,16 +165,16 @@ static int describe_image(struct stl_export *export, const struct stl_bundle_ima
     if (found > 0)
         why = obstacle(export, &manifest);
     if (why && export->options->docker_archive)
-        return stl_error_set(err, STL_UNSUPPORTED, "docker cannot load %s:%s from an archive: %s", image->name, image->tag,
-                             why);
+        return stl_error_set(err, STL_UNSUPPORTED, "docker cannot load %s:%s from an archive: %s",
+                             image->name, image->tag, why);
     if (why)
         return 0;
     STL_AUTO_FREE char *name = full_name(export, image);
     return add_entry(list, &manifest, name) || stl_buf_puts(list, ",\n") ? too_many(err) : 0;
 }
 
-/* docker with its own storage loads from manifest.json only, and podman load needs it where there are several images. A
- * volume of several cannot be loaded. */
+/* docker with its own storage loads from manifest.json only, and podman load needs it where there are several
+ * images. A volume of several cannot be loaded. */
 static int make_docker_list(struct stl_export *export, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf entries = {.ceiling = STL_BUNDLE_LIST_MAX};

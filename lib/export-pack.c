@@ -53,7 +53,8 @@ static void add_piece(struct packer *p, const struct piece *piece)
     p->pieces[p->piece_count++].digest = *whole;
 }
 
-/* The first volume with room, so that gaps are filled; blobs of one image tend to stay together all the same. */
+/* The first volume with room, so that gaps are filled; blobs of one image tend to stay together all the same.
+ */
 static void place_whole(struct packer *p, size_t number, int64_t size, int64_t need)
 {
     uint32_t volume = 1;
@@ -64,8 +65,8 @@ static void place_whole(struct packer *p, size_t number, int64_t size, int64_t n
     add_piece(p, &(struct piece){.blob = number, .volume = volume, .size = size});
 }
 
-/* Larger than a volume: the first part goes into what is left of the last one, if that is worth it, and every other
- * part but the last fills a volume. */
+/* Larger than a volume: the first part goes into what is left of the last one, if that is worth it, and every
+ * other part but the last fills a volume. */
 static void place_parts(struct packer *p, size_t number, int64_t size)
 {
     const struct stl_digest *digest = &p->export->graph.blob_digests.items[number];
@@ -92,11 +93,14 @@ static int distribute(struct packer *p, int64_t list_size, struct stl_error *err
 {
     struct stl_export *export = p->export;
     int64_t volume_size = export->options->volume_size, head = export->head_size + list_size;
-    int64_t slack = export->options->compression != STL_COMPRESS_NONE ? volume_size / 1000 + 65536 : 0; /* what cannot be compressed grows */
+    int64_t slack = export->options->compression != STL_COMPRESS_NONE
+                        ? volume_size / 1000 + 65536
+                        : 0; /* what cannot be compressed grows */
     p->capacity = volume_size ? volume_size - slack - head : INT64_MAX;
     p->piece_count = p->volume_count = 0;
     if (p->capacity < 8 * BLOCK)
-        return stl_error_set(err, STL_USAGE, "volumes of %lld bytes are too small: what they have in common takes %lld",
+        return stl_error_set(err, STL_USAGE,
+                             "volumes of %lld bytes are too small: what they have in common takes %lld",
                              (long long)volume_size, (long long)(head + slack));
     new_volume(p);
     for (size_t i = 0; i < export->graph.blob_digests.count; i++) {
@@ -109,12 +113,13 @@ static int distribute(struct packer *p, int64_t list_size, struct stl_error *err
         else
             place_parts(p, i, size);
         if (p->volume_count > STL_BUNDLE_VOLUMES_MAX)
-            return stl_error_set(err, STL_USAGE, "more than %d volumes: make them larger", STL_BUNDLE_VOLUMES_MAX);
+            return stl_error_set(err, STL_USAGE, "more than %d volumes: make them larger",
+                                 STL_BUNDLE_VOLUMES_MAX);
     }
     return 0;
 }
 
-/* --- the list --------------------------------------------------------------------------------------------- */
+/* --- the list ------------------------------------------------------------------------------------------- */
 
 static void list_documents(const struct stl_export *export, struct stl_buf *list)
 {
@@ -122,7 +127,8 @@ static void list_documents(const struct stl_export *export, struct stl_buf *list
         const struct stl_buf *bytes = &export->documents[i].bytes;
         struct stl_digest digest;
         stl_digest_of(STL_SHA256, bytes->data, bytes->length, &digest);
-        stl_bundle_put_file(list, STL_BUNDLE_EVERYWHERE, &digest, (int64_t)bytes->length, export->documents[i].path);
+        stl_bundle_put_file(list, STL_BUNDLE_EVERYWHERE, &digest, (int64_t)bytes->length,
+                            export->documents[i].path);
     }
 }
 
@@ -175,7 +181,7 @@ static void measure_head(struct stl_export *export)
     export->head_size = STL_ARCHIVE_END_SIZE;
     for (size_t i = 0; i < export->document_count; i++)
         export->head_size +=
-            stl_archive_member_size(export->documents[i].path, (int64_t)export->documents[i].bytes.length);
+            stl_archive_member_size(export->documents[i].path, (int64_t) export->documents[i].bytes.length);
     if (export->options->key)
         export->head_size += stl_archive_member_size(STL_BUNDLE_SIGNATURE, STL_SIGNATURE_SIZE);
     for (size_t i = 0; i < graph->manifests.count; i++)

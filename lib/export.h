@@ -5,9 +5,9 @@
  *   stl_export_volume()    writes one volume, for each of bundle.volumes
  *   stl_export_unpack()    or everything into a folder
  *
- * Same content, same bytes: the order is that of names and digests, and no time, owner or place gets in. Blobs are
- * copied without being read, so nothing checks them here: whoever imports does. A registry that is only www/ can be
- * exported as well, and nothing is ever written to it.
+ * Same content, same bytes: the order is that of names and digests, and no time, owner or place gets in.
+ * Blobs are copied without being read, so nothing checks them here: whoever imports does. A registry that is
+ * only www/ can be exported as well, and nothing is ever written to it.
  */
 #ifndef STL_EXPORT_H
 #define STL_EXPORT_H
@@ -26,7 +26,7 @@ struct stl_export_options {
     const char *key;                     /* the file of the private key that signs; or NULL */
     const char *host;                    /* of the names that containerd and docker get: HOST/NAME:TAG */
     int64_t volume_size;                 /* bytes; 0: one volume of any size */
-    enum stl_compression compression; /* of the whole archive */
+    enum stl_compression compression;    /* of the whole archive */
     bool without_referrers;
     bool mirror;         /* the list says what was selected, so that importing can delete what is gone */
     bool docker_archive; /* fail where old docker could not load an image */
@@ -41,8 +41,8 @@ struct stl_export {
     const struct stl_export_options *options;
     struct stl_bundle bundle; /* the result */
     unsigned char signature[STL_SIGNATURE_SIZE];
-    int64_t head_size;     /* bytes that all volumes have in common, without the list */
-    int64_t content_size;  /* of the blobs in the bundle, manifests not among them */
+    int64_t head_size;    /* bytes that all volumes have in common, without the list */
+    int64_t content_size; /* of the blobs in the bundle, manifests not among them */
 
     /* What stl_export_plan() works with. */
     struct stl_graph graph;
@@ -50,7 +50,8 @@ struct stl_export {
     size_t image_count;
     char **names; /* of the repositories */
     size_t name_count;
-    uint32_t *manifest_places, *blob_places; /* for each of the graph: the number of a repository that holds it */
+    uint32_t *manifest_places,
+        *blob_places; /* for each of the graph: the number of a repository that holds it */
     size_t placed_manifests, placed_blobs;
     struct stl_repo repo; /* the one that was looked at last */
     struct stl_export_document {

@@ -46,7 +46,7 @@ static int add_name(void *context, const char *name, unsigned char type, struct 
     return 0;
 }
 
-/* --- collecting ------------------------------------------------------------------------------------------- */
+/* --- collecting ----------------------------------------------------------------------------------------- */
 
 struct collector {
     const struct stl_registry *registry;
@@ -135,7 +135,8 @@ static int visit_all(struct collector *c, struct stl_error *err)
     return v2 < 0 || stl_listing_each(v2, NULL, visit_repository, c, err) ? -1 : 0;
 }
 
-int stl_inventory_collect(const struct stl_registry *registry, struct stl_digestset *blobs, struct stl_error *err)
+int stl_inventory_collect(const struct stl_registry *registry, struct stl_digestset *blobs,
+                          struct stl_error *err)
 {
     struct collector collector = {.registry = registry, .blobs = blobs};
     return visit_all(&collector, err);
@@ -157,15 +158,17 @@ int stl_inventory_make(const struct stl_registry *registry, struct stl_buf *out,
     return result;
 }
 
-int stl_inventory_publish(const struct stl_registry *registry, const struct stl_buf *inventory, struct stl_error *err)
+int stl_inventory_publish(const struct stl_registry *registry, const struct stl_buf *inventory,
+                          struct stl_error *err)
 {
     STL_AUTO_CLOSE int www = stl_dir_open(registry->root.fd, "www", err);
-    if (www < 0 || stl_file_put(&registry->root, www, STL_INVENTORY_FILE, inventory->data, inventory->length, err))
+    if (www < 0 ||
+        stl_file_put(&registry->root, www, STL_INVENTORY_FILE, inventory->data, inventory->length, err))
         return -1;
     return stl_dir_sync(www, err);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------- */
 
 int stl_inventory_parse(const char *label, const struct stl_buf *inventory, struct stl_digestset *blobs,
                         struct stl_error *err)

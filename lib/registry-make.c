@@ -28,7 +28,7 @@ int stl_registry_wanted_modes(const struct stl_registry *registry, struct stl_ro
 static int check_empty(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     (void)type;
-    static const char *const ours[] = {"www", "store", "uploads", "tmp", "locks", "auth", "log", "trash"};
+    static const char *const ours[] = {"www", "store", "uploads", "tmp", "locks", "auth", "log", "trash", "imports"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (!strcmp(name, ours[i]))
             return 0;
@@ -42,7 +42,7 @@ static int check_empty(void *context, const char *name, unsigned char type, stru
 static int make_skeleton(struct stl_registry *registry, struct stl_error *err)
 {
     static const char *const open_to_server[] = {"www/v2", "store/sha256", "store/sha512"};
-    static const char *const private[] = {"uploads", "tmp", "locks/content", "locks/lists", "log", "trash"};
+    static const char *const private[] = {"uploads", "tmp", "locks/content", "locks/lists", "log", "trash", "imports"};
     int fd = registry->root.fd;
     struct stl_root door = stl_secret_door(registry);
     STL_AUTO_CLOSE int auth = stl_dir_make(&door, fd, "auth", err);

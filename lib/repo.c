@@ -39,6 +39,16 @@ int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, co
     return open_whole(repo, &durable, err);
 }
 
+static int fill(struct stl_repo *repo, struct stl_error *err)
+{
+    for (size_t i = 0; i < FOLDERS && repo->fd >= 0; i++) {
+        STL_AUTO_CLOSE int folder = stl_dir_make(&repo->registry->root, repo->fd, folders[i], err);
+        if (folder < 0)
+            stl_repo_close(repo);
+    }
+    return repo->fd < 0 ? -1 : 0;
+}
+
 /* Parents that held nothing else may vanish under our feet: whoever meets that begins anew. */
 static int make_folders(struct stl_repo *repo, struct stl_error *err)
 {
@@ -46,12 +56,15 @@ static int make_folders(struct stl_repo *repo, struct stl_error *err)
     char path[STL_PATH_MAX];
     stl_error_clear(err);
     repo->fd = stl_dir_make(root, root->fd, stl_path_repository(&repo->name, path), err);
-    for (size_t i = 0; i < FOLDERS && repo->fd >= 0; i++) {
-        STL_AUTO_CLOSE int folder = stl_dir_make(root, repo->fd, folders[i], err);
-        if (folder < 0)
-            stl_repo_close(repo);
-    }
-    return repo->fd < 0 ? -1 : 0;
+    return fill(repo, err);
+}
+
+static bool has_folders(const struct stl_repo *repo)
+{
+    for (size_t i = 0; i < FOLDERS; i++)
+        if (faccessat(repo->fd, folders[i], F_OK, AT_SYMLINK_NOFOLLOW))
+            return false;
+    return true;
 }
 
 static int open_or_make(struct stl_repo *repo, struct stl_error *err)
@@ -63,20 +76,21 @@ static int open_or_make(struct stl_repo *repo, struct stl_error *err)
     return err->code && err->code != STL_NAME_UNKNOWN ? -1 : make_folders(repo, err);
 }
 
-/* The lock on the folder keeps garbage collection from removing it while it is empty. */
+/* The lock on the folder keeps garbage collection from removing it while it is empty. Garbage collection that was
+ * faster may have taken some of the folders that we had just made. */
 int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
                   struct stl_error *err)
 {
     for (int tries = 0;; tries++) {
         *repo = (struct stl_repo){registry, *name, -1, NULL};
-        if (open_or_make(repo, err) == 0 && flock(repo->fd, LOCK_SH) == 0 &&
-            faccessat(repo->fd, folders[FOLDERS - 1], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        int made = open_or_make(repo, err);
+        while (made == 0 && flock(repo->fd, LOCK_SH))
+            if (errno != EINTR)
+                made = stl_error_errno(err, "cannot lock repository %s", name->text);
+        if (made == 0 && (has_folders(repo) || fill(repo, err) == 0))
             break;
-        bool vanished = repo->fd < 0 ? err->sys_errno == ENOENT : errno == ENOENT || errno == EINTR;
-        if (repo->fd >= 0)
-            stl_error_errno(err, "cannot open repository %s", name->text);
         stl_repo_close(repo);
-        if (!vanished || tries == MAKE_TRIES)
+        if (err->sys_errno != ENOENT || tries == MAKE_TRIES)
             return -1;
         stl_error_clear(err);
     }
@@ -260,6 +274,19 @@ int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *dig
     if (store < 0)
         return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
     return link_from_store(repo, digest, err) || sync_blobs(repo, err) ? -1 : 0;
+}
+
+int stl_repo_link_blobs(const struct stl_repo *repo, const struct stl_digest *digests, size_t count, bool *linked,
+                        struct stl_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, &digests[i], false, err);
+        linked[i] = store >= 0 && link_from_store(repo, &digests[i], err) == 0;
+        if (!linked[i] && (store < 0 ? err->sys_errno != ENOENT : err->code != STL_BLOB_UNKNOWN))
+            return -1;
+        stl_error_clear(err);
+    }
+    return count ? sync_blobs(repo, err) : 0;
 }
 
 int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from, const struct stl_digest *digest,

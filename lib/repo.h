@@ -53,6 +53,9 @@ int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const 
                       struct stl_error *err);
 /* Links a blob of the store into the repository. Fails with STL_BLOB_UNKNOWN if the store has none. */
 int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err);
+/* Links many at once, with one sync. `linked[i]` says whether the store has digests[i]. */
+int stl_repo_link_blobs(const struct stl_repo *repo, const struct stl_digest *digests, size_t count, bool *linked,
+                        struct stl_error *err);
 /* Links a blob of another repository into this one (distribution-spec, "Mounting a blob from another
  * repository"). Fails with STL_BLOB_UNKNOWN if `from` does not hold it. */
 int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from, const struct stl_digest *digest,

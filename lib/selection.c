@@ -13,10 +13,11 @@ static int check(const char *pattern, const char *text, const char *extra, struc
         good++;
     if (good > 0 && !pattern[good])
         return 0;
-    return stl_error_set(err, STL_USAGE,
-                         "'%.200s' is no pattern: use NAME[:TAG], in which '*', '**' and '?' stand for anything, or "
-                         "NAME@DIGEST",
-                         text);
+    return stl_error_set(
+        err, STL_USAGE,
+        "'%.200s' is no pattern: use NAME[:TAG], in which '*', '**' and '?' stand for anything, or "
+        "NAME@DIGEST",
+        text);
 }
 
 static int parse(struct stl_selection_pattern *pattern, struct stl_error *err)
@@ -49,7 +50,8 @@ int stl_selection_add(struct stl_selection *selection, const char *text, struct 
     return -1;
 }
 
-int stl_selection_add_lines(struct stl_selection *selection, const char *label, const char *lines, struct stl_error *err)
+int stl_selection_add_lines(struct stl_selection *selection, const char *label, const char *lines,
+                            struct stl_error *err)
 {
     STL_AUTO_FREE char *copy = stl_strdup(lines);
     char *rest = copy;

@@ -123,6 +123,7 @@ static const struct stl_yaml_key root_keys[] = {
     {"quotas", stl_limits_read_quotas, offsetof(S, limits)},
     {"hooks", read_hooks, 0},
     {"events", read_events, 0},
+    {"bundles", stl_trust_read, offsetof(S, trust)},
     {NULL, NULL, 0},
 };
 
@@ -151,6 +152,7 @@ void stl_settings_clear(struct stl_settings *settings)
     free(settings->hooks.after_manifest);
     stl_policy_clear(&settings->policy);
     stl_limits_clear(&settings->limits);
+    stl_trust_clear(&settings->trust);
     *settings = (struct stl_settings){0};
 }
 

@@ -12,6 +12,7 @@
 #include "limits.h"
 #include "policy.h"
 #include "retention.h"
+#include "trust.h"
 
 enum { STL_FORMAT_VERSION = 1 };
 
@@ -42,6 +43,7 @@ struct stl_settings {
     struct {
         int64_t size; /* bytes of log/events.jsonl, before it is renamed; 0: there is none */
     } events;
+    struct stl_trust trust; /* whose bundles are let in */
 };
 
 void stl_settings_init(struct stl_settings *settings); /* the defaults */

@@ -31,7 +31,7 @@ static void free_bio(BIO **bio)
 #define AUTO_CONTEXT __attribute__((cleanup(free_context)))
 #define AUTO_BIO __attribute__((cleanup(free_bio)))
 
-/* --- making ----------------------------------------------------------------------------------------------- */
+/* --- making --------------------------------------------------------------------------------------------- */
 
 static int write_key(const char *path, mode_t mode, BIO *pem, struct stl_error *err)
 {
@@ -55,7 +55,8 @@ int stl_signature_make_key(const char *path, struct stl_error *err)
     AUTO_BIO BIO *private = BIO_new(BIO_s_mem());
     AUTO_BIO BIO *public = BIO_new(BIO_s_mem());
     STL_AUTO_FREE char *public_path = stl_sprintf("%s.pub", path);
-    if (!key || !private || !public || !PEM_write_bio_PKCS8PrivateKey(private, key, NULL, NULL, 0, NULL, NULL) ||
+    if (!key || !private || !public ||
+        !PEM_write_bio_PKCS8PrivateKey(private, key, NULL, NULL, 0, NULL, NULL) ||
         !PEM_write_bio_PUBKEY(public, key))
         return stl_error_set(err, STL_SYSTEM, "OpenSSL cannot make an Ed25519 key");
     if (write_key(path, 0600, private, err))
@@ -67,7 +68,7 @@ int stl_signature_make_key(const char *path, struct stl_error *err)
     return 0;
 }
 
-/* --- using ------------------------------------------------------------------------------------------------ */
+/* --- using ---------------------------------------------------------------------------------------------- */
 
 /* OpenSSL's own would ask on the terminal. */
 static int no_passphrase(char *text, int size, int writing, void *context)

@@ -1,9 +1,9 @@
 /*
  * Ed25519 signatures (RFC 8032) of small documents, such as the list of a bundle.
  *
- * Keys are PEM files as openssl(1) makes and reads them: PKCS #8 for the private key, without a passphrase, and
- * SubjectPublicKeyInfo for the public one. A signature is the plain 64 bytes, so that
- * `openssl pkeyutl -verify -pubin -rawin` can check it.
+ * Keys are PEM files as openssl(1) makes and reads them: PKCS #8 for the private key, without a passphrase,
+ * and SubjectPublicKeyInfo for the public one. A signature is the plain 64 bytes, so that `openssl pkeyutl
+ * -verify -pubin -rawin` can check it.
  */
 #ifndef STL_SIGNATURE_H
 #define STL_SIGNATURE_H
@@ -14,8 +14,8 @@
 
 enum { STL_SIGNATURE_SIZE = 64 };
 
-/* Makes a pair of keys: `path` (mode 0600) and `path`.pub (0644), neither of which may exist. Durable on return;
- * nothing is left behind when it fails. */
+/* Makes a pair of keys: `path` (mode 0600) and `path`.pub (0644), neither of which may exist. Durable on
+ * return; nothing is left behind when it fails. */
 int stl_signature_make_key(const char *path, struct stl_error *err);
 
 /* Signs `length` bytes with the private key in the file `path`. */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "boot.h"
 #include "repo.h"
 
 enum {
@@ -29,7 +30,7 @@ enum {
 /* The .hash file. It is read by the programs of one machine only, so it is a plain structure. */
 struct record {
     char magic[8];
-    char boot[40];   /* the run of the system during which `hasher` was saved */
+    char boot[STL_BOOT_ID_SIZE]; /* the run of the system during which `hasher` was saved (lib/boot.h) */
     int64_t covered; /* bytes that `hasher` has seen */
     struct stl_hasher hasher;
 };
@@ -166,17 +167,6 @@ static char *path_of(const char *id, const char *suffix, char path[UPLOAD_PATH_M
 
 /* --- opening ----------------------------------------------------------------------------------------------- */
 
-/* A machine that lost power may have the hash but not the bytes: whatever was hashed before is not trusted after
- * another start. */
-static void read_boot_id(char boot[40])
-{
-    memset(boot, 0, 40);
-    STL_AUTO_CLOSE int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, boot, 36);
-    if (n != 36)
-        memset(boot, 0, 40);
-}
-
 void stl_upload_close(struct stl_upload *upload)
 {
     stl_close_fd(&upload->data);
@@ -284,7 +274,7 @@ int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
     if (upload->size == 0)
         return 0;
     memcpy(record.magic, magic, sizeof magic);
-    read_boot_id(record.boot);
+    stl_boot_id(record.boot);
     STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, path_of(upload->id, ".hash", path),
                                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
     if (fd < 0 || pwrite(fd, &record, sizeof record, 0) != (ssize_t)sizeof record) {
@@ -299,12 +289,12 @@ int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
 /* A record that cannot be used is none: then all bytes are hashed anew. */
 static bool load_record(const struct stl_upload *upload, struct record *record)
 {
-    char path[UPLOAD_PATH_MAX], boot[40];
+    char path[UPLOAD_PATH_MAX], boot[STL_BOOT_ID_SIZE];
     STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, path_of(upload->id, ".hash", path),
                                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || pread(fd, record, sizeof *record, 0) != (ssize_t)sizeof *record)
         return false;
-    read_boot_id(boot);
+    stl_boot_id(boot);
     return !memcmp(record->magic, magic, sizeof magic) && boot[0] && !memcmp(boot, record->boot, sizeof boot) &&
            (unsigned)record->hasher.algorithm <= STL_SHA512 && record->covered >= 0 && record->covered <= upload->size;
 }

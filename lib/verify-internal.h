@@ -53,7 +53,7 @@ struct verify_blob {
     int64_t size;
     struct timespec changed; /* ctime */
     nlink_t links;           /* when we looked */
-    nlink_t found;           /* links in repositories and in the trash */
+    nlink_t found;           /* links in repositories, in pending imports and in the trash */
 };
 
 struct verify {

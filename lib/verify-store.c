@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pending.h"
 #include "pool.h"
 
 enum { CHUNK = 512 << 10, ASIDE_TRIES = 10 };
@@ -188,6 +189,14 @@ static int visit_trash(void *context, const char *name, unsigned char type, stru
     return visit_links_of(context, folder, err);
 }
 
+/* What has arrived of bundles is held like the blobs of a repository. */
+static int visit_import(void *context, const struct stl_digest *id, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    STL_AUTO_FREE char *folder = stl_sprintf("imports/%s/blobs", stl_digest_format(id, text));
+    return visit_links_of(context, folder, err);
+}
+
 static int collect_links(struct jobs *jobs, struct stl_error *err)
 {
     const struct verify *verify = jobs->verify;
@@ -196,6 +205,8 @@ static int collect_links(struct jobs *jobs, struct stl_error *err)
         if (visit_links_of(jobs, folder, err))
             return -1;
     }
+    if (stl_pending_each(verify->registry, visit_import, jobs, err))
+        return -1;
     if (stl_dir_each(verify->registry->root.fd, "trash/blobs", visit_trash, jobs, err) == 0)
         return 0;
     if (err->sys_errno != ENOENT)
@@ -268,6 +279,22 @@ static void unlink_same(const struct verify *verify, const char *path, ino_t ino
         unlinkat(verify->registry->root.fd, path, 0);
 }
 
+struct aside {
+    const struct verify *verify;
+    const struct job *job;
+};
+
+static int unlink_from_import(void *context, const struct stl_digest *id, struct stl_error *err)
+{
+    const struct aside *aside = context;
+    char bundle[STL_DIGEST_TEXT_MAX], blob[STL_DIGEST_TEXT_MAX];
+    (void)err;
+    STL_AUTO_FREE char *path = stl_sprintf("imports/%s/blobs/%s", stl_digest_format(id, bundle),
+                                           stl_digest_format(&aside->job->digest, blob));
+    unlink_same(aside->verify, path, aside->job->inode);
+    return 0;
+}
+
 /* The store comes first: from then on nobody links the damaged file into a repository anew, but by mounting
  * it from another one. So this goes on until the only link is the one in the trash. */
 static int set_blob_aside(struct verify *verify, const struct job *job, struct stl_error *err)
@@ -289,6 +316,9 @@ static int set_blob_aside(struct verify *verify, const struct job *job, struct s
             unlink_same(verify, path, job->inode);
             unlink_same(verify, trashed, job->inode);
         }
+        struct aside context = {verify, job};
+        if (stl_pending_each(verify->registry, unlink_from_import, &context, err))
+            return -1;
         if (fstatat(verify->registry->root.fd, aside, &st, AT_SYMLINK_NOFOLLOW) || st.st_nlink == 1)
             return 0;
     }

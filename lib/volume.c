@@ -11,12 +11,13 @@
 #include "archive.h"
 #include "tar.h"
 
-enum { CHUNK = 256 << 10, EARLY = 16 };
+enum { CHUNK = 256 << 10 };
 
 static int no_bundle(const struct stl_volume *volume, struct stl_error *err)
 {
     return stl_error_set(err, STL_INVALID,
-                         "%s is not a bundle: it has no " STL_BUNDLE_LIST " (for images of other tools there is "
+                         "%s is not a bundle: it has no " STL_BUNDLE_LIST
+                         " (for images of other tools there is "
                          "'stillage add')",
                          volume->label);
 }
@@ -29,16 +30,18 @@ static int take_list(struct stl_volume *volume, struct stl_buf *list, struct stl
 static int take_signature(struct stl_volume *volume, const struct stl_buf *signature, struct stl_error *err)
 {
     if (signature->length != STL_SIGNATURE_SIZE)
-        return stl_error_set(err, STL_INVALID, "%s: " STL_BUNDLE_SIGNATURE " has %zu bytes where a signature has %d",
+        return stl_error_set(err, STL_INVALID,
+                             "%s: " STL_BUNDLE_SIGNATURE " has %zu bytes where a signature has %d",
                              volume->label, signature->length, STL_SIGNATURE_SIZE);
     memcpy(volume->signature, signature->data, STL_SIGNATURE_SIZE);
     volume->is_signed = true;
     return 0;
 }
 
-/* --- folders and files ------------------------------------------------------------------------------------ */
+/* --- folders and files ---------------------------------------------------------------------------------- */
 
-int stl_volume_find(const struct stl_volume *volume, const char *path, struct stl_extent *extent, struct stl_error *err)
+int stl_volume_find(const struct stl_volume *volume, const char *path, struct stl_extent *extent,
+                    struct stl_error *err)
 {
     if (volume->is_folder)
         return stl_source_find(&volume->folder, path, false, extent, err);
@@ -50,7 +53,8 @@ int stl_volume_find(const struct stl_volume *volume, const char *path, struct st
     return 1;
 }
 
-static int read_whole(const struct stl_volume *volume, const char *path, struct stl_buf *bytes, struct stl_error *err)
+static int read_whole(const struct stl_volume *volume, const char *path, struct stl_buf *bytes,
+                      struct stl_error *err)
 {
     STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
     int found = stl_volume_find(volume, path, &extent, err);
@@ -66,7 +70,8 @@ static int read_whole(const struct stl_volume *volume, const char *path, struct 
 
 static int read_head(struct stl_volume *volume, struct stl_error *err)
 {
-    STL_AUTO_BUF struct stl_buf list = {.ceiling = STL_BUNDLE_LIST_MAX}, signature = {.ceiling = STL_BUNDLE_LIST_MAX};
+    STL_AUTO_BUF struct stl_buf list = {.ceiling = STL_BUNDLE_LIST_MAX},
+                                signature = {.ceiling = STL_BUNDLE_LIST_MAX};
     int found = read_whole(volume, STL_BUNDLE_LIST, &list, err);
     if (found <= 0)
         return found < 0 ? -1 : no_bundle(volume, err);
@@ -84,16 +89,18 @@ static int index_member(void *context, const struct stl_tar_member *member, stru
     int usable = stl_members_meet(&volume->members, member->name, name, err);
     if (usable <= 0 || member->type != STL_TAR_FILE)
         return usable < 0 ? -1 : 0;
-    const struct stl_member added = {.kind = STL_MEMBER_IN_PLACE, .offset = member->offset, .size = member->size};
+    const struct stl_member added = {
+        .kind = STL_MEMBER_IN_PLACE, .offset = member->offset, .size = member->size};
     stl_members_add(&volume->members, name, NULL, added);
     return 0;
 }
 
-/* --- damaged files ---------------------------------------------------------------------------------------- */
+/* --- damaged files -------------------------------------------------------------------------------------- */
 
 /* Where the members of a volume as we write them begin. */
 struct calculation {
     struct stl_volume *volume;
+    uint32_t number; /* which volume we take it for */
     int64_t position, file_size;
     struct stl_members found;
 };
@@ -101,8 +108,8 @@ struct calculation {
 /* A member that lies wholly in the file is taken for there; its digest will tell. */
 static void calculate(struct calculation *c, const char *path, int64_t size)
 {
-    int64_t whole = stl_archive_member_size(path, size), padded = stl_archive_member_size("", size) -
-                                                                  stl_archive_member_size("", 0);
+    int64_t whole = stl_archive_member_size(path, size),
+            padded = stl_archive_member_size("", size) - stl_archive_member_size("", 0);
     int64_t offset = c->position + whole - padded;
     c->position += whole;
     if (offset + size > c->file_size)
@@ -111,24 +118,19 @@ static void calculate(struct calculation *c, const char *path, int64_t size)
     stl_members_add(&c->found, path, NULL, member);
 }
 
-static void calculate_blob(struct calculation *c, size_t number, uint32_t volume)
+static int calculate_piece(void *context, const struct stl_bundle_piece *piece, struct stl_error *err)
 {
-    const struct stl_bundle *bundle = &c->volume->bundle;
-    const struct stl_bundle_blob *blob = &bundle->blobs[number];
+    struct calculation *c = context;
     char path[STL_BUNDLE_PATH_MAX];
-    if (blob->absent)
-        return;
-    for (uint32_t i = 0; i < blob->part_count; i++) {
-        const struct stl_bundle_part *part = &bundle->parts[blob->first_part + i];
-        if (part->volume == volume)
-            calculate(c, stl_bundle_path(&bundle->digests.items[number], i + 1, path), part->size);
-    }
-    if (!blob->part_count && (blob->volume == STL_BUNDLE_EVERYWHERE || blob->volume == volume))
-        calculate(c, stl_bundle_path(&bundle->digests.items[number], 0, path), blob->size);
+    (void)err;
+    if (piece->volume == STL_BUNDLE_EVERYWHERE || piece->volume == c->number)
+        calculate(c, stl_bundle_path(piece->blob, piece->part, path), piece->size);
+    return 0;
 }
 
-static void calculate_all(struct calculation *c, uint32_t volume)
+static void calculate_all(struct calculation *c)
 {
+    struct stl_error ignored = STL_ERROR_INIT;
     const struct stl_bundle *bundle = &c->volume->bundle;
     c->position = 0;
     stl_members_clear(&c->found);
@@ -137,8 +139,7 @@ static void calculate_all(struct calculation *c, uint32_t volume)
     calculate(c, STL_BUNDLE_LIST, (int64_t)bundle->list.length);
     if (c->volume->is_signed)
         calculate(c, STL_BUNDLE_SIGNATURE, STL_SIGNATURE_SIZE);
-    for (size_t i = 0; i < bundle->digests.count; i++)
-        calculate_blob(c, i, volume);
+    stl_bundle_each(bundle, calculate_piece, c, &ignored);
 }
 
 /* Whether what was calculated agrees with what was found: everything found lies where it should. */
@@ -153,16 +154,16 @@ static bool agrees(const struct calculation *c)
     return true;
 }
 
-/* Which volume it is, and so what lies where, is what agrees with the headers in front of the damage. Without any
- * agreement, what was found has to do. */
+/* Which volume it is, and so what lies where, is what agrees with the headers in front of the damage. Without
+ * any agreement, what was found has to do. */
 static int recover(struct stl_volume *volume, int64_t file_size, struct stl_error *err)
 {
     struct calculation c = {.volume = volume, .file_size = file_size};
     int result = 0;
-    for (uint32_t number = 1; number <= volume->bundle.volumes && result == 0; number++) {
-        calculate_all(&c, number);
+    for (c.number = 1; c.number <= volume->bundle.volumes && result == 0; c.number++) {
+        calculate_all(&c);
         result = stl_members_finish(&c.found, err);
-        bool whole = c.position + STL_ARCHIVE_END_SIZE == file_size || number == volume->bundle.volumes;
+        bool whole = c.position + STL_ARCHIVE_END_SIZE == file_size || c.number == volume->bundle.volumes;
         if (result == 0 && whole && agrees(&c)) {
             stl_members_clear(&volume->members);
             volume->members = c.found;
@@ -195,7 +196,7 @@ static int open_file(struct stl_volume *volume, int64_t size, bool *is_tar, stru
     return walked < 0 ? recover(volume, size, err) : 0;
 }
 
-/* --- streams ---------------------------------------------------------------------------------------------- */
+/* --- streams -------------------------------------------------------------------------------------------- */
 
 struct stl_volume_stream {
     struct archive *archive;
@@ -207,7 +208,8 @@ static int stream_failed(const struct stl_volume *volume, struct stl_error *err)
     const char *why = archive_error_string(volume->stream->archive);
     if (archive_format(volume->stream->archive) == 0) /* it has recognised nothing */
         return no_bundle(volume, err);
-    return stl_error_set(err, STL_INVALID, "%s cannot be read: %s", volume->label, why ? why : "unknown error");
+    return stl_error_set(err, STL_INVALID, "%s cannot be read: %s", volume->label,
+                         why ? why : "unknown error");
 }
 
 /* The next regular file: 1, 0, -1. */
@@ -229,15 +231,24 @@ static int advance(struct stl_volume *volume, struct stl_error *err)
     return 1;
 }
 
-int stl_volume_next(struct stl_volume *volume, char path[STL_MEMBER_NAME_MAX], int64_t *size, struct stl_error *err)
+int stl_volume_peek(struct stl_volume *volume, char path[STL_MEMBER_NAME_MAX], int64_t *size,
+                    struct stl_error *err)
 {
     int found = advance(volume, err);
     if (found <= 0)
         return found;
     const char *name = archive_entry_pathname(volume->stream->entry);
     *size = archive_entry_size(volume->stream->entry);
+    return stl_member_name(name ? name : "..", path, err) < 0 ? stl_error_context(err, "%s", volume->label)
+                                                              : 1;
+}
+
+int stl_volume_next(struct stl_volume *volume, char path[STL_MEMBER_NAME_MAX], int64_t *size,
+                    struct stl_error *err)
+{
+    int found = stl_volume_peek(volume, path, size, err);
     volume->stream->entry = NULL;
-    return stl_member_name(name ? name : "..", path, err) < 0 ? stl_error_context(err, "%s", volume->label) : 1;
+    return found;
 }
 
 ssize_t stl_volume_read(struct stl_volume *volume, void *bytes, size_t length, struct stl_error *err)
@@ -250,7 +261,8 @@ static int read_stream(struct stl_volume *volume, int64_t size, struct stl_buf *
 {
     char *place = size > STL_BUNDLE_LIST_MAX ? NULL : stl_buf_extend(bytes, (size_t)size);
     if (!place)
-        return stl_error_set(err, STL_INVALID, "%s: a document in front of its content is too large", volume->label);
+        return stl_error_set(err, STL_INVALID, "%s: a document in front of its content is too large",
+                             volume->label);
     for (size_t done = 0; done < (size_t)size;) {
         ssize_t n = stl_volume_read(volume, place + done, (size_t)size - done, err);
         if (n <= 0)
@@ -260,31 +272,47 @@ static int read_stream(struct stl_volume *volume, int64_t size, struct stl_buf *
     return 0;
 }
 
-static bool is_next(const struct stl_volume *volume, const char *path)
+static int note_early(struct stl_volume *volume, const char *path, int64_t size, struct stl_error *err)
 {
-    const char *name = volume->stream->entry ? archive_entry_pathname(volume->stream->entry) : NULL;
-    return name && !strcmp(name, path);
+    struct stl_volume_early *early = &volume->early[volume->early_count++];
+    STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
+    struct stl_hasher hasher;
+    ssize_t n;
+    *early = (struct stl_volume_early){.size = size};
+    snprintf(early->path, sizeof early->path, "%.*s", (int)sizeof early->path - 1, path);
+    stl_hasher_init(&hasher, STL_SHA256);
+    while ((n = stl_volume_read(volume, chunk, CHUNK, err)) > 0)
+        stl_hasher_update(&hasher, chunk, (size_t)n);
+    stl_hasher_final(&hasher, &early->digest);
+    return (int)n;
 }
 
 static int read_stream_head(struct stl_volume *volume, struct stl_error *err)
 {
-    STL_AUTO_BUF struct stl_buf list = {.ceiling = STL_BUNDLE_LIST_MAX}, signature = {.ceiling = STL_BUNDLE_LIST_MAX};
+    STL_AUTO_BUF struct stl_buf list = {.ceiling = STL_BUNDLE_LIST_MAX},
+                                signature = {.ceiling = STL_BUNDLE_LIST_MAX};
     char path[STL_MEMBER_NAME_MAX] = "";
     int64_t size = 0;
-    for (int i = 0; i < EARLY && strcmp(path, STL_BUNDLE_LIST); i++) {
+    for (;;) {
         int found = stl_volume_next(volume, path, &size, err);
         if (found <= 0)
             return found < 0 ? -1 : no_bundle(volume, err);
+        if (!strcmp(path, STL_BUNDLE_LIST) || volume->early_count == STL_VOLUME_EARLY_MAX)
+            break;
+        if (note_early(volume, path, size, err))
+            return -1;
     }
     if (strcmp(path, STL_BUNDLE_LIST))
         return stl_error_set(err, STL_INVALID,
-                             "%s is not a bundle, or was packed anew: " STL_BUNDLE_LIST " is not among its first "
+                             "%s is not a bundle, or was packed anew: " STL_BUNDLE_LIST
+                             " is not among its first "
                              "members (unpack it and import the folder)",
                              volume->label);
-    if (read_stream(volume, size, &list, err) || take_list(volume, &list, err) || advance(volume, err) < 0)
+    if (read_stream(volume, size, &list, err) || take_list(volume, &list, err))
         return -1;
-    if (!is_next(volume, STL_BUNDLE_SIGNATURE))
-        return 0;
+    int found = stl_volume_peek(volume, path, &size, err);
+    if (found <= 0 || strcmp(path, STL_BUNDLE_SIGNATURE))
+        return found < 0 ? -1 : 0;
     return stl_volume_next(volume, path, &size, err) < 0 || read_stream(volume, size, &signature, err) ||
                    take_signature(volume, &signature, err)
                ? -1
@@ -301,10 +329,11 @@ static int open_stream(struct stl_volume *volume, struct stl_error *err)
     archive_read_support_filter_zstd(a);
     archive_read_support_filter_xz(a);
     archive_read_support_format_tar(a);
-    return archive_read_open_fd(a, volume->fd, CHUNK) ? stream_failed(volume, err) : read_stream_head(volume, err);
+    return archive_read_open_fd(a, volume->fd, CHUNK) ? stream_failed(volume, err)
+                                                      : read_stream_head(volume, err);
 }
 
-/* --- any kind --------------------------------------------------------------------------------------------- */
+/* --- any kind ------------------------------------------------------------------------------------------- */
 
 static int open_any(struct stl_volume *volume, struct stl_error *err)
 {
@@ -321,7 +350,8 @@ static int open_any(struct stl_volume *volume, struct stl_error *err)
                    ? -1
                    : 0;
     }
-    if (S_ISREG(st.st_mode) && lseek(volume->fd, 0, SEEK_CUR) == 0 && open_file(volume, st.st_size, &is_tar, err))
+    if (S_ISREG(st.st_mode) && lseek(volume->fd, 0, SEEK_CUR) == 0 &&
+        open_file(volume, st.st_size, &is_tar, err))
         return -1;
     return is_tar ? 0 : open_stream(volume, err);
 }
@@ -335,6 +365,13 @@ int stl_volume_open(struct stl_volume *volume, int fd, const char *label, struct
         return 0;
     stl_volume_close(volume);
     return -1;
+}
+
+void stl_volume_drop_list(struct stl_volume *volume)
+{
+    struct stl_digest id = volume->bundle.id;
+    stl_bundle_clear(&volume->bundle);
+    volume->bundle.id = id;
 }
 
 void stl_volume_close(struct stl_volume *volume)

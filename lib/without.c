@@ -16,7 +16,9 @@ static int add_registry(struct stl_digestset *blobs, const char *path, struct st
 static int add_inventory(struct stl_digestset *blobs, const char *path, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = {.ceiling = STL_INVENTORY_MAX};
-    return stl_file_read(AT_FDCWD, path, true, &text, err) || stl_inventory_parse(path, &text, blobs, err) ? -1 : 0;
+    return stl_file_read(AT_FDCWD, path, true, &text, err) || stl_inventory_parse(path, &text, blobs, err)
+               ? -1
+               : 0;
 }
 
 static int add_bundle(struct stl_digestset *blobs, const char *path, int fd, struct stl_error *err)

@@ -1,0 +1,183 @@
+/* The step that makes images visible. What they consist of is in the store by now. */
+#include "import-internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The images that go into one repository. */
+struct place {
+    struct import *import;
+    struct stl_repo repo;
+    bool *seen;      /* for each manifest: it is in `order` */
+    uint32_t *order; /* manifests, children first */
+    size_t count;
+};
+
+static void place_clear(struct place *place)
+{
+    stl_repo_close(&place->repo);
+    free(place->seen);
+    free(place->order);
+}
+
+bool stl_import_is_complete(const struct import *import, const struct import_target *target)
+{
+    const struct stl_graph *graph = &import->graph;
+    STL_AUTO_FREE bool *seen = stl_alloc(graph->manifests.count);
+    STL_AUTO_FREE uint32_t *order = stl_alloc(graph->manifests.count * sizeof *order);
+    size_t count = stl_graph_order(graph, target->root, seen, order);
+    for (size_t i = 0; i < count; i++) {
+        const struct stl_node *node = &graph->nodes[order[i]];
+        for (size_t k = 0; k < node->blob_count; k++)
+            if (!import->blobs[node->blobs[k]].stored && graph->blobs[node->blobs[k]].required)
+                return false;
+        for (size_t k = 0; k < node->child_count; k++) {
+            size_t ignored;
+            if (graph->nodes[node->children[k]].missing &&
+                stl_digestset_find(&import->bundle->digests, &graph->manifests.items[node->children[k]],
+                                   &ignored))
+                return false; /* damaged, not left out */
+        }
+    }
+    return count > 0;
+}
+
+/* --- what is there -------------------------------------------------------------------------------------- */
+
+static bool has_all_blobs(const struct import *import, const struct stl_repo *repo,
+                          const struct stl_node *node)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    for (size_t i = 0; i < node->blob_count; i++)
+        if (import->blobs[node->blobs[i]].stored &&
+            stl_repo_has_blob(repo, &import->graph.blob_digests.items[node->blobs[i]], NULL, &ignored) <= 0)
+            return false;
+    return true;
+}
+
+static bool is_unchanged(const struct import *import, const struct import_target *target)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    const struct stl_graph *graph = &import->graph;
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_media_type type;
+    struct stl_digest current;
+    if (stl_repo_open(&repo, import->registry, &target->name, &ignored))
+        return false;
+    if (target->result->has_tag && (stl_tag_resolve(&repo, &target->result->tag, &current, &ignored) ||
+                                    !stl_digest_equal(&current, &target->image->digest)))
+        return false;
+    STL_AUTO_FREE bool *seen = stl_alloc(graph->manifests.count);
+    STL_AUTO_FREE uint32_t *order = stl_alloc(graph->manifests.count * sizeof *order);
+    size_t count = stl_graph_order(graph, target->root, seen, order);
+    for (size_t i = 0; i < count; i++)
+        if (stl_manifest_type(&repo, &graph->manifests.items[order[i]], &type, &ignored) ||
+            !has_all_blobs(import, &repo, &graph->nodes[order[i]]))
+            return false;
+    return true;
+}
+
+static void decide(struct import *import)
+{
+    for (size_t i = 0; i < import->bundle->image_count; i++) {
+        struct import_target *target = &import->targets[i];
+        if (target->root == STL_NO_NODE)
+            continue;
+        target->result->state = !stl_import_is_complete(import, target) ? STL_IMPORT_WAITING
+                                : is_unchanged(import, target)          ? STL_IMPORT_UNCHANGED
+                                                                        : STL_IMPORT_DONE;
+    }
+}
+
+/* --- one repository ------------------------------------------------------------------------------------- */
+
+static int link_blobs(struct place *place, struct stl_error *err)
+{
+    const struct stl_graph *graph = &place->import->graph;
+    STL_AUTO_FREE bool *taken = stl_alloc(graph->blob_digests.count);
+    STL_AUTO_FREE bool *linked = stl_alloc(graph->blob_digests.count);
+    STL_AUTO_FREE struct stl_digest *digests = stl_alloc(graph->blob_digests.count * sizeof *digests);
+    size_t count = 0;
+    for (size_t i = 0; i < place->count; i++) {
+        const struct stl_node *node = &graph->nodes[place->order[i]];
+        for (size_t k = 0; k < node->blob_count; k++) {
+            uint32_t number = node->blobs[k];
+            if (!taken[number] && place->import->blobs[number].stored)
+                digests[count++] = graph->blob_digests.items[number];
+            taken[number] = true;
+        }
+    }
+    return stl_repo_link_blobs(&place->repo, digests, count, linked, err);
+}
+
+static int publish_manifest(struct place *place, size_t number, struct stl_error *err)
+{
+    const struct import *import = place->import;
+    const struct stl_node *node = &import->graph.nodes[number];
+    const struct stl_publish how = {.allow_missing_children = import->registry->settings.push.sparse_indexes};
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+    return stl_graph_read(&import->graph, &import->graph.manifests.items[number], node->size,
+                          node->media_type, &bytes, &manifest, err) ||
+                   stl_publish_manifest(&place->repo, &manifest, bytes.data, &how, err)
+               ? -1
+               : 0;
+}
+
+static int publish_manifests(struct import *import, const struct stl_name *name, struct stl_error *err)
+{
+    const struct stl_graph *graph = &import->graph;
+    __attribute__((cleanup(place_clear))) struct place place = {.import = import, .repo = STL_REPO_INIT};
+    place.seen = stl_alloc(graph->manifests.count);
+    place.order = stl_alloc(graph->manifests.count * sizeof *place.order);
+    for (size_t i = 0; i < import->bundle->image_count; i++) {
+        const struct import_target *target = &import->targets[i];
+        if (target->root != STL_NO_NODE && target->result->state == STL_IMPORT_DONE &&
+            !strcmp(target->name.text, name->text))
+            place.count += stl_graph_order(graph, target->root, place.seen, place.order + place.count);
+    }
+    if (place.count == 0)
+        return 0;
+    /* From linking to publishing, so that garbage collection does not come in between. */
+    STL_AUTO_CLOSE int content = stl_registry_lock(import->registry, STL_LOCK_CONTENT, name, false, err);
+    if (content < 0 || stl_repo_make(&place.repo, import->registry, name, err) || link_blobs(&place, err))
+        return -1;
+    for (size_t i = 0; i < place.count; i++)
+        if (publish_manifest(&place, place.order[i], err))
+            return -1;
+    return 0;
+}
+
+/* --- all of them ---------------------------------------------------------------------------------------- */
+
+static int set_tag(struct import *import, const struct stl_imported *image, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    const struct stl_publish how = {.tags = &image->tag, .tag_count = 1};
+    return stl_repo_open(&repo, import->registry, &image->name, err) ||
+                   stl_publish_tags(&repo, &image->digest, &how, err)
+               ? -1
+               : 0;
+}
+
+/* First everything that the tags lead to, signatures too, then all tags: what appears is whole. Results are
+ * sorted by name. */
+int stl_import_publish(struct import *import, struct stl_error *err)
+{
+    const struct stl_import_report *report = import->report;
+    decide(import);
+    if (import->options->dry_run)
+        return 0;
+    for (size_t i = 0; i < report->image_count; i++) {
+        const struct stl_name *name = &report->images[i].name;
+        if ((i == 0 || strcmp(report->images[i - 1].name.text, name->text)) &&
+            publish_manifests(import, name, err))
+            return stl_error_context(err, "%s", name->text);
+    }
+    for (size_t i = 0; i < report->image_count; i++) {
+        const struct stl_imported *image = &report->images[i];
+        if (image->has_tag && image->state == STL_IMPORT_DONE && set_tag(import, image, err))
+            return stl_error_context(err, "%s:%s", image->name.text, image->tag.text);
+    }
+    return 0;
+}
