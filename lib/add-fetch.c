@@ -99,13 +99,13 @@ static int fetch_blob(void *context, size_t index, struct stl_error *err)
     stl_add_staged_name(number, name);
     if (stl_images_staged(&add->images, digest, unpacked)) {
         add->blobs[number] = ADD_BLOB_STAGED;
-        return stl_stage_link(&add->stage, unpacked, name, err);
+        return stl_stage_link(&add->stage, unpacked, name, err) || stl_stage_sync(&add->stage, name, err) ? -1 : 0;
     }
     int found = stl_images_blob(&add->images, digest, add->graph.blobs[number].size, &extent, err);
     if (found == 0)
         stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN, "it has vanished");
     if (found <= 0 || stl_stage_create(&add->stage, name, &temp, err) ||
-        stl_copy_blob(&extent, digest, &temp, stl_add_meter_note, &fetch->meter, err))
+        stl_copy_blob(&extent, digest, &temp, stl_add_meter_note, &fetch->meter, err) || stl_temp_sync(&temp, err))
         return stl_error_context(err, "%s: blob %s", add->source.label, stl_digest_format(digest, text));
     stl_temp_park(&temp);
     add->blobs[number] = ADD_BLOB_STAGED;
@@ -117,7 +117,6 @@ int stl_add_fetch(struct add *add, struct stl_error *err)
     struct stl_graph *graph = &add->graph;
     STL_AUTO_FREE uint32_t *jobs = stl_alloc(graph->blob_digests.count * sizeof *jobs);
     struct fetch fetch = {.add = add, .jobs = jobs};
-    add->blobs = stl_alloc(graph->blob_digests.count * sizeof *add->blobs);
     for (size_t i = 0; i < graph->blob_digests.count; i++)
         if (look_for(&fetch, i, err))
             return -1;

@@ -15,7 +15,7 @@
 enum add_blob_state {
     ADD_BLOB_STORED,  /* it was in the store when we came */
     ADD_BLOB_WANTED,  /* to be copied */
-    ADD_BLOB_STAGED,  /* copied and checked, in the stage */
+    ADD_BLOB_STAGED,  /* in the stage: checked, and durable */
     ADD_BLOB_PLACED,  /* put into the store by us */
     ADD_BLOB_MISSING, /* nowhere, and need not be */
 };
@@ -47,6 +47,8 @@ void stl_add_meter_note(void *meter, uint64_t bytes);
 
 /* Makes the manifests of a docker archive, but for those that the registry has. Nothing to do for other formats. */
 int stl_add_make(struct add *add, struct stl_error *err);
+/* Whether the limits of the registry let everything in: asked before the long work, and counted again when it is placed. */
+int stl_add_check(struct add *add, struct stl_error *err);
 /* Copies and checks the blobs that the store has not got. */
 int stl_add_fetch(struct add *add, struct stl_error *err);
 /* Gives everything its place. */

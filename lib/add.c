@@ -99,7 +99,10 @@ static int build_graph(struct add *add, struct stl_error *err)
         if (!add->targets.items[i].done && add->roots[image] == STL_NO_NODE && add_root(add, image, err))
             return -1;
     }
-    return add_referrers(add, &subjects, err);
+    if (add_referrers(add, &subjects, err))
+        return -1;
+    add->blobs = stl_alloc(add->graph.blob_digests.count * sizeof *add->blobs);
+    return 0;
 }
 
 static void add_clear(struct add *add)
@@ -133,7 +136,7 @@ int stl_add(const struct stl_registry *registry, int fd, const char *label, cons
         return -1;
     input = -1;
     if (open_source(&add, fd, label, err) || stl_images_read(&add.images, &add.source, options->format, err) ||
-        build_graph(&add, err) || stl_add_fetch(&add, err) || stl_add_place(&add, report, err))
+        build_graph(&add, err) || stl_add_check(&add, err) || stl_add_fetch(&add, err) || stl_add_place(&add, report, err))
         return -1;
     return 0;
 }

@@ -284,6 +284,14 @@ int stl_stage_open(const struct stl_stage *stage, const char *name, struct stl_e
     return fd < 0 ? stl_error_errno(err, "cannot open a file in tmp/") : fd;
 }
 
+int stl_stage_sync(const struct stl_stage *stage, const char *name, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int fd = stl_stage_open(stage, name, err);
+    if (fd < 0)
+        return -1;
+    return fsync(fd) ? stl_error_errno(err, "cannot sync a file") : 0;
+}
+
 int stl_stage_link(const struct stl_stage *stage, const char *name, const char *second, struct stl_error *err)
 {
     return linkat(stage->fd, name, stage->fd, second, 0) ? stl_error_errno(err, "cannot link a file in tmp/") : 0;

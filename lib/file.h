@@ -81,6 +81,8 @@ void stl_temp_park(struct stl_temp *temp);
 int stl_stage_take(const struct stl_stage *stage, const char *name, struct stl_temp *temp, struct stl_error *err);
 /* A descriptor for reading a parked file; the caller closes it. */
 int stl_stage_open(const struct stl_stage *stage, const char *name, struct stl_error *err);
+/* Makes the bytes of a parked file durable. */
+int stl_stage_sync(const struct stl_stage *stage, const char *name, struct stl_error *err);
 /* Gives a parked file a second name. */
 int stl_stage_link(const struct stl_stage *stage, const char *name, const char *second, struct stl_error *err);
 

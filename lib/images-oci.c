@@ -22,11 +22,11 @@ static int check_version(const struct stl_source *source, struct stl_error *err)
 }
 
 /* podman and skopeo write a whole name where the specification's examples have a tag. */
-static int read_names(struct stl_image *image, struct stl_error *err)
+static int read_names(struct stl_image *image, struct json_object *descriptor, struct stl_error *err)
 {
     struct json_object *annotations = NULL;
     const char *ref = NULL, *name = NULL;
-    if (stl_json_object(image->descriptor, "annotations", &annotations, err))
+    if (stl_json_object(descriptor, "annotations", &annotations, err))
         return -1;
     if (!annotations)
         return 0;
@@ -53,8 +53,7 @@ static int read_descriptor(struct stl_images *images, struct json_object *object
     image->digest = descriptor.digest;
     image->size = descriptor.size;
     image->media_type = stl_strdup(descriptor.media_type);
-    image->descriptor = object;
-    return read_names(image, err);
+    return read_names(image, object, err);
 }
 
 int stl_images_read_oci(struct stl_images *images, struct stl_error *err)
@@ -63,10 +62,10 @@ int stl_images_read_oci(struct stl_images *images, struct stl_error *err)
     struct json_object *manifests = NULL;
     if (check_version(source, err))
         return -1;
-    images->document = stl_images_document(source, "index.json", err);
-    if (!images->document)
+    STL_AUTO_JSON struct json_object *document = stl_images_document(source, "index.json", err);
+    if (!document)
         return -1;
-    if (stl_json_array(images->document, "manifests", &manifests, err))
+    if (stl_json_array(document, "manifests", &manifests, err))
         return stl_error_context(err, "%s: index.json", source->label);
     if (!manifests || json_object_array_length(manifests) == 0)
         return stl_error_set(err, STL_INVALID, "%s: index.json lists no images", source->label);

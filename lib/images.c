@@ -7,6 +7,9 @@
 #include "images-docker.h"
 #include "images-format.h"
 
+/* A list of images is longer than a manifest: this is enough for about 10,000. */
+enum { VALUES_MAX = 250000 };
+
 struct stl_image *stl_images_append(struct stl_images *images)
 {
     stl_grow(images->items, images->count);
@@ -32,7 +35,7 @@ struct json_object *stl_images_document(const struct stl_source *source, const c
         stl_error_set(err, STL_INVALID, "%s has no %s", source->label, path);
         return NULL;
     }
-    struct json_object *document = stl_json_parse(text.data, text.length, err);
+    struct json_object *document = stl_json_parse_large(text.data, text.length, VALUES_MAX, err);
     if (!document)
         stl_error_context(err, "%s: %s", source->label, path);
     return document;
@@ -122,7 +125,6 @@ void stl_images_clear(struct stl_images *images)
         clear_image(&images->items[i]);
     free(images->items);
     stl_docker_clear_made(images->made);
-    stl_json_put(&images->document);
     *images = (struct stl_images){0};
 }
 

@@ -22,7 +22,6 @@ struct stl_image {
     struct stl_digest digest; /* of the manifest; in STL_FORMAT_DOCKER of the config, until it is made */
     int64_t size;             /* of the manifest, in bytes */
     char *media_type;
-    struct json_object *descriptor; /* lives as long as the images; NULL where there is none */
     char *ref;                      /* org.opencontainers.image.ref.name, or NULL */
     char **names;                   /* what the source calls it: NAME[:TAG], perhaps with a registry host */
     size_t name_count;
@@ -33,7 +32,6 @@ struct stl_image {
 struct stl_images {
     const struct stl_source *source;
     enum stl_format format; /* never STL_FORMAT_ANY */
-    struct json_object *document;
     struct stl_image *items;
     size_t count;
     struct stl_docker_made *made; /* manifests and blobs of STL_FORMAT_DOCKER, or NULL */

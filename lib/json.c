@@ -8,6 +8,7 @@
 enum {
     DEPTH_MAX = 32,
     VALUES_MAX = 100000, /* json-c needs about 100 bytes for each */
+    OBJECT_VALUES = 8,   /* and as much as for so many, for the table of an object */
 };
 
 void stl_json_put(struct json_object **object)
@@ -21,7 +22,7 @@ void stl_json_put(struct json_object **object)
 struct scan {
     const char *at, *end;
     size_t members; /* colons outside strings: one for each member of an object */
-    size_t values;  /* no more than commas and brackets outside strings */
+    size_t values;  /* no more than commas and brackets outside strings; an object counts for several */
     int depth;
     bool has_nul;   /* the last string has an escaped NUL */
 };
@@ -114,7 +115,7 @@ static int scan_token(struct scan *scan, struct stl_error *err)
     case '[':
         if (++scan->depth > DEPTH_MAX)
             return stl_error_set(err, STL_MANIFEST_INVALID, "JSON is nested more than %d deep", DEPTH_MAX);
-        scan->values++;
+        scan->values += *scan->at == '{' ? OBJECT_VALUES : 1;
         break;
     case ',':
         scan->values++;

@@ -22,7 +22,8 @@ void stl_json_put(struct json_object **object);
 struct json_object *stl_json_parse(const char *text, size_t length, struct stl_error *err);
 /* The same for an array. */
 struct json_object *stl_json_parse_array(const char *text, size_t length, struct stl_error *err);
-/* The same for an object that may have `most` values, each of which takes about 100 bytes of memory. */
+/* The same for an object that may have `most` values, each of which takes about 100 bytes of memory; an object counts as
+ * eight. Otherwise 100,000 are allowed. */
 struct json_object *stl_json_parse_large(const char *text, size_t length, size_t most, struct stl_error *err);
 
 /* The member `key` of `object`. An absent member or one that is null gives 0 and *value untouched, so callers

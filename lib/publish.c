@@ -311,7 +311,8 @@ int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest 
             return -1;
     /* Asked here, a refusal leaves nothing behind; asked below, it counts. */
     if (check_tags(repo, &manifest->digest, how, err) ||
-        stl_hook_before(repo, manifest, how->tags, how->tag_count, err) || put_manifest(repo, manifest, bytes, err))
+        (!how->repeated && stl_hook_before(repo, manifest, how->tags, how->tag_count, err)) ||
+        put_manifest(repo, manifest, bytes, err))
         return -1;
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
     if (lists < 0 || check_tags(repo, &manifest->digest, how, err))
@@ -323,6 +324,8 @@ int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest 
     if (stl_referrers_add(&repo->registry->root, repo->fd, manifest, err) ||
         put_tags(repo, &manifest->digest, how, err))
         return -1;
+    if (how->repeated)
+        return 0;
     stl_event_push(repo, &manifest->digest, manifest->media_type.text, manifest->size, how->tags, how->tag_count);
     stl_hook_after(repo, manifest, how->tags, how->tag_count);
     return 0;
@@ -336,6 +339,7 @@ int stl_publish_tags(const struct stl_repo *repo, const struct stl_digest *diges
     if (lists < 0 || stl_manifest_type(repo, digest, &type, err) || check_tags(repo, digest, how, err) ||
         put_tags(repo, digest, how, err))
         return -1;
-    stl_event_push(repo, digest, type.text, -1, how->tags, how->tag_count);
+    if (!how->repeated)
+        stl_event_push(repo, digest, type.text, -1, how->tags, how->tag_count);
     return 0;
 }

@@ -348,6 +348,39 @@ int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const 
     return stl_dir_sync(store, err) || sync_blobs(repo, err) ? -1 : 0;
 }
 
+int stl_repo_enter_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
+                        struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    if (temp && check_room(repo, temp, err))
+        return -1;
+    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, temp != NULL, err);
+    if (store < 0)
+        return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
+    stl_path_store(digest, path);
+    if (temp && stl_temp_link(temp, store, strrchr(path, '/') + 1, err) < 0)
+        return -1;
+    return link_from_store(repo, digest, err);
+}
+
+int stl_repo_sync_entered(const struct stl_repo *repo, const struct stl_digest *digests, size_t count,
+                          struct stl_error *err)
+{
+    bool synced[STL_SHA512 + 1][256] = {0};
+    for (size_t i = 0; i < count; i++) {
+        bool *done = &synced[digests[i].algorithm][digests[i].bytes[0]];
+        char path[STL_PATH_MAX];
+        if (*done)
+            continue;
+        STL_AUTO_CLOSE int store =
+            stl_dir_open(repo->registry->root.fd, stl_path_store_directory(&digests[i], path), err);
+        if (store < 0 || stl_dir_sync(store, err))
+            return -1;
+        *done = true;
+    }
+    return sync_blobs(repo, err);
+}
+
 int stl_repo_delete_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
 {
     char path[STL_PATH_MAX];

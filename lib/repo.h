@@ -56,6 +56,13 @@ int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *dig
 /* Links many at once, with one sync. `linked[i]` says whether the store has digests[i]. */
 int stl_repo_link_blobs(const struct stl_repo *repo, const struct stl_digest *digests, size_t count, bool *linked,
                         struct stl_error *err);
+/* The same for many blobs, with one sync of each folder instead of one for each blob: makes `temp`, whose bytes are durable
+ * already, a blob of the repository, or, if it is NULL, links a blob of the store. */
+int stl_repo_enter_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
+                        struct stl_error *err);
+/* Makes durable that these blobs were entered, and all that were linked before. */
+int stl_repo_sync_entered(const struct stl_repo *repo, const struct stl_digest *digests, size_t count,
+                          struct stl_error *err);
 /* Links a blob of another repository into this one (distribution-spec, "Mounting a blob from another
  * repository"). Fails with STL_BLOB_UNKNOWN if `from` does not hold it. */
 int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from, const struct stl_digest *digest,
