@@ -79,6 +79,26 @@ test_resume() {
     same_file "$T/blob" "$T/b" 'byte for byte'
 }
 
+# Servers have their own ideas about lengths of nothing, and about programs that refuse a body.
+test_bodies() {
+    local digest=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 how
+    ask POST "/v2/app/blobs/uploads/?digest=$digest" -d ''
+    want_status 201
+    verdict 'an empty blob'
+    ask HEAD "/v2/app/blobs/$digest"
+    want_status 200
+    want_header content-length 0
+    verdict 'HEAD tells that it is empty'
+    for how in "Content-Length: 30000000" 'Transfer-Encoding: chunked'; do
+        ask PATCH /v2/app/blobs/uploads/00000000-0000-4000-8000-000000000000 -H "$how" -H 'Expect:' --data-binary "@$T/blob"
+        want_error 404 BLOB_UPLOAD_UNKNOWN
+        verdict "30 MB for no session are refused with a reason, ${how%%:*}"
+        ask PUT /v2/app/manifests/large -H "$how" -H 'Expect:' --data-binary "@$T/blob"
+        want_error 413 MANIFEST_INVALID
+        verdict "30 MB of a manifest are refused with a reason, ${how%%:*}"
+    done
+}
+
 offset() { http GET "$1"; header range; }
 arrived() { [ "$(offset "$1" | cut -d - -f 2)" -gt 1000000 ]; }
 
@@ -91,6 +111,7 @@ push_tests() {
     test_clients
     test_mount
     test_resume
+    test_bodies
     unlike "$(server_log "$SERVER")" '\[([a-z_]+:)?(crit|alert|emerg)\]' 'nothing critical in the log'
     ok_run 'the registry is as its layout says' "$STILLAGE" verify -r "$REG"
 }
