@@ -144,24 +144,9 @@ void auth_clear(struct exchange *exchange)
 
 /* --- what ------------------------------------------------------------------------------------------------- */
 
-/* A mount takes from a second repository: one token is to be good for both. */
-static char *scope_of(const struct exchange *exchange, enum stl_action action)
-{
-    static const char *const actions[] = {"pull", "pull,push", "delete"};
-    const struct request *request = &exchange->request;
-    const char *from = action == STL_PUSH ? request_query(request, "from") : NULL;
-    struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_name source;
-    char *scope = stl_sprintf("repository:%s:%s", request->name.text, actions[action]);
-    if (!from || stl_name_parse(from, &source, &ignored))
-        return scope;
-    char *both = stl_sprintf("%s repository:%s:pull", scope, source.text);
-    stl_free_ptr(&scope);
-    return both;
-}
-
 int auth_require(struct exchange *exchange, enum stl_action action, struct stl_error *err)
 {
+    static const char *const wanted[] = {"pull", "pull,push", "delete"};
     const struct stl_identity *identity = &exchange->identity;
     const char *name = exchange->request.name.text, *verb = stl_action_name(action);
     if (stl_access_allows(exchange->registry, identity, name, action))
@@ -169,7 +154,7 @@ int auth_require(struct exchange *exchange, enum stl_action action, struct stl_e
     if (identity->user[0] && !identity->is_bearer)
         return stl_error_set(err, STL_DENIED, "'%s' may not %s '%s', if there is such a repository", identity->user, verb,
                              name);
-    STL_AUTO_FREE char *scope = scope_of(exchange, action);
+    STL_AUTO_FREE char *scope = stl_sprintf("repository:%s:%s", name, wanted[action]);
     challenge(exchange, scope);
     if (identity->user[0])
         return stl_error_set(err, STL_NO_ACCESS, "'%s' may not %s '%s' with this token, if there is such a repository",

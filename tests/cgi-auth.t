@@ -83,7 +83,7 @@ PUT /v2/team/app/blobs/uploads/x?digest=$SECRET_BLOB repository:team/app:pull,pu
 DELETE /v2/team/app/blobs/uploads/x repository:team/app:pull,push
 DELETE /v2/team/app/manifests/v1 repository:team/app:delete
 DELETE /v2/team/app/blobs/$SECRET_BLOB repository:team/app:delete
-POST /v2/team/app/blobs/uploads/?mount=$SECRET_BLOB&from=secret/app repository:team/app:pull,push repository:secret/app:pull
+POST /v2/team/app/blobs/uploads/?mount=$SECRET_BLOB&from=secret/app repository:team/app:pull,push
 END
 cgi HEAD /v2/team/app/manifests/v1 "${HOSTS[@]}"
 want_status 401

@@ -7,6 +7,8 @@
 #   client_why CLIENT                                nothing, or why it cannot run here (for skip)
 #   CLIENT_run ARGUMENT...                           the client itself: skopeo_run, podman_run, buildah_run, ctr_run, docker_run
 #   client_pull, client_push, client_compare         the parts of the above
+#   client_login CLIENT USER PASSWORD, client_logout CLIENT   at HOST, with the client's own commands; ctr has none, and takes
+#                                                    CTR_USER=NAME:PASSWORD
 #
 # Engines (containerd, dockerd) start at first use; call start_clients first when the first use is in a subshell.
 
@@ -179,8 +181,8 @@ client_pull() {
             rm -rf "$CLIENT_DIR/pulled"
             skopeo_run copy -q --all --preserve-digests --src-tls-verify=false "docker://$2" "oci:$CLIENT_DIR/pulled:it" ;;
         podman) podman_run pull -q --tls-verify=false "$2" ;;
-        buildah) buildah_run pull -q --tls-verify=false "$2" ;;
-        ctr) ctr_run images pull --plain-http --snapshotter native "$2" ;;
+        buildah) buildah_run pull -q --policy always --tls-verify=false "$2" ;;
+        ctr) ctr_run images pull ${CTR_USER:+--user "$CTR_USER"} --plain-http --snapshotter native "$2" ;;
         docker) docker_run pull -q "$2" ;;
     esac
 }
@@ -300,6 +302,24 @@ pull_and_compare() {
     client_compare "$@"
 }
 
+# ---- logging in --------------------------------------------------------------------------------------------------
+
+client_login() {
+    case $1 in
+        skopeo | podman | buildah) printf '%s' "$3" | "$1_run" login --tls-verify=false -u "$2" --password-stdin "$HOST" ;;
+        docker) printf '%s' "$3" | docker_run login -u "$2" --password-stdin "$HOST" ;;
+        ctr) CTR_USER=$2:$3 ;;
+    esac
+}
+
+client_logout() {
+    case $1 in
+        skopeo | podman | buildah) "$1_run" logout "$HOST" ;;
+        docker) docker_run logout "$HOST" ;;
+        ctr) CTR_USER='' ;;
+    esac
+}
+
 # ---- push --------------------------------------------------------------------------------------------------------
 
 # client_push CLIENT LAYOUT REF HOST/NAME:TAG: skopeo and ctr push the image as it is, all platforms; the others what
@@ -315,7 +335,7 @@ client_push() {
             tar=$(mktemp "$CLIENT_DIR/tar.XXXXXX")
             as_ctr_archive "$2" "$3" "$4" >"$tar"
             ctr_run images import --all-platforms --snapshotter native "$tar"
-            ctr_run images push --plain-http "$4" ;;
+            ctr_run images push ${CTR_USER:+--user "$CTR_USER"} --plain-http "$4" ;;
         docker)
             tar=$CLIENT_DIR/push-$RANDOM.tar
             skopeo_run copy -q "$from" "docker-archive:$tar:$4"
