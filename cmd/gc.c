@@ -94,6 +94,7 @@ static int run(int argc, char **argv)
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct stl_gc_options how = {.grace = -1, .problem = print_problem};
     struct stl_gc_result result;
+    STL_AUTO_CLOSE int writing = -1;
     const char *path = NULL;
     bool quiet = false, json = false;
     for (int key; (key = cmd_next_option(&cmd_gc, argc, argv)) != -1;) {
@@ -110,7 +111,8 @@ static int run(int argc, char **argv)
     }
     if (optind < argc)
         return cmd_usage(&cmd_gc, "it takes no argument");
-    if (cmd_open_registry(&registry, path, &err))
+    if (how.dry_run ? cmd_open_registry(&registry, path, &err)
+                    : cmd_open_registry_to_write(&registry, path, false, &writing, &err))
         return cmd_fail(&err);
     if (how.grace < 0)
         how.grace = registry.settings.retention.grace;

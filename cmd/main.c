@@ -26,6 +26,7 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_config,
     &cmd_serve,
     &cmd_verify,
+    &cmd_prune,
     &cmd_gc,
     &cmd_help,
     NULL,

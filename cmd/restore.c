@@ -38,6 +38,7 @@ static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    STL_AUTO_CLOSE int writing = -1;
     const char *path = NULL;
     bool quiet = false, force = false;
     for (int key; (key = cmd_next_option(&cmd_restore, argc, argv)) != -1;) {
@@ -50,7 +51,7 @@ static int run(int argc, char **argv)
     }
     if (optind == argc)
         return cmd_usage(&cmd_restore, "give what to restore: NAME:TAG, NAME@DIGEST or NAME");
-    if (cmd_open_registry(&registry, path, &err))
+    if (cmd_open_registry_to_write(&registry, path, false, &writing, &err))
         return cmd_fail(&err);
     for (int i = optind; i < argc; i++)
         if (restore(&registry, argv[i], force, quiet, &err))

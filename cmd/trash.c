@@ -130,6 +130,7 @@ static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    STL_AUTO_CLOSE int writing = -1;
     const char *path = NULL;
     int64_t older = -1;
     bool quiet = false, json = false;
@@ -147,7 +148,8 @@ static int run(int argc, char **argv)
     bool ls = !strcmp(what, "ls");
     if ((!ls && strcmp(what, "empty")) || argc - optind > (ls ? 2 : 1))
         return cmd_usage(&cmd_trash, "say 'ls', with or without the name of a repository, or 'empty'");
-    if (cmd_open_registry(&registry, path, &err) ||
+    if ((ls ? cmd_open_registry(&registry, path, &err)
+            : cmd_open_registry_to_write(&registry, path, false, &writing, &err)) ||
         (ls ? list_items(&registry, name, json, &err) : empty(&registry, older, quiet, &err)))
         return cmd_fail(&err);
     return 0;

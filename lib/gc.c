@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bearer.h"
 #include "trash.h"
 #include "upload.h"
 
@@ -83,6 +84,8 @@ static int collect(struct gc *gc, struct stl_error *err)
             report(gc, path, err);
         }
     }
+    if (!gc->options->dry_run && stl_bearer_sweep(gc->registry, err))
+        return -1;
     if (!gc->options->dry_run && stl_repos_sweep(gc->registry, gc->now - gc->options->grace, err))
         return -1;
     return stl_gc_store(gc, err);

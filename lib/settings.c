@@ -116,6 +116,7 @@ static const struct stl_yaml_key root_keys[] = {
     {"push", read_push, 0},
     {"gc", stl_retention_read_gc, offsetof(S, retention)},
     {"trash", stl_retention_read_trash, offsetof(S, retention)},
+    {"prune", stl_prune_rules_read, offsetof(S, prune)},
     {"access", stl_policy_read_rules, offsetof(S, policy)},
     {"groups", stl_policy_read_groups, offsetof(S, policy)},
     {"auth", read_auth, 0},
@@ -153,6 +154,7 @@ void stl_settings_clear(struct stl_settings *settings)
     stl_policy_clear(&settings->policy);
     stl_limits_clear(&settings->limits);
     stl_trust_clear(&settings->trust);
+    stl_prune_rules_clear(&settings->prune);
     *settings = (struct stl_settings){0};
 }
 

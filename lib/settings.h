@@ -11,6 +11,7 @@
 #include "err.h"
 #include "limits.h"
 #include "policy.h"
+#include "prune-rules.h"
 #include "retention.h"
 #include "trust.h"
 
@@ -29,6 +30,7 @@ struct stl_settings {
         bool delete_tags, delete_manifests, delete_blobs;
     } push;
     struct stl_retention retention;
+    struct stl_prune_rules prune;
     struct stl_policy policy; /* access, groups */
     struct {
         int64_t token_life;     /* seconds that a bearer token is good for */
