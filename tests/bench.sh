@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-PARTS=${BENCH:-add sweep pull push}
+PARTS=${BENCH:-add sweep pull auth push}
 BYTES=${BENCH_BYTES:-1073741824}
 IMAGES=${BENCH_IMAGES:-500}
 LOAD=$TOP/build/bench-push
@@ -135,7 +135,8 @@ bench_sweep() {
     rm -rf "$reg" "$T/small"
 }
 
-wrk_rate() { wrk -t 2 -c 16 -d 4 "$@" 2>&1 | awk '/^Requests\/sec/ { print $2 }'; }
+# Requests per second; 0 if not all were answered with 200.
+wrk_rate() { wrk -t 2 -c 16 -d 4 "$@" 2>&1 | awk '/^Requests\/sec/ { rate = $2 } /Non-2xx/ { rate = 0 } END { print rate + 0 }'; }
 
 bench_pull() {
     heading 'pull: manifest GETs by tag, from one machine'
@@ -154,6 +155,45 @@ bench_pull() {
     row 'registry:2' "$theirs /s: ours is $(ratio "$ours" "$theirs") times that"
     row 'a bare file from the same nginx' "$bare /s: ours is $(ratio "$ours" "$bare") of that"
     rm -rf "$T/reg" "$T/small"
+}
+
+# Manifest GETs of a private repository with a token, of a public one beside it, and of a registry without access control:
+# by turns, because the machine is not always equally fast.
+bench_auth() {
+    heading 'auth: manifest GETs by tag, private with a token against public'
+    local kind open closed token round flags name private=() public=() plain=()
+    layout "$T/small" 2 4096
+    for kind in nginx apache; do
+        flags=() private=() public=() plain=()
+        [ "$kind" != apache ] || flags=(--apache)
+        "$STILLAGE" init -q "${flags[@]}" "$T/open"
+        "$STILLAGE" init -q "${flags[@]}" "$T/reg"
+        "$STILLAGE" add -q -r "$T/open" "oci:$T/small" app:v1
+        "$STILLAGE" add -q -r "$T/reg" "oci:$T/small" public/app:v1 private/app:v1
+        printf 'access:\n  - {repository: "**", pull: [user]}\n  - {repository: "public/*", pull: [anonymous]}\nauth: {token-life: 1h}\n' \
+            >>"$T/reg/registry.yaml"
+        echo secret | "$STILLAGE" user add -q -r "$T/reg" --stdin alice
+        "start_$kind" "$T/open"
+        open=$URL name=$SERVER
+        start_responder 2
+        "start_$kind" "$T/reg" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
+        closed=$URL
+        token=$(curl -sS -u alice:secret "$closed/v2/_token?scope=repository:private/app:pull" | jq -r .token)
+        for round in 1 2 3 4 5; do
+            plain+=("$(wrk_rate "$open/v2/app/manifests/v1")")
+            public+=("$(wrk_rate "$closed/v2/public/app/manifests/v1")")
+            private+=("$(wrk_rate -H "Authorization: Bearer $token" "$closed/v2/private/app/manifests/v1")")
+        done
+        stop "$name"
+        stop "$SERVER"
+        row "$kind, no access control" "$(printf '%s\n' "${plain[@]}" | median) /s"
+        row "$kind, public" "$(printf '%s\n' "${public[@]}" | median) /s"
+        row "$kind, private with a token" "$(printf '%s\n' "${private[@]}" | median) /s: $(ratio "$(printf '%s\n' "${private[@]}" | median)" \
+            "$(printf '%s\n' "${public[@]}" | median)") of public, $(ratio "$(printf '%s\n' "${private[@]}" | median)" \
+            "$(printf '%s\n' "${plain[@]}" | median)") of no access control"
+        rm -rf "$T/open" "$T/reg"
+    done
+    rm -rf "$T/small"
 }
 
 # push_to LABEL: pushes to URL; CPU is that of the servers in SERVERS
