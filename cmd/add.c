@@ -13,6 +13,7 @@ enum { OPTION_REF = 256, OPTION_PLATFORM, OPTION_PREFIX, OPTION_COMPRESS };
 
 struct arguments {
     const char *registry, *source;
+    char *label; /* how messages call the source */
     bool quiet, json, force;
     struct stl_platform platform;
     struct stl_image_name *names;
@@ -77,8 +78,9 @@ static int parse_names(int count, char **texts, struct arguments *arguments, str
     return 0;
 }
 
-/* Opens PATH[:REF]. A path may hold colons, so the longest that exists counts. Sets *ref to what follows it. */
-static int open_path(const char *path, const char **ref, struct stl_error *err)
+/* Opens PATH[:REF]. A path may hold colons, so the longest that exists counts. Sets *ref to what follows it, and *label
+ * to the path. */
+static int open_path(const char *path, const char **ref, char **label, struct stl_error *err)
 {
     STL_AUTO_FREE char *copy = stl_strdup(path);
     for (;;) {
@@ -87,6 +89,7 @@ static int open_path(const char *path, const char **ref, struct stl_error *err)
             const char *rest = path + strlen(copy);
             if (*rest)
                 *ref = rest + 1;
+            *label = stl_steal(copy);
             return fd;
         }
         char *colon = strrchr(copy, ':');
@@ -101,8 +104,11 @@ static int open_source(struct arguments *arguments, struct stl_error *err)
 {
     struct stl_add_options *options = &arguments->options;
     const char *path = arguments->source, *ref = NULL;
-    if (!strcmp(path, "-"))
-        return dup(STDIN_FILENO);
+    if (!strcmp(path, "-")) {
+        int input = dup(STDIN_FILENO);
+        arguments->label = stl_strdup("standard input");
+        return input < 0 ? stl_error_errno(err, "cannot read standard input") : input;
+    }
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         size_t length = strlen(formats[i].prefix);
         if (!strncmp(path, formats[i].prefix, length)) {
@@ -111,8 +117,7 @@ static int open_source(struct arguments *arguments, struct stl_error *err)
             break;
         }
     }
-    arguments->source = path;
-    int fd = open_path(path, &ref, err);
+    int fd = open_path(path, &ref, &arguments->label, err);
     if (fd >= 0 && ref && options->ref) {
         close(fd);
         return stl_error_set(err, STL_USAGE, "give the ref once: in SOURCE or with --ref");
@@ -170,8 +175,7 @@ static int add(struct arguments *arguments, struct stl_error *err)
     cmd_progress_begin(&progress, "adding", arguments->quiet);
     arguments->options.progress = progress.shown ? cmd_progress_update : NULL;
     arguments->options.progress_context = &progress;
-    const char *label = !strcmp(arguments->source, "-") ? "standard input" : arguments->source;
-    int result = stl_add(&registry, fd, label, &arguments->options, &report, err);
+    int result = stl_add(&registry, fd, arguments->label, &arguments->options, &report, err);
     cmd_progress_end(&progress);
     if (result)
         return -1;
@@ -194,6 +198,7 @@ static int run(int argc, char **argv)
     arguments.source = argv[optind];
     int result = parse_names(argc - optind - 1, argv + optind + 1, &arguments, &err) || add(&arguments, &err);
     free(arguments.names);
+    free(arguments.label);
     return result ? cmd_fail(&err) : 0;
 }
 
@@ -222,7 +227,9 @@ const struct cmd_command cmd_add = {
         "All images of the source are added, under the names that the source gives them, without the registry host "
         "in front. A NAME on the command line is used instead; without a TAG the source's tag counts, or else latest. "
         "Signatures and other referrers come along. Every byte stays as it is, and so do the digests; only the images of "
-        "docker save have no manifests of their own, and get OCI manifests.\n\n"
+        "docker save have no manifests of their own, and get OCI manifests. (Docker 25 and later write manifests too. They "
+        "count where the layers are compressed, as the containerd image store has them; else they were made up for the "
+        "archive.)\n\n"
         "Nothing changes before everything has been checked. What the registry has is not read again, so a command "
         "that was interrupted is simply repeated.",
     .options = options,
