@@ -213,7 +213,7 @@ static void many(struct list *list)
 {
     enum { NAMES = 60 };
     bool there[NAMES] = {false};
-    char texts[NAMES][8];
+    char texts[NAMES][16];
     unsigned random = 12345;
     for (int i = 0; i < NAMES; i++)
         snprintf(texts[i], sizeof texts[i], "t%d", i);
