@@ -114,14 +114,19 @@ SANITIZE = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -U_FORTIFY_S
 VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full
 
 $(BUILD)/tests/t-%: $(BUILD)/tests/t-%.o $(BUILD)/tests/unit.o $(BUILD)/libstillage.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
+
+FAULT_CALLS = openat write copy_file_range fsync fdatasync fchmod fchown ftruncate mkdirat symlinkat linkat unlinkat \
+	renameat renameat2
+$(BUILD)/tests/t-crash: $(BUILD)/tests/faults.o
+$(BUILD)/tests/t-crash: LDFLAGS += $(FAULT_CALLS:%=-Wl,--wrap=%)
 
 $(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz-%.o $(BUILD)/tests/scratch.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lfcgi
 
 $(BUILD)/tests/fuzz-cgi: $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 
--include $(UNIT_TESTS:=.d) $(addprefix $(BUILD)/tests/,unit.d scratch.d fuzz.d)
+-include $(UNIT_TESTS:=.d) $(addprefix $(BUILD)/tests/,unit.d faults.d scratch.d fuzz.d)
 
 unit: $(UNIT_TESTS)
 	prove -j$(JOBS) $(UNIT_TESTS)

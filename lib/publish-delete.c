@@ -11,6 +11,7 @@
 #include "event.h"
 #include "limits.h"
 #include "listing.h"
+#include "manifest-files.h"
 #include "publish-internal.h"
 #include "referrers.h"
 #include "trash.h"
@@ -137,6 +138,29 @@ static int check_deletion(const struct tag_search *search, const struct stl_dige
     return 0;
 }
 
+struct remains {
+    const struct stl_repo *repo;
+    const struct stl_digest *digest;
+};
+
+static int trash_remains(void *context, const struct stl_manifest_file *file, struct stl_error *err)
+{
+    const struct remains *remains = context;
+    if (!stl_digest_equal(&file->digest, remains->digest))
+        return 0;
+    return stl_trash_manifest(remains->repo, &file->media_type, &file->digest, err);
+}
+
+/* A deletion that was killed may have left the bytes without the link, which a repair would put back. */
+static void finish_deletion(const struct stl_repo *repo, const struct stl_digest *digest)
+{
+    struct remains remains = {repo, digest};
+    struct stl_error ignored = STL_ERROR_INIT;
+    char target[PUBLISH_TARGET_MAX];
+    if (stl_publish_read_target(repo, digest, target, &ignored) && ignored.code == STL_MANIFEST_UNKNOWN)
+        stl_manifest_files_each(repo->fd, "_manifests", trash_remains, &remains, &ignored);
+}
+
 int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *digest, stl_tag_guard *guard,
                         void *guard_context, struct stl_error *err)
 {
@@ -146,8 +170,14 @@ int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *di
     __attribute__((cleanup(tag_search_clear))) struct tag_search search = {
         .repo = repo, .digest = stl_digest_format(digest, text)};
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    if (lists < 0 || stl_manifest_load(repo, digest, &bytes, &manifest, err) ||
-        stl_dir_each(repo->fd, "manifests", collect_tag, &search, err) ||
+    if (lists < 0)
+        return -1;
+    if (stl_manifest_load(repo, digest, &bytes, &manifest, err)) {
+        if (err->code == STL_MANIFEST_UNKNOWN)
+            finish_deletion(repo, digest);
+        return -1;
+    }
+    if (stl_dir_each(repo->fd, "manifests", collect_tag, &search, err) ||
         check_deletion(&search, digest, guard, guard_context, err))
         return -1;
     if ((search.manifests == 1 && stl_catalog_remove(repo->registry, &repo->name, err)) ||
@@ -211,8 +241,12 @@ static int open_remains(struct stl_repo *repo, const struct stl_registry *regist
 int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (open_remains(&repo, registry, name, err))
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (open_remains(&repo, registry, name, err)) {
+        if (err->code == STL_NAME_UNKNOWN)
+            stl_repo_remove_folders(registry, name, &ignored);
         return -1;
+    }
     STL_AUTO_CLOSE int content = stl_registry_lock(registry, STL_LOCK_CONTENT, name, true, err);
     STL_AUTO_CLOSE int lists =
         content < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_LISTS, name, true, err);

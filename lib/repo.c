@@ -105,24 +105,26 @@ void stl_repo_close(struct stl_repo *repo)
     repo->fd = -1;
 }
 
-/* tags/ goes first: without it, it is no repository any more. Nested repositories keep their folders, and the ones
- * above them. */
-int stl_repo_unmake(const struct stl_repo *repo, struct stl_error *err)
+int stl_repo_remove_folders(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
 {
-    static const char *const doomed[] = {"tags", "_refs", "referrers", "manifests", "_manifests", "blobs"};
     char path[STL_PATH_MAX];
-    for (size_t i = 0; i < sizeof doomed / sizeof *doomed; i++)
-        if (stl_tree_remove(repo->fd, doomed[i], err) || (i == 0 && stl_dir_sync(repo->fd, err)))
-            return -1;
-    if (stl_dir_sync(repo->fd, err))
-        return -1;
-    stl_path_repository(&repo->name, path);
+    stl_path_repository(name, path);
     while (strlen(path) > strlen("www/v2")) {
-        if (unlinkat(repo->registry->root.fd, path, AT_REMOVEDIR) && errno != ENOENT)
+        if (unlinkat(registry->root.fd, path, AT_REMOVEDIR) && errno != ENOENT)
             return errno == ENOTEMPTY || errno == EEXIST ? 0 : stl_error_errno(err, "cannot remove %s", path);
         *strrchr(path, '/') = '\0';
     }
     return 0;
+}
+
+/* tags/ goes first: without it, it is no repository any more. */
+int stl_repo_unmake(const struct stl_repo *repo, struct stl_error *err)
+{
+    static const char *const doomed[] = {"tags", "_refs", "referrers", "manifests", "_manifests", "blobs"};
+    for (size_t i = 0; i < sizeof doomed / sizeof *doomed; i++)
+        if (stl_tree_remove(repo->fd, doomed[i], err) || (i == 0 && stl_dir_sync(repo->fd, err)))
+            return -1;
+    return stl_dir_sync(repo->fd, err) ? -1 : stl_repo_remove_folders(repo->registry, &repo->name, err);
 }
 
 static int blob_size(int at, const char *path, int64_t *size, struct stl_error *err)

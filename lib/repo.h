@@ -34,6 +34,8 @@ void stl_repo_close(struct stl_repo *repo);
  * caller holds STL_LOCK_CONTENT and STL_LOCK_LISTS, and has taken it off the catalog. Killed in between, a second call
  * finishes it. */
 int stl_repo_unmake(const struct stl_repo *repo, struct stl_error *err);
+/* Removes the folder of a repository that has gone, and those above it, as far as they are empty. */
+int stl_repo_remove_folders(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err);
 
 /* Whether a blob is in the store or the repository: 1 and its size in bytes, 0, or -1 on error. */
 int stl_store_has(const struct stl_registry *registry, const struct stl_digest *digest, int64_t *size,
