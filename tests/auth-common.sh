@@ -568,6 +568,59 @@ test_guessing() {
     rm -rf "$REG/auth/failures"
 }
 
+# Where registry.yaml trusts REMOTE_USER, a server that has not checked the password must not name anybody.
+test_remote_user() {
+    write_rules 'auth: {trust-remote-user: true}'
+    for user in alice:wrong alice: :; do
+        for header in 'X-None: 1' 'Remote-User: alice' 'X-Remote-User: alice'; do
+            ask DELETE /v2/secret/app/manifests/v1 -u $user -H "$header"
+            want_status '401|429'
+            verdict "REMOTE_USER is trusted: DELETE as '$user' with $header"
+            ask GET /v2/secret/app/manifests/v1 -u $user -H "$header"
+            want_status '401|429'
+            want_nothing
+            verdict "REMOTE_USER is trusted: GET as '$user' with $header"
+        done
+    done
+    rm -rf "$REG/auth/failures"
+    write_rules
+}
+
+# The other way to run stillage.cgi, as a process for each request.
+test_plain_cgi() {
+    stop "$MAIN"
+    if [ "$KIND" = nginx ]; then
+        start_fcgiwrap 2
+        start_nginx "$REG" --push "fcgiwrap:$SOCKET" --cgi "$STILLAGE_CGI"
+    else
+        # mod_cgid runs the program as Apache's own account.
+        [ "$(id -u)" -ne 0 ] || chown -R www-data "$REG"
+        start_apache "$REG" --push cgi --cgi "$STILLAGE_CGI"
+    fi
+    token alice:alice-password repository:secret/app:pull,push
+    as "$TOKEN" GET "/v2/secret/app/manifests/v1"
+    want_status 200
+    verdict 'plain CGI: a token is handed out, and pulls'
+    as "$TOKEN" POST /v2/secret/app/blobs/uploads/ -d ''
+    want_status 202
+    verdict '... and pushes'
+    as "$TOKEN" POST /v2/team/app/blobs/uploads/ -d ''
+    want_error 401 DENIED
+    want_challenge repository:team/app:pull,push insufficient_scope
+    verdict '... but not elsewhere'
+    ask POST /v2/secret/app/blobs/uploads/ -d '' -H 'Remote-User: alice'
+    want_error 401 UNAUTHORIZED
+    verdict '... and nobody pushes without one'
+    ask POST /v2/_token -d grant_type=password -d username=alice -d password=alice-password -d scope=repository:secret/app:pull
+    want_json '.scope == "repository:secret/app:pull"'
+    verdict '... a token by form'
+    ask GET /v2/_token -u alice:wrong
+    want_error 401 UNAUTHORIZED
+    verdict '... none for a wrong password'
+    stop "$SERVER"
+    [ "$(id -u)" -ne 0 ] || chown -R root "$REG"
+}
+
 # ---- the server's own passwords ----------------------------------------------------------------------------------
 
 test_basic() {
@@ -636,6 +689,8 @@ test_without_cgi
 SERVER=$MAIN
 test_logs
 test_guessing
+test_remote_user
+test_plain_cgi
 "$STILLAGE" verify -r "$REG" >"$T/verify" 2>&1
 ok $? 'after all that the registry is whole'
 test_basic
