@@ -35,10 +35,15 @@ static bool next_entry(const char *text, struct entry *entry)
     return true;
 }
 
+static bool is_of(const struct entry *entry, const char *name)
+{
+    return strlen(name) == entry->name_length && !memcmp(name, entry->name, entry->name_length);
+}
+
 static bool find_entry(const char *text, const char *name, struct entry *entry)
 {
     for (const char *line = text; next_entry(line, entry); line = entry->next)
-        if (strlen(name) == entry->name_length && !memcmp(name, entry->name, entry->name_length))
+        if (is_of(entry, name))
             return true;
     return false;
 }
@@ -50,7 +55,9 @@ static int load(const struct stl_registry *registry, struct stl_buf *text, struc
     if (stl_file_read(registry->root.fd, file_name, false, text, err) && err->sys_errno != ENOENT)
         return -1;
     stl_error_clear(err);
-    return stl_buf_puts(text, "");
+    if (stl_buf_puts(text, "") || strlen(text->data) != text->length)
+        return stl_error_set(err, STL_INVALID, "%s is no text", file_name);
+    return 0;
 }
 
 /* --- hashing ---------------------------------------------------------------------------------------------- */
@@ -153,6 +160,24 @@ static int check_exists(bool found, enum change change, const char *name, struct
     return 0;
 }
 
+/* Adds the old text with the user's line replaced, or without it if `line` is empty. A second line for the same user,
+ * which nobody has looked at as long as there was a first, goes as well. */
+static int replace_lines(const char *old, const char *name, const char *line, struct stl_buf *new)
+{
+    struct entry entry;
+    int full = 0;
+    for (const char *p = old; next_entry(p, &entry); p = entry.next) {
+        if (is_of(&entry, name)) {
+            full |= stl_buf_puts(new, line);
+            line = "";
+        } else
+            full |= stl_buf_add(new, p, (size_t)(entry.next - p));
+    }
+    if (*line && new->length && new->data[new->length - 1] != '\n')
+        full |= stl_buf_puts(new, "\n");
+    return full | stl_buf_puts(new, line);
+}
+
 /* Everything but the user's own line stays as it is, byte for byte. */
 static int edit(const struct stl_registry *registry, enum change change, const char *name, const char *hash,
                 struct stl_error *err)
@@ -162,18 +187,10 @@ static int edit(const struct stl_registry *registry, enum change change, const c
     STL_AUTO_CLOSE int lock = stl_registry_lock(registry, STL_LOCK_USERS, NULL, true, err);
     if (lock < 0 || load(registry, &old, err))
         return -1;
-    bool found = find_entry(old.data, name, &entry);
-    if (check_exists(found, change, name, err))
+    if (check_exists(find_entry(old.data, name, &entry), change, name, err))
         return -1;
-    size_t before = found ? (size_t)(entry.name - old.data) : old.length;
-    int full = stl_buf_add(&new, old.data, before);
-    if (!found && old.length && old.data[old.length - 1] != '\n')
-        full |= stl_buf_puts(&new, "\n");
-    if (hash)
-        full |= stl_buf_printf(&new, "%s:%s\n", name, hash);
-    if (found)
-        full |= stl_buf_puts(&new, entry.next);
-    if (full)
+    STL_AUTO_FREE char *line = hash ? stl_sprintf("%s:%s\n", name, hash) : stl_strdup("");
+    if (replace_lines(old.data, name, line, &new))
         return stl_error_set(err, STL_INVALID, "%s would become larger than %d bytes", file_name, FILE_SIZE_MAX);
     return store(registry, &new, err);
 }

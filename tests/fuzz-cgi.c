@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../cgi/auth.h"
 #include "../cgi/route.h"
 #include "fuzz.h"
 #include "json.h"
@@ -63,7 +64,7 @@ static void check_answer(const struct stl_buf *answer, bool head)
 static void answer(struct channel *channel, bool head)
 {
     struct client *client = channel->context;
-    struct exchange exchange = {.registry = scratch_registry()};
+    struct exchange exchange = {.registry = scratch_registry(), .identity = STL_IDENTITY_ANONYMOUS};
     struct stl_error err = STL_ERROR_INIT;
     int failed = request_init(&exchange.request, channel, &err);
     response_init(&exchange.response, channel, head);
@@ -72,6 +73,7 @@ static void answer(struct channel *channel, bool head)
         response_error(&exchange.response, &exchange.request, &err);
     }
     request_drain(&exchange.request);
+    auth_clear(&exchange);
     response_clear(&exchange.response);
     request_clear(&exchange.request);
     check_answer(&client->answer, head);

@@ -24,12 +24,22 @@ static void clean_up(void)
         stl_tree_remove(AT_FDCWD, folder, &ignored);
 }
 
+/* Everybody may do everything with "app", alice (password "pw") with the rest. */
+static const char settings[] = "version: 1\napache: true\n"
+                               "access:\n  - repository: app\n    push: [anonymous]\n    delete: [anonymous]\n"
+                               "  - repository: '**'\n    push: [alice]\n    delete: [alice]\n"
+                               "auth:\n  trust-remote-user: true\n"
+                               "immutable:\n  - tags: [fixed]\n"
+                               "quotas:\n  - repository: small\n    size: 10B\n    tags: 2\n";
+static const char users[] = "alice:$2y$04$abcdefghijklmnopqrstuuyvPXIbu7xe6/CED2DzX8z6Si09MlzlW\n";
+
 static void make_registry(void)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_FREE char *path = stl_sprintf("%s/reg", folder);
-    if (stl_registry_make(path, "version: 1\napache: true\n", "", &err) || stl_registry_open(&registry, path, &err))
+    if (stl_registry_make(path, settings, "", &err) || stl_registry_open(&registry, path, &err))
         scratch_fail(__FILE__, __LINE__, err.message);
+    scratch_write("auth/htpasswd", users, strlen(users));
 }
 
 const struct stl_registry *scratch_registry(void)

@@ -6,7 +6,7 @@
 
 #include "registry.h"
 
-const struct stl_registry *scratch_registry(void);
+const struct stl_registry *scratch_registry(void); /* with access control, limits, and _refs/ */
 /* Empties it again. */
 void scratch_reset(void);
 /* Writes a file below the registry, without syncing anything. */

@@ -47,6 +47,20 @@ static void add_check_change_remove(void **state)
     assert_false(stl_users_exist(registry));
 }
 
+/* Only the first line of a name counts: what is behind it may not come to life when that goes or changes. */
+static void a_second_line_of_the_same_name_goes_too(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    unit_write(root, FILE_NAME, "# ours\nbob:old\nalice:x\nbob:older\nbob:oldest");
+    OK(stl_users_remove(&unit->registry, "bob", &err));
+    unit_check_text(root, FILE_NAME, "# ours\nalice:x\n");
+    unit_write(root, FILE_NAME, "bob:old\nalice:x\nbob:older");
+    OK(stl_users_change(&unit->registry, "bob", "new", &err));
+    OK(stl_users_remove(&unit->registry, "bob", &err));
+    unit_check_text(root, FILE_NAME, "alice:x\n");
+}
+
 static void impossible_names_and_passwords(void **state)
 {
     struct unit *unit = *state;
@@ -177,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         registry_test(add_check_change_remove),
+        registry_test(a_second_line_of_the_same_name_goes_too),
         registry_test(impossible_names_and_passwords),
         registry_test(the_file),
         registry_test(lines_of_others_are_kept),
