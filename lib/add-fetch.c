@@ -57,7 +57,7 @@ static int look_for(struct fetch *fetch, size_t number, struct stl_error *err)
     STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
     char text[STL_DIGEST_TEXT_MAX];
     int64_t size;
-    int found = stl_store_has(add->registry, digest, &size, err);
+    int found = stl_store_claim(add->registry, digest, &size, err);
     if (found < 0)
         return -1;
     stl_digest_format(digest, text);

@@ -163,9 +163,10 @@ static void note_touch(struct gc *gc, const struct task *task, int at, const cha
 
 static void count_deleted(struct gc *gc, const struct task *task)
 {
-    stl_gc_touch(gc, &task->digest)->unlinked++;
-    if (task->st.st_nlink != 1)
+    if (task->st.st_nlink != 1) { /* else a copy, with no other link to wait for */
+        stl_gc_touch(gc, &task->digest)->unlinked++;
         return;
+    }
     gc->result->freed.count++;
     gc->result->freed.bytes += (uint64_t)task->st.st_size;
 }

@@ -35,17 +35,26 @@ static nlink_t unlinked(const struct gc *gc, const struct stl_digest *digest)
     return gc->touches[number].unlinked;
 }
 
+/* Whether the store's link is the only one, and nobody claimed the blob of late (stl_store_claim). */
+static bool is_free(const struct folder *folder, const char *name, struct stat *st)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_digest digest;
+    STL_AUTO_FREE char *text = stl_sprintf("%s:%s", folder->algorithm, name);
+    if (stl_digest_parse(text, &digest, &ignored) || fstatat(folder->fd, name, st, AT_SYMLINK_NOFOLLOW) ||
+        !S_ISREG(st->st_mode))
+        return false;
+    nlink_t gone = unlinked(folder->gc, &digest);
+    return st->st_nlink - gone == 1 && (gone || stl_gc_is_old(folder->gc, &digest, st));
+}
+
 static int look_at(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct folder *folder = context;
-    struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_digest digest;
     struct stat st;
     (void)type;
     (void)err;
-    STL_AUTO_FREE char *text = stl_sprintf("%s:%s", folder->algorithm, name);
-    if (stl_digest_parse(text, &digest, &ignored) || fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) ||
-        !S_ISREG(st.st_mode) || st.st_nlink - unlinked(folder->gc, &digest) != 1)
+    if (!is_free(folder, name, &st))
         return 0;
     if (folder->gc->options->dry_run) {
         folder->gc->result->freed.count++;
@@ -75,7 +84,7 @@ static int clean(const struct folder *folder, struct stl_error *err)
         return 0;
     for (size_t i = 0; i < folder->count; i++) {
         struct stat st;
-        if (fstatat(folder->fd, folder->names[i], &st, AT_SYMLINK_NOFOLLOW) || st.st_nlink != 1)
+        if (!is_free(folder, folder->names[i], &st))
             continue;
         if (unlinkat(folder->fd, folder->names[i], 0))
             return stl_error_errno(err, "cannot remove %s from the store", folder->names[i]);

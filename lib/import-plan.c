@@ -241,7 +241,7 @@ static int find_blob(struct import *import, size_t i, struct stl_error *err)
         if (!import->bundle->blobs[number].absent)
             blob->listed = number;
     }
-    int found = stl_store_has(import->registry, digest, &size, err);
+    int found = stl_store_claim(import->registry, digest, &size, err);
     if (found < 0)
         return -1;
     blob->stored = found;

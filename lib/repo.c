@@ -239,6 +239,23 @@ int stl_store_lock(const struct stl_registry *registry, const struct stl_digest 
     return directory;
 }
 
+/* The ctime is the clock of garbage collection. */
+int stl_store_claim(const struct stl_registry *registry, const struct stl_digest *digest, int64_t *size,
+                    struct stl_error *err)
+{
+    const struct timespec touch[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+    char path[STL_PATH_MAX];
+    STL_AUTO_CLOSE int store = stl_store_lock(registry, digest, false, err);
+    if (store < 0 && err->sys_errno == ENOENT) {
+        stl_error_clear(err);
+        return 0;
+    }
+    int found = store < 0 ? -1 : stl_store_has(registry, digest, size, err);
+    if (found > 0)
+        utimensat(store, strrchr(stl_path_store(digest, path), '/') + 1, touch, AT_SYMLINK_NOFOLLOW);
+    return found;
+}
+
 /* The same, within the quota: exact, because those who add to a repository that has one do so one by one. */
 static int link_blob(const struct stl_repo *repo, int at, const char *from, const struct stl_digest *digest,
                      struct stl_error *err)

@@ -40,6 +40,10 @@ int stl_repo_remove_folders(const struct stl_registry *registry, const struct st
 /* Whether a blob is in the store or the repository: 1 and its size in bytes, 0, or -1 on error. */
 int stl_store_has(const struct stl_registry *registry, const struct stl_digest *digest, int64_t *size,
                   struct stl_error *err);
+/* Like stl_store_has(), for somebody who will link the blob in a while: garbage collection leaves it there for the grace
+ * period. */
+int stl_store_claim(const struct stl_registry *registry, const struct stl_digest *digest, int64_t *size,
+                    struct stl_error *err);
 int stl_repo_has_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size,
                       struct stl_error *err);
 

@@ -82,7 +82,7 @@ static int unpack_file(struct unpack *unpack, const char *name, int64_t size, st
         return stl_error_set(err, STL_MANIFEST_TOO_LARGE, "%s has %lld bytes, which is more than %d", name,
                              (long long)size, STL_SOURCE_DOCUMENT_MAX);
     bool is_blob = stl_unpack_is_blob(name, &digest);
-    int stored = is_blob ? stl_store_has(source->registry, &digest, &stored_size, err) : 0;
+    int stored = is_blob ? stl_store_claim(source->registry, &digest, &stored_size, err) : 0;
     if (stored < 0)
         return -1;
     if (stored && stored_size == size) {

@@ -141,6 +141,38 @@ is "$(json '.temporary.count, .temporary.bytes, .uploads.count, .uploads.bytes' 
 is "$(ls "$REG/tmp" "$REG/uploads/" | xargs)" "$REG/tmp: live $REG/uploads/: 00000002" 'and leaves what is locked, or was written to of late'
 exec {live}<&-
 
+# ---- while an archive is being read ------------------------------------------------------------------------------
+
+# The store has the layer, and nothing refers to it any more. An archive that holds it comes slowly.
+make_registry 'trash: {keep: 0s}'
+oci_init "$T/slow"
+mkdir "$T/root"
+seq 10000 >"$T/root/file"
+layer=$(oci_layer "$T/slow" "$T/root")
+oci_name "$T/slow" "$(oci_manifest "$T/slow" "$(oci_config "$T/slow" amd64 "$layer")" "$layer")" v1
+LAYER=$(field digest <<<"$layer")
+ok_run 'an image' stillage add "oci:$T/slow" slow:v1
+stillage rm -q slow
+(cd "$T/slow" && first=(oci-layout "blobs/sha256/${LAYER#*:}") &&
+    tar -cf "$T/slow.tar" "${first[@]}" $(find blobs -type f ! -name "${LAYER#*:}") index.json)
+head=$((1024 + 512 + ($(field size <<<"$layer") + 511) / 512 * 512))
+age
+mkfifo "$T/fifo"
+before=$(stat -c %z "$REG/store/sha256/${LAYER:7:2}/${LAYER:7}")
+"$STILLAGE" add -q -r "$REG" - slow:v1 <"$T/fifo" >"$T/slow.out" 2>&1 &
+exec {fifo}>"$T/fifo"
+head -c "$head" "$T/slow.tar" >&"$fifo"
+if wait_for 10 eval "[ \"\$(stat -c %z '$REG/store/sha256/${LAYER:7:2}/${LAYER:7}')\" != '$before' ]"; then
+    pass 'stillage add has found the layer in the store'
+else fail 'stillage add has found the layer in the store' "$(<"$T/slow.out")"; fi
+ok_run 'gc' "${GC[@]}"
+ok_run 'leaves it there' in_store "$LAYER"
+tail -c "+$((head + 1))" "$T/slow.tar" >&"$fifo"
+exec {fifo}>&-
+wait $! && rc=0 || rc=$?
+is "$rc $(<"$T/slow.out")" '0 ' 'and the image is added'
+all_well 'and all is well'
+
 # ---- empty repositories ------------------------------------------------------------------------------------------
 
 make_registry 'trash: {keep: 0s}'
