@@ -36,7 +36,7 @@ struct cmd_command {
 extern const struct cmd_command *const cmd_commands[];
 
 extern const struct cmd_command cmd_init, cmd_add, cmd_ls, cmd_show, cmd_tag, cmd_rm, cmd_config, cmd_serve, cmd_help;
-extern const struct cmd_command cmd_verify, cmd_gc, cmd_trash, cmd_restore, cmd_prune;
+extern const struct cmd_command cmd_verify, cmd_gc, cmd_trash, cmd_restore, cmd_prune, cmd_snapshot;
 extern const struct cmd_command cmd_user, cmd_token, cmd_access, cmd_freeze, cmd_thaw;
 extern const struct cmd_command cmd_export, cmd_import, cmd_inventory, cmd_key, cmd_verify_bundle;
 

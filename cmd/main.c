@@ -13,6 +13,7 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_rm,
     &cmd_restore,
     &cmd_trash,
+    &cmd_snapshot,
     &cmd_user,
     &cmd_token,
     &cmd_access,

@@ -173,10 +173,9 @@ static int visit_blob(void *context, const char *name, unsigned char type, struc
     return stl_digest_parse(name, &digest, &ignored) ? 0 : stl_trash_blob(context, &digest, err);
 }
 
+/* Blobs go to the trash in any case: a snapshot may need them. Garbage collection decides. */
 int stl_trash_content(const struct stl_repo *repo, struct stl_error *err)
 {
-    if (!repo->registry->settings.retention.trash)
-        return 0;
     if (stl_manifest_files_each(repo->fd, "_manifests", visit_manifest, (void *)repo, err))
         return -1;
     return each(repo, "blobs", visit_blob, err);

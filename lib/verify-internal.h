@@ -92,6 +92,8 @@ void stl_verify_link_counts(struct verify *verify);
 void stl_verify_files(struct verify *verify);
 int stl_verify_foreign(struct verify *verify, struct stl_error *err);
 int stl_verify_catalog(struct verify *verify, struct stl_error *err);
+/* The manifests in the trash and in snapshots. */
+int stl_verify_kept(struct verify *verify, struct stl_error *err);
 
 /* A repository that is open, with what was found in it. */
 struct verify_repo {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "listing.h"
+#include "manifest-files.h"
 #include "referrers.h"
 #include "render.h"
 
@@ -132,6 +133,68 @@ int stl_verify_foreign(struct verify *verify, struct stl_error *err)
 {
     struct foreign foreign = {verify, "www/v2"};
     return stl_dir_each(verify->registry->root.fd, "www/v2", visit_v2, &foreign, err);
+}
+
+/* --- manifests in the trash and in snapshots -------------------------------------------------------------- */
+
+struct kept {
+    struct verify *verify;
+    const char *folder;
+};
+
+static int check_kept_file(void *context, const struct stl_manifest_file *file, struct stl_error *err)
+{
+    struct verify *verify = ((const struct kept *)context)->verify;
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    struct stl_error why = STL_ERROR_INIT;
+    struct stl_digest actual;
+    bool read = stl_file_read(verify->registry->root.fd, file->path, false, &bytes, &why) == 0;
+    (void)err;
+    if (read)
+        stl_digest_of(file->digest.algorithm, bytes.data ? bytes.data : "", bytes.length, &actual);
+    if (why.sys_errno == ENOENT || (read && stl_digest_equal(&actual, &file->digest)))
+        return 0;
+    STL_AUTO_FREE char *path = stl_strdup(file->path);
+    STL_AUTO_FREE char *what = stl_strdup(read ? "its content has another digest" : why.message);
+    const struct verify_problem problem = {VERIFY_DAMAGED_MANIFEST, path, what};
+    bool mended = verify->options->repair &&
+                  stl_verify_set_aside(verify, path, strrchr(path, '/') + 1, &why) == 0;
+    stl_verify_report(verify, &problem, mended);
+    return 0;
+}
+
+/* <folder>/<name>/<type>/..., or, in a snapshot, <folder>/<name>/_manifests/<type>/... */
+static int check_kept_name(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct kept *kept = context;
+    int root = kept->verify->registry->root.fd;
+    bool snapshot = !strncmp(kept->folder, "snapshots/", 10);
+    (void)type;
+    STL_AUTO_FREE char *folder = stl_sprintf("%s/%s%s", kept->folder, name, snapshot ? "/_manifests" : "");
+    return stl_manifest_files_each(root, folder, check_kept_file, context, err);
+}
+
+static int each_kept(struct kept *kept, stl_dir_visit *visit, struct stl_error *err)
+{
+    int result = stl_dir_each(kept->verify->registry->root.fd, kept->folder, visit, kept, err);
+    if (result >= 0 || (err->sys_errno != ENOENT && err->sys_errno != ENOTDIR))
+        return result;
+    stl_error_clear(err);
+    return 0;
+}
+
+static int check_snapshot(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    STL_AUTO_FREE char *folder = stl_sprintf("snapshots/%s", name);
+    struct kept kept = {((const struct kept *)context)->verify, folder};
+    (void)type;
+    return each_kept(&kept, check_kept_name, err);
+}
+
+int stl_verify_kept(struct verify *verify, struct stl_error *err)
+{
+    struct kept trash = {verify, "trash/manifests"}, snapshots = {verify, "snapshots"};
+    return each_kept(&trash, check_kept_name, err) || each_kept(&snapshots, check_snapshot, err) ? -1 : 0;
 }
 
 /* --- the catalog ------------------------------------------------------------------------------------------

@@ -169,6 +169,8 @@ make_registry 'trash: {keep: 0s}'
 push lib/app v1 "$T/a"
 push lib/app v2 "$T/b"
 stillage rm -q "lib/app@$A" lib/app
-is "$(find "$REG/trash" -mindepth 1)" '' 'with keep: 0s nothing goes to the trash'
+is "$(find "$REG/trash" -mindepth 1 ! -path '*/blobs*')" '' 'with keep: 0s no tag and no manifest goes to the trash'
+stillage gc -q --grace 0s
+is "$(find "$REG/trash" "$REG/store" -type f)" '' 'and gc takes the blobs'
 fails_with 2 "say 'ls'" stillage trash
 done_testing

@@ -1,0 +1,224 @@
+#include "cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "json.h"
+#include "snapshot.h"
+
+enum { OPTION_KEEP = 256 };
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {OPTION_KEEP, "keep", NULL, "restore: leave the tags that the snapshot has not got"},
+    {'f', "force", NULL, "restore: change immutable tags, too"},
+    CMD_OPTION_QUIET,
+    CMD_OPTION_JSON,
+    {0},
+};
+
+struct arguments {
+    const char *registry;
+    bool keep, force, quiet, json;
+    int count;
+    char **items; /* what follows the subcommand */
+};
+
+static void format_time(time_t time, char text[32])
+{
+    struct tm utc;
+    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&time, &utc));
+}
+
+static int create(const struct stl_registry *registry, const struct arguments *arguments,
+                  struct stl_error *err)
+{
+    struct stl_snapshot_size size;
+    struct tm utc;
+    time_t now = time(NULL);
+    char name[32];
+    strftime(name, sizeof name, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+    const char *snapshot = arguments->count ? arguments->items[0] : name;
+    if (stl_snapshot_create(registry, snapshot, &size, err))
+        return -1;
+    if (!arguments->quiet)
+        printf("%s: %ju tags of %ju repositories\n", snapshot, (uintmax_t)size.tags,
+               (uintmax_t)size.repositories);
+    return 0;
+}
+
+static int list_one(const struct stl_registry *registry, const char *snapshot, struct json_object *json,
+                    struct stl_error *err)
+{
+    struct stl_snapshot_size size;
+    time_t made = 0;
+    char text[32];
+    if (stl_snapshot_look(registry, snapshot, &made, &size, err))
+        return -1;
+    format_time(made, text);
+    if (!json) {
+        printf("%s  %s: %ju tags of %ju repositories\n", text, snapshot, (uintmax_t)size.tags,
+               (uintmax_t)size.repositories);
+        return 0;
+    }
+    struct json_object *object = json_object_new_object();
+    json_object_object_add(object, "name", json_object_new_string(snapshot));
+    json_object_object_add(object, "made", json_object_new_string(text));
+    json_object_object_add(object, "repositories", json_object_new_int64((int64_t)size.repositories));
+    json_object_object_add(object, "tags", json_object_new_int64((int64_t)size.tags));
+    json_object_object_add(object, "manifests", json_object_new_int64((int64_t)size.manifests));
+    json_object_array_add(json, object);
+    return 0;
+}
+
+static int list_tag(void *context, const struct stl_name *name, const struct stl_tag *tag,
+                    const struct stl_digest *digest, struct stl_error *err)
+{
+    struct json_object *json = context;
+    char text[STL_DIGEST_TEXT_MAX];
+    (void)err;
+    stl_digest_format(digest, text);
+    if (!json) {
+        printf("%s:%s  %s\n", name->text, tag->text, text);
+        return 0;
+    }
+    struct json_object *object = json_object_new_object();
+    json_object_object_add(object, "name", json_object_new_string(name->text));
+    json_object_object_add(object, "tag", json_object_new_string(tag->text));
+    json_object_object_add(object, "digest", json_object_new_string(text));
+    json_object_array_add(json, object);
+    return 0;
+}
+
+static int list(const struct stl_registry *registry, const struct arguments *arguments, struct stl_error *err)
+{
+    STL_AUTO_NAMES struct stl_names names = {0};
+    STL_AUTO_JSON struct json_object *json = arguments->json ? json_object_new_array() : NULL;
+    const char *snapshot = arguments->count ? arguments->items[0] : NULL;
+    if (snapshot ? stl_snapshot_names(registry, snapshot, &names, err)
+                 : stl_snapshot_list(registry, &names, err))
+        return -1;
+    for (size_t i = 0; i < names.count; i++) {
+        struct stl_name name;
+        if (snapshot ? stl_name_parse(names.items[i], &name, err) ||
+                           stl_snapshot_tags(registry, snapshot, &name, list_tag, json, err)
+                     : list_one(registry, names.items[i], json, err))
+            return -1;
+    }
+    if (json)
+        puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    return 0;
+}
+
+static int remove_all(const struct stl_registry *registry, const struct arguments *arguments,
+                      struct stl_error *err)
+{
+    for (int i = 0; i < arguments->count; i++) {
+        if (stl_snapshot_remove(registry, arguments->items[i], err))
+            return -1;
+        if (!arguments->quiet)
+            printf("removed snapshot %s\n", arguments->items[i]);
+    }
+    return 0;
+}
+
+static int restore(const struct stl_registry *registry, const struct arguments *arguments,
+                   struct stl_error *err)
+{
+    STL_AUTO_NAMES struct stl_names names = {0};
+    const char *snapshot = arguments->items[0];
+    if (stl_snapshot_names(registry, snapshot, &names, err))
+        return -1;
+    if (arguments->count > 1)
+        stl_names_clear(&names);
+    for (int i = 1; i < arguments->count; i++)
+        stl_names_add(&names, arguments->items[i]);
+    for (size_t i = 0; i < names.count; i++) {
+        struct stl_snapshot_restored restored = {0};
+        struct stl_name name;
+        if (stl_name_parse(names.items[i], &name, err) ||
+            stl_snapshot_restore(registry, snapshot, &name, arguments->keep, &restored, err))
+            return -1;
+        if (!arguments->quiet)
+            printf("%s: %ju tags set, %ju removed, %ju manifests brought back\n", name.text,
+                   (uintmax_t)restored.set, (uintmax_t)restored.removed, (uintmax_t)restored.manifests);
+    }
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(const struct stl_registry *registry, const struct arguments *arguments, struct stl_error *err);
+    bool writes;
+    int least, most; /* arguments */
+} subcommands[] = {
+    {"create", create, true, 0, 1},
+    {"ls", list, false, 0, 1},
+    {"rm", remove_all, true, 1, 1 << 20},
+    {"restore", restore, true, 1, 1 << 20},
+};
+
+static int run_subcommand(const char *name, const struct arguments *arguments)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    STL_AUTO_CLOSE int writing = -1;
+    for (size_t i = 0; i < sizeof subcommands / sizeof *subcommands; i++) {
+        if (strcmp(name, subcommands[i].name) || arguments->count < subcommands[i].least ||
+            arguments->count > subcommands[i].most)
+            continue;
+        bool failed = subcommands[i].writes ? cmd_open_registry_to_write(&registry, arguments->registry,
+                                                                         arguments->force, &writing, &err)
+                                            : cmd_open_registry(&registry, arguments->registry, &err);
+        return failed || subcommands[i].run(&registry, arguments, &err) ? cmd_fail(&err) : 0;
+    }
+    return cmd_usage(&cmd_snapshot, "say create, ls, rm SNAPSHOT or restore SNAPSHOT");
+}
+
+static int run(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    for (int key; (key = cmd_next_option(&cmd_snapshot, argc, argv)) != -1;) {
+        if (key == 'r')
+            arguments.registry = optarg;
+        else if (key == OPTION_KEEP)
+            arguments.keep = true;
+        else if (key == 'f')
+            arguments.force = true;
+        else if (key == 'q')
+            arguments.quiet = true;
+        else
+            arguments.json = true;
+    }
+    const char *name = optind < argc ? argv[optind++] : "";
+    arguments.count = argc - optind;
+    arguments.items = argv + optind;
+    return run_subcommand(name, &arguments);
+}
+
+const struct cmd_command cmd_snapshot = {
+    .name = "snapshot",
+    .run = run,
+    .arguments = "create [SNAPSHOT] | ls [SNAPSHOT] | rm SNAPSHOT... | restore SNAPSHOT [NAME...]",
+    .summary = "Keep the state of all tags, and go back to it",
+    .description =
+        "create notes what all tags point to, with the images that they lead to. It copies nothing: a "
+        "snapshot is made "
+        "of links, and costs time by the number of images. As long as it exists, 'stillage gc' keeps what it "
+        "needs. "
+        "Without a name it is called after the time.\n\n"
+        "ls lists the snapshots, or the tags in one.\n\n"
+        "restore makes the tags of the repositories NAME, or of all that the snapshot has, what they were. "
+        "Tags that "
+        "the snapshot has not got are removed, and can be had back with 'stillage restore'; with --keep they "
+        "stay. "
+        "Who pulls meanwhile finds all tags of a repository as they were before, or all as they are after; "
+        "the list of "
+        "tags follows a moment later. Repositories that the snapshot has not got stay as they are.\n\n"
+        "rm forgets a snapshot.",
+    .options = options,
+    .examples = "  stillage snapshot create before-cleanup && stillage prune --yes\n"
+                "  stillage snapshot restore before-cleanup lib/app",
+};
