@@ -112,8 +112,8 @@ static int take_small(struct import *import, const struct stl_digest *digest, st
 {
     STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
     return stl_temp_begin(&import->registry->root, &temp, err) ||
-                   copy_small(import, digest, reader, &temp, err) ||
-                   stl_repo_put_blob(&import->pending.holder, &temp, digest, err)
+                   copy_small(import, digest, reader, &temp, err) || stl_temp_sync(&temp, err) ||
+                   stl_repo_enter_blob(&import->pending.holder, &temp, digest, err)
                ? -1
                : 0;
 }
@@ -309,6 +309,18 @@ static int join_all(struct import *import, struct stl_error *err)
     return 0;
 }
 
+/* Names become durable together, not one by one. */
+static int sync_all(struct import *import, struct stl_error *err)
+{
+    const struct stl_digestset *digests = &import->graph.blob_digests;
+    STL_AUTO_FREE struct stl_digest *list = stl_alloc(digests->count * sizeof *list);
+    size_t count = 0;
+    for (size_t i = 0; i < digests->count; i++)
+        if (import->blobs[i].stored)
+            list[count++] = digests->items[i];
+    return stl_repo_sync_entered(&import->pending.holder, list, count, err);
+}
+
 static bool is_everything(const struct import *import)
 {
     for (size_t i = 0; i < import->volume_count; i++)
@@ -333,5 +345,8 @@ int stl_import_fetch(struct import *import, struct stl_error *err)
     for (size_t i = 0; i < import->volume_count; i++)
         if (import->volumes[i].stream && run_stream(&fetch, &import->volumes[i], err))
             return -1;
-    return join_all(import, err) || stl_bundle_each(import->bundle, note_absence, &fetch, err) ? -1 : 0;
+    return join_all(import, err) || sync_all(import, err) ||
+                   stl_bundle_each(import->bundle, note_absence, &fetch, err)
+               ? -1
+               : 0;
 }

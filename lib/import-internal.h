@@ -37,6 +37,7 @@ struct import {
     struct stl_graph graph;
     struct import_blob *blobs; /* for each blob of the graph */
     struct stl_pending pending;
+    bool interrupted;      /* the last time, while images were made visible */
     pthread_mutex_t mutex; /* for the report and the progress */
     uint64_t done, total;  /* bytes */
 };
@@ -61,8 +62,8 @@ int stl_import_check_presumed(const struct import *import, struct stl_error *err
 int stl_import_fetch(struct import *import, struct stl_error *err);
 /* Makes complete images visible. */
 int stl_import_publish(struct import *import, struct stl_error *err);
-/* Deletes tags that are gone. */
-int stl_import_mirror(struct import *import, struct stl_error *err);
+/* Deletes tags that are gone, or only finds out whether that may be. */
+int stl_import_mirror(struct import *import, bool check_only, struct stl_error *err);
 
 /* Whether the registry has all that an image consists of. */
 bool stl_import_is_complete(const struct import *import, const struct import_target *target);

@@ -8,6 +8,7 @@
 
 struct mirror {
     struct import *import;
+    bool check_only;
     struct stl_selection scope; /* the patterns of the export */
     const struct stl_repo *repo;
     char *source; /* what the repository is called in the bundle */
@@ -79,18 +80,28 @@ static void note(struct mirror *mirror, const struct stl_tag *tag)
         .name = mirror->repo->name, .has_tag = true, .tag = *tag, .state = STL_IMPORT_DELETED};
 }
 
+/* Whether the limits of the registry let a tag go; one that has gone is no matter. */
+static int check_tag(const struct mirror *mirror, const struct stl_tag *tag, struct stl_error *err)
+{
+    struct stl_digest current;
+    size_t added = 0;
+    if (stl_tag_resolve(mirror->repo, tag, &current, err))
+        return -1;
+    return stl_limits_check_tag(mirror->repo, tag, &current, NULL, &added, err);
+}
+
 static int delete_tags(struct mirror *mirror, struct stl_error *err)
 {
-    const struct stl_import_options *options = mirror->import->options;
     for (size_t i = 0; i < mirror->gone_count; i++) {
         const struct stl_tag *tag = &mirror->gone[i];
-        if (!options->dry_run &&
-            stl_tag_delete(mirror->repo, tag, NULL, NULL, err)) {
-            if (err->code != STL_MANIFEST_UNKNOWN)
-                return stl_error_context(err, "%s:%s", mirror->repo->name.text, tag->text);
-            stl_error_clear(err); /* somebody else was faster */
-        }
-        note(mirror, tag);
+        int result = mirror->check_only                 ? check_tag(mirror, tag, err)
+                     : mirror->import->options->dry_run ? 0
+                                                        : stl_tag_delete(mirror->repo, tag, NULL, NULL, err);
+        if (result && err->code != STL_MANIFEST_UNKNOWN)
+            return stl_error_context(err, "%s:%s", mirror->repo->name.text, tag->text);
+        stl_error_clear(err); /* somebody else was faster */
+        if (!mirror->check_only)
+            note(mirror, tag);
     }
     return 0;
 }
@@ -136,14 +147,16 @@ static int visit_repository(void *context, const char *text, struct stl_error *e
     STL_AUTO_CLOSE int tags = stl_dir_open(repo.fd, "tags", err);
     if (tags < 0 || stl_listing_each(tags, &name, visit_tag, mirror, err) || delete_tags(mirror, err))
         return -1;
-    if (mirror->kept || mirror->import->options->dry_run || !is_covered(mirror) || has_images(mirror))
+    if (mirror->kept || mirror->check_only || mirror->import->options->dry_run || !is_covered(mirror) ||
+        has_images(mirror))
         return 0;
     return stl_repo_delete(mirror->import->registry, &name, err);
 }
 
-int stl_import_mirror(struct import *import, struct stl_error *err)
+int stl_import_mirror(struct import *import, bool check_only, struct stl_error *err)
 {
-    __attribute__((cleanup(mirror_clear))) struct mirror mirror = {.import = import};
+    __attribute__((cleanup(mirror_clear))) struct mirror mirror = {.import = import,
+                                                                   .check_only = check_only};
     if (import->bundle->select_count == 0)
         return stl_error_set(err, STL_USAGE,
                              "the bundle does not say what it is a mirror of: export it with --mirror");

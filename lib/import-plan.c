@@ -253,10 +253,11 @@ static int find_blob(struct import *import, size_t i, struct stl_error *err)
     return 0;
 }
 
-/* --- limits ----------------------------------------------------------------------------------------------- */
+/* --- limits --------------------------------------------------------------------------------------------- */
 
 /* They are checked again when it happens: here, so that nothing happens if they forbid it. */
-static int check_tag(const struct stl_repo *repo, const struct stl_imported *result, size_t *added, struct stl_error *err)
+static int check_tag(const struct stl_repo *repo, const struct stl_imported *result, size_t *added,
+                     struct stl_error *err)
 {
     struct stl_digest current;
     bool exists = stl_tag_resolve(repo, &result->tag, &current, err) == 0;
@@ -289,7 +290,8 @@ static int64_t added_size(const struct import *import, const struct stl_name *na
 {
     const struct stl_graph *graph = &import->graph;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    STL_AUTO_FREE bool *seen = stl_alloc(graph->manifests.count), *counted = stl_alloc(graph->blob_digests.count);
+    STL_AUTO_FREE bool *seen = stl_alloc(graph->manifests.count),
+                       *counted = stl_alloc(graph->blob_digests.count);
     STL_AUTO_FREE uint32_t *order = stl_alloc(graph->manifests.count * sizeof *order);
     struct stl_error ignored = STL_ERROR_INIT;
     size_t count = 0;
@@ -301,8 +303,8 @@ static int64_t added_size(const struct import *import, const struct stl_name *na
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < graph->nodes[order[i]].blob_count; k++) {
             uint32_t number = graph->nodes[order[i]].blobs[k];
-            if (!counted[number] &&
-                (!exists || stl_repo_has_blob(&repo, &graph->blob_digests.items[number], NULL, &ignored) <= 0))
+            if (!counted[number] && (!exists || stl_repo_has_blob(&repo, &graph->blob_digests.items[number],
+                                                                  NULL, &ignored) <= 0))
                 size += graph->blobs[number].size;
             counted[number] = true;
         }

@@ -89,25 +89,37 @@ static void decide(struct import *import)
     }
 }
 
+/* What the last run may have left half done is done again. */
+static bool is_to_do(const struct import *import, const struct stl_imported *image)
+{
+    return image->state == STL_IMPORT_DONE || (import->interrupted && image->state == STL_IMPORT_UNCHANGED);
+}
+
 /* --- one repository ------------------------------------------------------------------------------------- */
 
+/* Those that the repository has are passed over: linking costs a lock. */
 static int link_blobs(struct place *place, struct stl_error *err)
 {
-    const struct stl_graph *graph = &place->import->graph;
-    STL_AUTO_FREE bool *taken = stl_alloc(graph->blob_digests.count);
-    STL_AUTO_FREE bool *linked = stl_alloc(graph->blob_digests.count);
-    STL_AUTO_FREE struct stl_digest *digests = stl_alloc(graph->blob_digests.count * sizeof *digests);
+    const struct import *import = place->import;
+    const struct stl_graph *graph = &import->graph;
+    STL_AUTO_FREE bool *seen = stl_alloc(graph->blob_digests.count);
+    STL_AUTO_FREE struct stl_digest *linked = stl_alloc(graph->blob_digests.count * sizeof *linked);
     size_t count = 0;
     for (size_t i = 0; i < place->count; i++) {
         const struct stl_node *node = &graph->nodes[place->order[i]];
         for (size_t k = 0; k < node->blob_count; k++) {
             uint32_t number = node->blobs[k];
-            if (!taken[number] && place->import->blobs[number].stored)
-                digests[count++] = graph->blob_digests.items[number];
-            taken[number] = true;
+            const struct stl_digest *digest = &graph->blob_digests.items[number];
+            if (seen[number] || !import->blobs[number].stored)
+                continue;
+            seen[number] = true;
+            int found = stl_repo_has_blob(&place->repo, digest, NULL, err);
+            if (found < 0 || (!found && stl_repo_enter_blob(&place->repo, NULL, digest, err)))
+                return -1;
+            linked[count++] = *digest;
         }
     }
-    return stl_repo_link_blobs(&place->repo, digests, count, linked, err);
+    return stl_repo_sync_entered(&place->repo, linked, count, err);
 }
 
 static int publish_manifest(struct place *place, size_t number, struct stl_error *err)
@@ -132,7 +144,7 @@ static int publish_manifests(struct import *import, const struct stl_name *name,
     place.order = stl_alloc(graph->manifests.count * sizeof *place.order);
     for (size_t i = 0; i < import->bundle->image_count; i++) {
         const struct import_target *target = &import->targets[i];
-        if (target->root != STL_NO_NODE && target->result->state == STL_IMPORT_DONE &&
+        if (target->root != STL_NO_NODE && is_to_do(import, target->result) &&
             !strcmp(target->name.text, name->text))
             place.count += stl_graph_order(graph, target->root, place.seen, place.order + place.count);
     }
@@ -162,12 +174,9 @@ static int set_tag(struct import *import, const struct stl_imported *image, stru
 
 /* First everything that the tags lead to, signatures too, then all tags: what appears is whole. Results are
  * sorted by name. */
-int stl_import_publish(struct import *import, struct stl_error *err)
+static int publish_all(struct import *import, struct stl_error *err)
 {
     const struct stl_import_report *report = import->report;
-    decide(import);
-    if (import->options->dry_run)
-        return 0;
     for (size_t i = 0; i < report->image_count; i++) {
         const struct stl_name *name = &report->images[i].name;
         if ((i == 0 || strcmp(report->images[i - 1].name.text, name->text)) &&
@@ -176,8 +185,29 @@ int stl_import_publish(struct import *import, struct stl_error *err)
     }
     for (size_t i = 0; i < report->image_count; i++) {
         const struct stl_imported *image = &report->images[i];
-        if (image->has_tag && image->state == STL_IMPORT_DONE && set_tag(import, image, err))
+        if (image->has_tag && is_to_do(import, image) && set_tag(import, image, err))
             return stl_error_context(err, "%s:%s", image->name.text, image->tag.text);
     }
     return 0;
+}
+
+static const char marker[] = "publishing";
+
+static int find_marker(struct import *import, struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf ignored = STL_BUF_INIT;
+    int found = stl_pending_read(&import->pending, marker, &ignored, err);
+    import->interrupted = found > 0;
+    return found < 0 ? -1 : 0;
+}
+
+int stl_import_publish(struct import *import, struct stl_error *err)
+{
+    decide(import);
+    if (import->options->dry_run)
+        return 0;
+    if (find_marker(import, err) || stl_pending_write(&import->pending, marker, "", 0, err) ||
+        stl_pending_sync(&import->pending, err))
+        return -1;
+    return publish_all(import, err) || stl_pending_drop(&import->pending, marker, err) ? -1 : 0;
 }

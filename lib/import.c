@@ -88,13 +88,22 @@ static int check_options(const struct import *import, struct stl_error *err)
 /* From here on nothing of it can be collected. What was there when we looked may be gone. */
 static int hold(struct import *import, struct stl_error *err)
 {
-    size_t count = import->graph.blob_digests.count;
-    STL_AUTO_FREE bool *linked = stl_alloc(count);
-    if (stl_repo_link_blobs(&import->pending.holder, import->graph.blob_digests.items, count, linked, err))
-        return -1;
-    for (size_t i = 0; i < count; i++)
-        import->blobs[i].stored = linked[i];
-    return stl_import_check_presumed(import, err) || stl_import_note_images(import, err) ? -1 : 0;
+    const struct stl_digestset *digests = &import->graph.blob_digests;
+    size_t held = 0;
+    STL_AUTO_FREE struct stl_digest *list = stl_alloc(digests->count * sizeof *list);
+    for (size_t i = 0; i < digests->count; i++) {
+        import->blobs[i].stored =
+            stl_repo_enter_blob(&import->pending.holder, NULL, &digests->items[i], err) == 0;
+        if (import->blobs[i].stored)
+            list[held++] = digests->items[i];
+        else if (err->code != STL_BLOB_UNKNOWN)
+            return -1;
+        stl_error_clear(err);
+    }
+    return stl_repo_sync_entered(&import->pending.holder, list, held, err) ||
+                   stl_import_check_presumed(import, err) || stl_import_note_images(import, err)
+               ? -1
+               : 0;
 }
 
 static int open_pending(struct import *import, struct stl_error *err)
@@ -169,7 +178,7 @@ static int finish(struct import *import, struct stl_error *err)
     for (size_t i = 0; i < import->volume_count; i++)
         if (import->volumes[i].damage.code && !report->damage.code)
             report->damage = import->volumes[i].damage;
-    if (import->options->mirror && report->complete && stl_import_mirror(import, err))
+    if (import->options->mirror && report->complete && stl_import_mirror(import, false, err))
         return -1;
     return import->options->dry_run || !report->complete ? 0 : stl_pending_remove(&import->pending, err);
 }
@@ -181,6 +190,7 @@ static int run(struct import *import, struct stl_error *err)
             return stl_error_set(err, STL_INVALID, "%s and %s are volumes of different bundles",
                                  import->volumes[0].label, import->volumes[i].label);
     if (stl_import_plan(import, err) || stl_import_check_presumed(import, err) ||
+        (import->options->mirror && stl_import_mirror(import, true, err)) ||
         (!import->options->dry_run && open_pending(import, err)))
         return -1;
     return transfer(import, err) || finish(import, err) ? -1 : 0;

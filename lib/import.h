@@ -31,8 +31,8 @@ struct stl_import_options {
     const char *const
         *trust; /* files of public keys, by one of which the bundle must be signed; none: it need not be */
     size_t trust_count;
-    bool dry_run;         /* only find out what would be done */
-    bool mirror;          /* delete the tags that the bundle was exported for, and does not have */
+    bool dry_run; /* only find out what would be done */
+    bool mirror;  /* delete the tags that the bundle was exported for, and does not have */
     void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes; one thread at a time; or NULL */
     void *progress_context;
 };

@@ -106,6 +106,13 @@ int stl_pending_write(const struct stl_pending *pending, const char *name, const
     return stl_file_put(&pending->holder.registry->root, pending->holder.fd, name, bytes, length, err);
 }
 
+int stl_pending_drop(const struct stl_pending *pending, const char *name, struct stl_error *err)
+{
+    if (unlinkat(pending->holder.fd, name, 0) && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove %s", name);
+    return 0;
+}
+
 int stl_pending_sync(const struct stl_pending *pending, struct stl_error *err)
 {
     return stl_dir_sync(pending->holder.fd, err);

@@ -11,7 +11,8 @@
 #include "mem.h"
 #include "repo.h"
 
-/* `holder` is for the functions of lib/repo.h that put, link and find blobs. Not to be copied while it is open. */
+/* `holder` is for the functions of lib/repo.h that put, link and find blobs. Not to be copied while it is
+ * open. */
 struct stl_pending {
     struct stl_registry registry; /* borrowed, without the limits: they are not for what is only held */
     struct stl_repo holder;       /* fd: the folder */
@@ -40,6 +41,8 @@ int stl_pending_read(const struct stl_pending *pending, const char *name, struct
                      struct stl_error *err);
 int stl_pending_write(const struct stl_pending *pending, const char *name, const void *bytes, size_t length,
                       struct stl_error *err);
+int stl_pending_drop(const struct stl_pending *pending, const char *name,
+                     struct stl_error *err); /* may be missing */
 int stl_pending_sync(const struct stl_pending *pending, struct stl_error *err);
 
 /* Calls `visit` for each bundle that is pending, in the order of their digests. */

@@ -295,19 +295,6 @@ int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *dig
     return link_from_store(repo, digest, err) || sync_blobs(repo, err) ? -1 : 0;
 }
 
-int stl_repo_link_blobs(const struct stl_repo *repo, const struct stl_digest *digests, size_t count, bool *linked,
-                        struct stl_error *err)
-{
-    for (size_t i = 0; i < count; i++) {
-        STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, &digests[i], false, err);
-        linked[i] = store >= 0 && link_from_store(repo, &digests[i], err) == 0;
-        if (!linked[i] && (store < 0 ? err->sys_errno != ENOENT : err->code != STL_BLOB_UNKNOWN))
-            return -1;
-        stl_error_clear(err);
-    }
-    return count ? sync_blobs(repo, err) : 0;
-}
-
 int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from, const struct stl_digest *digest,
                         struct stl_error *err)
 {

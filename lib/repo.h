@@ -59,9 +59,6 @@ int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const 
                       struct stl_error *err);
 /* Links a blob of the store into the repository. Fails with STL_BLOB_UNKNOWN if the store has none. */
 int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err);
-/* Links many at once, with one sync. `linked[i]` says whether the store has digests[i]. */
-int stl_repo_link_blobs(const struct stl_repo *repo, const struct stl_digest *digests, size_t count, bool *linked,
-                        struct stl_error *err);
 /* The same for many blobs, with one sync of each folder instead of one for each blob: makes `temp`, whose bytes are durable
  * already, a blob of the repository, or, if it is NULL, links a blob of the store. */
 int stl_repo_enter_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
