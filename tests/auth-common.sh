@@ -10,6 +10,9 @@ have "$([ "$KIND" = apache ] && echo apache2 || echo "$KIND")" || skip_all "$KIN
 
 REG=$T/reg
 SECRET=not-for-everybody-$RANDOM$RANDOM
+# One way with a group, the other without: both have to let the server test paths.
+INIT=()
+if [ "$KIND" = apache ]; then INIT=(--apache); elif [ "$(id -u)" -eq 0 ]; then INIT=(--group www-data); fi
 MANIFEST=application/vnd.oci.image.manifest.v1+json
 
 # ---- the registry ------------------------------------------------------------------------------------------------
@@ -18,7 +21,7 @@ MANIFEST=application/vnd.oci.image.manifest.v1+json
 write_rules() {
     {
         printf 'version: 1\n'
-        [ "$KIND" != apache ] || printf 'apache: true\n'
+        case ${INIT[*]} in --apache) printf 'apache: true\n' ;; --group*) printf 'group: www-data\n' ;; esac
         printf '%s\n' 'access:' \
             '  - {repository: "**", pull: [alice], push: [alice], delete: [alice]}' \
             '  - {repository: "team/**", pull: [user]}' \
@@ -28,9 +31,8 @@ write_rules() {
 
 # Each repository has one image, of an own layer that says so.
 fill_registry() {
-    local name flags=()
-    [ "$KIND" != apache ] || flags=(--apache)
-    "$STILLAGE" init -q "${flags[@]}" "$REG"
+    local name
+    "$STILLAGE" init -q "${INIT[@]}" "$REG"
     for name in public/app team/app secret secret/app; do
         make_layout "$T/layout" "$SECRET of $name"
         "$STILLAGE" add -q -r "$REG" "oci:$T/layout" "$name:v1"
@@ -536,6 +538,25 @@ test_links() {
     rm "$REG/www/v2/public/app/manifests/link" "$REG/www/v2/public/stolen"
 }
 
+# Neither another account nor the web server's own can find out a token, or read a password's hash.
+test_accounts() {
+    local account path
+    [ "$(id -u)" -eq 0 ] || { skip 1 'only root can become somebody else' 'other accounts'; return; }
+    token alice:alice-password repository:secret/app:pull
+    for account in nobody www-data; do
+        for path in auth auth/tokens "auth/tokens/${TOKEN:0:8}" "auth/tokens/${TOKEN:0:8}/$TOKEN" auth/public auth/robots auth/failures; do
+            capture setpriv --reuid "$account" --regid "$account" --clear-groups ls "$REG/$path/"
+            isnt "$RC" 0 "$account cannot list ${path:0:30}"
+        done
+        for path in auth/htpasswd "auth/tokens/${TOKEN:0:8}/$TOKEN/identity" "auth/tokens/${TOKEN:0:8}/$TOKEN/pull/secret/app/_ok" log/events.jsonl; do
+            # The server's group may have been let in, to check passwords itself.
+            [ "$account$path" != www-dataauth/htpasswd ] || continue
+            capture setpriv --reuid "$account" --regid "$account" --clear-groups cat "$REG/$path"
+            isnt "$RC" 0 "$account cannot read ${path:0:30}"
+        done
+    done
+}
+
 test_logs() {
     local secret
     token alice:alice-password repository:secret/app:pull,push
@@ -684,6 +705,7 @@ test_forged_tokens
 test_headers
 test_injection
 test_links
+test_accounts
 test_changes
 test_without_cgi
 SERVER=$MAIN

@@ -68,7 +68,7 @@ list_of() { tar -xOf "$1" stillage-bundle.txt; }
 
 # offset_of TAR MEMBER: where its bytes begin
 offset_of() {
-    tar --block-number -tf "$1" | awk -v name="$2" '$3 == name { print (substr($2, 1, length($2) - 1) + 1) * 512; exit }'
+    tar --block-number -tf "$1" | awk -v name="$2" '$3 == name && !found { print (substr($2, 1, length($2) - 1) + 1) * 512; found = 1 }'
 }
 
 # flip FILE OFFSET: turns the bits of one byte

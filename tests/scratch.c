@@ -25,12 +25,14 @@ static void clean_up(void)
 }
 
 /* Everybody may do everything with "app", alice (password "pw") with the rest. */
-static const char settings[] = "version: 1\napache: true\n"
-                               "access:\n  - repository: app\n    push: [anonymous]\n    delete: [anonymous]\n"
-                               "  - repository: '**'\n    push: [alice]\n    delete: [alice]\n"
-                               "auth:\n  trust-remote-user: true\n"
-                               "immutable:\n  - tags: [fixed]\n"
-                               "quotas:\n  - repository: small\n    size: 10B\n    tags: 2\n";
+static const char open_settings[] =
+    "version: 1\napache: true\n"
+    "access:\n  - repository: app\n    push: [anonymous]\n    delete: [anonymous]\n"
+    "  - repository: '**'\n    push: [alice]\n    delete: [alice]\n"
+    "auth:\n  trust-remote-user: true\n"
+    "immutable:\n  - tags: [fixed]\n"
+    "quotas:\n  - repository: small\n    size: 10B\n    tags: 2\n";
+static const char *settings = open_settings;
 static const char users[] = "alice:$2y$04$abcdefghijklmnopqrstuuyvPXIbu7xe6/CED2DzX8z6Si09MlzlW\n";
 
 static void make_registry(void)
@@ -61,6 +63,16 @@ void scratch_reset(void)
     stl_registry_close(&registry);
     EXPECT(stl_tree_remove(AT_FDCWD, path, &err) == 0);
     make_registry();
+}
+
+void scratch_settings(const char *text)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_FREE char *path = stl_strdup(scratch_registry()->path);
+    settings = text;
+    scratch_write("registry.yaml", text, strlen(text));
+    stl_registry_close(&registry);
+    EXPECT(stl_registry_open(&registry, path, &err) == 0);
 }
 
 void scratch_write(const char *path, const void *bytes, size_t length)

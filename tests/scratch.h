@@ -9,6 +9,8 @@
 const struct stl_registry *scratch_registry(void); /* with access control, limits, and _refs/ */
 /* Empties it again. */
 void scratch_reset(void);
+/* From now on registry.yaml holds this text, which is not copied; the registry is opened anew. */
+void scratch_settings(const char *text);
 /* Writes a file below the registry, without syncing anything. */
 void scratch_write(const char *path, const void *bytes, size_t length);
 
