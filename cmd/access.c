@@ -53,26 +53,20 @@ static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    const char *path = NULL;
-    bool quiet = false;
-    for (int key; (key = cmd_next_option(&cmd_access, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else
-            quiet = true;
-    }
+    struct cmd_common common = {0};
+    cmd_parse_common(&cmd_access, argc, argv, &common);
     const char *verb = optind < argc ? argv[optind++] : "";
     int arguments = argc - optind;
     bool apply = !strcmp(verb, "apply") && arguments == 0;
     if (!apply && (strcmp(verb, "check") || arguments != 3))
         return cmd_usage(&cmd_access, "give apply, or check USER REPOSITORY ACTION");
-    if (cmd_open_registry(&registry, path, &err))
+    if (cmd_open_registry(&registry, common.registry, &err))
         return cmd_fail(&err);
     if (!apply)
-        return check(&registry, argv + optind, quiet, &err);
+        return check(&registry, argv + optind, common.quiet, &err);
     if (stl_access_apply(&registry, &err))
         return cmd_fail(&err);
-    if (!quiet)
+    if (!common.quiet)
         puts("the web server knows now which repositories are public");
     return 0;
 }

@@ -12,9 +12,9 @@
 enum { OPTION_REF = 256, OPTION_PLATFORM, OPTION_PREFIX, OPTION_COMPRESS };
 
 struct arguments {
-    const char *registry, *source;
+    struct cmd_common common;
+    const char *source;
     char *label; /* how messages call the source */
-    bool quiet, json, force;
     struct stl_platform platform;
     struct stl_image_name *names;
     struct stl_add_options options;
@@ -35,16 +35,8 @@ static int parse_options(const struct cmd_command *command, int argc, char **arg
 {
     struct stl_add_options *options = &arguments->options;
     int key;
-    while ((key = cmd_next_option(command, argc, argv)) != -1) {
-        if (key == 'r')
-            arguments->registry = optarg;
-        else if (key == 'q')
-            arguments->quiet = true;
-        else if (key == 'j')
-            arguments->json = true;
-        else if (key == 'f')
-            arguments->force = true;
-        else if (key == OPTION_REF)
+    while ((key = cmd_next_option(command, argc, argv, &arguments->common)) != -1) {
+        if (key == OPTION_REF)
             options->ref = optarg;
         else if (key == OPTION_PREFIX)
             options->prefix = optarg;
@@ -167,21 +159,21 @@ static int add(struct arguments *arguments, struct stl_error *err)
     struct stl_add_report report;
     struct cmd_progress progress;
     STL_AUTO_CLOSE int writing = -1;
-    if (cmd_open_registry_to_write(&registry, arguments->registry, arguments->force, &writing, err))
+    if (cmd_open_registry_to_write(&registry, arguments->common.registry, arguments->common.force, &writing, err))
         return -1;
     int fd = open_source(arguments, err);
     if (fd < 0)
         return -1;
-    cmd_progress_begin(&progress, "adding", arguments->quiet);
+    cmd_progress_begin(&progress, "adding", arguments->common.quiet);
     arguments->options.progress = progress.shown ? cmd_progress_update : NULL;
     arguments->options.progress_context = &progress;
     int result = stl_add(&registry, fd, arguments->label, &arguments->options, &report, err);
     cmd_progress_end(&progress);
     if (result)
         return -1;
-    if (arguments->json)
+    if (arguments->common.json)
         print_json(&report);
-    else if (!arguments->quiet)
+    else if (!arguments->common.quiet)
         print_text(&report);
     stl_add_report_clear(&report);
     return 0;

@@ -51,9 +51,18 @@ extern const struct cmd_command cmd_export, cmd_import, cmd_inventory, cmd_key, 
 #define CMD_OPTION_FORCE {'f', "force", NULL, "Break the rules for immutable tags and the quotas of registry.yaml"}
 #define CMD_OPTION_JSON {'j', "json", NULL, "Print JSON, for scripts"}
 
-/* The next option's key, or -1 behind the last: then optind is the first argument. Prints help and exits for
- * --help; prints one line and exits with 2 for an unknown option. */
-int cmd_next_option(const struct cmd_command *command, int argc, char **argv);
+/* What the options above, and a -f of one's own without an argument, were given; starts as {0}. */
+struct cmd_common {
+    const char *registry; /* NULL: not given */
+    bool quiet, force, json;
+};
+
+/* The key of the next option that is not a common one, which goes into *common, or -1 behind the last: then optind is
+ * the first argument. Prints help and exits for --help; prints one line and exits with 2 for an unknown option. */
+int cmd_next_option(const struct cmd_command *command, int argc, char **argv, struct cmd_common *common);
+
+/* The same for a command that has only common options. */
+void cmd_parse_common(const struct cmd_command *command, int argc, char **argv, struct cmd_common *common);
 
 /* Sees to it that standard output has been written; returns `status`, or 1 after a warning. */
 int cmd_flush(int status);

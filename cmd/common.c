@@ -28,7 +28,22 @@ static int refuse_option(const struct cmd_command *command, int key, const char 
                   : cmd_usage(command, "there is no option '%s'", last);
 }
 
-int cmd_next_option(const struct cmd_command *command, int argc, char **argv)
+static bool take_common(int key, struct cmd_common *common)
+{
+    if (key == 'r')
+        common->registry = optarg;
+    else if (key == 'q')
+        common->quiet = true;
+    else if (key == 'j')
+        common->json = true;
+    else if (key == 'f' && !optarg)
+        common->force = true;
+    else
+        return false;
+    return true;
+}
+
+int cmd_next_option(const struct cmd_command *command, int argc, char **argv, struct cmd_common *common)
 {
     struct option long_options[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, 'h'}};
     char short_options[3 * OPTIONS_MAX] = ":h";
@@ -43,7 +58,10 @@ int cmd_next_option(const struct cmd_command *command, int argc, char **argv)
         }
     }
     opterr = 0;
-    int key = getopt_long(argc, argv, short_options, long_options, NULL);
+    int key;
+    do
+        key = getopt_long(argc, argv, short_options, long_options, NULL);
+    while (take_common(key, common));
     if (key == 'h') {
         cmd_print_help(command);
         exit(cmd_flush(0));
@@ -51,6 +69,12 @@ int cmd_next_option(const struct cmd_command *command, int argc, char **argv)
     if (key == '?' || key == ':')
         exit(refuse_option(command, key, argv[optind - 1]));
     return key;
+}
+
+void cmd_parse_common(const struct cmd_command *command, int argc, char **argv, struct cmd_common *common)
+{
+    while (cmd_next_option(command, argc, argv, common) != -1)
+        ;
 }
 
 int cmd_flush(int status)

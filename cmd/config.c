@@ -30,11 +30,9 @@ static int run(int argc, char **argv)
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     struct cmd_server server = {.server_name = "_"};
-    const char *path = NULL;
-    for (int key; (key = cmd_next_option(&cmd_config, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else if (key == 'l')
+    struct cmd_common common = {0};
+    for (int key; (key = cmd_next_option(&cmd_config, argc, argv, &common)) != -1;) {
+        if (key == 'l')
             server.listen = optarg;
         else if (key == 'n')
             server.server_name = optarg;
@@ -56,7 +54,7 @@ static int run(int argc, char **argv)
         return cmd_usage(&cmd_config, "give the server: nginx or apache");
     if (!server.listen)
         server.listen = server.certificate ? "443" : "80";
-    if (cmd_open_registry(&registry, path, &err) || cmd_server_render(&server, &registry, &text, &err))
+    if (cmd_open_registry(&registry, common.registry, &err) || cmd_server_render(&server, &registry, &text, &err))
         return cmd_fail(&err);
     fputs(text.data, stdout);
     return 0;

@@ -26,14 +26,15 @@ enum {
 };
 
 struct arguments {
-    const char *registry, *output;
+    struct cmd_common common;
+    const char *output;
     struct stl_selection selection;
     struct stl_platform platform;
     struct stl_digestset without;
     struct stl_export_options options;
     struct cmd_progress progress;
     uint64_t done, total;
-    bool quiet, json, dry_run;
+    bool dry_run;
 };
 
 static void clear(struct arguments *arguments)
@@ -80,9 +81,6 @@ static int set_option(struct arguments *arguments, int key, struct stl_error *er
 {
     struct stl_export_options *options = &arguments->options;
     switch (key) {
-    case 'r':
-        arguments->registry = optarg;
-        return 0;
     case 'o':
         arguments->output = optarg;
         return 0;
@@ -92,12 +90,6 @@ static int set_option(struct arguments *arguments, int key, struct stl_error *er
         return read_patterns(arguments, optarg, err);
     case 'n':
         arguments->dry_run = true;
-        return 0;
-    case 'q':
-        arguments->quiet = true;
-        return 0;
-    case 'j':
-        arguments->json = true;
         return 0;
     case OPTION_PLATFORM:
         options->platform = &arguments->platform;
@@ -128,7 +120,7 @@ static int set_option(struct arguments *arguments, int key, struct stl_error *er
 
 static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
 {
-    for (int key; (key = cmd_next_option(&cmd_export, argc, argv)) != -1;)
+    for (int key; (key = cmd_next_option(&cmd_export, argc, argv, &arguments->common)) != -1;)
         if (set_option(arguments, key, err))
             return -1;
     for (int i = optind; i < argc; i++)
@@ -197,7 +189,7 @@ static void note_progress(void *context, uint64_t bytes)
 static int write_volumes(struct arguments *arguments, struct stl_export *export, struct stl_error *err)
 {
     int result = 0;
-    cmd_progress_begin(&arguments->progress, "exporting", arguments->quiet);
+    cmd_progress_begin(&arguments->progress, "exporting", arguments->common.quiet);
     for (uint32_t volume = 1; volume <= export->bundle.volumes && result == 0; volume++) {
         STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
         result = strcmp(path, "-") ? write_file(export, volume, path, err)
@@ -282,18 +274,18 @@ static int export_images(struct arguments *arguments, struct stl_error *err)
     bool to_stdout = !strcmp(arguments->output, "-") && !arguments->dry_run;
     if (to_stdout && isatty(STDOUT_FILENO))
         return stl_error_set(err, STL_USAGE, "a bundle is nothing for a terminal: give -o FILE");
-    arguments->options.progress = arguments->quiet ? NULL : note_progress;
+    arguments->options.progress = arguments->common.quiet ? NULL : note_progress;
     arguments->options.progress_context = arguments;
-    if (cmd_open_registry(&registry, arguments->registry, err) ||
+    if (cmd_open_registry(&registry, arguments->common.registry, err) ||
         stl_export_plan(&export, &registry, &arguments->options, err))
         return -1;
     arguments->total = (uint64_t) export.content_size;
     if (!arguments->dry_run && write_volumes(arguments, &export, err))
         return -1;
     FILE *out = to_stdout ? stderr : stdout;
-    if (arguments->json)
+    if (arguments->common.json)
         print_json(out, arguments, &export);
-    else if (!arguments->quiet)
+    else if (!arguments->common.quiet)
         print_text(out, arguments, &export);
     return 0;
 }

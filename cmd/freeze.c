@@ -16,22 +16,16 @@ static const struct cmd_option freeze_options[] = {
 static const struct cmd_option thaw_options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, {0}};
 
 struct arguments {
-    const char *path, *reason;
-    bool quiet;
+    struct cmd_common common;
+    const char *reason;
 };
 
 /* Returns 0, or the exit status. */
 static int parse(const struct cmd_command *command, int argc, char **argv, struct arguments *arguments)
 {
     *arguments = (struct arguments){.reason = "maintenance"};
-    for (int key; (key = cmd_next_option(command, argc, argv)) != -1;) {
-        if (key == 'r')
-            arguments->path = optarg;
-        else if (key == 'q')
-            arguments->quiet = true;
-        else
-            arguments->reason = optarg;
-    }
+    while (cmd_next_option(command, argc, argv, &arguments->common) != -1)
+        arguments->reason = optarg;
     return optind == argc ? 0 : cmd_usage(command, "it takes no arguments");
 }
 
@@ -43,9 +37,9 @@ static int run_freeze(int argc, char **argv)
     int status = parse(&cmd_freeze, argc, argv, &arguments);
     if (status)
         return status;
-    if (cmd_open_registry(&registry, arguments.path, &err) || stl_freeze(&registry, arguments.reason, &err))
+    if (cmd_open_registry(&registry, arguments.common.registry, &err) || stl_freeze(&registry, arguments.reason, &err))
         return cmd_fail(&err);
-    if (!arguments.quiet)
+    if (!arguments.common.quiet)
         puts("frozen: nothing writes to the registry until 'stillage thaw'");
     return 0;
 }
@@ -58,10 +52,10 @@ static int run_thaw(int argc, char **argv)
     int status = parse(&cmd_thaw, argc, argv, &arguments);
     if (status)
         return status;
-    int thawed = cmd_open_registry(&registry, arguments.path, &err) ? -1 : stl_thaw(&registry, &err);
+    int thawed = cmd_open_registry(&registry, arguments.common.registry, &err) ? -1 : stl_thaw(&registry, &err);
     if (thawed < 0)
         return cmd_fail(&err);
-    if (!arguments.quiet)
+    if (!arguments.common.quiet)
         puts(thawed ? "thawed" : "it was not frozen");
     return 0;
 }

@@ -95,32 +95,25 @@ static int run(int argc, char **argv)
     struct stl_gc_options how = {.grace = -1, .problem = print_problem};
     struct stl_gc_result result;
     STL_AUTO_CLOSE int writing = -1;
-    const char *path = NULL;
-    bool quiet = false, json = false;
-    for (int key; (key = cmd_next_option(&cmd_gc, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else if (key == 'n')
+    struct cmd_common common = {0};
+    for (int key; (key = cmd_next_option(&cmd_gc, argc, argv, &common)) != -1;) {
+        if (key == 'n')
             how.dry_run = true;
-        else if (key == 'q')
-            quiet = true;
-        else if (key == 'j')
-            json = true;
         else if (stl_parse_duration(optarg, &how.grace))
             return cmd_usage(&cmd_gc, "'%s' is not a time such as 30m, 12h or 2d", optarg);
     }
     if (optind < argc)
         return cmd_usage(&cmd_gc, "it takes no argument");
-    if (how.dry_run ? cmd_open_registry(&registry, path, &err)
-                    : cmd_open_registry_to_write(&registry, path, false, &writing, &err))
+    if (how.dry_run ? cmd_open_registry(&registry, common.registry, &err)
+                    : cmd_open_registry_to_write(&registry, common.registry, false, &writing, &err))
         return cmd_fail(&err);
     if (how.grace < 0)
         how.grace = registry.settings.retention.grace;
     if (stl_gc(&registry, &how, &result, &err))
         return cmd_fail(&err);
-    if (json)
+    if (common.json)
         print_json(&result, how.dry_run);
-    else if (!quiet)
+    else if (!common.quiet)
         print_text(&result, how.dry_run);
     return result.problems ? 1 : 0;
 }

@@ -81,8 +81,9 @@ static const struct cmd_option options[] = {
 
 static int run(int argc, char **argv)
 {
+    struct cmd_common common = {0};
     bool man = false;
-    for (int key; (key = cmd_next_option(&cmd_help, argc, argv)) != -1;) {
+    for (int key; (key = cmd_next_option(&cmd_help, argc, argv, &common)) != -1;) {
         if (key == 'c') {
             cmd_print_completion();
             return 0;

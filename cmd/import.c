@@ -20,12 +20,13 @@ enum {
 };
 
 struct arguments {
-    const char *registry, *forget;
+    struct cmd_common common;
+    const char *forget;
     struct stl_selection selection;
     struct stl_import_map *maps;
     const char **trust;
     struct stl_import_options options;
-    bool quiet, json, status, force;
+    bool status;
     char **files;
     size_t file_count;
     struct stl_volume *volumes; /* one for each file, in the order of the bundles */
@@ -78,13 +79,7 @@ static void add_trust(struct arguments *arguments, const char *file)
 
 static int set_option(struct arguments *arguments, int key, struct stl_error *err)
 {
-    if (key == 'r')
-        arguments->registry = optarg;
-    else if (key == 'q')
-        arguments->quiet = true;
-    else if (key == 'j')
-        arguments->json = true;
-    else if (key == 'n')
+    if (key == 'n')
         arguments->options.dry_run = true;
     else if (key == OPTION_SELECT)
         return stl_selection_add(&arguments->selection, optarg, err);
@@ -96,8 +91,6 @@ static int set_option(struct arguments *arguments, int key, struct stl_error *er
         add_trust(arguments, optarg);
     else if (key == OPTION_MIRROR)
         arguments->options.mirror = true;
-    else if (key == 'f')
-        arguments->force = true;
     else if (key == OPTION_STATUS)
         arguments->status = true;
     else
@@ -107,7 +100,7 @@ static int set_option(struct arguments *arguments, int key, struct stl_error *er
 
 static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
 {
-    for (int key; (key = cmd_next_option(&cmd_import, argc, argv)) != -1;)
+    for (int key; (key = cmd_next_option(&cmd_import, argc, argv, &arguments->common)) != -1;)
         if (set_option(arguments, key, err))
             return -1;
     arguments->files = argv + optind;
@@ -252,9 +245,9 @@ static struct json_object *report_json(const struct stl_import_report *report, b
 static void print_report(struct arguments *arguments, const struct stl_import_report *report)
 {
     print_lost(report);
-    if (arguments->json)
+    if (arguments->common.json)
         json_object_array_add(arguments->document, report_json(report, arguments->options.dry_run));
-    else if (!arguments->quiet)
+    else if (!arguments->common.quiet)
         print_text(report, arguments->options.dry_run);
 }
 
@@ -263,7 +256,7 @@ static int print_status(void *context, const struct stl_import_report *report, s
     struct arguments *arguments = context;
     char id[STL_DIGEST_TEXT_MAX];
     (void)err;
-    if (arguments->json) {
+    if (arguments->common.json) {
         json_object_array_add(arguments->document, report_json(report, false));
         return 0;
     }
@@ -323,7 +316,7 @@ static int import_bundle(struct arguments *arguments, const struct stl_registry 
 {
     struct stl_import_report report;
     struct cmd_progress progress;
-    cmd_progress_begin(&progress, "importing", arguments->quiet);
+    cmd_progress_begin(&progress, "importing", arguments->common.quiet);
     arguments->options.progress = progress.shown ? cmd_progress_update : NULL;
     arguments->options.progress_context = &progress;
     int result = stl_import(registry, &arguments->volumes[first], count, &arguments->options, &report, err);
@@ -377,14 +370,14 @@ static int run(int argc, char **argv)
     if (parse(argc, argv, &arguments, &err))
         return cmd_fail(&err);
     bool reading = arguments.status || arguments.options.dry_run;
-    if (reading ? cmd_open_registry(&registry, arguments.registry, &err)
-                : cmd_open_registry_to_write(&registry, arguments.registry, arguments.force, &writing, &err))
+    if (reading ? cmd_open_registry(&registry, arguments.common.registry, &err)
+                : cmd_open_registry_to_write(&registry, arguments.common.registry, arguments.common.force, &writing, &err))
         return cmd_fail(&err);
     arguments.document = json_object_new_array();
     int result = arguments.forget   ? forget(&arguments, &registry, &err)
                  : arguments.status ? stl_import_status(&registry, print_status, &arguments, &err)
                                     : import_files(&arguments, &registry, &good, &err);
-    if (arguments.json && (result == 0 || json_object_array_length(arguments.document) > 0))
+    if (arguments.common.json && (result == 0 || json_object_array_length(arguments.document) > 0))
         puts(stl_json_text(arguments.document));
     if (result)
         return cmd_fail(&err);

@@ -28,17 +28,15 @@ static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     struct stl_render values = STL_RENDER_INIT;
-    bool quiet = false;
+    struct cmd_common common = {0};
     stl_render_set(&values, "TITLE", "Container images");
-    for (int key; (key = cmd_next_option(&cmd_init, argc, argv)) != -1;) {
+    for (int key; (key = cmd_next_option(&cmd_init, argc, argv, &common)) != -1;) {
         if (key == OPTION_APACHE)
             stl_render_set(&values, "APACHE", "");
         else if (key == OPTION_GROUP)
             stl_render_set(&values, "GROUP", optarg);
-        else if (key == OPTION_TITLE)
-            stl_render_set(&values, "TITLE", optarg);
         else
-            quiet = true;
+            stl_render_set(&values, "TITLE", optarg);
     }
     if (argc - optind != 1)
         return cmd_usage(&cmd_init, "give one directory");
@@ -46,7 +44,7 @@ static int run(int argc, char **argv)
     stl_render_clear(&values);
     if (failed)
         return cmd_fail(&err);
-    if (!quiet)
+    if (!common.quiet)
         printf("made an empty registry in %s\n", argv[optind]);
     return 0;
 }

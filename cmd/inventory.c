@@ -19,19 +19,15 @@ static int run(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_BUF struct stl_buf inventory = {.ceiling = STL_INVENTORY_MAX};
-    const char *path = NULL;
+    struct cmd_common common = {0};
     bool publish = false;
-    for (int key; (key = cmd_next_option(&cmd_inventory, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else
-            publish = true;
-    }
+    while (cmd_next_option(&cmd_inventory, argc, argv, &common) != -1)
+        publish = true;
     if (optind < argc)
         return cmd_usage(&cmd_inventory, "it takes no arguments");
     STL_AUTO_CLOSE int writing = -1;
-    if ((publish ? cmd_open_registry_to_write(&registry, path, false, &writing, &err)
-                 : cmd_open_registry(&registry, path, &err)) ||
+    if ((publish ? cmd_open_registry_to_write(&registry, common.registry, false, &writing, &err)
+                 : cmd_open_registry(&registry, common.registry, &err)) ||
         stl_inventory_make(&registry, &inventory, &err) || (publish && stl_inventory_publish(&registry, &inventory, &err)))
         return cmd_fail(&err);
     if (!publish)

@@ -11,15 +11,14 @@ static const struct cmd_option options[] = {CMD_OPTION_QUIET, {0}};
 static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
-    bool quiet = false;
-    while (cmd_next_option(&cmd_key, argc, argv) != -1)
-        quiet = true;
+    struct cmd_common common = {0};
+    cmd_parse_common(&cmd_key, argc, argv, &common);
     if (argc - optind != 2 || strcmp(argv[optind], "new"))
         return cmd_usage(&cmd_key, "give 'new' and a file");
     const char *path = argv[optind + 1];
     if (stl_signature_make_key(path, &err))
         return cmd_fail(&err);
-    if (!quiet)
+    if (!common.quiet)
         printf("%s signs bundles: keep it secret; %s.pub is for those who import them\n", path, path);
     return 0;
 }

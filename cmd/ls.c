@@ -98,17 +98,11 @@ static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    const char *path = NULL;
-    bool json = false;
-    for (int key; (key = cmd_next_option(&cmd_ls, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else
-            json = true;
-    }
+    struct cmd_common common = {0};
+    cmd_parse_common(&cmd_ls, argc, argv, &common);
     if (argc - optind > 1)
         return cmd_usage(&cmd_ls, "give one repository name, or none");
-    if (cmd_open_registry(&registry, path, &err) || list(&registry, argv[optind], json, &err))
+    if (cmd_open_registry(&registry, common.registry, &err) || list(&registry, argv[optind], common.json, &err))
         return cmd_fail(&err);
     return 0;
 }

@@ -72,8 +72,8 @@ static void add_word(struct stl_words *words, const char *text)
 }
 
 struct arguments {
-    const char *registry;
-    bool json, quiet, has_rule;
+    struct cmd_common common;
+    bool has_rule;
     struct stl_prune_rule rule; /* of the command line */
     struct stl_prune_options how;
 };
@@ -106,16 +106,10 @@ static int parse_rule(int key, const char *argument, struct stl_prune_rule *rule
 
 static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
 {
-    for (int key; (key = cmd_next_option(&cmd_prune, argc, argv)) != -1;) {
+    for (int key; (key = cmd_next_option(&cmd_prune, argc, argv, &arguments->common)) != -1;) {
         int wrong = 0;
-        if (key == 'r')
-            arguments->registry = optarg;
-        else if (key == 'y')
+        if (key == 'y')
             arguments->how.apply = true;
-        else if (key == 'q')
-            arguments->quiet = true;
-        else if (key == 'j')
-            arguments->json = true;
         else if (key == OPTION_GRACE)
             wrong = stl_parse_duration(optarg, &arguments->how.grace);
         else {
@@ -148,8 +142,8 @@ static int prune(struct arguments *arguments, char **names, int count, struct st
 {
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_FREE struct stl_name *parsed = stl_alloc((size_t)count * sizeof *parsed);
-    STL_AUTO_JSON struct json_object *json = arguments->json ? json_object_new_array() : NULL;
-    struct output output = {json, arguments->quiet};
+    STL_AUTO_JSON struct json_object *json = arguments->common.json ? json_object_new_array() : NULL;
+    struct output output = {json, arguments->common.quiet};
     struct stl_prune_rules own = {&arguments->rule, 1};
     struct stl_prune_options *how = &arguments->how;
     struct stl_prune_result result;
@@ -157,8 +151,8 @@ static int prune(struct arguments *arguments, char **names, int count, struct st
     for (int i = 0; i < count; i++)
         if (stl_name_parse(names[i], &parsed[i], err))
             return -1;
-    if (how->apply ? cmd_open_registry_to_write(&registry, arguments->registry, false, &writing, err)
-                   : cmd_open_registry(&registry, arguments->registry, err))
+    if (how->apply ? cmd_open_registry_to_write(&registry, arguments->common.registry, false, &writing, err)
+                   : cmd_open_registry(&registry, arguments->common.registry, err))
         return -1;
     how->rules = arguments->has_rule ? &own : &registry.settings.prune;
     if (!how->rules->count)
@@ -176,7 +170,7 @@ static int prune(struct arguments *arguments, char **names, int count, struct st
         return -1;
     if (json)
         puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
-    else if (!arguments->quiet)
+    else if (!arguments->common.quiet)
         print_result(&result, how->apply);
     return result.problems ? 1 : 0;
 }

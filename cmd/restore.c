@@ -39,22 +39,14 @@ static int run(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_CLOSE int writing = -1;
-    const char *path = NULL;
-    bool quiet = false, force = false;
-    for (int key; (key = cmd_next_option(&cmd_restore, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else if (key == 'f')
-            force = true;
-        else
-            quiet = true;
-    }
+    struct cmd_common common = {0};
+    cmd_parse_common(&cmd_restore, argc, argv, &common);
     if (optind == argc)
         return cmd_usage(&cmd_restore, "give what to restore: NAME:TAG, NAME@DIGEST or NAME");
-    if (cmd_open_registry_to_write(&registry, path, false, &writing, &err))
+    if (cmd_open_registry_to_write(&registry, common.registry, false, &writing, &err))
         return cmd_fail(&err);
     for (int i = optind; i < argc; i++)
-        if (restore(&registry, argv[i], force, quiet, &err))
+        if (restore(&registry, argv[i], common.force, common.quiet, &err))
             return cmd_fail(&err);
     return 0;
 }

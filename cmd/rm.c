@@ -24,26 +24,18 @@ static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    const char *path = NULL;
-    bool quiet = false, force = false;
+    struct cmd_common common = {0};
     STL_AUTO_CLOSE int writing = -1;
-    for (int key; (key = cmd_next_option(&cmd_rm, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else if (key == 'f')
-            force = true;
-        else
-            quiet = true;
-    }
+    cmd_parse_common(&cmd_rm, argc, argv, &common);
     if (optind == argc)
         return cmd_usage(&cmd_rm, "give what to remove: NAME:TAG, NAME@DIGEST or NAME");
-    if (cmd_open_registry_to_write(&registry, path, force, &writing, &err))
+    if (cmd_open_registry_to_write(&registry, common.registry, common.force, &writing, &err))
         return cmd_fail(&err);
     for (int i = optind; i < argc; i++) {
         struct stl_image_name image;
         if (stl_image_name_parse(argv[i], &image, &err) || remove_one(&registry, &image, &err))
             return cmd_fail(&err);
-        if (!quiet)
+        if (!common.quiet)
             printf("removed %s\n", argv[i]);
     }
     return 0;

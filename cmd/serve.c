@@ -250,12 +250,11 @@ static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    const char *path = NULL, *address = "127.0.0.1:5000", *workers = "8";
+    struct cmd_common common = {0};
+    const char *address = "127.0.0.1:5000", *workers = "8";
     bool push = false;
-    for (int key; (key = cmd_next_option(&cmd_serve, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else if (key == 'l')
+    for (int key; (key = cmd_next_option(&cmd_serve, argc, argv, &common)) != -1;) {
+        if (key == 'l')
             address = optarg;
         else if (key == OPTION_WORKERS)
             workers = optarg;
@@ -266,7 +265,7 @@ static int run(int argc, char **argv)
         return cmd_usage(&cmd_serve, "it takes no arguments");
     if (strspn(workers, "0123456789") != strlen(workers) || strlen(workers) > 3 || strtol(workers, NULL, 10) < 1)
         return cmd_usage(&cmd_serve, "--workers '%s' is not a number from 1 to 999", workers);
-    if (cmd_open_registry(&registry, path, &err) || serve(&registry, address, push, workers, &err))
+    if (cmd_open_registry(&registry, common.registry, &err) || serve(&registry, address, push, workers, &err))
         return cmd_fail(&err);
     return 0;
 }

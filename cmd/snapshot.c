@@ -20,8 +20,8 @@ static const struct cmd_option options[] = {
 };
 
 struct arguments {
-    const char *registry;
-    bool keep, force, quiet, json;
+    struct cmd_common common;
+    bool keep;
     int count;
     char **items; /* what follows the subcommand */
 };
@@ -43,7 +43,7 @@ static int create(const struct stl_registry *registry, const struct arguments *a
     const char *snapshot = arguments->count ? arguments->items[0] : name;
     if (stl_snapshot_create(registry, snapshot, &size, err))
         return -1;
-    if (!arguments->quiet)
+    if (!arguments->common.quiet)
         printf("%s: %ju tags of %ju repositories\n", snapshot, (uintmax_t)size.tags,
                (uintmax_t)size.repositories);
     return 0;
@@ -95,7 +95,7 @@ static int list_tag(void *context, const struct stl_name *name, const struct stl
 static int list(const struct stl_registry *registry, const struct arguments *arguments, struct stl_error *err)
 {
     STL_AUTO_NAMES struct stl_names names = {0};
-    STL_AUTO_JSON struct json_object *json = arguments->json ? json_object_new_array() : NULL;
+    STL_AUTO_JSON struct json_object *json = arguments->common.json ? json_object_new_array() : NULL;
     const char *snapshot = arguments->count ? arguments->items[0] : NULL;
     if (snapshot ? stl_snapshot_names(registry, snapshot, &names, err)
                  : stl_snapshot_list(registry, &names, err))
@@ -118,7 +118,7 @@ static int remove_all(const struct stl_registry *registry, const struct argument
     for (int i = 0; i < arguments->count; i++) {
         if (stl_snapshot_remove(registry, arguments->items[i], err))
             return -1;
-        if (!arguments->quiet)
+        if (!arguments->common.quiet)
             printf("removed snapshot %s\n", arguments->items[i]);
     }
     return 0;
@@ -141,7 +141,7 @@ static int restore(const struct stl_registry *registry, const struct arguments *
         if (stl_name_parse(names.items[i], &name, err) ||
             stl_snapshot_restore(registry, snapshot, &name, arguments->keep, &restored, err))
             return -1;
-        if (!arguments->quiet)
+        if (!arguments->common.quiet)
             printf("%s: %ju tags set, %ju removed, %ju manifests brought back\n", name.text,
                    (uintmax_t)restored.set, (uintmax_t)restored.removed, (uintmax_t)restored.manifests);
     }
@@ -169,9 +169,9 @@ static int run_subcommand(const char *name, const struct arguments *arguments)
         if (strcmp(name, subcommands[i].name) || arguments->count < subcommands[i].least ||
             arguments->count > subcommands[i].most)
             continue;
-        bool failed = subcommands[i].writes ? cmd_open_registry_to_write(&registry, arguments->registry,
-                                                                         arguments->force, &writing, &err)
-                                            : cmd_open_registry(&registry, arguments->registry, &err);
+        bool failed = subcommands[i].writes ? cmd_open_registry_to_write(&registry, arguments->common.registry,
+                                                                         arguments->common.force, &writing, &err)
+                                            : cmd_open_registry(&registry, arguments->common.registry, &err);
         return failed || subcommands[i].run(&registry, arguments, &err) ? cmd_fail(&err) : 0;
     }
     return cmd_usage(&cmd_snapshot, "say create, ls, rm SNAPSHOT or restore SNAPSHOT");
@@ -180,18 +180,8 @@ static int run_subcommand(const char *name, const struct arguments *arguments)
 static int run(int argc, char **argv)
 {
     struct arguments arguments = {0};
-    for (int key; (key = cmd_next_option(&cmd_snapshot, argc, argv)) != -1;) {
-        if (key == 'r')
-            arguments.registry = optarg;
-        else if (key == OPTION_KEEP)
-            arguments.keep = true;
-        else if (key == 'f')
-            arguments.force = true;
-        else if (key == 'q')
-            arguments.quiet = true;
-        else
-            arguments.json = true;
-    }
+    while (cmd_next_option(&cmd_snapshot, argc, argv, &arguments.common) != -1)
+        arguments.keep = true;
     const char *name = optind < argc ? argv[optind++] : "";
     arguments.count = argc - optind;
     arguments.items = argv + optind;

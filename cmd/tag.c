@@ -46,24 +46,16 @@ static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    const char *path = NULL;
-    bool quiet = false, force = false;
+    struct cmd_common common = {0};
     STL_AUTO_CLOSE int writing = -1;
-    for (int key; (key = cmd_next_option(&cmd_tag, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else if (key == 'f')
-            force = true;
-        else
-            quiet = true;
-    }
+    cmd_parse_common(&cmd_tag, argc, argv, &common);
     if (argc - optind < 2)
         return cmd_usage(&cmd_tag, "give an image and at least one new tag");
     size_t count = (size_t)(argc - optind - 1);
-    if (cmd_open_registry_to_write(&registry, path, force, &writing, &err) ||
+    if (cmd_open_registry_to_write(&registry, common.registry, common.force, &writing, &err) ||
         set_tags(&registry, argv[optind], argv + optind + 1, count, &err))
         return cmd_fail(&err);
-    for (size_t i = 0; i < count && !quiet; i++)
+    for (size_t i = 0; i < count && !common.quiet; i++)
         printf("%s is now %s\n", argv[(size_t)optind + 1 + i], argv[optind]);
     return 0;
 }

@@ -159,13 +159,10 @@ static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    const char *path = NULL, *user = "", *repository = "", *actions = "pull", *expires = "90d";
-    bool quiet = false, json = false;
-    for (int key; (key = cmd_next_option(&cmd_token, argc, argv)) != -1;) {
+    struct cmd_common common = {0};
+    const char *user = "", *repository = "", *actions = "pull", *expires = "90d";
+    for (int key; (key = cmd_next_option(&cmd_token, argc, argv, &common)) != -1;) {
         switch (key) {
-        case 'r': path = optarg; break;
-        case 'q': quiet = true; break;
-        case 'j': json = true; break;
         case OPTION_USER: user = optarg; break;
         case OPTION_REPOSITORY: repository = optarg; break;
         case OPTION_ACTIONS: actions = optarg; break;
@@ -184,16 +181,16 @@ static int run(int argc, char **argv)
             return cmd_usage(&cmd_token, "--expires '%s' is not a time such as 12h or 90d, nor never", expires);
         snprintf(robot.user, sizeof robot.user, "%s", user);
         snprintf(robot.repository, sizeof robot.repository, "%s", repository);
-        if (stl_actions_parse(actions, &robot.actions, &err) || cmd_open_registry(&registry, path, &err) ||
-            create(&registry, &robot, quiet, &err))
+        if (stl_actions_parse(actions, &robot.actions, &err) || cmd_open_registry(&registry, common.registry, &err) ||
+            create(&registry, &robot, common.quiet, &err))
             return cmd_fail(&err);
         return 0;
     }
     bool list = !strcmp(verb, "ls") && arguments == 0;
     if (!list && (strcmp(verb, "rm") || arguments != 1))
         return cmd_usage(&cmd_token, "give create, ls, or rm and the id of one token");
-    if (cmd_open_registry(&registry, path, &err) ||
-        (list ? list_tokens(&registry, json, &err) : remove_token(&registry, argv[optind], quiet, &err)))
+    if (cmd_open_registry(&registry, common.registry, &err) ||
+        (list ? list_tokens(&registry, common.json, &err) : remove_token(&registry, argv[optind], common.quiet, &err)))
         return cmd_fail(&err);
     return 0;
 }

@@ -131,26 +131,18 @@ static int run(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_CLOSE int writing = -1;
-    const char *path = NULL;
+    struct cmd_common common = {0};
     int64_t older = -1;
-    bool quiet = false, json = false;
-    for (int key; (key = cmd_next_option(&cmd_trash, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else if (key == 'q')
-            quiet = true;
-        else if (key == 'j')
-            json = true;
-        else if (stl_parse_duration(optarg, &older))
+    while (cmd_next_option(&cmd_trash, argc, argv, &common) != -1)
+        if (stl_parse_duration(optarg, &older))
             return cmd_usage(&cmd_trash, "'%s' is not a time such as 12h or 3d", optarg);
-    }
     const char *what = optind < argc ? argv[optind] : "", *name = optind + 1 < argc ? argv[optind + 1] : NULL;
     bool ls = !strcmp(what, "ls");
     if ((!ls && strcmp(what, "empty")) || argc - optind > (ls ? 2 : 1))
         return cmd_usage(&cmd_trash, "say 'ls', with or without the name of a repository, or 'empty'");
-    if ((ls ? cmd_open_registry(&registry, path, &err)
-            : cmd_open_registry_to_write(&registry, path, false, &writing, &err)) ||
-        (ls ? list_items(&registry, name, json, &err) : empty(&registry, older, quiet, &err)))
+    if ((ls ? cmd_open_registry(&registry, common.registry, &err)
+            : cmd_open_registry_to_write(&registry, common.registry, false, &writing, &err)) ||
+        (ls ? list_items(&registry, name, common.json, &err) : empty(&registry, older, common.quiet, &err)))
         return cmd_fail(&err);
     return 0;
 }

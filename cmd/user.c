@@ -88,31 +88,25 @@ static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    const char *path = NULL;
-    bool quiet = false, from_stdin = false;
-    for (int key; (key = cmd_next_option(&cmd_user, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else if (key == 'q')
-            quiet = true;
-        else
-            from_stdin = true;
-    }
+    struct cmd_common common = {0};
+    bool from_stdin = false;
+    while (cmd_next_option(&cmd_user, argc, argv, &common) != -1)
+        from_stdin = true;
     const char *verb = optind < argc ? argv[optind++] : "", *name = argv[optind];
     bool list = !strcmp(verb, "ls");
     if (argc - optind != (list ? 0 : 1))
         return cmd_usage(&cmd_user, "give ls, or add, passwd or rm and one name");
-    if (cmd_open_registry(&registry, path, &err))
+    if (cmd_open_registry(&registry, common.registry, &err))
         return cmd_fail(&err);
     int result;
     if (list)
         result = stl_users_each(&registry, print_user, NULL, &err);
     else if (!strcmp(verb, "add"))
-        result = add(&registry, name, from_stdin, quiet, &err);
+        result = add(&registry, name, from_stdin, common.quiet, &err);
     else if (!strcmp(verb, "passwd"))
-        result = change(&registry, name, from_stdin, quiet, &err);
+        result = change(&registry, name, from_stdin, common.quiet, &err);
     else if (!strcmp(verb, "rm"))
-        result = remove_user(&registry, name, quiet, &err);
+        result = remove_user(&registry, name, common.quiet, &err);
     else
         return cmd_usage(&cmd_user, "there is no 'user %s': use ls, add, passwd or rm", verb);
     return result ? cmd_fail(&err) : 0;

@@ -13,9 +13,9 @@
 enum { OPTION_TRUST = 256 };
 
 struct arguments {
+    struct cmd_common common;
     const char **trust;
     struct stl_bundle_check_options options;
-    bool quiet, json;
     struct stl_volume *volumes;
     size_t count;
 };
@@ -30,15 +30,9 @@ static void clear(struct arguments *arguments)
 
 static void parse(int argc, char **argv, struct arguments *arguments)
 {
-    for (int key; (key = cmd_next_option(&cmd_verify_bundle, argc, argv)) != -1;) {
-        if (key == 'q')
-            arguments->quiet = true;
-        else if (key == 'j')
-            arguments->json = true;
-        else {
-            stl_grow(arguments->trust, arguments->options.trust_count);
-            arguments->trust[arguments->options.trust_count++] = optarg;
-        }
+    while (cmd_next_option(&cmd_verify_bundle, argc, argv, &arguments->common) != -1) {
+        stl_grow(arguments->trust, arguments->options.trust_count);
+        arguments->trust[arguments->options.trust_count++] = optarg;
     }
     arguments->options.trust = arguments->trust;
 }
@@ -140,7 +134,7 @@ static int run(int argc, char **argv)
         return cmd_usage(&cmd_verify_bundle, "which bundle? Give its files, or '-'");
     if (open_volumes(&arguments, argv + optind, (size_t)(argc - optind), &err))
         return cmd_fail(&err);
-    cmd_progress_begin(&progress, "checking", arguments.quiet);
+    cmd_progress_begin(&progress, "checking", arguments.common.quiet);
     arguments.options.progress = progress.shown ? cmd_progress_update : NULL;
     arguments.options.progress_context = &progress;
     int result = stl_bundle_check(&check, arguments.volumes, arguments.count, &arguments.options, &err);
@@ -148,9 +142,9 @@ static int run(int argc, char **argv)
     if (result)
         return cmd_fail(&err);
     print_problems(&check);
-    if (arguments.json)
+    if (arguments.common.json)
         print_json(&arguments, &check);
-    else if (!arguments.quiet)
+    else if (!arguments.common.quiet)
         print_text(&arguments, &check);
     return check.lost_count || check.problem.code ? 1 : 0;
 }

@@ -85,36 +85,29 @@ static int run(int argc, char **argv)
     struct report report = {0};
     struct stl_verify_options how = {.full = true, .problem = print_problem, .context = &report};
     struct stl_verify_result result;
-    const char *path = NULL;
-    bool quiet = false, json = false;
-    for (int key; (key = cmd_next_option(&cmd_verify, argc, argv)) != -1;) {
-        if (key == 'r')
-            path = optarg;
-        else if (key == 'q')
-            quiet = true;
-        else if (key == 'j')
-            json = true;
-        else if (key == OPTION_REPAIR)
+    struct cmd_common common = {0};
+    for (int key; (key = cmd_next_option(&cmd_verify, argc, argv, &common)) != -1;) {
+        if (key == OPTION_REPAIR)
             how.repair = true;
         else
             how.full = key == OPTION_FULL;
     }
     if (optind < argc)
         return cmd_usage(&cmd_verify, "it takes no argument");
-    if (cmd_open_registry(&registry, path, &err))
+    if (cmd_open_registry(&registry, common.registry, &err))
         return cmd_fail(&err);
-    STL_AUTO_JSON struct json_object *problems = json ? json_object_new_array() : NULL;
+    STL_AUTO_JSON struct json_object *problems = common.json ? json_object_new_array() : NULL;
     report.problems = problems;
-    cmd_progress_begin(&report.progress, "verifying", quiet);
+    cmd_progress_begin(&report.progress, "verifying", common.quiet);
     how.progress = report.progress.shown ? cmd_progress_update : NULL;
     how.progress_context = &report.progress;
     int failed = stl_verify(&registry, &how, &result, &err);
     cmd_progress_end(&report.progress);
     if (failed)
         return cmd_fail(&err);
-    if (json)
+    if (common.json)
         print_json(problems, &result, how.full);
-    else if (!quiet)
+    else if (!common.quiet)
         print_summary(&result, how.full);
     return result.problems ? 1 : 0;
 }

@@ -39,12 +39,13 @@ statuses() { cat "$1"/*/statuses | sort | uniq -c | xargs; }
 
 # Reads the files that a web server would, until told to stop. Whatever is there must be whole.
 reader() {
-    local digest
+    local digest there
     while [ ! -e "$T/stop" ]; do
         if [ -e "$REG/www/v2/app/tags/list" ]; then
             jq -e '.name == "app" and .tags == (.tags | sort)' <"$REG/www/v2/app/tags/list" >/dev/null || echo 'tags/list is torn'
         fi
-        cp "$REG/www/v2/app/manifests/moving" "$1" 2>/dev/null || { [ ! -e "$T/was-there" ] || echo 'the tag was gone'; continue; }
+        there=$(ls "$T/was-there" 2>/dev/null) || : # before the look, since the other reader may see the tag first
+        cp "$REG/www/v2/app/manifests/moving" "$1" 2>/dev/null || { [ ! "$there" ] || echo 'the tag was gone'; continue; }
         : >"$T/was-there"
         digest=$(jq -r '.layers[0].digest' <"$1") || echo 'the manifest is torn'
         [ -e "$REG/www/v2/app/blobs/$digest" ] || echo "the blob $digest is missing"
