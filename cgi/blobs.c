@@ -10,7 +10,7 @@
 
 enum { CHUNK = 256 << 10 };
 
-void send_file(struct exchange *exchange, int fd, int64_t size, const char *type)
+static void send_file(struct exchange *exchange, int fd, int64_t size, const char *type)
 {
     struct response *response = &exchange->response;
     response_begin(response, 200, type, size);
@@ -25,27 +25,36 @@ void send_file(struct exchange *exchange, int fd, int64_t size, const char *type
     }
 }
 
-int serve_blob(struct exchange *exchange, struct stl_error *err)
+int send_stored(struct exchange *exchange, const struct stl_repo *repo, const struct stl_digest *digest,
+                const char *manifest_type, struct stl_error *err)
 {
-    struct stl_digest digest;
     char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stat st;
-    if (stl_digest_parse(exchange->request.reference, &digest, err) ||
-        stl_repo_open(&repo, exchange->registry, &exchange->request.name, err))
-        return -1;
-    snprintf(path, sizeof path, "blobs/%s", stl_digest_format(&digest, text));
-    STL_AUTO_CLOSE int fd = openat(repo.fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    stl_digest_format(digest, text);
+    snprintf(path, sizeof path, "%s/%s", manifest_type ? "manifests" : "blobs", text);
+    /* A manifest is reached through a link of ours. */
+    STL_AUTO_CLOSE int fd = openat(repo->fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (manifest_type ? 0 : O_NOFOLLOW));
     if (fd < 0 && errno == ENOENT)
-        return stl_error_set(err, STL_BLOB_UNKNOWN, "repository '%s' has no blob %s", repo.name.text, text);
+        return stl_error_set(err, manifest_type ? STL_MANIFEST_UNKNOWN : STL_BLOB_UNKNOWN,
+                             "repository '%s' has no %s %s", repo->name.text, manifest_type ? "manifest" : "blob", text);
     if (fd < 0 || fstat(fd, &st))
         return stl_error_errno(err, "cannot open %s", path);
     if (!S_ISREG(st.st_mode))
-        return stl_error_set(err, STL_DAMAGED, "%s: %s is not a file", repo.name.text, path);
+        return stl_error_set(err, STL_DAMAGED, "%s: %s is not a file", repo->name.text, path);
     response_header(&exchange->response, "Docker-Content-Digest", "%s", text);
     response_header(&exchange->response, "ETag", "\"%s\"", text);
-    send_file(exchange, fd, st.st_size, "application/octet-stream");
+    send_file(exchange, fd, st.st_size, manifest_type ? manifest_type : "application/octet-stream");
     return 0;
+}
+
+int serve_blob(struct exchange *exchange, struct stl_error *err)
+{
+    struct stl_digest digest;
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    if (stl_digest_parse(exchange->request.reference, &digest, err) ||
+        stl_repo_open(&repo, exchange->registry, &exchange->request.name, err))
+        return -1;
+    return send_stored(exchange, &repo, &digest, NULL, err);
 }
 
 int delete_blob(struct exchange *exchange, struct stl_error *err)

@@ -63,24 +63,11 @@ int serve_manifest(struct exchange *exchange, struct stl_error *err)
     struct stl_reference reference;
     struct stl_digest digest;
     struct stl_media_type type;
-    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
-    struct stat st;
     if (stl_reference_parse(exchange->request.reference, &reference, err) ||
         stl_repo_open(&repo, exchange->registry, &exchange->request.name, err) ||
         stl_reference_resolve(&repo, &reference, &digest, err) || stl_manifest_type(&repo, &digest, &type, err))
         return -1;
-    snprintf(path, sizeof path, "manifests/%s", stl_digest_format(&digest, text));
-    STL_AUTO_CLOSE int fd = openat(repo.fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 && errno == ENOENT)
-        return stl_error_set(err, STL_MANIFEST_UNKNOWN, "repository '%s' has no manifest '%s'", repo.name.text, text);
-    if (fd < 0 || fstat(fd, &st))
-        return stl_error_errno(err, "cannot open %s", path);
-    if (!S_ISREG(st.st_mode))
-        return stl_error_set(err, STL_DAMAGED, "%s: %s is not a file", repo.name.text, path);
-    response_header(&exchange->response, "Docker-Content-Digest", "%s", text);
-    response_header(&exchange->response, "ETag", "\"%s\"", text);
-    send_file(exchange, fd, st.st_size, type.text);
-    return 0;
+    return send_stored(exchange, &repo, &digest, type.text, err);
 }
 
 /* --- pushing ---------------------------------------------------------------------------------------------- */

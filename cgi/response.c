@@ -54,11 +54,9 @@ void response_header(struct response *response, const char *name, const char *fo
 {
     if (response->started)
         abort();
-    STL_AUTO_FREE char *value = NULL;
     va_list args;
     va_start(args, format);
-    if (vasprintf(&value, format, args) < 0)
-        abort();
+    STL_AUTO_FREE char *value = stl_vsprintf(format, args);
     va_end(args);
     for (char *p = value; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)

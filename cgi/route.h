@@ -7,6 +7,7 @@
 #include "access.h"
 #include "event.h"
 #include "registry.h"
+#include "repo.h"
 #include "request.h"
 #include "response.h"
 
@@ -36,7 +37,8 @@ handler serve_blob, delete_blob;                                               /
 handler give_token, give_token_by_form;                                        /* token.c */
 handler begin_upload, show_upload, patch_upload, finish_upload, cancel_upload; /* uploads.c */
 
-/* Sends the file `fd` of `size` bytes as the body. */
-void send_file(struct exchange *exchange, int fd, int64_t size, const char *type); /* blobs.c */
+/* Sends what the repository has under this digest: the manifest of that type, or if `manifest_type` is NULL the blob. */
+int send_stored(struct exchange *exchange, const struct stl_repo *repo, const struct stl_digest *digest,
+                const char *manifest_type, struct stl_error *err); /* blobs.c */
 
 #endif

@@ -7,7 +7,6 @@
 
 #include "add.h"
 #include "cmd.h"
-#include "json.h"
 
 enum { OPTION_REF = 256, OPTION_PLATFORM, OPTION_PREFIX, OPTION_COMPRESS };
 
@@ -150,7 +149,7 @@ static void print_json(const struct stl_add_report *report)
         json_object_object_add(image, "newBytes", json_object_new_int64((int64_t)item->new_bytes));
         json_object_array_add(images, image);
     }
-    puts(stl_json_text(document));
+    cmd_print_json(document);
 }
 
 static int add(struct arguments *arguments, struct stl_error *err)

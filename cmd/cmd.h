@@ -11,8 +11,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "err.h"
+#include "json.h"
 #include "registry.h"
 
 struct cmd_option {
@@ -84,6 +86,11 @@ int cmd_open_registry_to_write(struct stl_registry *registry, const char *path, 
 /* 1234567 -> "1.2 MB". Returns `text`. */
 enum { CMD_SIZE_TEXT_MAX = 32 };
 char *cmd_format_size(uint64_t bytes, char text[CMD_SIZE_TEXT_MAX]);
+/* 2026-01-02T03:04:05Z. */
+enum { CMD_TIME_TEXT_MAX = 32 };
+void cmd_format_time(time_t time, char text[CMD_TIME_TEXT_MAX]);
+/* On standard output, for people and scripts. */
+void cmd_print_json(struct json_object *value);
 
 /* Whether output to `fd` may use colours: a terminal, and NO_COLOR is not set. */
 bool cmd_colours(int fd);

@@ -93,11 +93,9 @@ int cmd_fail(const struct stl_error *err)
 
 int cmd_usage(const struct cmd_command *command, const char *format, ...)
 {
-    STL_AUTO_FREE char *message = NULL;
     va_list args;
     va_start(args, format);
-    if (vasprintf(&message, format, args) < 0)
-        abort();
+    STL_AUTO_FREE char *message = stl_vsprintf(format, args);
     va_end(args);
     fprintf(stderr, "stillage %s: %s: see 'stillage %s --help'\n", command->name, message, command->name);
     return 2;
@@ -155,6 +153,17 @@ char *cmd_format_size(uint64_t bytes, char text[CMD_SIZE_TEXT_MAX])
     }
     snprintf(text, CMD_SIZE_TEXT_MAX, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
     return text;
+}
+
+void cmd_format_time(time_t time, char text[CMD_TIME_TEXT_MAX])
+{
+    struct tm utc;
+    strftime(text, CMD_TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&time, &utc));
+}
+
+void cmd_print_json(struct json_object *value)
+{
+    puts(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 bool cmd_colours(int fd)

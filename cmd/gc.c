@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "gc.h"
-#include "json.h"
 #include "yaml.h"
 
 enum { OPTION_GRACE = 256 };
@@ -57,7 +56,7 @@ static void print_json(const struct stl_gc_result *result, bool dry_run)
     add_number(out, "repositories", result->repositories);
     add_number(out, "busy", result->busy);
     add_number(out, "problems", result->problems);
-    puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    cmd_print_json(out);
 }
 
 static void print_swept(const char *what, const struct stl_swept *swept)

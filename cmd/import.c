@@ -378,7 +378,7 @@ static int run(int argc, char **argv)
                  : arguments.status ? stl_import_status(&registry, print_status, &arguments, &err)
                                     : import_files(&arguments, &registry, &good, &err);
     if (arguments.common.json && (result == 0 || json_object_array_length(arguments.document) > 0))
-        puts(stl_json_text(arguments.document));
+        cmd_print_json(arguments.document);
     if (result)
         return cmd_fail(&err);
     return good ? 0 : 1;

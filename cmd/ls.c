@@ -90,7 +90,7 @@ static int list(const struct stl_registry *registry, const char *name_text, bool
         result = directory < 0 ? -1 : stl_listing_each(directory, NULL, list_repository, &listing, err);
     }
     if (result == 0 && json)
-        puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+        cmd_print_json(array);
     return result;
 }
 

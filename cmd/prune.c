@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
 #include "prune.h"
 
 enum {
@@ -169,7 +168,7 @@ static int prune(struct arguments *arguments, char **names, int count, struct st
     if (stl_prune(&registry, how, &result, err))
         return -1;
     if (json)
-        puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+        cmd_print_json(json);
     else if (!arguments->common.quiet)
         print_result(&result, how->apply);
     return result.problems ? 1 : 0;

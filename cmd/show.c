@@ -105,7 +105,7 @@ static int show(const struct stl_registry *registry, const char *text, bool json
     if (!image)
         return -1;
     if (json) {
-        puts(json_object_to_json_string_ext(image, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+        cmd_print_json(image);
         return 0;
     }
     const char *bold = cmd_colours(STDOUT_FILENO) ? "\033[1m" : "", *plain = *bold ? "\033[0m" : "";

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "json.h"
 #include "snapshot.h"
 
 enum { OPTION_KEEP = 256 };
@@ -25,12 +24,6 @@ struct arguments {
     int count;
     char **items; /* what follows the subcommand */
 };
-
-static void format_time(time_t time, char text[32])
-{
-    struct tm utc;
-    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&time, &utc));
-}
 
 static int create(const struct stl_registry *registry, const struct arguments *arguments,
                   struct stl_error *err)
@@ -54,10 +47,10 @@ static int list_one(const struct stl_registry *registry, const char *snapshot, s
 {
     struct stl_snapshot_size size;
     time_t made = 0;
-    char text[32];
+    char text[CMD_TIME_TEXT_MAX];
     if (stl_snapshot_look(registry, snapshot, &made, &size, err))
         return -1;
-    format_time(made, text);
+    cmd_format_time(made, text);
     if (!json) {
         printf("%s  %s: %ju tags of %ju repositories\n", text, snapshot, (uintmax_t)size.tags,
                (uintmax_t)size.repositories);
@@ -108,7 +101,7 @@ static int list(const struct stl_registry *registry, const struct arguments *arg
             return -1;
     }
     if (json)
-        puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+        cmd_print_json(json);
     return 0;
 }
 

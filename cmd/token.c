@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "bearer.h"
-#include "json.h"
 #include "robot.h"
 #include "users.h"
 #include "yaml.h"
@@ -36,14 +35,6 @@ static char *format_actions(unsigned actions)
         text = longer;
     }
     return text;
-}
-
-static void format_time(int64_t seconds, char text[32])
-{
-    time_t time = (time_t)seconds;
-    struct tm tm;
-    gmtime_r(&time, &tm);
-    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
 /* --- ls --------------------------------------------------------------------------------------------------- */
@@ -85,7 +76,7 @@ static void print_json(const struct list *list)
             json_object_object_add(object, "expires", json_object_new_int64(robot->expires));
         json_object_array_add(array, object);
     }
-    puts(stl_json_text(array));
+    cmd_print_json(array);
 }
 
 static void print_table(const struct list *list)
@@ -93,9 +84,9 @@ static void print_table(const struct list *list)
     for (size_t i = 0; i < list->count; i++) {
         const struct stl_robot *robot = &list->robots[i];
         STL_AUTO_FREE char *actions = format_actions(robot->actions);
-        char expires[32] = "never";
+        char expires[CMD_TIME_TEXT_MAX] = "never";
         if (robot->expires)
-            format_time(robot->expires, expires);
+            cmd_format_time(robot->expires, expires);
         bool over = robot->expires && robot->expires <= time(NULL);
         printf("%s  %-12s  %-24s  %-16s  %s%s\n", robot->id, robot->user, robot->repository, actions, expires,
                over ? " (expired)" : "");
@@ -121,12 +112,12 @@ static int list_tokens(const struct stl_registry *registry, bool json, struct st
 /* The token alone goes to standard output, so that a script can take it. */
 static int create(const struct stl_registry *registry, struct stl_robot *robot, bool quiet, struct stl_error *err)
 {
-    char token[STL_ROBOT_TOKEN], expires[32] = "never";
+    char token[STL_ROBOT_TOKEN], expires[CMD_TIME_TEXT_MAX] = "never";
     if (stl_robot_create(registry, robot, token, err))
         return -1;
     puts(token);
     if (robot->expires)
-        format_time(robot->expires, expires);
+        cmd_format_time(robot->expires, expires);
     if (!quiet)
         fprintf(stderr, "token %s ends %s; it is shown only once. Use it as the password: docker login -u %s\n",
                 robot->id, expires, robot->user);

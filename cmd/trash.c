@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "json.h"
 #include "trash.h"
 #include "yaml.h"
 
@@ -56,21 +55,15 @@ static char *image_name(const struct stl_trash_item *item)
     return stl_sprintf("%s@%s", item->name.text, stl_digest_format(&item->digest, digest));
 }
 
-static void format_time(time_t time, char text[32])
-{
-    struct tm utc;
-    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&time, &utc));
-}
-
 static void print_json(const struct list *list, int64_t keep)
 {
     STL_AUTO_JSON struct json_object *array = json_object_new_array();
     for (size_t i = 0; i < list->count; i++) {
         const struct stl_trash_item *item = &list->items[i];
-        char digest[STL_DIGEST_TEXT_MAX], deleted[32], expires[32];
+        char digest[STL_DIGEST_TEXT_MAX], deleted[CMD_TIME_TEXT_MAX], expires[CMD_TIME_TEXT_MAX];
         struct json_object *object = json_object_new_object();
-        format_time(item->deleted, deleted);
-        format_time(item->deleted + (time_t)keep, expires);
+        cmd_format_time(item->deleted, deleted);
+        cmd_format_time(item->deleted + (time_t)keep, expires);
         json_object_object_add(object, "name", json_object_new_string(item->name.text));
         if (item->tag.text[0])
             json_object_object_add(object, "tag", json_object_new_string(item->tag.text));
@@ -82,16 +75,16 @@ static void print_json(const struct list *list, int64_t keep)
         json_object_object_add(object, "expires", json_object_new_string(expires));
         json_object_array_add(array, object);
     }
-    puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    cmd_print_json(array);
 }
 
 static void print_text(const struct list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct stl_trash_item *item = &list->items[i];
-        char digest[STL_DIGEST_TEXT_MAX], deleted[32];
+        char digest[STL_DIGEST_TEXT_MAX], deleted[CMD_TIME_TEXT_MAX];
         STL_AUTO_FREE char *name = image_name(item);
-        format_time(item->deleted, deleted);
+        cmd_format_time(item->deleted, deleted);
         printf("%s  %s%s%s\n", deleted, name, item->tag.text[0] ? "  " : "",
                item->tag.text[0] ? stl_digest_format(&item->digest, digest) : "");
     }

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "bundle-check.h"
-#include "json.h"
 
 enum { OPTION_TRUST = 256 };
 
@@ -111,7 +110,7 @@ static void print_json(const struct arguments *arguments, const struct stl_bundl
     json_object_object_add(object, "lost", lost);
     if (check->problem.code)
         json_object_object_add(object, "problem", json_object_new_string(check->problem.message));
-    puts(stl_json_text(object));
+    cmd_print_json(object);
 }
 
 /* What is wrong goes to standard error, a line for each. */

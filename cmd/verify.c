@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "json.h"
 #include "verify.h"
 
 enum { OPTION_QUICK = 256, OPTION_FULL, OPTION_REPAIR };
@@ -60,7 +59,7 @@ static void print_json(struct json_object *problems, const struct stl_verify_res
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         json_object_object_add(out, numbers[i].name, json_object_new_int64((int64_t)numbers[i].value));
     json_object_object_add(out, "problems", json_object_get(problems));
-    puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    cmd_print_json(out);
 }
 
 static void print_summary(const struct stl_verify_result *result, bool full)

@@ -475,9 +475,9 @@ int stl_link_read(int at, const char *path, char *target, size_t size)
     return 0;
 }
 
-int stl_dir_each(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
+/* Takes the descriptor. */
+static int each_entry(int fd, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
 {
-    int fd = openat(at, path, DIRECTORY_FLAGS);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     if (!directory) {
         stl_error_errno(err, "cannot read directory %s", path);
@@ -494,6 +494,34 @@ int stl_dir_each(int at, const char *path, stl_dir_visit *visit, void *context, 
         result = stl_error_errno(err, "cannot read directory %s", path);
     closedir(directory);
     return result;
+}
+
+int stl_dir_each(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
+{
+    return each_entry(openat(at, path, DIRECTORY_FLAGS), path, visit, context, err);
+}
+
+int stl_dir_each_if_any(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
+{
+    int fd = openat(at, path, DIRECTORY_FLAGS);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+        return 0;
+    return each_entry(fd, path, visit, context, err);
+}
+
+static int stop(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    (void)context;
+    (void)name;
+    (void)type;
+    (void)err;
+    return 1;
+}
+
+bool stl_dir_is_empty(int at, const char *path)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    return stl_dir_each_if_any(at, path, stop, NULL, &ignored) == 0;
 }
 
 static int remove_entry(void *context, const char *name, unsigned char type, struct stl_error *err)

@@ -116,6 +116,10 @@ int stl_link_read(int at, const char *path, char *target, size_t size);
  * the directory cannot be read. The order is that of the directory. */
 typedef int stl_dir_visit(void *context, const char *name, unsigned char type, struct stl_error *err);
 int stl_dir_each(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err);
+/* The same, for a directory that may be missing or be something else: then there is nothing to visit, and 0. */
+int stl_dir_each_if_any(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err);
+/* Whether the directory is missing or has no entry; false if it cannot be read. */
+bool stl_dir_is_empty(int at, const char *path);
 
 /* Removes a directory with all it holds, without following links. A missing one is no error. */
 int stl_tree_remove(int at, const char *path, struct stl_error *err);

@@ -106,10 +106,5 @@ int stl_gc_mark(const struct gc *gc, const struct stl_name *name, struct gc_mark
     if (stl_manifest_files_each(root, trash, mark_file, &marking, err))
         return -1;
     struct snapshots snapshots = {&marking, strrchr(trash, '/') + 1};
-    if (stl_dir_each(root, "snapshots", mark_snapshot, &snapshots, err)) {
-        if (err->sys_errno != ENOENT)
-            return -1;
-        stl_error_clear(err);
-    }
-    return 0;
+    return stl_dir_each_if_any(root, "snapshots", mark_snapshot, &snapshots, err);
 }

@@ -93,33 +93,14 @@ static int visit_trashed(void *context, const char *name, unsigned char type, st
     return 0;
 }
 
-static int each(int at, const char *path, stl_dir_visit *visit, struct turn *turn, struct stl_error *err)
-{
-    int result = stl_dir_each(at, path, visit, turn, err);
-    if (result >= 0 || err->sys_errno != ENOENT)
-        return result;
-    stl_error_clear(err);
-    return 0;
-}
-
-static int stop(void *context, const char *name, unsigned char type, struct stl_error *err)
-{
-    (void)context;
-    (void)name;
-    (void)type;
-    (void)err;
-    return 1;
-}
-
 static bool is_abandoned(struct turn *turn)
 {
     static const char *const folders[] = {".", "_manifests", "manifests", "blobs", "referrers", "tags"};
     const struct gc *gc = turn->gc;
-    struct stl_error ignored = STL_ERROR_INIT;
     struct stat st;
     size_t found = 0;
     if (turn->repo.fd < 0 || turn->blobs || turn->marks.own ||
-        each(turn->repo.fd, "manifests", stop, turn, &ignored))
+        !stl_dir_is_empty(turn->repo.fd, "manifests"))
         return false;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         if (fstatat(turn->repo.fd, folders[i], &st, AT_SYMLINK_NOFOLLOW))
@@ -143,8 +124,8 @@ static int look(struct turn *turn, struct stl_error *err)
     stl_error_clear(err);
     stl_trash_path("blobs", &turn->repo.name, turn->trash);
     if (stl_gc_mark(turn->gc, &turn->repo.name, &turn->marks, err) ||
-        each(root, turn->trash, visit_trashed, turn, err) ||
-        (turn->repo.fd >= 0 && each(turn->repo.fd, "blobs", visit_blob, turn, err)))
+        stl_dir_each_if_any(root, turn->trash, visit_trashed, turn, err) ||
+        (turn->repo.fd >= 0 && stl_dir_each_if_any(turn->repo.fd, "blobs", visit_blob, turn, err)))
         return -1;
     turn->abandoned = is_abandoned(turn);
     return 0;
@@ -236,8 +217,8 @@ static int remove_repository(struct turn *turn, struct stl_error *err)
         stl_registry_lock_within(gc->registry, STL_LOCK_LISTS, &repo->name, GC_LOCK_MILLISECONDS, err);
     if (lists < 0)
         return -1;
-    if (flock(repo->fd, LOCK_EX | LOCK_NB) || each(repo->fd, "manifests", stop, turn, err) ||
-        each(repo->fd, "blobs", stop, turn, err))
+    if (flock(repo->fd, LOCK_EX | LOCK_NB) || !stl_dir_is_empty(repo->fd, "manifests") ||
+        !stl_dir_is_empty(repo->fd, "blobs"))
         return 0;
     if (stl_catalog_has(gc->registry, &repo->name) && stl_catalog_remove(gc->registry, &repo->name, err))
         return -1;

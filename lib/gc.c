@@ -46,11 +46,8 @@ static int list_names(const struct gc *gc, struct stl_names *names, struct stl_e
 {
     if (stl_repos_list(gc->registry, names, err))
         return -1;
-    if (stl_dir_each(gc->registry->root.fd, "trash/blobs", add_trashed_name, names, err)) {
-        if (err->sys_errno != ENOENT)
-            return -1;
-        stl_error_clear(err);
-    }
+    if (stl_dir_each_if_any(gc->registry->root.fd, "trash/blobs", add_trashed_name, names, err))
+        return -1;
     stl_names_sort(names);
     return 0;
 }

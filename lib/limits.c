@@ -11,25 +11,12 @@
 
 /* --- reading ---------------------------------------------------------------------------------------------- */
 
-static int read_pattern(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
-{
-    struct stl_error why = STL_ERROR_INIT;
-    if (stl_yaml_string(yaml, node, target, err))
-        return -1;
-    return stl_pattern_check(*(char **)target, &why) ? stl_yaml_error(yaml, node, err, "%s", why.message) : 0;
-}
-
-static int read_tags(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
-{
-    return stl_words_read(yaml, node, target, NULL, err);
-}
-
 static int read_immutable(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {
-        {"repository", read_pattern, offsetof(struct stl_immutable, repository)},
-        {"tags", read_tags, offsetof(struct stl_immutable, tags)},
-        {"except", read_tags, offsetof(struct stl_immutable, except)},
+        {"repository", stl_pattern_read, offsetof(struct stl_immutable, repository)},
+        {"tags", stl_words_read, offsetof(struct stl_immutable, tags)},
+        {"except", stl_words_read, offsetof(struct stl_immutable, except)},
         {NULL, NULL, 0},
     };
     struct stl_limits *limits = target;
@@ -47,7 +34,7 @@ int stl_limits_read_immutable(struct stl_yaml *yaml, yaml_node_t *node, void *ta
 static int read_quota(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {
-        {"repository", read_pattern, offsetof(struct stl_quota, repository)},
+        {"repository", stl_pattern_read, offsetof(struct stl_quota, repository)},
         {"size", stl_yaml_size, offsetof(struct stl_quota, size)},
         {"tags", stl_yaml_int, offsetof(struct stl_quota, tags)},
         {NULL, NULL, 0},

@@ -17,11 +17,7 @@ static int visit_entry(void *context, const char *name, unsigned char type, stru
 /* What vanishes while we look, or is no folder, is passed over. */
 static int walk_into(const struct walk *walk, struct stl_error *err)
 {
-    int result = stl_dir_each(walk->at, walk->path, visit_entry, (void *)walk, err);
-    if (result >= 0 || (err->sys_errno != ENOENT && err->sys_errno != ENOTDIR))
-        return result;
-    stl_error_clear(err);
-    return 0;
+    return stl_dir_each_if_any(walk->at, walk->path, visit_entry, (void *)walk, err);
 }
 
 static int visit_file(const struct walk *walk, const char *name, struct stl_error *err)

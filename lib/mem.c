@@ -37,13 +37,19 @@ char *stl_strndup(const char *text, size_t length)
     return copy;
 }
 
-char *stl_sprintf(const char *format, ...)
+char *stl_vsprintf(const char *format, va_list args)
 {
     char *text;
-    va_list args;
-    va_start(args, format);
     if (vasprintf(&text, format, args) < 0)
         abort();
+    return text;
+}
+
+char *stl_sprintf(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = stl_vsprintf(format, args);
     va_end(args);
     return text;
 }
@@ -111,11 +117,9 @@ int stl_buf_puts(struct stl_buf *buf, const char *text)
 
 int stl_buf_printf(struct stl_buf *buf, const char *format, ...)
 {
-    STL_AUTO_FREE char *text = NULL;
     va_list args;
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    STL_AUTO_FREE char *text = stl_vsprintf(format, args);
     va_end(args);
     return stl_buf_puts(buf, text);
 }

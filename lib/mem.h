@@ -7,6 +7,7 @@
 #ifndef STL_MEM_H
 #define STL_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include "err.h"
@@ -16,6 +17,7 @@ void *stl_realloc(void *old, size_t size);
 char *stl_strdup(const char *text);
 char *stl_strndup(const char *text, size_t length);
 char *stl_sprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *stl_vsprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 /* Clean-up at the end of the scope. A variable that was handed on is set with stl_steal(). */
 void stl_free_ptr(void *pointer_to_pointer);

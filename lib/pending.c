@@ -153,11 +153,8 @@ int stl_pending_each(const struct stl_registry *registry, stl_pending_visit *vis
                      struct stl_error *err)
 {
     __attribute__((cleanup(ids_clear))) struct ids ids = {0};
-    if (stl_dir_each(registry->root.fd, "imports", add_id, &ids, err)) {
-        if (err->sys_errno != ENOENT)
-            return -1;
-        stl_error_clear(err); /* a registry that was made before there were imports */
-    }
+    if (stl_dir_each_if_any(registry->root.fd, "imports", add_id, &ids, err))
+        return -1;
     if (ids.count)
         qsort(ids.items, ids.count, sizeof *ids.items, compare);
     for (size_t i = 0; i < ids.count; i++) {

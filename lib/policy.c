@@ -69,8 +69,8 @@ static int add_name(struct stl_yaml *yaml, yaml_node_t *node, struct stl_words *
     return 0;
 }
 
-int stl_words_read(struct stl_yaml *yaml, yaml_node_t *node, struct stl_words *names,
-                   int (*check)(const char *text, struct stl_error *err), struct stl_error *err)
+static int read_words(struct stl_yaml *yaml, yaml_node_t *node, struct stl_words *names,
+                      int (*check)(const char *text, struct stl_error *err), struct stl_error *err)
 {
     names->line = node->start_mark.line + 1;
     if (node->type != YAML_SEQUENCE_NODE)
@@ -79,6 +79,19 @@ int stl_words_read(struct stl_yaml *yaml, yaml_node_t *node, struct stl_words *n
         if (add_name(yaml, stl_yaml_node(yaml, *item), names, check, err))
             return -1;
     return 0;
+}
+
+int stl_words_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    return read_words(yaml, node, target, NULL, err);
+}
+
+int stl_pattern_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    struct stl_error why = STL_ERROR_INIT;
+    if (stl_yaml_string(yaml, node, target, err))
+        return -1;
+    return stl_pattern_check(*(char **)target, &why) ? stl_yaml_error(yaml, node, err, "%s", why.message) : 0;
 }
 
 void stl_words_clear(struct stl_words *names)
@@ -98,7 +111,7 @@ static int check_who(const char *text, struct stl_error *err)
 
 static int read_who(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
-    return stl_words_read(yaml, node, target, check_who, err);
+    return read_words(yaml, node, target, check_who, err);
 }
 
 static int read_rule(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
@@ -149,7 +162,7 @@ int stl_policy_read_groups(struct stl_yaml *yaml, yaml_node_t *node, void *targe
         stl_grow(policy->groups, policy->group_count);
         struct stl_group *group = &policy->groups[policy->group_count++];
         *group = (struct stl_group){.name = stl_strdup(name)};
-        if (stl_words_read(yaml, stl_yaml_node(yaml, pair->value), &group->members, stl_user_name_check, err))
+        if (read_words(yaml, stl_yaml_node(yaml, pair->value), &group->members, stl_user_name_check, err))
             return -1;
     }
     return 0;

@@ -80,9 +80,10 @@ struct stl_decision {
 bool stl_policy_allows(const struct stl_policy *policy, const char *user, const char *repository,
                        enum stl_action action, struct stl_decision *decision);
 
-/* A list of texts, or one alone; each is checked with `check` unless that is NULL. Adds them to `words`. */
-int stl_words_read(struct stl_yaml *yaml, yaml_node_t *node, struct stl_words *words,
-                   int (*check)(const char *text, struct stl_error *err), struct stl_error *err);
+/* Readers for keys of registry.yaml (see stl_yaml_mapping()): a list of texts, or one alone, is added to the struct
+ * stl_words; a pattern of repositories goes into a char *. */
+int stl_words_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
+int stl_pattern_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 void stl_words_clear(struct stl_words *words);
 
 #endif

@@ -6,25 +6,12 @@
 
 #include "mem.h"
 
-static int read_repository(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
-{
-    struct stl_error why = STL_ERROR_INIT;
-    if (stl_yaml_string(yaml, node, target, err))
-        return -1;
-    return stl_pattern_check(*(char **)target, &why) ? stl_yaml_error(yaml, node, err, "%s", why.message) : 0;
-}
-
-static int read_tags(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
-{
-    return stl_words_read(yaml, node, target, NULL, err);
-}
-
 static int read_rule(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {
-        {"repository", read_repository, offsetof(struct stl_prune_rule, repository)},
-        {"tags", read_tags, offsetof(struct stl_prune_rule, tags)},
-        {"keep", read_tags, offsetof(struct stl_prune_rule, keep)},
+        {"repository", stl_pattern_read, offsetof(struct stl_prune_rule, repository)},
+        {"tags", stl_words_read, offsetof(struct stl_prune_rule, tags)},
+        {"keep", stl_words_read, offsetof(struct stl_prune_rule, keep)},
         {"keep-newest", stl_yaml_int, offsetof(struct stl_prune_rule, keep_newest)},
         {"keep-younger", stl_yaml_duration, offsetof(struct stl_prune_rule, keep_younger)},
         {"untagged-older", stl_yaml_duration, offsetof(struct stl_prune_rule, untagged_older)},

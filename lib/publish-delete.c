@@ -206,12 +206,7 @@ static int check_tag_may_go(void *context, const char *name, unsigned char type,
 /* A deletion that was killed may have removed manifests/ already. */
 static int check_tags_may_go(const struct stl_repo *repo, struct stl_error *err)
 {
-    if (stl_dir_each(repo->fd, "manifests", check_tag_may_go, (void *)repo, err) == 0)
-        return 0;
-    if (err->sys_errno != ENOENT)
-        return -1;
-    stl_error_clear(err);
-    return 0;
+    return stl_dir_each_if_any(repo->fd, "manifests", check_tag_may_go, (void *)repo, err);
 }
 
 static const char *const repository_folders[] = {"tags", "_refs", "referrers", "manifests", "_manifests", "blobs"};

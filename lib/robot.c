@@ -140,11 +140,7 @@ int stl_robot_each(const struct stl_registry *registry, stl_robot_visit *visit, 
                    struct stl_error *err)
 {
     struct each each = {registry, visit, context};
-    int result = stl_dir_each(registry->root.fd, folder, visit_file, &each, err);
-    if (result >= 0 || err->sys_errno != ENOENT)
-        return result;
-    stl_error_clear(err);
-    return 0;
+    return stl_dir_each_if_any(registry->root.fd, folder, visit_file, &each, err);
 }
 
 /* --- removing --------------------------------------------------------------------------------------------- */

@@ -174,11 +174,8 @@ static int note_name(void *context, const char *name, unsigned char type, struct
 
 int stl_snapshot_list(const struct stl_registry *registry, struct stl_names *snapshots, struct stl_error *err)
 {
-    if (stl_dir_each(registry->root.fd, "snapshots", note_name, snapshots, err)) {
-        if (err->sys_errno != ENOENT)
-            return -1;
-        stl_error_clear(err);
-    }
+    if (stl_dir_each_if_any(registry->root.fd, "snapshots", note_name, snapshots, err))
+        return -1;
     stl_names_sort(snapshots);
     return 0;
 }

@@ -58,19 +58,11 @@ static int visit_manifest(void *context, const struct stl_manifest_file *file, s
     return walk->visit(walk->context, &item, err);
 }
 
-static int missing_is_empty(int result, struct stl_error *err)
-{
-    if (result >= 0 || err->sys_errno != ENOENT)
-        return result;
-    stl_error_clear(err);
-    return 0;
-}
-
 static int walk_tags(struct walk *walk, struct stl_error *err)
 {
     char folder[STL_PATH_MAX];
     walk->folder = stl_trash_path("tags", &walk->name, folder);
-    return missing_is_empty(stl_dir_each(walk->registry->root.fd, folder, visit_tag, walk, err), err);
+    return stl_dir_each_if_any(walk->registry->root.fd, folder, visit_tag, walk, err);
 }
 
 static int walk_manifests(struct walk *walk, struct stl_error *err)
@@ -110,10 +102,10 @@ int stl_trash_each(const struct stl_registry *registry, const struct stl_name *n
         result = walk_tags(&walk, err);
         return result ? result : walk_manifests(&walk, err);
     }
-    result = missing_is_empty(stl_dir_each(root, "trash/tags", visit_tags_of, &walk, err), err);
+    result = stl_dir_each_if_any(root, "trash/tags", visit_tags_of, &walk, err);
     if (result)
         return result;
-    return missing_is_empty(stl_dir_each(root, "trash/manifests", visit_manifests_of, &walk, err), err);
+    return stl_dir_each_if_any(root, "trash/manifests", visit_manifests_of, &walk, err);
 }
 
 /* --- emptying ---------------------------------------------------------------------------------------------
@@ -169,6 +161,5 @@ int stl_trash_empty(const struct stl_registry *registry, int64_t keep, struct st
     if (stl_trash_each(registry, NULL, empty_item, &emptying, err))
         return -1;
     emptying.before = time(NULL) - (keep > DAMAGED_KEEP ? keep : DAMAGED_KEEP);
-    return missing_is_empty(stl_dir_each(registry->root.fd, "trash/damaged", empty_damaged, &emptying, err),
-                            err);
+    return stl_dir_each_if_any(registry->root.fd, "trash/damaged", empty_damaged, &emptying, err);
 }

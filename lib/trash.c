@@ -147,12 +147,7 @@ static int visit_link(void *context, const char *name, unsigned char type, struc
 
 static int each(const struct stl_repo *repo, const char *folder, stl_dir_visit *visit, struct stl_error *err)
 {
-    if (stl_dir_each(repo->fd, folder, visit, (void *)repo, err) == 0)
-        return 0;
-    if (err->sys_errno != ENOENT)
-        return -1;
-    stl_error_clear(err);
-    return 0;
+    return stl_dir_each_if_any(repo->fd, folder, visit, (void *)repo, err);
 }
 
 int stl_trash_tags(const struct stl_repo *repo, struct stl_error *err)

@@ -472,9 +472,8 @@ static int sweep_hour(void *context, const char *name, unsigned char type, struc
     if (*end == '\0' && !is_expired(sweep->registry, (time_t)((number + 1) * HOUR)))
         return 0;
     snprintf(path, sizeof path, "uploads/%s", name);
-    int result = stl_dir_each(sweep->registry->root.fd, path, look_at_session, &hour, err);
-    if (result < 0)
-        return err->sys_errno == ENOENT ? (stl_error_clear(err), 0) : -1;
+    if (stl_dir_each_if_any(sweep->registry->root.fd, path, look_at_session, &hour, err) < 0)
+        return -1;
     if (hour.alive)
         return 0;
     sweep->swept->count += hour.found.count;

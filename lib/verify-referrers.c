@@ -140,11 +140,8 @@ int stl_verify_referrers(struct verify_repo *repo, struct stl_error *err)
     AUTO_GROUPS struct groups groups;
     struct visit visit = {repo, &groups};
     collect_groups(&repo->contents, &groups);
-    if (stl_dir_each(repo->repo.fd, "referrers", visit_file, &visit, err)) {
-        if (err->sys_errno != ENOENT && err->sys_errno != ENOTDIR)
-            return -1;
-        stl_error_clear(err);
-    }
+    if (stl_dir_each_if_any(repo->repo.fd, "referrers", visit_file, &visit, err))
+        return -1;
     for (size_t i = 0; i < groups.subjects.count; i++) {
         char text[STL_DIGEST_TEXT_MAX];
         struct stat st;

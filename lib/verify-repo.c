@@ -37,31 +37,15 @@ static void check_modes(struct verify_repo *repo, const char *name, const struct
 /* Visits a folder of the repository; one that is missing is reported elsewhere. */
 static int each(struct verify_repo *repo, const char *folder, stl_dir_visit *visit, struct stl_error *err)
 {
-    if (stl_dir_each(repo->repo.fd, folder, visit, repo, err) == 0)
-        return 0;
-    if (err->sys_errno != ENOENT && err->sys_errno != ENOTDIR)
-        return -1;
-    stl_error_clear(err);
-    return 0;
-}
-
-static int stop(void *context, const char *name, unsigned char type, struct stl_error *err)
-{
-    (void)context;
-    (void)name;
-    (void)type;
-    (void)err;
-    return 1;
+    return stl_dir_each_if_any(repo->repo.fd, folder, visit, repo, err);
 }
 
 /* Without tags/ it is no repository: somebody was about to make or to remove it. With something in it, it is half of one. */
 static bool is_empty_shell(const struct verify_repo *repo)
 {
-    struct stl_error ignored = STL_ERROR_INIT;
     struct stat st;
     return fstatat(repo->repo.fd, "tags", &st, AT_SYMLINK_NOFOLLOW) &&
-           stl_dir_each(repo->repo.fd, "manifests", stop, NULL, &ignored) <= 0 &&
-           stl_dir_each(repo->repo.fd, "blobs", stop, NULL, &ignored) <= 0;
+           stl_dir_is_empty(repo->repo.fd, "manifests") && stl_dir_is_empty(repo->repo.fd, "blobs");
 }
 
 static void check_folders(struct verify_repo *repo)
@@ -429,11 +413,8 @@ static int collect(struct verify_repo *repo, struct stl_error *err)
 {
     struct type_walk walk = {repo, NULL, 0};
     check_folders(repo);
-    if (stl_dir_each(repo->repo.fd, "_manifests", visit_type, &walk, err)) {
-        if (err->sys_errno != ENOENT && err->sys_errno != ENOTDIR)
-            return -1;
-        stl_error_clear(err);
-    }
+    if (stl_dir_each_if_any(repo->repo.fd, "_manifests", visit_type, &walk, err))
+        return -1;
     if (each(repo, "manifests", visit_link, err))
         return -1;
     stl_contents_finish(&repo->contents);

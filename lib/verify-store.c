@@ -174,12 +174,7 @@ static int visit_link(void *context, const char *name, unsigned char type, struc
 static int visit_links_of(struct jobs *jobs, const char *folder, struct stl_error *err)
 {
     jobs->folder = folder;
-    if (stl_dir_each(jobs->verify->registry->root.fd, folder, visit_link, jobs, err)) {
-        if (err->sys_errno != ENOENT && err->sys_errno != ENOTDIR)
-            return -1;
-        stl_error_clear(err);
-    }
-    return 0;
+    return stl_dir_each_if_any(jobs->verify->registry->root.fd, folder, visit_link, jobs, err);
 }
 
 static int visit_trash(void *context, const char *name, unsigned char type, struct stl_error *err)
@@ -207,12 +202,7 @@ static int collect_links(struct jobs *jobs, struct stl_error *err)
     }
     if (stl_pending_each(verify->registry, visit_import, jobs, err))
         return -1;
-    if (stl_dir_each(verify->registry->root.fd, "trash/blobs", visit_trash, jobs, err) == 0)
-        return 0;
-    if (err->sys_errno != ENOENT)
-        return -1;
-    stl_error_clear(err);
-    return 0;
+    return stl_dir_each_if_any(verify->registry->root.fd, "trash/blobs", visit_trash, jobs, err);
 }
 
 /* --- digests ----------------------------------------------------------------------------------------------

@@ -121,12 +121,7 @@ static int visit_v2(void *context, const char *name, unsigned char type, struct 
         return 0;
     }
     struct foreign inner = {verify, path};
-    int result = stl_dir_each(verify->registry->root.fd, path, visit_v2, &inner, err);
-    if (result < 0 && err->sys_errno == ENOENT) {
-        stl_error_clear(err);
-        return 0;
-    }
-    return result;
+    return stl_dir_each_if_any(verify->registry->root.fd, path, visit_v2, &inner, err);
 }
 
 int stl_verify_foreign(struct verify *verify, struct stl_error *err)
@@ -176,11 +171,7 @@ static int check_kept_name(void *context, const char *name, unsigned char type, 
 
 static int each_kept(struct kept *kept, stl_dir_visit *visit, struct stl_error *err)
 {
-    int result = stl_dir_each(kept->verify->registry->root.fd, kept->folder, visit, kept, err);
-    if (result >= 0 || (err->sys_errno != ENOENT && err->sys_errno != ENOTDIR))
-        return result;
-    stl_error_clear(err);
-    return 0;
+    return stl_dir_each_if_any(kept->verify->registry->root.fd, kept->folder, visit, kept, err);
 }
 
 static int check_snapshot(void *context, const char *name, unsigned char type, struct stl_error *err)

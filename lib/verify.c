@@ -49,8 +49,7 @@ void stl_verify_add(struct verify_problems *problems, enum verify_kind kind, con
     struct verify_problem problem = {kind, stl_strdup(path), NULL};
     va_list args;
     va_start(args, what);
-    if (vasprintf(&problem.what, what, args) < 0)
-        abort();
+    problem.what = stl_vsprintf(what, args);
     va_end(args);
     stl_grow(problems->items, problems->count);
     problems->items[problems->count++] = problem;
