@@ -108,6 +108,19 @@ static int parse_manifest(const struct request *request, const struct stl_refere
     return stl_manifest_parse(manifest, data, bytes->length, request->content_type, algorithm, err);
 }
 
+/* Where a tag comes without a digest, sha256 is meant, unless the repository has this very manifest by its sha512 digest
+ * alone: then the client has just pushed it by that, and its referrers name that. */
+static void choose_digest(const struct stl_repo *repo, const struct stl_buf *bytes, struct stl_manifest *manifest)
+{
+    struct stl_error missing = STL_ERROR_INIT;
+    struct stl_media_type type;
+    struct stl_digest other;
+    stl_digest_of(STL_SHA512, bytes->data, bytes->length, &other);
+    if (stl_manifest_type(repo, &manifest->digest, &type, &missing) &&
+        stl_manifest_type(repo, &other, &type, &missing) == 0)
+        manifest->digest = other;
+}
+
 /* The tag of the path, and those of the parameters. Returns their number or -1. */
 static int collect_tags(const struct request *request, const struct stl_reference *reference,
                         struct stl_tag tags[TAGS_MAX + 1], struct stl_error *err)
@@ -157,6 +170,8 @@ int put_manifest(struct exchange *exchange, struct stl_error *err)
         parse_manifest(request, &reference, &bytes, &manifest, err) ||
         stl_repo_make(&repo, exchange->registry, &request->name, err))
         return -1;
+    if (!reference.is_digest)
+        choose_digest(&repo, &bytes, &manifest);
     const struct stl_settings *settings = &exchange->registry->settings;
     repo.actor = &exchange->actor;
     struct stl_publish how = {

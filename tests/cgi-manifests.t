@@ -77,6 +77,20 @@ put_manifest "$T/image" app v1
 pushed app v1 "$TWO"
 verdict 'the same again'
 
+# oras copies a manifest by its digest, and then pushes it once more to set the tag: it must get the digest that it knows.
+jq -c '.annotations = {"org.example": "lone"}' <"$T/image" >"$T/lone"
+LONE512=$(digest "$T/lone" sha512)
+put_manifest "$T/lone" app "$LONE512"
+put_manifest "$T/lone" app by512
+pushed app by512 "$LONE512"
+verdict 'a tag for a manifest that is there by its sha512 digest alone'
+manifest_is app by512 "$T/lone" "$IMAGE" "$LONE512"
+verdict '... leads to it'
+put_manifest "$T/lone" app "$(digest "$T/lone")"
+put_manifest "$T/lone" app by256
+pushed app by256 "$(digest "$T/lone")"
+verdict '... and once it is there by both, sha256 it is'
+
 # ---- exact bytes ---------------------------------------------------------------------------------------------------
 
 jq . <"$T/image" | sed 's/$/  /' >"$T/odd"
