@@ -10,6 +10,8 @@
 
 enum { STL_BOOT_ID_SIZE = 40 };
 
+#define STL_BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+
 /* All zeros where the system does not tell. */
 void stl_boot_id(char id[STL_BOOT_ID_SIZE]);
 

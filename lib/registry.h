@@ -21,6 +21,7 @@ struct stl_registry {
     struct stl_root root;
     struct stl_settings settings;
     char stamp[STL_STAMP_MAX]; /* of registry.yaml, taken before `settings` were read */
+    int hook_runner;           /* who runs the hooks (hook.h), the caller's; -1: this process does */
 };
 
 /* Opens an existing registry. Fails with STL_NOT_REGISTRY if `path` holds no registry.yaml or one of a newer
@@ -28,7 +29,7 @@ struct stl_registry {
 int stl_registry_open(struct stl_registry *registry, const char *path, struct stl_error *err);
 void stl_registry_close(struct stl_registry *registry);
 #define STL_AUTO_REGISTRY __attribute__((cleanup(stl_registry_close)))
-#define STL_REGISTRY_INIT {.root = {.fd = -1}}
+#define STL_REGISTRY_INIT {.root = {.fd = -1}, .hook_runner = -1}
 
 /* A word that changes whenever registry.yaml does: the settings of an open registry are out of date when this is not
  * registry->stamp any more. */

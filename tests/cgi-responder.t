@@ -15,7 +15,7 @@ HELLO=$(digest "$T/hello")
 # responder WORKERS: the program on a socket of its own; nginx in front of it
 responder() {
     SOCKET=$T/socket$1
-    spawn "responder$1" spawn-fcgi -n -s "$SOCKET" -- "$STILLAGE_CGI" --workers "$1"
+    spawn "responder$1" env STILLAGE_REGISTRY="$REG" spawn-fcgi -n -s "$SOCKET" -- "$STILLAGE_CGI" --workers "$1"
     wait_up "responder$1" 10 test -S "$SOCKET"
     chmod 0666 "$SOCKET"
     start_nginx "$REG" --push "fastcgi:$SOCKET"

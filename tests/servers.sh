@@ -64,19 +64,15 @@ start_fcgiwrap() {
     open_socket
 }
 
-# start_responder WORKERS [COMMAND BEFORE IT...]: stillage.cgi as a persistent FastCGI program, as many of it as
-# WORKERS, all on one socket. Sets SOCKET; for start_nginx: --push "fastcgi:$SOCKET".
+# start_responder WORKERS [COMMAND BEFORE IT...]: stillage.cgi as a persistent FastCGI program for the registry $T/reg.
+# Sets SOCKET; for start_nginx: --push "fastcgi:$SOCKET".
 start_responder() {
     local workers=$1
     shift
     SERVER_COUNT=$((SERVER_COUNT + 1))
     SERVER=responder$SERVER_COUNT
     SOCKET=$T/$SERVER.sock
-    # spawn-fcgi in the foreground (-n) starts one process, whatever -F says; a shell shares the socket among more.
-    # The detour over 3 is because a background command's standard input would be /dev/null.
-    # shellcheck disable=SC2016
-    spawn "$SERVER" "$@" spawn-fcgi -n -s "$SOCKET" -- /bin/sh -c \
-        'exec 3<&0; i=0; while [ $i -lt "$1" ]; do "$0" <&3 3<&- & i=$((i + 1)); done; wait' "$STILLAGE_CGI" "$workers"
+    spawn "$SERVER" "$@" env STILLAGE_REGISTRY="$T/reg" spawn-fcgi -n -s "$SOCKET" -- "$STILLAGE_CGI" --workers "$workers"
     open_socket
 }
 

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "event.h"
+#include "hook.h"
 #include "json.h"
 
 /* Makes REG/../NAME an executable script. */
@@ -182,6 +184,55 @@ static void the_hook_after(void **state)
     OK(push(&repo, "two", "v1")); /* what it says does not matter */
 }
 
+/* --- the process that runs hooks for others ------------------------------------------------------------------ */
+
+static int setup_runner(void **state)
+{
+    unit_setup(state);
+    struct unit *unit = *state;
+    OK(unit->registry.hook_runner = stl_hook_runner_start(unit->registry.path, &err));
+    return 0;
+}
+
+static int teardown_runner(void **state)
+{
+    struct unit *unit = *state;
+    close(unit->registry.hook_runner);
+    return unit_teardown(state);
+}
+
+/* Which program is run is never up to who asks. */
+static void the_runner_believes_registry_yaml(void **state)
+{
+    struct unit *unit = *state;
+    script(unit, "hook", "echo right; exit 1\n");
+    script(unit, "other", "echo wrong; exit 1\n");
+    STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: DIR/hook\n");
+    free(unit->registry.settings.hooks.before_manifest);
+    unit->registry.settings.hooks.before_manifest = stl_sprintf("%s/other", unit->path);
+    FAILS(STL_DENIED, push(&repo, "one", "v1"));
+    assert_non_null(strstr(err.message, "right"));
+    unit_write(unit->registry.root.fd, "registry.yaml", "nonsense: 1\n");
+    FAILS(STL_DENIED, push(&repo, "one", "v1"));
+    assert_non_null(strstr(err.message, "nonsense"));
+}
+
+static void without_its_runner_nothing_is_pushed(void **state)
+{
+    struct unit *unit = *state;
+    int ends[2];
+    script(unit, "hook", "exit 0\n");
+    STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: DIR/hook\n");
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    unit->registry.hook_runner = ends[0];
+    close(ends[1]);
+    FAILS(STL_SYSTEM, push(&repo, "one", "v1"));
+    close(ends[0]);
+    assert_int_equal(unit_count(repo.fd, "manifests"), 0);
+}
+
+#define runner_test(function) {#function " (runner)", function, setup_runner, teardown_runner, NULL}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +242,14 @@ int main(void)
         registry_test(a_hook_has_its_time),
         registry_test(a_large_manifest_and_no_reader),
         registry_test(the_hook_after),
+        runner_test(what_a_hook_gets),
+        runner_test(a_hook_says_no),
+        runner_test(a_hook_that_cannot_be_asked_says_no),
+        runner_test(a_hook_has_its_time),
+        runner_test(a_large_manifest_and_no_reader),
+        runner_test(the_hook_after),
+        runner_test(the_runner_believes_registry_yaml),
+        registry_test(without_its_runner_nothing_is_pushed),
     };
     return unit_run(tests);
 }

@@ -75,9 +75,11 @@ int unit_teardown(void **state)
 void unit_settings(struct unit *unit, const char *text)
 {
     STL_AUTO_FREE char *path = stl_strdup(unit->registry.path);
+    int runner = unit->registry.hook_runner;
     unit_write(unit->registry.root.fd, "registry.yaml", text);
     stl_registry_close(&unit->registry);
     OK(stl_registry_open(&unit->registry, path, &err));
+    unit->registry.hook_runner = runner;
 }
 
 /* --- files ------------------------------------------------------------------------------------------------ */
