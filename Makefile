@@ -124,9 +124,9 @@ $(BUILD)/tests/t-crash: LDFLAGS += $(FAULT_CALLS:%=-Wl,--wrap=%)
 $(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz-%.o $(BUILD)/tests/scratch.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lfcgi
 
-$(BUILD)/tests/fuzz-cgi $(BUILD)/tests/fuzz-auth: $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
+$(BUILD)/tests/fuzz-cgi $(BUILD)/tests/fuzz-auth: $(BUILD)/tests/client.o $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 
--include $(UNIT_TESTS:=.d) $(addprefix $(BUILD)/tests/,unit.d faults.d scratch.d fuzz.d)
+-include $(UNIT_TESTS:=.d) $(addprefix $(BUILD)/tests/,unit.d faults.d client.d scratch.d fuzz.d)
 
 unit: $(UNIT_TESTS)
 	prove -j$(JOBS) $(UNIT_TESTS)
