@@ -23,7 +23,7 @@ none 'no function that can overrun or that splits arguments for a shell' \
     '\b(strcpy|strcat|stpcpy|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|system|popen|mktemp|tmpnam|tempnam|alloca)\s*\(' \
     lib/*.[ch] cmd/*.[ch] cgi/*.[ch]
 # A hook is another program: its process is ours until it begins.
-own=$(ls lib/*.[ch] | grep -vx lib/hook.c)
+own=$(ls lib/*.[ch] | grep -vx lib/hook-run.c)
 # shellcheck disable=SC2086
 none 'lib/ prints nothing' \
     '\b(printf|vprintf|puts|putchar|putc|fputs|fputc|fprintf|vfprintf|dprintf|perror|psignal|syslog)\s*\(|\bstd(out|err)\b' $own
