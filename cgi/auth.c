@@ -144,18 +144,35 @@ void auth_clear(struct exchange *exchange)
 
 /* --- what ------------------------------------------------------------------------------------------------- */
 
+/* Whether the request mounts from a repository that they may not pull; the name of that. */
+static bool lacks_source(const struct exchange *exchange, struct stl_name *from)
+{
+    const struct request *request = &exchange->request;
+    struct stl_error ignored = STL_ERROR_INIT;
+    const char *text = request_query(request, "mount") ? request_query(request, "from") : NULL;
+    return text && !strcmp(request->method, "POST") && stl_name_parse(text, from, &ignored) == 0 &&
+           !stl_access_allows(exchange->registry, &exchange->identity, from->text, STL_PULL);
+}
+
 int auth_require(struct exchange *exchange, enum stl_action action, struct stl_error *err)
 {
     static const char *const wanted[] = {"pull", "pull,push", "delete"};
     const struct stl_identity *identity = &exchange->identity;
     const char *name = exchange->request.name.text, *verb = stl_action_name(action);
-    if (stl_access_allows(exchange->registry, identity, name, action))
+    struct stl_name from;
+    bool allowed = stl_access_allows(exchange->registry, identity, name, action);
+    bool lacks = lacks_source(exchange, &from);
+    /* Without the source the blob would have to be uploaded. That is the answer to who cannot get a token for it. */
+    if (allowed && !(lacks && identity->is_bearer && stl_access_lists(exchange->registry, identity, from.text)))
         return 0;
     if (identity->user[0] && !identity->is_bearer)
         return stl_error_set(err, STL_DENIED, "'%s' may not %s '%s', if there is such a repository", identity->user, verb,
                              name);
-    STL_AUTO_FREE char *scope = stl_sprintf("repository:%s:%s", name, wanted[action]);
+    STL_AUTO_FREE char *source = lacks ? stl_sprintf(" repository:%s:pull", from.text) : stl_strdup("");
+    STL_AUTO_FREE char *scope = stl_sprintf("repository:%s:%s%s", name, wanted[action], source);
     challenge(exchange, scope);
+    if (allowed)
+        return stl_error_set(err, STL_NO_ACCESS, "this token does not open '%s', to mount from", from.text);
     if (identity->user[0])
         return stl_error_set(err, STL_NO_ACCESS, "'%s' may not %s '%s' with this token, if there is such a repository",
                              identity->user, verb, name);

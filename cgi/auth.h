@@ -20,7 +20,8 @@ int auth_identify(struct exchange *exchange, struct stl_error *err);
 void auth_clear(struct exchange *exchange);
 
 /* Whether they may do that with the repository of the request. Fails with STL_UNAUTHORIZED, or STL_NO_ACCESS if they
- * are known, and the challenge is set; with STL_DENIED if no other token could help. */
+ * are known, and the challenge is set; with STL_DENIED if no other token could help. A mount needs pull on its source besides:
+ * the challenge asks for that, too, and comes as well if that is all that a token lacks. */
 int auth_require(struct exchange *exchange, enum stl_action action, struct stl_error *err);
 /* The same for the catalog, and for GET /v2/, which only asks for a token, be it that of nobody. */
 int auth_require_catalog(struct exchange *exchange, struct stl_error *err);

@@ -83,7 +83,11 @@ PUT /v2/team/app/blobs/uploads/x?digest=$SECRET_BLOB repository:team/app:pull,pu
 DELETE /v2/team/app/blobs/uploads/x repository:team/app:pull,push
 DELETE /v2/team/app/manifests/v1 repository:team/app:delete
 DELETE /v2/team/app/blobs/$SECRET_BLOB repository:team/app:delete
-POST /v2/team/app/blobs/uploads/?mount=$SECRET_BLOB&from=secret/app repository:team/app:pull,push
+POST /v2/team/app/blobs/uploads/?mount=$SECRET_BLOB&from=secret/app repository:team/app:pull,push repository:secret/app:pull
+POST /v2/team/app/blobs/uploads/?mount=$SECRET_BLOB&from=public/app repository:team/app:pull,push
+POST /v2/team/app/blobs/uploads/?mount=$SECRET_BLOB&from=x",y=" repository:team/app:pull,push
+POST /v2/team/app/blobs/uploads/?from=secret/app repository:team/app:pull,push
+PUT /v2/team/app/blobs/uploads/x?mount=$SECRET_BLOB&from=secret/app repository:team/app:pull,push
 END
 cgi HEAD /v2/team/app/manifests/v1 "${HOSTS[@]}"
 want_status 401
@@ -389,6 +393,11 @@ verdict '... and it does not get another'
 
 # ---- mounts ------------------------------------------------------------------------------------------------------
 
+token alice:alice-password repository:team/app:pull,push
+as "$TOKEN" POST "/v2/team/app/blobs/uploads/?mount=$SECRET_BLOB&from=secret/app" CONTENT_LENGTH=0
+want_error 401 DENIED
+want_challenge 'repository:team/app:pull,push repository:secret/app:pull' insufficient_scope
+verdict 'a token that does not open the source is sent for one that does'
 token alice:alice-password repository:team/app:pull,push repository:secret/app:pull
 as "$TOKEN" POST "/v2/team/app/blobs/uploads/?mount=$SECRET_BLOB&from=secret/app" CONTENT_LENGTH=0
 want_status 201
