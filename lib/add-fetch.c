@@ -9,9 +9,6 @@
 #include "pool.h"
 #include "repo.h"
 
-/* While some wait for the disk, others hash. Each has a buffer of 1 MiB. */
-enum { WORKERS_PER_CORE = 3, WORKERS_MAX = 12 };
-
 struct fetch {
     struct add *add;
     uint32_t *jobs; /* numbers of blobs, the largest first */
@@ -122,8 +119,7 @@ int stl_add_fetch(struct add *add, struct stl_error *err)
             return -1;
     qsort_r(jobs, fetch.count, sizeof *jobs, larger_first, graph->blobs);
     stl_add_meter_begin(&fetch.meter, add->options, fetch.total);
-    size_t workers = WORKERS_PER_CORE * stl_pool_cores();
-    int result = stl_pool_run(workers < WORKERS_MAX ? workers : WORKERS_MAX, fetch.count, fetch_blob, &fetch, err);
+    int result = stl_pool_run(stl_copy_workers(), fetch.count, fetch_blob, &fetch, err);
     stl_add_meter_end(&fetch.meter);
     return result;
 }

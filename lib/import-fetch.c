@@ -5,10 +5,9 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "copy.h"
 #include "pool.h"
 
-enum { CHUNK = 256 << 10, SPARE = 16 << 20 };
+enum { SPARE = 16 << 20 };
 
 /* A piece of a blob that is wanted. */
 struct job {
@@ -77,34 +76,37 @@ void stl_import_progress(void *context, uint64_t bytes)
 
 /* --- one blob ------------------------------------------------------------------------------------------- */
 
-ssize_t stl_import_read(struct import_reader *reader, void *bytes, size_t length, struct stl_error *err)
+ssize_t stl_import_read(void *context, void *bytes, size_t length, struct stl_error *err)
 {
+    struct import_reader *reader = context;
     ssize_t n = reader->stream ? stl_volume_read(reader->stream, bytes, length, err)
                                : stl_extent_read(&reader->extent, reader->position, bytes, length, err);
     reader->position += n > 0 ? n : 0;
     return n;
 }
 
-static int copy_small(struct import *import, const struct stl_digest *digest, struct import_reader *reader,
-                      struct stl_temp *temp, struct stl_error *err)
+int stl_import_copy(struct stl_copy *copy, const struct stl_digest *digest, struct import_reader *reader,
+                    struct stl_error *err)
 {
-    STL_AUTO_FREE char *chunk = NULL;
-    struct stl_copy copy;
+    int64_t left = reader->size - reader->position;
     struct stl_digest actual;
-    ssize_t n;
-    if (!reader->stream)
-        return stl_copy_blob(&reader->extent, digest, temp, stl_import_progress, import, err);
-    chunk = stl_alloc(CHUNK);
-    stl_copy_begin(&copy, temp->fd, digest->algorithm, stl_import_progress, import);
-    while ((n = stl_import_read(reader, chunk, CHUNK, err)) > 0)
-        if (stl_copy_add(&copy, chunk, (size_t)n, err))
-            return -1;
-    if (n < 0)
+    if (reader->stream ? stl_copy_ahead(copy, left, stl_import_read, reader, err)
+                       : stl_copy_all(copy, left, stl_import_read, reader, err))
         return -1;
-    stl_copy_end(&copy, &actual);
+    stl_copy_end(copy, &actual);
     return stl_digest_equal(&actual, digest)
                ? 0
                : stl_error_set(err, STL_DIGEST_INVALID, "its content has another digest");
+}
+
+static int copy_small(struct import *import, const struct stl_digest *digest, struct import_reader *reader,
+                      struct stl_temp *temp, struct stl_error *err)
+{
+    struct stl_copy copy;
+    if (!reader->stream)
+        return stl_copy_blob(&reader->extent, digest, temp, stl_import_progress, import, err);
+    stl_copy_begin(&copy, temp->fd, digest->algorithm, stl_import_progress, import);
+    return stl_import_copy(&copy, digest, reader, err);
 }
 
 static int take_small(struct import *import, const struct stl_digest *digest, struct import_reader *reader,
@@ -340,7 +342,7 @@ int stl_import_fetch(struct import *import, struct stl_error *err)
         if (import->volumes[i].stream)
             look_ahead(&fetch, &import->volumes[i]);
     if (stl_bundle_each(import->bundle, add_stream_size, &fetch, err) || check_space(import, err) ||
-        stl_pool_run(stl_pool_cores(), fetch.count, run_job, &fetch, err))
+        stl_pool_run(stl_copy_workers(), fetch.count, run_job, &fetch, err))
         return -1;
     for (size_t i = 0; i < import->volume_count; i++)
         if (import->volumes[i].stream && run_stream(&fetch, &import->volumes[i], err))

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "bundle-manifests.h"
+#include "copy.h"
 #include "import.h"
 #include "pending.h"
 
@@ -49,8 +50,11 @@ struct import_reader {
     int64_t position, size;
 };
 
-/* Reads on: the number of bytes, 0 at the end, or -1. */
-ssize_t stl_import_read(struct import_reader *reader, void *bytes, size_t length, struct stl_error *err);
+/* Reads on (stl_copy_read). */
+ssize_t stl_import_read(void *reader, void *bytes, size_t length, struct stl_error *err);
+/* Copies the rest of it. STL_DIGEST_INVALID: what was copied in all does not have the digest. */
+int stl_import_copy(struct stl_copy *copy, const struct stl_digest *digest, struct import_reader *reader,
+                    struct stl_error *err);
 /* For struct stl_copy. */
 void stl_import_progress(void *context, uint64_t bytes);
 

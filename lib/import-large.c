@@ -10,9 +10,8 @@
 #include <unistd.h>
 
 #include "boot.h"
-#include "copy.h"
 
-enum { CHUNK = 256 << 10, CHECKPOINT = 64 << 20 };
+enum { CHECKPOINT = 64 << 20 }; /* bytes */
 
 /* parts/<digest>.state: how far a blob has got that comes in one piece. Read by the programs of one machine
  * only. */
@@ -83,97 +82,105 @@ static int store_file(const struct import *import, const struct stl_digest *dige
 
 /* --- in one piece --------------------------------------------------------------------------------------- */
 
-static int save(const struct import *import, const struct stl_digest *digest, const struct stl_copy *copy,
-                struct stl_error *err)
+/* A blob on its way. */
+struct large {
+    struct import *import;
+    const struct stl_digest *digest;
+    struct stl_copy copy;
+    int64_t saved; /* bytes */
+    struct stl_error error; /* STL_OK, or why the last state could not be saved */
+};
+
+static int save(const struct large *large, struct stl_error *err)
 {
     struct record record;
     char path[STL_PATH_MAX];
     memset(&record, 0, sizeof record);
     memcpy(record.magic, magic, sizeof magic);
     stl_boot_id(record.boot);
-    record.covered = copy->size;
-    record.hasher = copy->hasher;
-    path_of(digest, ".state", path);
-    return stl_pending_write(&import->pending, path, &record, sizeof record, err);
+    record.covered = large->copy.size;
+    record.hasher = large->copy.hasher;
+    path_of(large->digest, ".state", path);
+    return stl_pending_write(&large->import->pending, path, &record, sizeof record, err);
+}
+
+/* All bytes so far are in the file. */
+static void note_progress(void *context, uint64_t bytes)
+{
+    struct large *large = context;
+    stl_import_progress(large->import, bytes);
+    if (large->copy.size - large->saved < CHECKPOINT || large->error.code)
+        return;
+    save(large, &large->error);
+    large->saved = large->copy.size;
 }
 
 /* Goes on where the last run stopped, if it is known where that was. */
-static void resume(const struct import *import, const struct stl_digest *digest, int fd,
-                   struct stl_copy *copy)
+static void resume(struct large *large)
 {
     STL_AUTO_BUF struct stl_buf bytes = {.ceiling = sizeof(struct record)};
     struct stl_error ignored = STL_ERROR_INIT;
     struct record record;
     struct stat st;
     char path[STL_PATH_MAX], boot[STL_BOOT_ID_SIZE];
-    path_of(digest, ".state", path);
-    if (stl_pending_read(&import->pending, path, &bytes, &ignored) <= 0 || bytes.length != sizeof record)
+    path_of(large->digest, ".state", path);
+    if (stl_pending_read(&large->import->pending, path, &bytes, &ignored) <= 0 || bytes.length != sizeof record)
         return;
     memcpy(&record, bytes.data, sizeof record);
     stl_boot_id(boot);
     if (memcmp(record.magic, magic, sizeof magic) || !boot[0] || memcmp(record.boot, boot, sizeof boot) ||
-        fstat(fd, &st) || record.covered < 0 || record.covered > st.st_size)
+        fstat(large->copy.fd, &st) || record.covered < 0 || record.covered > st.st_size)
         return;
-    copy->hasher = record.hasher;
-    copy->size = copy->flushed = record.covered;
+    large->copy.hasher = record.hasher;
+    large->copy.size = large->copy.flushed = large->saved = record.covered;
 }
 
 /* Passes over what is there already. */
-static int skip(struct import_reader *reader, int64_t size, char *chunk, struct stl_error *err)
+static int skip(struct import_reader *reader, int64_t size, struct stl_error *err)
 {
+    char chunk[16384];
     if (!reader->stream) {
         reader->position = size;
         return 0;
     }
     while (reader->position < size) {
         int64_t left = size - reader->position;
-        ssize_t n = stl_import_read(reader, chunk, left < CHUNK ? (size_t)left : CHUNK, err);
+        ssize_t n = stl_import_read(reader, chunk, left < (int64_t)sizeof chunk ? (size_t)left : sizeof chunk, err);
         if (n <= 0)
             return n < 0 ? -1 : stl_error_set(err, STL_INVALID, "it is cut short");
     }
     return 0;
 }
 
-static int copy_piece(struct import *import, const struct stl_digest *digest, struct import_reader *reader,
-                      struct stl_copy *copy, struct stl_error *err)
+static int copy_large(struct large *large, struct import_reader *reader, struct stl_error *err)
 {
-    STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
-    int64_t saved = copy->size;
-    ssize_t n;
-    if (skip(reader, copy->size, chunk, err) || lseek(copy->fd, copy->size, SEEK_SET) < 0 ||
-        ftruncate(copy->fd, copy->size))
-        return err->code ? -1 : stl_error_errno(err, "cannot go on with a blob");
-    while ((n = stl_import_read(reader, chunk, CHUNK, err)) > 0) {
-        if (stl_copy_add(copy, chunk, (size_t)n, err))
-            return -1;
-        if (copy->size - saved >= CHECKPOINT) {
-            if (save(import, digest, copy, err))
-                return -1;
-            saved = copy->size;
-        }
-    }
-    return (int)n;
+    struct stl_copy *copy = &large->copy;
+    resume(large);
+    if (skip(reader, copy->size, err))
+        return -1;
+    if (lseek(copy->fd, copy->size, SEEK_SET) < 0 || ftruncate(copy->fd, copy->size))
+        return stl_error_errno(err, "cannot go on with a blob");
+    int result = stl_import_copy(copy, large->digest, reader, err);
+    if (large->error.code)
+        *err = large->error;
+    return large->error.code ? -1 : result;
 }
 
 int stl_import_large(struct import *import, const struct stl_digest *digest, struct import_reader *reader,
                      struct stl_error *err)
 {
-    struct stl_copy copy;
-    struct stl_digest actual;
+    struct large large = {.import = import, .digest = digest};
     STL_AUTO_CLOSE int fd = open_file(import, digest, err);
     if (fd < 0)
         return -1;
-    stl_copy_begin(&copy, fd, digest->algorithm, stl_import_progress, import);
-    resume(import, digest, fd, &copy);
-    if (copy_piece(import, digest, reader, &copy, err))
+    stl_copy_begin(&large.copy, fd, digest->algorithm, note_progress, &large);
+    int result = copy_large(&large, reader, err);
+    if (result && err->code != STL_DIGEST_INVALID)
         return -1;
-    stl_copy_end(&copy, &actual);
-    bool good = stl_digest_equal(&actual, digest);
-    if (!good)
+    if (result)
         remove_file(import, digest, "");
     remove_file(import, digest, ".state");
-    return good ? store_file(import, digest, fd, err)
-                : stl_error_set(err, STL_DIGEST_INVALID, "its content has another digest");
+    return result ? -1 : store_file(import, digest, fd, err);
 }
 
 /* --- in parts ------------------------------------------------------------------------------------------- */
@@ -188,22 +195,11 @@ bool stl_import_has_part(const struct stl_pending *pending, const struct stl_dig
 static int copy_part(struct import *import, const struct stl_bundle_piece *piece, int fd,
                      struct import_reader *reader, struct stl_error *err)
 {
-    STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
     struct stl_copy copy;
-    struct stl_digest actual;
-    ssize_t n;
     if (lseek(fd, piece->offset, SEEK_SET) < 0)
         return stl_error_errno(err, "cannot seek");
     stl_copy_begin(&copy, fd, piece->digest->algorithm, stl_import_progress, import);
-    while ((n = stl_import_read(reader, chunk, CHUNK, err)) > 0)
-        if (stl_copy_add(&copy, chunk, (size_t)n, err))
-            return -1;
-    if (n < 0)
-        return -1;
-    stl_copy_end(&copy, &actual);
-    return stl_digest_equal(&actual, piece->digest)
-               ? 0
-               : stl_error_set(err, STL_DIGEST_INVALID, "its content has another digest");
+    return stl_import_copy(&copy, piece->digest, reader, err);
 }
 
 /* The marker comes when the bytes are durable. */
@@ -221,21 +217,13 @@ int stl_import_part(struct import *import, const struct stl_bundle_piece *piece,
 
 static int check_whole(const struct stl_digest *digest, int64_t size, int fd, struct stl_error *err)
 {
-    STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
     struct import_reader reader = {.extent = {.fd = fd, .size = size}, .size = size};
-    struct stl_hasher hasher;
-    struct stl_digest actual;
-    ssize_t n;
-    stl_hasher_init(&hasher, digest->algorithm);
-    while ((n = stl_import_read(&reader, chunk, CHUNK, err)) > 0)
-        stl_hasher_update(&hasher, chunk, (size_t)n);
-    if (n < 0)
-        return -1;
-    stl_hasher_final(&hasher, &actual);
-    return stl_digest_equal(&actual, digest)
-               ? 0
-               : stl_error_set(err, STL_DIGEST_INVALID,
-                               "its parts are right, but together they have another digest");
+    struct stl_copy copy;
+    stl_copy_begin(&copy, -1, digest->algorithm, NULL, NULL);
+    int result = stl_import_copy(&copy, digest, &reader, err);
+    if (result && err->code == STL_DIGEST_INVALID)
+        stl_error_set(err, STL_DIGEST_INVALID, "its parts are right, but together they have another digest");
+    return result;
 }
 
 static void forget_parts(struct import *import, const struct stl_digest *digest, uint32_t count)

@@ -13,7 +13,6 @@ enum { CHUNK = 256 << 10 };
 struct unpack {
     struct stl_source *source;
     struct archive *archive;
-    char *chunk;
     stl_copy_progress *progress;
     void *progress_context;
 };
@@ -21,7 +20,6 @@ struct unpack {
 static void unpack_clear(struct unpack *unpack)
 {
     archive_read_free(unpack->archive);
-    free(unpack->chunk);
 }
 
 bool stl_unpack_is_blob(const char *name, struct stl_digest *digest)
@@ -51,19 +49,22 @@ static bool is_document(const char *name)
            !strcmp(name, "repositories");
 }
 
-static int unpack_content(struct unpack *unpack, const char *name, const struct stl_digest *wanted,
+static ssize_t read_content(void *context, void *bytes, size_t length, struct stl_error *err)
+{
+    const struct unpack *unpack = context;
+    la_ssize_t n = archive_read_data(unpack->archive, bytes, length);
+    return n < 0 ? archive_failed(unpack, err) : n;
+}
+
+static int unpack_content(struct unpack *unpack, const char *name, int64_t size, const struct stl_digest *wanted,
                           struct stl_temp *temp, struct stl_error *err)
 {
     struct stl_copy copy;
     struct stl_digest actual;
-    la_ssize_t n;
     stl_copy_begin(&copy, temp->fd, wanted ? wanted->algorithm : STL_SHA256, unpack->progress,
                    unpack->progress_context);
-    while ((n = archive_read_data(unpack->archive, unpack->chunk, CHUNK)) > 0)
-        if (stl_copy_add(&copy, unpack->chunk, (size_t)n, err))
-            return -1;
-    if (n < 0)
-        return archive_failed(unpack, err);
+    if (stl_copy_ahead(&copy, size, read_content, unpack, err))
+        return -1;
     stl_copy_end(&copy, &actual);
     if (wanted && !stl_digest_equal(&actual, wanted))
         return stl_error_set(err, STL_DIGEST_INVALID, "%s: its content has another digest", name);
@@ -92,7 +93,7 @@ static int unpack_file(struct unpack *unpack, const char *name, int64_t size, st
     }
     snprintf(staged, sizeof staged, STL_UNPACKED_NAME, member.number);
     if (stl_stage_create(source->stage, staged, &temp, err) ||
-        unpack_content(unpack, name, is_blob ? &digest : NULL, &temp, err))
+        unpack_content(unpack, name, size, is_blob ? &digest : NULL, &temp, err))
         return -1;
     stl_temp_park(&temp);
     stl_members_add(&source->members, name, NULL, member);
@@ -148,7 +149,7 @@ static int open_archive(struct unpack *unpack, struct stl_error *err)
 int stl_unpack(struct stl_source *source, stl_copy_progress *progress, void *context, struct stl_error *err)
 {
     __attribute__((cleanup(unpack_clear))) struct unpack unpack = {
-        source, archive_read_new(), stl_alloc(CHUNK), progress, context};
+        source, archive_read_new(), progress, context};
     if (open_archive(&unpack, err))
         return -1;
     for (;;) {

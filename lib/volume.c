@@ -2,6 +2,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "archive.h"
 #include "tar.h"
 
-enum { CHUNK = 256 << 10 };
+enum { CHUNK = 256 << 10, PIPE_SIZE = 1 << 20 };
 
 static int no_bundle(const struct stl_volume *volume, struct stl_error *err)
 {
@@ -329,6 +330,7 @@ static int open_stream(struct stl_volume *volume, struct stl_error *err)
     archive_read_support_filter_zstd(a);
     archive_read_support_filter_xz(a);
     archive_read_support_format_tar(a);
+    fcntl(volume->fd, F_SETPIPE_SZ, PIPE_SIZE); /* where it is one, who writes to it goes on while we hash */
     return archive_read_open_fd(a, volume->fd, CHUNK) ? stream_failed(volume, err)
                                                       : read_stream_head(volume, err);
 }
