@@ -121,6 +121,8 @@ static int create(const struct stl_registry *registry, struct stl_robot *robot, 
     if (!quiet)
         fprintf(stderr, "token %s ends %s; it is shown only once. Use it as the password: docker login -u %s\n",
                 robot->id, expires, robot->user);
+    if (!quiet && !stl_access_controlled(registry))
+        cmd_warn("this registry has no users and no rules: everybody may do everything, with or without a token");
     return 0;
 }
 

@@ -45,7 +45,7 @@ static int set_password(const struct stl_registry *registry, bool new, const cha
     return result;
 }
 
-/* Somebody new changes who may do what if there was nobody before; nobody left, too. */
+/* Somebody new changes who may do what if there never was anybody. */
 static int add(const struct stl_registry *registry, const char *name, bool from_stdin, bool quiet,
                struct stl_error *err)
 {
@@ -79,8 +79,9 @@ static int remove_user(const struct stl_registry *registry, const char *name, bo
         return -1;
     if (!quiet)
         printf("removed user %s, with all tokens\n", name);
-    if (!quiet && !stl_access_controlled(registry))
-        cmd_warn("no users and no rules are left: this registry is open to everybody now");
+    if (!quiet && registry->settings.policy.count == 0)
+        cmd_warn("without rules in registry.yaml nobody may do anything; to open the registry to everybody, delete "
+                 "%s/auth/htpasswd, then run 'stillage access apply'", registry->path);
     return 0;
 }
 
@@ -120,7 +121,8 @@ const struct cmd_command cmd_user = {
     .description =
         "Keeps auth/htpasswd in the registry, which nginx and Apache can read as well. Passwords are hashed with bcrypt.\n\n"
         "With the first user the registry gets access control: what no rule in registry.yaml allows is denied. passwd and "
-        "rm also end the sessions of the user; rm removes the user's tokens ('stillage token').",
+        "rm also end the sessions of the user; rm removes the user's tokens ('stillage token'). When the last user goes, the "
+        "registry stays closed: delete auth/htpasswd to open it to everybody.",
     .options = options,
     .examples = "  stillage user add alice\n"
                 "  pass show registry/alice | stillage user passwd --stdin alice\n"

@@ -1,8 +1,9 @@
 /*
  * Access control: who somebody is, what they may do, and which repositories need no token.
  *
- * A registry has access control when registry.yaml has rules or auth/htpasswd has users; else everybody may do
- * everything (and the web server decides who gets through to stillage.cgi). With it, what no rule allows is denied.
+ * A registry has access control when registry.yaml has rules or auth/htpasswd exists; else everybody may do everything
+ * (and the web server decides who gets through to stillage.cgi). With it, what no rule allows is denied. The file stays
+ * when the last user goes, so that this closes the registry and does not open it: to do that, it has to be deleted.
  *
  * The web server decides about pulls by looking for files, so what the rules say about everybody is written down as
  * files: auth/public/<repository>/_ok exists if anonymous may pull. auth/public is a symbolic link to

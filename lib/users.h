@@ -28,7 +28,7 @@ int stl_users_remove(const struct stl_registry *registry, const char *name, stru
 int stl_users_check(const struct stl_registry *registry, const char *name, const char *password,
                     struct stl_error *err);
 bool stl_users_has(const struct stl_registry *registry, const char *name);
-/* Whether there is any user. */
+/* Whether there are users, or have been: the file stays, empty, when the last of them goes. */
 bool stl_users_exist(const struct stl_registry *registry);
 
 /* Calls `visit` for each user, in the order of the file, until it returns non-zero. `usable`: crypt(3) knows the hash. */

@@ -155,7 +155,7 @@ static void old_settings_make_nothing_public(void **state)
     stl_registry_close(&old);
 }
 
-static void the_first_user_closes_what_was_open(void **state)
+static void the_first_user_closes_it_and_the_last_does_not_open_it(void **state)
 {
     struct unit *unit = *state;
     make_repo(&unit->registry, "a");
@@ -164,8 +164,13 @@ static void the_first_user_closes_what_was_open(void **state)
     OK(stl_users_add(&unit->registry, "alice", "secret", &err));
     OK(stl_access_refresh(&unit->registry, &err));
     assert_false(is_marked(unit, "a"));
-    OK(stl_users_remove(&unit->registry, "alice", &err));
+    OK(stl_users_remove(&unit->registry, "alice", &err)); /* the last one does not open it */
     OK(stl_access_refresh(&unit->registry, &err));
+    assert_true(stl_access_controlled(&unit->registry));
+    assert_false(is_marked(unit, "a"));
+    unit_remove(unit->registry.root.fd, "auth/htpasswd"); /* this does */
+    OK(stl_access_refresh(&unit->registry, &err));
+    assert_false(stl_access_controlled(&unit->registry));
     assert_true(is_marked(unit, "a"));
 }
 
@@ -179,7 +184,7 @@ int main(void)
         registry_test(public_repositories_are_marked),
         registry_test(changed_rules_change_all_marks),
         registry_test(old_settings_make_nothing_public),
-        registry_test(the_first_user_closes_what_was_open),
+        registry_test(the_first_user_closes_it_and_the_last_does_not_open_it),
     };
     return unit_run(tests);
 }

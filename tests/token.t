@@ -15,6 +15,8 @@ file=$REG/auth/robots/$(printf %s "$token" | sha256sum | cut -c1-64)
 ok "$(test -f "$file"; echo $?)" '... but its hash is'
 is "$(stat -c '%a' "$file") $(stat -c '%a' "$REG/auth/robots")" '600 700' '... for the account only'
 
+like "$(<"$T/hint")" 'no users and no rules: everybody may do everything' '... and that it guards nothing yet'
+
 "$STILLAGE" token create -q --user ci --repository lib/app --expires never >"$T/other" 2>"$T/err"
 is "$(<"$T/err")" '' '--quiet: no hint'
 isnt "$(<"$T/other")" "$token" 'each token is another'

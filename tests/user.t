@@ -43,6 +43,13 @@ is "$(<"$T/ls")" $'alice\nbob' 'user ls'
 ok_run 'user rm' "$STILLAGE" user rm bob
 is "$("$STILLAGE" user ls)" alice '... is gone'
 is "$("$STILLAGE" token ls)" '' '... and so are the tokens'
+capture "$STILLAGE" user rm alice
+like "$(<"$T/.err")" 'nobody may do anything; to open the registry to everybody, delete .*auth/htpasswd' 'the last user: a hint'
+capture "$STILLAGE" access check anonymous lib/app pull
+is "$RC" 1 '... and the registry stays closed'
+rm "$HTPASSWD"
+ok_run '... until somebody deletes the file' "$STILLAGE" access check anonymous lib/app pull
+add alice 'other words' >/dev/null 2>&1
 desc='user rm of nobody' fails_with 1 "no user 'bob'" "$STILLAGE" user rm bob
 
 # On a terminal: the pseudo-terminal of script(1). Each answer is given once the question is there.
