@@ -86,9 +86,11 @@ static int identify_basic(struct exchange *exchange, const char *credentials, st
                       : -1;
     if (decoded < 0)
         return stl_error_set(err, STL_UNAUTHORIZED, "the header Authorization cannot be read");
-    text[decoded] = '\0';
+    for (size_t i = length; i > 0 && credentials[i - 1] == '='; i--)
+        decoded--; /* what only fills up came out as NUL */
+    text[decoded > 0 ? decoded : 0] = '\0';
     char *colon = strchr((char *)text, ':');
-    if (!colon)
+    if (!colon || strlen((char *)text) != (size_t)decoded)
         return stl_error_set(err, STL_UNAUTHORIZED, "the header Authorization cannot be read");
     *colon = '\0';
     int result = text[0] ? auth_login(exchange, (char *)text, colon + 1, err) : 0;
@@ -154,6 +156,13 @@ static bool lacks_source(const struct exchange *exchange, struct stl_name *from)
            !stl_access_allows(exchange->registry, &exchange->identity, from->text, STL_PULL);
 }
 
+void auth_report_denial(const struct exchange *exchange, const char *repository, enum stl_action action)
+{
+    static const char *const names[] = {"pull-denied", "push-denied", "delete-denied"};
+    struct stl_event event = {.action = names[action], .repository = repository, .size = -1};
+    stl_event_write(exchange->registry, &event, &exchange->actor);
+}
+
 int auth_require(struct exchange *exchange, enum stl_action action, struct stl_error *err)
 {
     static const char *const wanted[] = {"pull", "pull,push", "delete"};
@@ -165,9 +174,11 @@ int auth_require(struct exchange *exchange, enum stl_action action, struct stl_e
     /* Without the source the blob would have to be uploaded. That is the answer to who cannot get a token for it. */
     if (allowed && !(lacks && identity->is_bearer && stl_access_lists(exchange->registry, identity, from.text)))
         return 0;
-    if (identity->user[0] && !identity->is_bearer)
+    if (identity->user[0] && !identity->is_bearer) {
+        auth_report_denial(exchange, name, action);
         return stl_error_set(err, STL_DENIED, "'%s' may not %s '%s', if there is such a repository", identity->user, verb,
                              name);
+    }
     STL_AUTO_FREE char *source = lacks ? stl_sprintf(" repository:%s:pull", from.text) : stl_strdup("");
     STL_AUTO_FREE char *scope = stl_sprintf("repository:%s:%s%s", name, wanted[action], source);
     challenge(exchange, scope);

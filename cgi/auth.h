@@ -27,6 +27,9 @@ int auth_require(struct exchange *exchange, enum stl_action action, struct stl_e
 int auth_require_catalog(struct exchange *exchange, struct stl_error *err);
 int auth_require_token(struct exchange *exchange, struct stl_error *err);
 
+/* Writes down that they may not. Whoever lacks a token is not written down: they come back with one, or ask for it. */
+void auth_report_denial(const struct exchange *exchange, const char *repository, enum stl_action action);
+
 /* Checks a name and a password; writes down what fails. On success it is exchange->identity. */
 int auth_login(struct exchange *exchange, const char *name, const char *password, struct stl_error *err);
 

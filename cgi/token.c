@@ -8,7 +8,6 @@
 
 #include "auth.h"
 #include "bearer.h"
-#include "event.h"
 #include "json.h"
 
 enum { FORM_MAX = 64 << 10 };
@@ -88,13 +87,6 @@ static int add_scopes(struct asked *asked, const char *scopes, struct stl_error 
 
 /* --- what is granted -------------------------------------------------------------------------------------- */
 
-static void report_denial(struct exchange *exchange, const char *repository, enum stl_action action)
-{
-    static const char *const names[] = {"pull-denied", "push-denied", "delete-denied"};
-    struct stl_event event = {.action = names[action], .repository = repository, .size = -1};
-    stl_event_write(exchange->registry, &event, &exchange->actor);
-}
-
 /* Takes out what they may not. Returns all actions that are left. */
 static unsigned decide(struct exchange *exchange, struct asked *asked)
 {
@@ -106,7 +98,7 @@ static unsigned decide(struct exchange *exchange, struct asked *asked)
                 stl_access_allows(exchange->registry, &exchange->identity, scope->repository, (enum stl_action)action))
                 continue;
             scope->actions &= ~(1u << action);
-            report_denial(exchange, scope->repository, (enum stl_action)action);
+            auth_report_denial(exchange, scope->repository, (enum stl_action)action);
         }
         all |= scope->actions;
     }

@@ -3,8 +3,9 @@
  *
  * Each line of the file is one document in the form of the distribution project's notifications: {"events":[{...}]}
  * with id, timestamp, action, target, request, actor, source; so a line can be sent to whatever takes those. Actions are
- * "push" and "delete" (of a manifest or a tag), "pull-denied", "push-denied", "delete-denied" (a token that was asked
- * for, and not given) and "login-failure".
+ * "push" and "delete" (of a manifest or a tag), "pull-denied", "push-denied", "delete-denied" (to somebody
+ * who has logged in, or asked for a token) and "login-failure". What the web server refuses to somebody without a token
+ * starts no process and leaves no event: its access log has it.
  *
  * A line is appended by one write(2). Above `events: size:` the file is renamed to events.jsonl.1, .1 to .2 and so on.
  * An event that cannot be written is lost: what it tells of has happened.

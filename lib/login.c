@@ -1,5 +1,6 @@
 #include "login.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,11 +25,23 @@ struct counter {
     char path[2][PATH_SIZE]; /* now, before */
 };
 
+/* Whoever has one address of IPv6 has 2^64 of them. */
+static void find_network(const char *address, char network[INET6_ADDRSTRLEN])
+{
+    struct in6_addr six;
+    snprintf(network, INET6_ADDRSTRLEN, "%s", address);
+    if (inet_pton(AF_INET6, address, &six) != 1 || IN6_IS_ADDR_V4MAPPED(&six))
+        return;
+    memset(six.s6_addr + 8, 0, 8);
+    inet_ntop(AF_INET6, &six, network, INET6_ADDRSTRLEN);
+}
+
 static void find_counter(struct counter *counter, const char *name, const char *address, int64_t now)
 {
     struct stl_digest digest;
-    char text[STL_DIGEST_TEXT_MAX];
-    STL_AUTO_FREE char *both = stl_sprintf("%s\n%s", name, address);
+    char text[STL_DIGEST_TEXT_MAX], network[INET6_ADDRSTRLEN];
+    find_network(address, network);
+    STL_AUTO_FREE char *both = stl_sprintf("%s\n%s", name, network);
     stl_digest_of(STL_SHA256, both, strlen(both), &digest);
     stl_digest_format(&digest, text);
     for (int i = 0; i < 2; i++)

@@ -1,9 +1,10 @@
 /*
  * Logging in with a name and a password, which may be a robot's token.
  *
- * Guessing is slowed down: each failure of a name from an address is one byte in a file of auth/failures/, and after a
- * few of them no password is looked at before some time has passed, twice as long each time. What counts lives in
- * files, so it holds for all processes. It is forgotten after an hour or two, or with the first success.
+ * Guessing is slowed down: each failure of a name from an address (of IPv6: from its first 64 bits) is one byte in a file
+ * of auth/failures/, and after a few of them no password is looked at before some time has passed, twice as long each
+ * time. What counts lives in files, so it holds for all processes. It is forgotten after an hour or two, or with the first
+ * success. The same name from elsewhere is not slowed down, so nobody can lock somebody else out.
  */
 #ifndef STL_LOGIN_H
 #define STL_LOGIN_H

@@ -307,10 +307,14 @@ verdict 'a password instead of a token'
 cgi GET /v2/secret/app/manifests/v1 "${HOSTS[@]}" "$(basic bob:bob-password)"
 want_error 403 DENIED
 verdict '... of somebody without the right, whom another token would not help'
+is "$(tail -n 1 "$REG/log/events.jsonl" | jq -c '.events[0] | [.action, .actor.name, .target.repository]')" '["pull-denied","bob","secret/app"]' '... and an event'
 cgi GET /v2/team/app/manifests/v1 "${HOSTS[@]}" "$(basic alice:wrong)"
 want_error 401 UNAUTHORIZED
 verdict '... a wrong one'
-for credentials in '!!!' 'YWxpY2U=' '' "$(printf 'A%.0s' {1..8000})" 'OmFsaWNlLXBhc3N3b3Jk'; do
+for credentials in '!!!' 'YWxpY2U=' '' "$(printf 'A%.0s' {1..8000})" 'OmFsaWNlLXBhc3N3b3Jk' \
+    "$(printf 'alice:alice-password\0' | base64)" "$(printf 'alice:alice-password\0x' | base64)" "$(printf 'alice\0:alice-password' | base64)" \
+    '====' '=YWxpY2U6YWxpY2UtcGFzc3dvcmQ=' "$(printf 'alice:alice-password' | base64 | sed 's/./&=/4')" \
+    "$(printf 'alice:\xff\xfe' | base64)" "$(printf '\xff\xfe:alice-password' | base64)" "$(printf 'Alice:alice-password' | base64)"; do
     cgi GET /v2/team/app/manifests/v1 "${HOSTS[@]}" HTTP_AUTHORIZATION="Basic $credentials"
     want_error 401 UNAUTHORIZED
     verdict "credentials that are none: ${credentials:0:20}"

@@ -71,6 +71,35 @@ static void pushes_and_deletions(void **state)
     assert_string_equal(get(last, "target", "repository"), "lib/app");
 }
 
+/* Every member is one of the distribution project's (notifications/event.go): who reads those can read ours. */
+static void check_members(struct json_object *object, const char *known)
+{
+    json_object_object_foreach(object, key, value)
+    {
+        (void)value;
+        STL_AUTO_FREE char *word = stl_sprintf(" %s ", key);
+        if (!strstr(known, word))
+            fail_msg("no member of the envelope: %s", key);
+    }
+}
+
+static void the_members_of_an_envelope(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_event all = {"push", "lib/app", "v1", "sha256:0", "application/x", 5};
+    struct stl_actor actor = {"alice", "192.0.2.1", "registry.example.org", "PUT", "docker/28"};
+    STL_AUTO_JSON struct json_object *envelope = NULL;
+    stl_event_write(&unit->registry, &all, &actor);
+    struct json_object *one = event(unit, 0, &envelope);
+    check_members(envelope, " events ");
+    check_members(one, " id timestamp action target request actor source ");
+    check_members(json_object_object_get(one, "target"),
+                  " mediaType digest size length repository fromRepository url tag references ");
+    check_members(json_object_object_get(one, "request"), " id addr host method useragent ");
+    check_members(json_object_object_get(one, "actor"), " name ");
+    check_members(json_object_object_get(one, "source"), " addr instanceID ");
+}
+
 /* What comes from the client cannot end the line or the string. */
 static void hostile_text(void **state)
 {
@@ -139,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         registry_test(pushes_and_deletions),
+        registry_test(the_members_of_an_envelope),
         registry_test(hostile_text),
         registry_test(the_file_is_renamed),
         registry_test(many_writers),

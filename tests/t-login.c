@@ -102,6 +102,37 @@ static void guessing_becomes_slow(void **state)
     FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
 }
 
+/* Somebody with IPv6 has a whole network of addresses; behind one server for both, IPv4 looks like IPv6. */
+static void a_network_is_one_address(void **state)
+{
+    struct unit *unit = *state;
+    for (int i = 0; i < STL_LOGIN_FREE_FAILURES; i++) {
+        STL_AUTO_FREE char *address = stl_sprintf("2001:db8:1:2:%x::%x", i, i * 7);
+        FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", address));
+        STL_AUTO_FREE char *mapped = stl_sprintf("::ffff:192.0.2.%d", i);
+        FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", mapped));
+    }
+    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", "2001:db8:1:2::1"));
+    FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", "2001:db8:1:3::1"));
+    FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", "::ffff:192.0.2.200"));
+}
+
+/* Whoever does not stop guessing keeps themselves out, and nobody else; and while they wait, nothing is counted. */
+static void nobody_is_locked_out_by_others(void **state)
+{
+    struct unit *unit = *state;
+    OK(stl_users_add(&unit->registry, "alice", "secret", &err));
+    for (int i = 0; i < STL_LOGIN_FREE_FAILURES; i++)
+        FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
+    for (int i = 0; i < 1000; i++)
+        FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", HERE));
+    OK(login(unit, "alice", "secret", "198.51.100.1"));
+    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "secret", HERE)); /* which forgives nothing here */
+    assert_in_range(wait_seconds, 1, 2);
+    age(unit, 2);
+    OK(login(unit, "alice", "secret", HERE));
+}
+
 static void names_that_do_not_exist_count_as_well(void **state)
 {
     struct unit *unit = *state;
@@ -135,6 +166,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         registry_test(passwords_and_tokens),
         registry_test(guessing_becomes_slow),
+        registry_test(a_network_is_one_address),
+        registry_test(nobody_is_locked_out_by_others),
         registry_test(names_that_do_not_exist_count_as_well),
         registry_test(old_failures_are_forgotten),
     };
