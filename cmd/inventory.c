@@ -45,7 +45,8 @@ const struct cmd_command cmd_inventory = {
                    "lets 'stillage export --without' leave out what is here already.\n\n"
                    "With --publish it becomes a page of the registry, at /" STL_INVENTORY_FILE
                    ", until it is made anew. "
-                   "Everybody who may see that page then learns the names of all repositories.",
+                   "Everybody who may see that page then learns the names of all repositories; where tokens decide who may "
+                   "pull, the web server does not hand it out.",
     .options = options,
     .examples = "  stillage inventory > far.json\n"
                 "  stillage export --all --without far.json -o bundle.tar",

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "listing.h"
 
 enum { OPTION_PUSH = 256, OPTION_WORKERS };
@@ -181,6 +182,8 @@ static void announce(const struct stl_registry *registry, const char *address, b
     const char *host = strchr(address, ':') ? address : "127.0.0.1:";
     const char *port = strchr(address, ':') ? "" : address;
     printf("serving %s at http://%s%s/\n", registry->path, host, port);
+    if (stl_access_controlled(registry))
+        printf("  docker login %s%s\n", host, port);
     printf("  docker pull %s%s/%s\n", host, port, image);
     printf("  skopeo inspect --tls-verify=false docker://%s%s/%s\n", host, port, image);
     if (push)
@@ -190,7 +193,7 @@ static void announce(const struct stl_registry *registry, const char *address, b
 }
 
 /* Waits for a signal that ends us, or for a child to die, which is a failure. */
-static int supervise(struct service *service, const struct stl_registry *registry, const char *address,
+static int supervise(struct service *service, const struct stl_registry *registry, const char *address, bool push,
                      const sigset_t *signals, struct stl_error *err)
 {
     bool announced = false;
@@ -209,7 +212,7 @@ static int supervise(struct service *service, const struct stl_registry *registr
         } else if (number > 0)
             return 0;
         if (!announced && is_listening(address)) {
-            announce(registry, address, service->cgi > 0);
+            announce(registry, address, push);
             announced = true;
         }
     }
@@ -228,10 +231,11 @@ static int serve(const struct stl_registry *registry, const char *address, bool 
         free(template);
         return -1;
     }
+    bool cgi = push || stl_access_controlled(registry); /* somebody has to hand out the tokens */
     STL_AUTO_FREE char *socket_path = stl_sprintf("%s/cgi.sock", service.runtime);
     STL_AUTO_FREE char *how = stl_sprintf("fastcgi:%s", socket_path);
     struct cmd_server server = {.kind = "nginx", .listen = address, .server_name = "_",
-                                .runtime = service.runtime, .push = push ? how : NULL};
+                                .runtime = service.runtime, .push = cgi ? how : NULL, .read_only = !push};
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -240,10 +244,10 @@ static int serve(const struct stl_registry *registry, const char *address, bool 
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     if (cmd_server_render(&server, registry, &text, err) ||
-        (push && start_cgi(&service, registry, socket_path, workers, err)) ||
+        (cgi && start_cgi(&service, registry, socket_path, workers, err)) ||
         start_nginx(&service, text.data, err))
         return -1;
-    return supervise(&service, registry, address, &signals, err);
+    return supervise(&service, registry, address, push, &signals, err);
 }
 
 static int run(int argc, char **argv)
@@ -277,7 +281,9 @@ const struct cmd_command cmd_serve = {
     .summary = "Serve the registry on this machine with nginx",
     .description = "Runs the machine's own nginx in the foreground, as you, with the configuration that 'stillage config "
                    "nginx' prints, and says how to pull. For a look, a test, or a job: a permanent registry belongs into "
-                   "the web server that the system runs.",
+                   "the web server that the system runs.\n\n"
+                   "Where there are users or rules ('stillage user', registry.yaml), logging in and private pulls work as with "
+                   "any server; without --push nothing is taken in, whatever the rules say.",
     .options = options,
     .examples = "  stillage serve -r /srv/registry\n"
                 "  stillage serve --push --listen 127.0.0.1:5001",

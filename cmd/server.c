@@ -64,6 +64,8 @@ static int set_tls(const struct cmd_server *server, struct stl_render *values, c
 
 static int set_push(const struct cmd_server *server, struct stl_render *values, char **cgi, struct stl_error *err)
 {
+    if (!server->push || server->read_only)
+        stl_render_set(values, "READ_ONLY", "");
     if (!server->push)
         return 0;
     *cgi = server->cgi ? stl_strdup(server->cgi) : cmd_server_find_cgi(err);

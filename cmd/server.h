@@ -15,6 +15,7 @@ struct cmd_server {
     const char *certificate, *key; /* both, or neither */
     const char *runtime;         /* directory of a complete configuration for an ordinary user, or NULL */
     const char *push;            /* NULL, "fcgiwrap:SOCKET", "fastcgi:SOCKET" or, with Apache, "cgi" */
+    bool read_only;              /* with `push`: stillage.cgi is there for tokens and queries, and takes nothing in */
     const char *auth;            /* "tokens", "basic", "none"; NULL: tokens if the registry has access control */
     const char *cgi;             /* path of stillage.cgi, for fcgiwrap and cgi; or NULL: beside this program */
 };
