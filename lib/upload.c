@@ -271,7 +271,7 @@ int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
 {
     char path[UPLOAD_PATH_MAX];
     struct record record = {.covered = upload->size, .hasher = upload->hasher};
-    if (upload->size == 0)
+    if (upload->size == 0 || upload->data < 0)
         return 0;
     memcpy(record.magic, magic, sizeof magic);
     stl_boot_id(record.boot);
@@ -299,6 +299,16 @@ static bool load_record(const struct stl_upload *upload, struct record *record)
            (unsigned)record->hasher.algorithm <= STL_SHA512 && record->covered >= 0 && record->covered <= upload->size;
 }
 
+/* Of a file that is gone: who died while it became a blob may have left one behind, and the bytes that come now need not
+ * be those that it covers. */
+static int drop_record(const struct stl_upload *upload, struct stl_error *err)
+{
+    char path[UPLOAD_PATH_MAX];
+    if (unlinkat(upload->registry->root.fd, path_of(upload->id, ".hash", path), 0) && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove %s", path);
+    return 0;
+}
+
 static int take_up(struct stl_upload *upload, struct stl_error *err)
 {
     struct record record;
@@ -308,7 +318,7 @@ static int take_up(struct stl_upload *upload, struct stl_error *err)
     upload->size = st.st_size;
     stl_hasher_init(&upload->hasher, algorithm_of(upload->id));
     if (upload->size == 0)
-        return 0;
+        return drop_record(upload, err);
     if (load_record(upload, &record)) {
         upload->hasher = record.hasher;
         upload->saved = record.covered;
@@ -414,17 +424,20 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
     struct stl_temp temp;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     if (check_digest(upload, digest, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
-        stl_temp_adopt(&upload->registry->root, &temp, upload->data, path_of(upload->id, "", path), err) ||
-        stl_repo_put_blob(&repo, &temp, digest, err))
+        stl_temp_adopt(&upload->registry->root, &temp, upload->data, path_of(upload->id, "", path), err))
         return -1;
-    struct stl_error ignored = STL_ERROR_INIT; /* the blob is there: a leftover session expires */
-    end_session(upload, &ignored);
-    return 0;
+    int result = stl_repo_put_blob(&repo, &temp, digest, err);
+    struct stl_error ignored = STL_ERROR_INIT; /* a leftover session expires */
+    if (result == 0 || !temp.name[0])          /* without a name, the file is the store's already: not to be touched */
+        end_session(upload, &ignored);
+    return result;
 }
 
 /* The space is given back first, since the mark may need some. */
 int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err)
 {
+    if (upload->data < 0)
+        return 0;
     if (ftruncate(upload->data, 0))
         return stl_error_errno(err, "cannot drop the data of the upload");
     return end_session(upload, err);

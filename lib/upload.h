@@ -60,10 +60,11 @@ int stl_upload_append(struct stl_upload *upload, const void *bytes, size_t lengt
 int stl_upload_save(struct stl_upload *upload, struct stl_error *err);
 
 /* Makes the bytes the blob `digest` of the repository and ends the session. stl_upload_use() must have been called with the
- * digest's algorithm. Durable on return. Fails with STL_DIGEST_INVALID if the digest is another; the session stays
- * on every error. */
+ * digest's algorithm. Durable on return. Fails with STL_DIGEST_INVALID if the digest is another. The session stays
+ * on every error but one that comes when its bytes are in the store already, and only the repository lacks them: then it
+ * is over. */
 int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest, struct stl_error *err);
-/* Ends the session and drops its bytes. */
+/* Ends the session and drops its bytes; nothing happens if it is over. */
 int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err);
 
 /* Removes the sessions that have expired. Called whenever the first upload of an hour begins to write, too. The second

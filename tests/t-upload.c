@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -241,6 +242,61 @@ static void sweep(void **state)
     assert_int_equal(size_of(f, id), 4);
 }
 
+/* Somebody else takes the last room when the bytes are in the store already: they are a good blob, whatever becomes of the
+ * session. The lock of the quota is where the two meet. */
+static void refused_when_stored(void **state)
+{
+    struct unit *f = *state;
+    upload_id id;
+    int status, root = f->registry.root.fd;
+    struct stl_digest digest = unit_digest("ten bytes.");
+    struct stl_name name = unit_name("app");
+    char path[STL_PATH_MAX];
+    unit_settings(f, "version: 1\nquotas: [{repository: app, size: 15}]\n");
+    begin(f, "app", STL_SHA256, id);
+    append(f, id, "ten bytes.", true);
+    int lock = stl_registry_lock(&f->registry, STL_LOCK_QUOTA, &name, true, &err);
+    assert_true(lock >= 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct stl_upload upload = STL_UPLOAD_INIT;
+        close(lock);
+        OK(open_session(f, &upload, "app", id));
+        if (stl_upload_finish(&upload, &digest, &err) == 0 || err.code != STL_DENIED)
+            _exit(1);
+        _exit(stl_upload_cancel(&upload, &err) || stl_upload_save(&upload, &err) ? 2 : 0);
+    }
+    while (!unit_exists(root, stl_path_store(&digest, path)))
+        assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+    unit_write(root, "www/v2/app/blobs/sha256:0", "123456");
+    close(lock);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    unit_check_text(root, path, "ten bytes.");
+    STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
+    FAILS(STL_BLOB_UPLOAD_UNKNOWN, open_session(f, &upload, "app", id));
+    STL_AUTO_FREE char *hash = file_of(id, ".hash");
+    assert_false(unit_exists(root, hash));
+}
+
+/* Who is killed when the bytes have become a blob leaves the hash of bytes that are not there any more. */
+static void a_hash_without_its_bytes(void **state)
+{
+    struct unit *f = *state;
+    upload_id id;
+    struct stl_digest digest = unit_digest("other bytes");
+    int root = f->registry.root.fd;
+    begin(f, "app", STL_SHA256, id);
+    append(f, id, "bytes", true);
+    STL_AUTO_FREE char *data = file_of(id, "");
+    unit_remove(root, data);
+    append(f, id, "other", false); /* and is killed again */
+    append(f, id, " bytes", true);
+    OK(finish(f, id, &digest));
+    check_blob(f, &digest, "other bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +304,8 @@ int main(void)
         registry_test(damaged_hash),     registry_test(another_algorithm), registry_test(wrong_digest),
         registry_test(cancel),           registry_test(identifiers),   registry_test(two_writers),
         registry_test(sweep),
+        registry_test(refused_when_stored),
+        registry_test(a_hash_without_its_bytes),
     };
     return unit_run(tests);
 }
