@@ -221,6 +221,86 @@ test_without_cgi() {
     kill -CONT -- "-${PID_OF[$RESPONDER]}"
 }
 
+# ---- limits, as the server passes them on ------------------------------------------------------------------------
+
+# Of twelve who push at the same time, as many get through as there is room for, to the byte and to the tag.
+test_quota() {
+    local i
+    write_rules 'quotas: [{repository: "drop/*", size: 1000, tags: 3}]'
+    token bob:bob-password repository:drop/bytes:pull,push repository:drop/many:pull,push
+    : >"$T/config"
+    for i in 10 11 12 13 14 15 16 17 18 19 20 21; do
+        printf '%0250d' "$i" >"$T/part$i"
+        printf 'url = "%s/v2/drop/bytes/blobs/uploads/?digest=%s"\ndata-binary = "@%s"\n' "$URL" "$(digest "$T/part$i")" "$T/part$i"
+    done | parallel_requests
+    is "$(sort "$T/codes" | uniq -c | tr -s ' \n' ' ')" ' 4 201 8 403 ' 'twelve blobs of 250 bytes at once, with room for 1000: four are taken'
+    is "$(find "$REG/www/v2/drop/bytes/blobs" -type f | wc -l)" 4 '... and are there'
+    ask POST "/v2/drop/bytes/blobs/uploads/?digest=$(printf x | sha256sum | sed 's/^/sha256:/; s/ .*//')" -d x -H "Authorization: Bearer $TOKEN"
+    want_error 403 DENIED
+    want_json '.errors[0].message | test("quota of repository .drop/bytes. has room for 0 more")'
+    verdict '... one byte more is not'
+    as "$TOKEN" POST "/v2/drop/many/blobs/uploads/?digest=$(digest "$T/part10")" --data-binary "@$T/part10"
+    printf '{"schemaVersion":2,"mediaType":"%s","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s","size":250},"layers":[]}' \
+        "$MANIFEST" "$(digest "$T/part10")" >"$T/manifest"
+    for i in 10 11 12 13 14 15 16 17 18 19 20 21; do
+        printf 'url = "%s/v2/drop/many/manifests/t%d"\nrequest = PUT\nheader = "Content-Type: %s"\ndata-binary = "@%s"\n' "$URL" $i "$MANIFEST" "$T/manifest"
+    done | parallel_requests
+    is "$(sort "$T/codes" | uniq -c | tr -s ' \n' ' ')" ' 3 201 9 403 ' 'twelve tags at once, with room for three: three are set'
+    as "$TOKEN" GET /v2/drop/many/tags/list
+    want_json '.tags | length == 3'
+    verdict '... and are there'
+    write_rules
+}
+
+# Requests on standard input, each begins with "url"; all at once, with TOKEN. Their status codes go to $T/codes.
+parallel_requests() {
+    awk -v token="$TOKEN" '/^url/ && NR > 1 { print "next" }
+        { print }
+        /^url/ { print "header = \"Authorization: Bearer " token "\"\noutput = /dev/null\nwrite-out = \"%{http_code}\\n\"" }' >"$T/config"
+    curl -ks --globoff --parallel --parallel-max 12 --parallel-immediate -K "$T/config" >"$T/codes"
+}
+
+# Read-only for maintenance: the server passes on what stillage.cgi says, and an upload that has begun goes on afterwards.
+test_frozen() {
+    local session request
+    token alice:alice-password repository:team/app:pull,push,delete
+    as "$TOKEN" POST /v2/team/app/blobs/uploads/ -d ''
+    session=${HEADERS[location]}
+    as "$TOKEN" PATCH "$session" --data-binary first -H 'Content-Type: application/octet-stream'
+    want_status 202
+    verdict 'an upload begins'
+    "$STILLAGE" freeze -q -r "$REG" --reason 'back at "noon"'
+    for request in "PATCH $session" "PUT $session?digest=$TEAM_LAYER" 'POST /v2/team/app/blobs/uploads/' "DELETE $session" 'PUT /v2/team/app/manifests/v2' \
+        'DELETE /v2/team/app/manifests/v1' "DELETE /v2/team/app/blobs/$TEAM_LAYER"; do
+        as "$TOKEN" "${request%% *}" "${request#* }" -d ''
+        want_error 503 DENIED
+        want_header_like retry-after '^[0-9]+$'
+        want_json '.errors[0].message | test("back at .noon.$")'
+        verdict "frozen: ${request:0:40}"
+    done
+    for request in "blobs/$TEAM_LAYER" manifests/v1 tags/list 'tags/list?n=1'; do
+        as "$TOKEN" GET "/v2/team/app/$request"
+        want_status 200
+        verdict "frozen: pulls go on: ${request:0:20}"
+    done
+    token bob:bob-password repository:team/app:pull
+    as "$TOKEN" GET /v2/team/app/manifests/v1
+    want_status 200
+    verdict 'frozen: so does logging in'
+    ask POST /v2/team/app/blobs/uploads/ -d ''
+    want_error 401 UNAUTHORIZED
+    verdict 'frozen: who may not push learns nothing of it'
+    "$STILLAGE" thaw -q -r "$REG"
+    token alice:alice-password repository:team/app:pull,push
+    as "$TOKEN" GET "$session"
+    want_status 204
+    want_header range 0-4
+    verdict 'thawed: the upload is where it was'
+    as "$TOKEN" PUT "$session?digest=$(printf 'first and second' | sha256sum | sed 's/^/sha256:/; s/ .*//')" --data-binary ' and second' -H 'Content-Type: application/octet-stream'
+    want_status 201
+    verdict '... and goes on to its end'
+}
+
 # The other way to run stillage.cgi, as a process for each request.
 test_plain_cgi() {
     stop "$MAIN"
@@ -282,7 +362,7 @@ test_basic() {
     start_responder 2
     "start_$KIND" "$REG" --auth basic --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
     ask GET "/v2/_catalog?n=10" -u bob:bob-password
-    want_json '.repositories == ["public/app", "public/new", "team/app"]'
+    want_json '.repositories == ["drop/many", "public/app", "public/new", "team/app"]'
     verdict 'REMOTE_USER of the server tells stillage.cgi who it is'
     ask POST /v2/secret/app/blobs/uploads/ -u bob:bob-password -d ''
     want_error 403 DENIED
@@ -302,10 +382,11 @@ test_closed
 test_tokens
 test_expiry
 test_changes
+test_quota
+test_frozen
 test_without_cgi
 SERVER=$MAIN
 test_plain_cgi
-"$STILLAGE" verify -r "$REG" >"$T/verify" 2>&1
-ok $? 'after all that the registry is whole'
+ok_run 'after all that the registry is whole' "$STILLAGE" verify -r "$REG"
 test_basic
 done_testing

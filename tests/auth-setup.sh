@@ -18,7 +18,7 @@ MANIFEST=application/vnd.oci.image.manifest.v1+json
 
 # ---- the registry ------------------------------------------------------------------------------------------------
 
-# write_rules [LINE...]: alice may all, bob may pull team/**, everybody public/**
+# write_rules [LINE...]: alice may all, bob may pull team/** and push drop/**, everybody may pull public/**
 write_rules() {
     {
         printf 'version: 1\n'
@@ -26,6 +26,7 @@ write_rules() {
         printf '%s\n' 'access:' \
             '  - {repository: "**", pull: [alice], push: [alice], delete: [alice]}' \
             '  - {repository: "team/**", pull: [user]}' \
+            '  - {repository: "drop/**", push: [bob]}' \
             '  - {repository: "public/**", pull: [anonymous]}' "$@"
     } >"$REG/registry.yaml"
 }
@@ -38,9 +39,20 @@ fill_registry() {
         make_layout "$T/layout" "$SECRET of $name"
         "$STILLAGE" add -q -r "$REG" "oci:$T/layout" "$name:v1"
     done
-    for name in alice bob; do echo "$name-password" | "$STILLAGE" user add -q -r "$REG" --stdin $name; done
+    set_passwords
     write_rules
     "$STILLAGE" access apply -q -r "$REG"
+}
+
+# "alice-password" and "bob-password", of a kind that is quickly checked: hundreds of times.
+# shellcheck disable=SC2016   # perl, and salts
+set_passwords() {
+    local name
+    for name in alice bob; do
+        [ -e "$REG/auth/htpasswd" ] || echo "$name-password" | "$STILLAGE" user add -q -r "$REG" --stdin $name
+        perl -e 'print "$ARGV[0]:", crypt("$ARGV[0]-password", q($2y$04$abcdefghijklmnopqrstuu)), "\n"' $name
+    done >"$T/htpasswd"
+    cat "$T/htpasswd" >"$REG/auth/htpasswd"
 }
 
 # make_layout DIR TEXT: an image whose only layer holds TEXT
@@ -78,6 +90,15 @@ as() {
 
 want_challenge() {
     want_header www-authenticate "Bearer realm=\"$URL/v2/_token\",service=\"stillage\"${1:+,scope=\"$1\"}${2:+,error=\"$2\"}"
+}
+
+# A token that was alice's for a private repository, and is over since a second: all of its files are still there.
+make_old_token() {
+    local end=$(($(date +%s) - 1))
+    token alice:alice-password repository:secret/app:pull,push
+    OLD_TOKEN=$end.${TOKEN#*.}
+    mkdir -p -m 0711 "$REG/auth/tokens/${end:0:8}"
+    cp -a "$REG/auth/tokens/${TOKEN:0:8}/$TOKEN" "$REG/auth/tokens/${end:0:8}/$OLD_TOKEN"
 }
 
 # No answer may hold what only the owners of the repositories may see.

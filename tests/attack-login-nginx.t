@@ -1,0 +1,4 @@
+#!/bin/bash
+# Attacks on logging in with nginx: see attack-login-common.sh.
+KIND=nginx
+. "$(dirname "$0")/attack-login-common.sh"
