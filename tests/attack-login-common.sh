@@ -331,7 +331,7 @@ test_guessing() {
             esac
             [ $i = 99 ] || echo next
         done >"$T/config"
-        curl -ks --path-as-is --parallel --parallel-max 100 --parallel-immediate -K "$T/config" 2>/dev/null | sort | uniq -c >"$T/codes"
+        curl -k --no-progress-meter --path-as-is --parallel --parallel-max 100 --parallel-immediate -K "$T/config" 2>/dev/null | sort | uniq -c >"$T/codes"
         ok "$(awk '$2 == 429 && $1 >= 20 { found = 1 } END { print !found }' "$T/codes")" "a hundred guesses in a row, $path $way: nginx stops many of them: $(tr '\n' ' ' <"$T/codes")"
     done <<'END'
 /v2/_token basic

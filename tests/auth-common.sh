@@ -257,7 +257,7 @@ parallel_requests() {
     awk -v token="$TOKEN" '/^url/ && NR > 1 { print "next" }
         { print }
         /^url/ { print "header = \"Authorization: Bearer " token "\"\noutput = /dev/null\nwrite-out = \"%{http_code}\\n\"" }' >"$T/config"
-    curl -ks --globoff --parallel --parallel-max 12 --parallel-immediate -K "$T/config" >"$T/codes"
+    curl -k --no-progress-meter --globoff --parallel --parallel-max 12 --parallel-immediate -K "$T/config" >"$T/codes"
 }
 
 # Read-only for maintenance: the server passes on what stillage.cgi says, and an upload that has begun goes on afterwards.
