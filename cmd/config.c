@@ -7,7 +7,7 @@
 enum { OPTION_TLS_CERTIFICATE = 256, OPTION_TLS_KEY, OPTION_STANDALONE, OPTION_PUSH, OPTION_CGI, OPTION_AUTH };
 
 static const struct cmd_option options[] = {
-    CMD_OPTION_REGISTRY,
+    CMD_OPTION_SERVED,
     {'l', "listen", "HOST:PORT", "Where the server listens; 80, or 443 with TLS, unless told otherwise"},
     {'n', "server-name", "NAME", "The host name of the registry"},
     {OPTION_TLS_CERTIFICATE, "tls-certificate", "FILE", "The certificate chain, in PEM"},
@@ -27,7 +27,7 @@ static const struct cmd_option options[] = {
 static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
-    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    CMD_AUTO_SERVED struct cmd_served served = CMD_SERVED_INIT;
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     struct cmd_server server = {.server_name = "_"};
     struct cmd_common common = {0};
@@ -54,7 +54,7 @@ static int run(int argc, char **argv)
         return cmd_usage(&cmd_config, "give the server: nginx or apache");
     if (!server.listen)
         server.listen = server.certificate ? "443" : "80";
-    if (cmd_open_registry(&registry, common.registry, &err) || cmd_server_render(&server, &registry, &text, &err))
+    if (cmd_served_open(&served, common.registry, &err) || cmd_server_render(&server, &served, &text, &err))
         return cmd_fail(&err);
     fputs(text.data, stdout);
     return 0;
@@ -67,11 +67,13 @@ const struct cmd_command cmd_config = {
     .summary = "Print the configuration for a web server",
     .description =
         "Prints a complete, commented configuration that serves the registry. It is written once: adding, moving or "
-        "deleting images never needs a new one or a reload.\n\n"
+        "deleting images never needs a new one or a reload. For an unpacked bundle on a medium it stays the same, too, when "
+        "another medium takes its place; nginx then has to be reloaded.\n\n"
         "Without --standalone it is a site for the server that the system runs, to be put into "
         "/etc/nginx/conf.d/stillage.conf or /etc/apache2/sites-enabled/stillage.conf.",
     .options = options,
     .examples = "  stillage config nginx -n registry.example.org \\\n"
                 "      > /etc/nginx/conf.d/stillage.conf\n"
-                "  stillage config apache --push cgi > /etc/apache2/sites-enabled/stillage.conf",
+                "  stillage config apache --push cgi > /etc/apache2/sites-enabled/stillage.conf\n"
+                "  stillage config nginx -r /media/stick/images > /etc/nginx/conf.d/stillage.conf",
 };

@@ -23,11 +23,13 @@ enum {
     OPTION_HOST,
     OPTION_SIGN,
     OPTION_MIRROR,
+    OPTION_UNPACKED,
 };
 
 struct arguments {
     struct cmd_common common;
-    const char *output;
+    const char *output;   /* "-": standard output */
+    const char *unpacked; /* a folder in place of that, or NULL */
     struct stl_selection selection;
     struct stl_platform platform;
     struct stl_digestset without;
@@ -109,6 +111,9 @@ static int set_option(struct arguments *arguments, int key, struct stl_error *er
         return 0;
     case OPTION_HOST:
         return set_host(optarg, &options->host, err);
+    case OPTION_UNPACKED:
+        arguments->unpacked = optarg;
+        return 0;
     case OPTION_SIGN:
         options->key = optarg;
         return 0;
@@ -116,6 +121,23 @@ static int set_option(struct arguments *arguments, int key, struct stl_error *er
         options->mirror = true;
         return 0;
     }
+}
+
+static int check_output(struct arguments *arguments, struct stl_error *err)
+{
+    const struct stl_export_options *options = &arguments->options;
+    if (arguments->unpacked && strcmp(arguments->output, "-"))
+        return stl_error_set(err, STL_USAGE, "-o and --unpacked exclude each other");
+    if (arguments->unpacked && (options->volume_size || options->compression != STL_COMPRESS_NONE))
+        return stl_error_set(err, STL_USAGE, "a folder has neither volumes nor compression: leave out --volume-size and "
+                             "--compress");
+    if (arguments->unpacked)
+        arguments->output = arguments->unpacked;
+    if (options->volume_size && !strcmp(arguments->output, "-") && !arguments->dry_run)
+        return stl_error_set(err, STL_USAGE, "volumes need names: give -o FILE");
+    if (options->volume_size && options->docker_archive)
+        return stl_error_set(err, STL_USAGE, "docker cannot load from volumes: leave out --docker-archive");
+    return 0;
 }
 
 static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
@@ -128,11 +150,7 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct stl_
             return -1;
     if (arguments->selection.count == 0)
         return stl_error_set(err, STL_USAGE, "which images? Give patterns such as 'lib/*:v1.*', or --all");
-    if (arguments->options.volume_size && !strcmp(arguments->output, "-") && !arguments->dry_run)
-        return stl_error_set(err, STL_USAGE, "volumes need names: give -o FILE");
-    if (arguments->options.volume_size && arguments->options.docker_archive)
-        return stl_error_set(err, STL_USAGE, "docker cannot load from volumes: leave out --docker-archive");
-    return 0;
+    return check_output(arguments, err);
 }
 
 /* --- output --------------------------------------------------------------------------------------------- */
@@ -157,6 +175,18 @@ static int write_to(struct stl_export *export, uint32_t volume, int fd, const ch
     return stl_export_volume(export, volume, fd, err) ? stl_error_context(err, "%s", path) : 0;
 }
 
+/* The first volume needs room for all that follow. How small they get when they are compressed nobody knows. */
+static int check_space(const struct stl_export *export, uint32_t volume, int fd, const char *path,
+                       struct stl_error *err)
+{
+    uint64_t needed = 0;
+    if (export->options->compression != STL_COMPRESS_NONE || volume > 1)
+        return 0;
+    for (; volume <= export->bundle.volumes; volume++)
+        needed += (uint64_t)stl_export_volume_size(export, volume);
+    return stl_space_check(fd, needed, err) ? stl_error_context(err, "%s", path) : 0;
+}
+
 /* Under another name first, so that half a bundle is never taken for a whole one. */
 static int write_file(struct stl_export *export, uint32_t volume, const char *path, struct stl_error *err)
 {
@@ -170,7 +200,7 @@ static int write_file(struct stl_export *export, uint32_t volume, const char *pa
     STL_AUTO_CLOSE int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return stl_error_errno(err, "cannot write %s", part);
-    if (write_to(export, volume, fd, path, err) == 0) {
+    if (check_space(export, volume, fd, path, err) == 0 && write_to(export, volume, fd, path, err) == 0) {
         if (rename(part, path) == 0)
             return 0;
         stl_error_errno(err, "cannot rename %s", part);
@@ -190,7 +220,9 @@ static int write_volumes(struct arguments *arguments, struct stl_export *export,
 {
     int result = 0;
     cmd_progress_begin(&arguments->progress, "exporting", arguments->common.quiet);
-    for (uint32_t volume = 1; volume <= export->bundle.volumes && result == 0; volume++) {
+    if (arguments->unpacked)
+        result = stl_export_unpack(export, arguments->unpacked, err);
+    for (uint32_t volume = 1; volume <= export->bundle.volumes && result == 0 && !arguments->unpacked; volume++) {
         STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
         result = strcmp(path, "-") ? write_file(export, volume, path, err)
                                    : write_to(export, volume, STDOUT_FILENO, "standard output", err);
@@ -271,7 +303,7 @@ static int export_images(struct arguments *arguments, struct stl_error *err)
 {
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_EXPORT struct stl_export export = STL_EXPORT_INIT;
-    bool to_stdout = !strcmp(arguments->output, "-") && !arguments->dry_run;
+    bool to_stdout = !strcmp(arguments->output, "-") && !arguments->dry_run && !arguments->unpacked;
     if (to_stdout && isatty(STDOUT_FILENO))
         return stl_error_set(err, STL_USAGE, "a bundle is nothing for a terminal: give -o FILE");
     arguments->options.progress = arguments->common.quiet ? NULL : note_progress;
@@ -313,6 +345,9 @@ static const struct cmd_option options[] = {
      "repeated"},
     {OPTION_VOLUME_SIZE, "volume-size", "SIZE",
      "Write volumes of at most SIZE, such as 4GiB: FILE.tar becomes FILE.1.tar, FILE.2.tar, ..."},
+    {OPTION_UNPACKED, "unpacked", "DIR",
+     "Write a folder instead of a tar: for FAT, NTFS, an ISO or any other file system; 'stillage serve -r DIR' serves "
+     "it as it lies"},
     {OPTION_COMPRESS, "compress", "HOW",
      "gzip, zstd or none, which is the default: layers are compressed already"},
     {OPTION_SIGN, "sign", "KEY", "Sign with the private key in the file KEY (see 'stillage key')"},
@@ -350,5 +385,6 @@ const struct cmd_command cmd_export = {
     .examples = "  stillage export 'lib/*:v1.*' -o bundle.tar\n"
                 "  stillage export --all --without far.json -o bundle.tar\n"
                 "  stillage export --all --volume-size 4GiB -o /media/usb/bundle.tar\n"
+                "  stillage export --all --unpacked /media/usb/images\n"
                 "  stillage export app:2.0 | ssh far stillage import -",
 };

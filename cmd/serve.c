@@ -20,7 +20,7 @@
 enum { OPTION_PUSH = 256, OPTION_WORKERS };
 
 static const struct cmd_option options[] = {
-    CMD_OPTION_REGISTRY,
+    CMD_OPTION_SERVED,
     {'l', "listen", "HOST:PORT", "Where to listen; 127.0.0.1:5000 unless told otherwise"},
     {OPTION_PUSH, "push", NULL, "Accept pushes too, by running stillage.cgi beside nginx"},
     {OPTION_WORKERS, "workers", "N", "How many pushes are handled at a time; 8 unless told otherwise"},
@@ -159,10 +159,21 @@ static int first_name(void *context, const char *name, struct stl_error *err)
     return 1;
 }
 
+static char *example_of_bundle(const struct stl_bundle *bundle)
+{
+    for (size_t i = 0; i < bundle->image_count; i++)
+        if (bundle->images[i].tag)
+            return stl_sprintf("%s:%s", bundle->images[i].name, bundle->images[i].tag);
+    return stl_strdup("NAME:TAG");
+}
+
 /* "NAME:TAG" of the first image, or what to write in its place. */
-static char *example_image(const struct stl_registry *registry)
+static char *example_image(const struct cmd_served *served)
 {
     struct stl_error ignored = STL_ERROR_INIT;
+    const struct stl_registry *registry = &served->registry;
+    if (served->bundle.label)
+        return example_of_bundle(&served->bundle.bundle);
     STL_AUTO_FREE char *name_text = NULL, *tag = NULL;
     struct stl_name name;
     STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", &ignored);
@@ -176,13 +187,13 @@ static char *example_image(const struct stl_registry *registry)
     return stl_sprintf("%s:%s", name.text, tag ? tag : "TAG");
 }
 
-static void announce(const struct stl_registry *registry, const char *address, bool push)
+static void announce(const struct cmd_served *served, const char *address, bool push)
 {
-    STL_AUTO_FREE char *image = example_image(registry);
+    STL_AUTO_FREE char *image = example_image(served);
     const char *host = strchr(address, ':') ? address : "127.0.0.1:";
     const char *port = strchr(address, ':') ? "" : address;
-    printf("serving %s at http://%s%s/\n", registry->path, host, port);
-    if (stl_access_controlled(registry))
+    printf("serving %s at http://%s%s/\n", served->path, host, port);
+    if (cmd_served_controlled(served))
         printf("  docker login %s%s\n", host, port);
     printf("  docker pull %s%s/%s\n", host, port, image);
     printf("  skopeo inspect --tls-verify=false docker://%s%s/%s\n", host, port, image);
@@ -193,7 +204,7 @@ static void announce(const struct stl_registry *registry, const char *address, b
 }
 
 /* Waits for a signal that ends us, or for a child to die, which is a failure. */
-static int supervise(struct service *service, const struct stl_registry *registry, const char *address, bool push,
+static int supervise(struct service *service, const struct cmd_served *served, const char *address, bool push,
                      const sigset_t *signals, struct stl_error *err)
 {
     bool announced = false;
@@ -212,13 +223,13 @@ static int supervise(struct service *service, const struct stl_registry *registr
         } else if (number > 0)
             return 0;
         if (!announced && is_listening(address)) {
-            announce(registry, address, push);
+            announce(served, address, push);
             announced = true;
         }
     }
 }
 
-static int serve(const struct stl_registry *registry, const char *address, bool push, const char *workers,
+static int serve(const struct cmd_served *served, const char *address, bool push, const char *workers,
                  struct stl_error *err)
 {
     __attribute__((cleanup(service_clear))) struct service service = {0};
@@ -231,7 +242,7 @@ static int serve(const struct stl_registry *registry, const char *address, bool 
         free(template);
         return -1;
     }
-    bool cgi = push || stl_access_controlled(registry); /* somebody has to hand out the tokens */
+    bool cgi = push || cmd_served_controlled(served); /* somebody has to hand out the tokens */
     STL_AUTO_FREE char *socket_path = stl_sprintf("%s/cgi.sock", service.runtime);
     STL_AUTO_FREE char *how = stl_sprintf("fastcgi:%s", socket_path);
     struct cmd_server server = {.kind = "nginx", .listen = address, .server_name = "_",
@@ -243,17 +254,17 @@ static int serve(const struct stl_registry *registry, const char *address, bool 
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    if (cmd_server_render(&server, registry, &text, err) ||
-        (cgi && start_cgi(&service, registry, socket_path, workers, err)) ||
+    if (cmd_server_render(&server, served, &text, err) ||
+        (cgi && start_cgi(&service, &served->registry, socket_path, workers, err)) ||
         start_nginx(&service, text.data, err))
         return -1;
-    return supervise(&service, registry, address, push, &signals, err);
+    return supervise(&service, served, address, push, &signals, err);
 }
 
 static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
-    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    CMD_AUTO_SERVED struct cmd_served served = CMD_SERVED_INIT;
     struct cmd_common common = {0};
     const char *address = "127.0.0.1:5000", *workers = "8";
     bool push = false;
@@ -269,7 +280,7 @@ static int run(int argc, char **argv)
         return cmd_usage(&cmd_serve, "it takes no arguments");
     if (strspn(workers, "0123456789") != strlen(workers) || strlen(workers) > 3 || strtol(workers, NULL, 10) < 1)
         return cmd_usage(&cmd_serve, "--workers '%s' is not a number from 1 to 999", workers);
-    if (cmd_open_registry(&registry, common.registry, &err) || serve(&registry, address, push, workers, &err))
+    if (cmd_served_open(&served, common.registry, &err) || serve(&served, address, push, workers, &err))
         return cmd_fail(&err);
     return 0;
 }
@@ -281,10 +292,12 @@ const struct cmd_command cmd_serve = {
     .summary = "Serve the registry on this machine with nginx",
     .description = "Runs the machine's own nginx in the foreground, as you, with the configuration that 'stillage config "
                    "nginx' prints, and says how to pull. For a look, a test, or a job: a permanent registry belongs into "
-                   "the web server that the system runs.\n\n"
+                   "the web server that the system runs. A bundle that lies unpacked on a medium, which may be read-only, is "
+                   "served just so.\n\n"
                    "Where there are users or rules ('stillage user', registry.yaml), logging in and private pulls work as with "
                    "any server; without --push nothing is taken in, whatever the rules say.",
     .options = options,
     .examples = "  stillage serve -r /srv/registry\n"
+                "  stillage serve -r /media/stick/images\n"
                 "  stillage serve --push --listen 127.0.0.1:5001",
 };

@@ -1,12 +1,60 @@
 #include "server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "access.h"
+
+/* Whether it is a folder with the list of a bundle, and no registry. */
+static bool is_bundle(const char *path)
+{
+    STL_AUTO_FREE char *list = stl_sprintf("%s/" STL_BUNDLE_LIST, path);
+    STL_AUTO_FREE char *settings = stl_sprintf("%s/registry.yaml", path);
+    return access(list, F_OK) == 0 && access(settings, F_OK) != 0;
+}
+
+static int open_bundle(struct cmd_served *served, const char *path, struct stl_error *err)
+{
+    STL_AUTO_FREE char *absolute = realpath(path, NULL);
+    int fd = absolute ? open(absolute, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return stl_error_errno(err, "cannot open %s", path);
+    if (stl_volume_open(&served->bundle, fd, absolute, err))
+        return -1;
+    served->path = served->bundle.label;
+    const struct stl_bundle *bundle = &served->bundle.bundle;
+    for (size_t i = 0; i < bundle->document_count; i++)
+        if (!strcmp(bundle->documents[i].path, STL_BUNDLE_SERVE "nginx.map"))
+            return 0;
+    return stl_error_set(err, STL_INVALID, "%s is a part of something, made with --without or --volume-size: it cannot be "
+                         "served, but imported", path);
+}
+
+int cmd_served_open(struct cmd_served *served, const char *path, struct stl_error *err)
+{
+    const char *place = path ? path : getenv("STILLAGE_REGISTRY");
+    if (place && *place && is_bundle(place))
+        return open_bundle(served, place, err);
+    if (cmd_open_registry(&served->registry, path, err))
+        return -1;
+    served->path = served->registry.path;
+    return 0;
+}
+
+void cmd_served_close(struct cmd_served *served)
+{
+    stl_volume_close(&served->bundle);
+    stl_registry_close(&served->registry);
+}
+
+bool cmd_served_controlled(const struct cmd_served *served)
+{
+    return !served->bundle.label && stl_access_controlled(&served->registry);
+}
 
 char *cmd_server_find_cgi(struct stl_error *err)
 {
@@ -24,8 +72,9 @@ char *cmd_server_find_cgi(struct stl_error *err)
     return NULL;
 }
 
-static int check(const struct cmd_server *server, const struct stl_registry *registry, struct stl_error *err)
+static int check(const struct cmd_server *server, const struct cmd_served *served, struct stl_error *err)
 {
+    const struct stl_registry *registry = &served->registry;
     const char *push = server->push;
     bool apache = !strcmp(server->kind, "apache");
     if (strspn(server->listen, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:-[]*") !=
@@ -36,7 +85,10 @@ static int check(const struct cmd_server *server, const struct stl_registry *reg
     if (push && strncmp(push, "fastcgi:", 8) && (apache ? strcmp(push, "cgi") != 0 : strncmp(push, "fcgiwrap:", 9) != 0))
         return stl_error_set(err, STL_USAGE, "--push '%s': with %s it is %s or fastcgi:SOCKET", push, server->kind,
                              apache ? "cgi" : "fcgiwrap:SOCKET");
-    if (apache && !registry->settings.apache)
+    if (served->bundle.label && (push || server->auth))
+        return stl_error_set(err, STL_USAGE, "%s is a bundle: it can only be read, and by everybody; leave out --push and "
+                             "--auth", served->path);
+    if (apache && !served->bundle.label && !registry->settings.apache)
         return stl_error_set(err, STL_INVALID, "Apache needs files that this registry does not keep: set 'apache: true' "
                              "in %s/registry.yaml, then run 'stillage verify --repair'", registry->path);
     return 0;
@@ -82,11 +134,12 @@ static int set_push(const struct cmd_server *server, struct stl_render *values, 
 }
 
 /* With tokens, the challenge names the address of stillage.cgi: what registry.yaml says, or what the client asked for. */
-static int set_auth(const struct cmd_server *server, const struct stl_registry *registry, struct stl_render *values,
+static int set_auth(const struct cmd_server *server, const struct cmd_served *served, struct stl_render *values,
                     struct stl_error *err)
 {
+    const struct stl_registry *registry = &served->registry;
     const char *url = registry->settings.auth.url;
-    const char *auth = server->auth ? server->auth : stl_access_controlled(registry) ? "tokens" : "none";
+    const char *auth = server->auth ? server->auth : cmd_served_controlled(served) ? "tokens" : "none";
     if (!strcmp(auth, "tokens") && !server->push)
         return stl_error_set(err, STL_USAGE, "%s has access control, and it takes stillage.cgi to hand out tokens: add "
                              "--push; or let the server check passwords alone, with --auth basic", registry->path);
@@ -115,16 +168,18 @@ static int check_words(const struct stl_render *values, struct stl_error *err)
     return 0;
 }
 
-int cmd_server_render(const struct cmd_server *server, const struct stl_registry *registry, struct stl_buf *out,
+int cmd_server_render(const struct cmd_server *server, const struct cmd_served *served, struct stl_buf *out,
                       struct stl_error *err)
 {
     STL_AUTO_FREE char *certificate = NULL, *key = NULL, *cgi = NULL;
     struct stl_render values = STL_RENDER_INIT;
-    if (check(server, registry, err))
+    if (check(server, served, err))
         return -1;
     /* Apache wants an address, nginx takes one or a port. */
     STL_AUTO_FREE char *listen = stl_sprintf("%s%s", strchr(server->listen, ':') ? "" : "*:", server->listen);
-    stl_render_set(&values, "REGISTRY", registry->path);
+    stl_render_set(&values, "REGISTRY", served->path);
+    if (served->bundle.label)
+        stl_render_set(&values, "BUNDLE", "");
     stl_render_set(&values, "LISTEN", listen);
     stl_render_set(&values, "SERVER_NAME", server->server_name);
     if (server->runtime) {
@@ -134,7 +189,7 @@ int cmd_server_render(const struct cmd_server *server, const struct stl_registry
             stl_render_set(&values, "AS_ROOT", "");
     }
     if (set_tls(server, &values, &certificate, &key, err) || set_push(server, &values, &cgi, err) ||
-        check_words(&values, err) || set_auth(server, registry, &values, err))
+        check_words(&values, err) || set_auth(server, served, &values, err))
         return -1;
     return stl_render(!strcmp(server->kind, "apache") ? "apache.conf" : "nginx.conf", &values, out, err);
 }

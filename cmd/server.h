@@ -7,6 +7,31 @@
 #include "cmd.h"
 #include "mem.h"
 #include "render.h"
+#include "volume.h"
+
+/* What is served: a registry, or an unpacked bundle. */
+struct cmd_served {
+    const char *path; /* absolute */
+    struct stl_registry registry;
+    struct stl_volume bundle; /* label: the path; NULL: it is a registry */
+};
+
+#define CMD_SERVED_INIT {.registry = STL_REGISTRY_INIT, .bundle = STL_VOLUME_INIT}
+#define CMD_AUTO_SERVED __attribute__((cleanup(cmd_served_close)))
+
+/* The option -r for both. */
+#define CMD_OPTION_SERVED                                                                                    \
+    {                                                                                                        \
+        'r', "registry", "DIR",                                                                              \
+            "The registry directory, or a bundle unpacked (see 'stillage export --unpacked'); else "         \
+            "$STILLAGE_REGISTRY, else the current folder if it holds registry.yaml"                          \
+    }
+
+/* Opens what -r says. Fails with STL_INVALID where it is a bundle that is only a part of something. */
+int cmd_served_open(struct cmd_served *served, const char *path, struct stl_error *err);
+void cmd_served_close(struct cmd_served *served);
+/* Whether it has users or rules. */
+bool cmd_served_controlled(const struct cmd_served *served);
 
 struct cmd_server {
     const char *kind;            /* "nginx" or "apache" */
@@ -21,7 +46,7 @@ struct cmd_server {
 };
 
 /* Renders the configuration. Fails with STL_USAGE where options do not fit together. */
-int cmd_server_render(const struct cmd_server *server, const struct stl_registry *registry, struct stl_buf *out,
+int cmd_server_render(const struct cmd_server *server, const struct cmd_served *served, struct stl_buf *out,
                       struct stl_error *err);
 
 /* The path of stillage.cgi: beside this program, or in ../libexec or ../lib/stillage of its folder. The caller

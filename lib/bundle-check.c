@@ -189,14 +189,22 @@ static int list_members(struct checker *c, const struct stl_volume *volume, stru
 
 /* --- streams -------------------------------------------------------------------------------------------- */
 
+static struct job document_job(const struct stl_volume *volume, const struct stl_bundle_document *document)
+{
+    struct job job = {
+        .volume = volume, .digest = &document->digest, .blob = &document->digest, .size = document->size};
+    snprintf(job.path, sizeof job.path, "%s", document->path);
+    return job;
+}
+
 static void check_early(struct checker *c, const struct stl_volume *volume)
 {
     for (size_t i = 0; i < c->bundle->document_count; i++) {
         const struct stl_bundle_document *document = &c->bundle->documents[i];
-        struct job job = {
-            .volume = volume, .digest = &document->digest, .blob = &document->digest, .size = document->size};
+        struct job job = document_job(volume, document);
         size_t k = 0;
-        snprintf(job.path, sizeof job.path, "%s", document->path);
+        if (!stl_bundle_leads(document->path))
+            continue;
         while (k < volume->early_count && strcmp(volume->early[k].path, document->path))
             k++;
         if (k == volume->early_count)
@@ -222,6 +230,27 @@ static int hash_stream(struct checker *c, struct stl_volume *volume, const struc
     if (n == 0)
         compare(c, job, &hasher);
     return (int)n;
+}
+
+/* The documents behind the blobs come in the order of the list. `next` is where to go on; without a path, all that are
+ * left are missing. */
+static int check_late(struct checker *c, struct stl_volume *volume, const char *path, size_t *next,
+                      struct stl_error *err)
+{
+    size_t found = *next;
+    while (path && found < c->bundle->document_count && strcmp(c->bundle->documents[found].path, path))
+        found++;
+    if (path && found == c->bundle->document_count)
+        return 0;
+    for (; *next < (path ? found : c->bundle->document_count); (*next)++) {
+        struct job job = document_job(volume, &c->bundle->documents[*next]);
+        if (!stl_bundle_leads(job.path))
+            lose(c, &job, "it is not there, or damaged");
+    }
+    if (!path)
+        return 0;
+    struct job job = document_job(volume, &c->bundle->documents[(*next)++]);
+    return hash_stream(c, volume, &job, err);
 }
 
 struct absence {
@@ -254,6 +283,7 @@ static int run_stream(struct checker *c, struct stl_volume *volume,
     STL_AUTO_FREE bool *seen = stl_alloc(c->bundle->digests.count);
     struct absence absence = {c, seen, c->bundle->volumes == 1};
     char path[STL_MEMBER_NAME_MAX];
+    size_t next = 0;
     int64_t size;
     int found;
     c->volume = volume;
@@ -265,6 +295,8 @@ static int run_stream(struct checker *c, struct stl_volume *volume,
     }
     while ((found = stl_volume_next(volume, path, &size, err)) > 0) {
         struct stl_bundle_piece piece;
+        if (!stl_bundle_leads(path) && check_late(c, volume, path, &next, err))
+            break;
         if (!stl_bundle_find(c->bundle, path, &piece) || size != piece.size || seen[piece.number])
             continue;
         absence.number = piece.volume != STL_BUNDLE_EVERYWHERE ? piece.volume : absence.number;
@@ -279,6 +311,7 @@ static int run_stream(struct checker *c, struct stl_volume *volume,
         note_problem(c, err);
     stl_error_clear(err);
     c->check->at_hand[absence.number] = true;
+    check_late(c, volume, NULL, &next, err);
     return stl_bundle_each(c->bundle, note_absence, &absence, err);
 }
 

@@ -64,6 +64,11 @@ int stl_bundle_image_compare(const struct stl_bundle_image *a, const struct stl_
     return a->tag ? -1 : b->tag ? 1 : stl_digest_compare(&a->digest, &b->digest);
 }
 
+bool stl_bundle_leads(const char *path)
+{
+    return strncmp(path, STL_BUNDLE_SERVE, strlen(STL_BUNDLE_SERVE)) != 0;
+}
+
 /* --- pieces --------------------------------------------------------------------------------------------- */
 
 uint32_t stl_bundle_count(const struct stl_bundle *bundle, size_t number)
@@ -282,14 +287,32 @@ static int read_part(struct parser *p, struct stl_bundle_part *part, char *path)
     return 0;
 }
 
+/* serve/<number>.json, too; the number has no more digits than it takes. */
+static bool is_document(const char *path)
+{
+    static const char *const known[] = {
+        "oci-layout",
+        "index.json",
+        "manifest.json",
+        STL_BUNDLE_SERVE "nginx.map",
+        STL_BUNDLE_SERVE "apache.map",
+        STL_BUNDLE_SERVE "catalog.json",
+        STL_BUNDLE_SERVE "referrers.json",
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(path, known[i]))
+            return true;
+    if (stl_bundle_leads(path))
+        return false;
+    path += strlen(STL_BUNDLE_SERVE);
+    size_t digits = strspn(path, "0123456789");
+    return digits > 0 && digits < 10 && path[0] != '0' && !strcmp(path + digits, ".json");
+}
+
 static int read_document(struct parser *p, const struct stl_bundle_document *document, uint32_t volume)
 {
-    static const char *const known[] = {"oci-layout", "index.json", "manifest.json"};
     struct stl_bundle *bundle = p->bundle;
-    size_t i = 0;
-    while (i < sizeof known / sizeof *known && strcmp(document->path, known[i]))
-        i++;
-    if (i == sizeof known / sizeof *known || volume != STL_BUNDLE_EVERYWHERE)
+    if (!is_document(document->path) || volume != STL_BUNDLE_EVERYWHERE)
         return bad(p, "a bundle has no member '%.160s' in volume %s", document->path, p->words[1]);
     stl_grow(bundle->documents, bundle->document_count);
     bundle->documents[bundle->document_count++] = *document;

@@ -5,7 +5,8 @@
  * in a folder. Each volume begins with the members that are in all of them: oci-layout, index.json, for
  * docker load manifest.json, the list (STL_BUNDLE_LIST), its signature if there is one
  * (STL_BUNDLE_SIGNATURE), and every manifest. So each volume alone tells what the whole bundle holds. The
- * blobs that follow are in one volume each; one that is larger than a volume is cut into parts.
+ * blobs that follow are in one volume each; one that is larger than a volume is cut into parts. A bundle of
+ * one volume from which nothing was left out ends with serve/, for web servers.
  *
  * The list is lines of words:
  *
@@ -14,13 +15,24 @@
  *   select PATTERN                        what was asked for (lib/selection.h); any number of lines
  *   image NAME:TAG DIGEST SIZE TYPE       a manifest, and the tag that it shall have
  *   image NAME@DIGEST DIGEST SIZE TYPE    one without a tag; referrers are such
- *   without DIGEST SIZE                   a blob that was left out, because it is expected where the bundle
- * goes file VOLUME DIGEST SIZE PATH          a member; VOLUME is 1 ... N, or * for one that is in every
- * volume
+ *   without DIGEST SIZE                   a blob that was left out: it is expected where the bundle goes
+ *   file VOLUME DIGEST SIZE PATH          a member; VOLUME is 1 ... N, or * for one that is in every volume
  *
- * PATH is oci-layout, index.json, manifest.json, blobs/<algorithm>/<hex>, or parts/<algorithm>/<hex>/<number>
- * with the numbers 1, 2, ... in that order and DIGEST and SIZE of that part. Blobs in every volume are the
- * manifests. The identity of a bundle is the sha256 digest of its list, which is the same in all volumes.
+ * PATH is oci-layout, index.json, manifest.json, blobs/<algorithm>/<hex>, parts/<algorithm>/<hex>/<number>
+ * with the numbers 1, 2, ... in that order and DIGEST and SIZE of that part, or one of serve/. Blobs in every
+ * volume are the manifests. The identity of a bundle is the sha256 digest of its list, which is the same in
+ * all volumes.
+ *
+ * No name of a repository or tag is ever the name of a file. So an unpacked bundle is the same on file systems
+ * that know no colons, no links and no difference between upper and lower case; and for a web server to serve
+ * it there, names lead to files by way of a table (templates/nginx.conf, templates/apache.conf):
+ *
+ *   serve/nginx.map        NAME/KIND/REFERENCE "REFERENCE PATH TYPE|...";    where KIND/REFERENCE is that of the URL
+ *                          behind NAME. nginx finds keys without regard to upper and lower case; so tags that
+ *                          differ in nothing else share a line, and REFERENCE says which is meant.
+ *   serve/apache.map       NAME/KIND/REFERENCE PATH|TYPE
+ *   serve/<number>.json    the lists of tags and of referrers that these lead to
+ *   serve/catalog.json, serve/referrers.json    of /v2/_catalog, and of a manifest that has no referrers
  */
 #ifndef STL_BUNDLE_H
 #define STL_BUNDLE_H
@@ -31,6 +43,7 @@
 
 #define STL_BUNDLE_LIST "stillage-bundle.txt"
 #define STL_BUNDLE_SIGNATURE "stillage-bundle.sig"
+#define STL_BUNDLE_SERVE "serve/"
 
 enum {
     STL_BUNDLE_VERSION = 1,
@@ -48,7 +61,7 @@ struct stl_bundle_image {
     int64_t size;
 };
 
-struct stl_bundle_document { /* oci-layout, index.json, manifest.json */
+struct stl_bundle_document { /* oci-layout, index.json, manifest.json, serve/... */
     const char *path;
     struct stl_digest digest;
     int64_t size;
@@ -116,6 +129,8 @@ void stl_bundle_clear(struct stl_bundle *bundle);
 /* Where a blob, or part `part` (from 1 on; 0: the whole) of it, lies in a volume or a folder. */
 char *stl_bundle_path(const struct stl_digest *digest, uint32_t part, char path[STL_BUNDLE_PATH_MAX]);
 
+/* Whether a document stands in front of the list; else it comes last. */
+bool stl_bundle_leads(const char *path);
 /* The piece that has that path. Returns false if the bundle has none such. */
 bool stl_bundle_find(const struct stl_bundle *bundle, const char *path, struct stl_bundle_piece *piece);
 /* The number of pieces of a blob (0: it was left out), and each of them: `i` from 0 on. */

@@ -6,10 +6,11 @@
 
 static const char oci_layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
-static struct stl_buf *add_document(struct stl_export *export, const char *path)
+struct stl_buf *stl_export_add_document(struct stl_export *export, const char *path)
 {
+    stl_grow(export->documents, export->document_count);
     struct stl_export_document *document = &export->documents[export->document_count++];
-    *document = (struct stl_export_document){path, {.ceiling = STL_BUNDLE_LIST_MAX}};
+    *document = (struct stl_export_document){stl_strdup(path), {.ceiling = STL_BUNDLE_LIST_MAX}};
     return &document->bytes;
 }
 
@@ -66,7 +67,7 @@ static int add_descriptor(struct stl_buf *index, const struct stl_export *export
 
 static int make_index(struct stl_export *export, struct stl_error *err)
 {
-    struct stl_buf *index = add_document(export, "index.json");
+    struct stl_buf *index = stl_export_add_document(export, "index.json");
     int full =
         stl_buf_puts(index, "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[");
     for (size_t i = 0; i < export->image_count && !full; i++)
@@ -95,9 +96,8 @@ static bool choose_child(const struct stl_manifest *index, struct stl_digest *di
     return chosen != NULL;
 }
 
-/* 1, or 0 if there is no such manifest, or -1. */
-static int load(struct stl_export *export, const struct stl_digest *digest, struct stl_manifest *manifest,
-                struct stl_error *err)
+int stl_export_load(struct stl_export *export, const struct stl_digest *digest, struct stl_manifest *manifest,
+                    struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     size_t number;
@@ -154,11 +154,11 @@ static int describe_image(struct stl_export *export, const struct stl_bundle_ima
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
     struct stl_digest digest;
     const char *why = "it is no image";
-    int found = load(export, &image->digest, &manifest, err);
+    int found = stl_export_load(export, &image->digest, &manifest, err);
     if (found > 0 && stl_media_type_is_index(image->media_type)) {
         bool chosen = choose_child(&manifest, &digest);
         stl_manifest_clear(&manifest);
-        found = chosen ? load(export, &digest, &manifest, err) : 0;
+        found = chosen ? stl_export_load(export, &digest, &manifest, err) : 0;
     }
     if (found < 0)
         return -1;
@@ -174,7 +174,7 @@ static int describe_image(struct stl_export *export, const struct stl_bundle_ima
 }
 
 /* docker with its own storage loads from manifest.json only, and podman load needs it where there are several
- * images. A volume of several cannot be loaded. */
+ * images. */
 static int make_docker_list(struct stl_export *export, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf entries = {.ceiling = STL_BUNDLE_LIST_MAX};
@@ -185,14 +185,28 @@ static int make_docker_list(struct stl_export *export, struct stl_error *err)
     if (entries.length == 0)
         return 0;
     entries.data[entries.length - 2] = '\0'; /* the last comma */
-    struct stl_buf *list = add_document(export, "manifest.json");
+    struct stl_buf *list = stl_export_add_document(export, "manifest.json");
     return stl_buf_printf(list, "[%s]\n", entries.data) ? too_many(err) : 0;
 }
 
+static bool leaves_something_out(const struct stl_export *export)
+{
+    const struct stl_digestset *blobs = &export->graph.blob_digests;
+    size_t i = 0;
+    while (i < blobs->count && !stl_export_leaves_out(export, &blobs->items[i]))
+        i++;
+    return i < blobs->count;
+}
+
+/* Volumes of several, and a bundle of which something is left out, are nothing to be loaded or served. */
 int stl_export_describe(struct stl_export *export, struct stl_error *err)
 {
-    stl_buf_puts(add_document(export, "oci-layout"), oci_layout);
+    stl_buf_puts(stl_export_add_document(export, "oci-layout"), oci_layout);
     if (make_index(export, err))
         return -1;
-    return export->options->volume_size ? 0 : make_docker_list(export, err);
+    if (export->options->volume_size)
+        return 0;
+    if (make_docker_list(export, err))
+        return -1;
+    return leaves_something_out(export) ? 0 : stl_export_describe_serving(export, err);
 }

@@ -121,11 +121,13 @@ static int distribute(struct packer *p, int64_t list_size, struct stl_error *err
 
 /* --- the list ------------------------------------------------------------------------------------------- */
 
-static void list_documents(const struct stl_export *export, struct stl_buf *list)
+static void list_documents(const struct stl_export *export, bool leading, struct stl_buf *list)
 {
     for (size_t i = 0; i < export->document_count; i++) {
         const struct stl_buf *bytes = &export->documents[i].bytes;
         struct stl_digest digest;
+        if (stl_bundle_leads(export->documents[i].path) != leading)
+            continue;
         stl_digest_of(STL_SHA256, bytes->data, bytes->length, &digest);
         stl_bundle_put_file(list, STL_BUNDLE_EVERYWHERE, &digest, (int64_t)bytes->length,
                             export->documents[i].path);
@@ -167,9 +169,10 @@ static int make_list(const struct packer *p, struct stl_buf *list, struct stl_er
     for (size_t i = 0; i < export->graph.blob_digests.count; i++)
         if (stl_export_leaves_out(export, &export->graph.blob_digests.items[i]))
             stl_bundle_put_without(list, &export->graph.blob_digests.items[i], export->graph.blobs[i].size);
-    list_documents(export, list);
+    list_documents(export, true, list);
     list_manifests(export, list);
     list_pieces(p, list);
+    list_documents(export, false, list);
     if (list->length + 4096 > STL_BUNDLE_LIST_MAX)
         return stl_error_set(err, STL_INVALID, "too many images for one bundle: choose fewer");
     return 0;

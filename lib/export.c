@@ -63,8 +63,11 @@ void stl_export_clear(struct stl_export *export)
     for (size_t i = 0; i < export->name_count; i++)
         free(export->names[i]);
     free(export->names);
-    for (size_t i = 0; i < export->document_count; i++)
+    for (size_t i = 0; i < export->document_count; i++) {
+        free(export->documents[i].path);
         stl_buf_clear(&export->documents[i].bytes);
+    }
+    free(export->documents);
     free(export->manifest_places);
     free(export->blob_places);
     stl_repo_close(&export->repo);
@@ -130,14 +133,21 @@ static int write_piece(void *context, const struct stl_bundle_piece *piece, stru
     return 0;
 }
 
-static int write_documents(struct stl_export *export, struct stl_archive *archive, struct stl_error *err)
+static int write_documents(const struct stl_export *export, bool leading, struct stl_archive *archive,
+                           struct stl_error *err)
 {
-    const struct stl_buf *list = &export->bundle.list;
     for (size_t i = 0; i < export->document_count; i++) {
         const struct stl_export_document *document = &export->documents[i];
-        if (stl_archive_add(archive, document->path, document->bytes.data, document->bytes.length, err))
+        if (stl_bundle_leads(document->path) == leading &&
+            stl_archive_add(archive, document->path, document->bytes.data, document->bytes.length, err))
             return -1;
     }
+    return 0;
+}
+
+static int write_list(const struct stl_export *export, struct stl_archive *archive, struct stl_error *err)
+{
+    const struct stl_buf *list = &export->bundle.list;
     if (stl_archive_add(archive, STL_BUNDLE_LIST, list->data, list->length, err))
         return -1;
     return export->options->key ? stl_archive_add(archive, STL_BUNDLE_SIGNATURE, export->signature,
@@ -153,7 +163,9 @@ int stl_export_volume(struct stl_export *export, uint32_t volume, int fd, struct
         return -1;
     archive.progress = export->options->progress;
     archive.progress_context = export->options->progress_context;
-    if (write_documents(export, &archive, err) || stl_bundle_each(&export->bundle, write_piece, &writer, err))
+    if (write_documents(export, true, &archive, err) || write_list(export, &archive, err) ||
+        stl_bundle_each(&export->bundle, write_piece, &writer, err) ||
+        write_documents(export, false, &archive, err))
         return -1;
     return stl_archive_end(&archive, err);
 }

@@ -34,8 +34,6 @@ struct stl_export_options {
     void *progress_context;
 };
 
-enum { STL_EXPORT_DOCUMENTS_MAX = 3 };
-
 struct stl_export {
     const struct stl_registry *registry;
     const struct stl_export_options *options;
@@ -55,9 +53,9 @@ struct stl_export {
     size_t placed_manifests, placed_blobs;
     struct stl_repo repo; /* the one that was looked at last */
     struct stl_export_document {
-        const char *path;
+        char *path;
         struct stl_buf bytes;
-    } documents[STL_EXPORT_DOCUMENTS_MAX];
+    } *documents;
     size_t document_count;
 };
 
@@ -71,6 +69,13 @@ struct stl_export {
 int stl_export_plan(struct stl_export *export, const struct stl_registry *registry,
                     const struct stl_export_options *options, struct stl_error *err);
 void stl_export_clear(struct stl_export *export);
+
+/* Writes all of a bundle that is one volume into the folder `path`, which is made if it is not there: its members as
+ * files. No name of them holds anything that FAT, NTFS or an ISO cannot, and nothing is a link. The list comes last,
+ * when all else is on the medium: a folder that has none is not a bundle. Durable on return. Fails with STL_INVALID if
+ * there is a bundle already, or the file system cannot take a file of that size; with STL_NO_SPACE before the first byte
+ * is written. */
+int stl_export_unpack(struct stl_export *export, const char *path, struct stl_error *err);
 
 /* How many bytes a volume has before compression. */
 int64_t stl_export_volume_size(const struct stl_export *export, uint32_t volume);

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -388,6 +389,18 @@ int stl_temp_sweep_counted(const struct stl_root *root, struct stl_swept *swept,
     STL_AUTO_CLOSE int tmp = stl_dir_open(root->fd, "tmp", err);
     struct sweep sweep = {tmp, swept};
     return tmp < 0 ? -1 : stl_dir_each(tmp, ".", sweep_one, &sweep, err);
+}
+
+int stl_space_check(int fd, uint64_t needed, struct stl_error *err)
+{
+    struct statvfs fs;
+    if (fstatvfs(fd, &fs))
+        return stl_error_errno(err, "cannot ask for the free space");
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (fs.f_blocks == 0 || free_bytes >= needed)
+        return 0;
+    return stl_error_set(err, STL_NO_SPACE, "there is not enough space: %llu MB are needed, %llu MB are free",
+                         (unsigned long long)((needed + 999999) / 1000000), (unsigned long long)(free_bytes / 1000000));
 }
 
 int stl_write_all(int fd, const void *bytes, size_t length, struct stl_error *err)

@@ -96,6 +96,10 @@ struct stl_swept {
 int stl_temp_sweep(const struct stl_root *root, struct stl_error *err);
 int stl_temp_sweep_counted(const struct stl_root *root, struct stl_swept *swept, struct stl_error *err);
 
+/* Fails with STL_NO_SPACE if the file system of `fd` has less than `needed` bytes left; one that does not tell is
+ * trusted. */
+int stl_space_check(int fd, uint64_t needed, struct stl_error *err);
+
 int stl_write_all(int fd, const void *bytes, size_t length, struct stl_error *err);
 
 /* Replaces the file `name` in one step; durable but for the directory entry. */

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "pool.h"
 
@@ -258,15 +257,7 @@ static int add_stream_size(void *context, const struct stl_bundle_piece *piece, 
 /* A little is left for manifests, lists and folders. */
 static int check_space(const struct import *import, struct stl_error *err)
 {
-    struct statvfs fs;
-    if (fstatvfs(import->registry->root.fd, &fs))
-        return stl_error_errno(err, "cannot ask for the free space");
-    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (import->total == 0 || free_bytes >= import->total + SPARE)
-        return 0;
-    return stl_error_set(err, STL_NO_SPACE, "there is not enough space: %llu MB are needed, %llu MB are free",
-                         (unsigned long long)((import->total + SPARE) / 1000000),
-                         (unsigned long long)(free_bytes / 1000000));
+    return import->total == 0 ? 0 : stl_space_check(import->registry->root.fd, import->total + SPARE, err);
 }
 
 /* What a volume at hand did not bring, although the list says that it has it. */

@@ -129,18 +129,26 @@ static int calculate_piece(void *context, const struct stl_bundle_piece *piece, 
     return 0;
 }
 
+static void calculate_documents(struct calculation *c, bool leading)
+{
+    const struct stl_bundle *bundle = &c->volume->bundle;
+    for (size_t i = 0; i < bundle->document_count; i++)
+        if (stl_bundle_leads(bundle->documents[i].path) == leading)
+            calculate(c, bundle->documents[i].path, bundle->documents[i].size);
+}
+
 static void calculate_all(struct calculation *c)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     const struct stl_bundle *bundle = &c->volume->bundle;
     c->position = 0;
     stl_members_clear(&c->found);
-    for (size_t i = 0; i < bundle->document_count; i++)
-        calculate(c, bundle->documents[i].path, bundle->documents[i].size);
+    calculate_documents(c, true);
     calculate(c, STL_BUNDLE_LIST, (int64_t)bundle->list.length);
     if (c->volume->is_signed)
         calculate(c, STL_BUNDLE_SIGNATURE, STL_SIGNATURE_SIZE);
     stl_bundle_each(bundle, calculate_piece, c, &ignored);
+    calculate_documents(c, false);
 }
 
 /* Whether what was calculated agrees with what was found: everything found lies where it should. */

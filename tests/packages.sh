@@ -10,7 +10,8 @@ BUILD='gcc make pkg-config libc6-dev libssl-dev libjson-c-dev libyaml-dev libarc
     libcurl4-openssl-dev libcrypt-dev nginx-light busybox-static curl ca-certificates skopeo'
 TEST='clang clang-tidy libcmocka-dev valgrind strace shellcheck mandoc perl jq openssl wrk xz-utils zstd git
     apache2 apache2-utils fcgiwrap spawn-fcgi docker-registry time iproute2 procps
-    podman buildah containerd runc docker.io umoci uidmap'
+    podman buildah containerd runc docker.io umoci uidmap
+    dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso'
 
 case ${1:-all} in
     build) wanted=$BUILD ;;

@@ -316,7 +316,7 @@ test_errors() {
 404|400 MANIFEST_UNKNOWN|DIGEST_INVALID|MANIFEST_INVALID /v2/lib/busybox/manifests/sha256:12
 404|400 MANIFEST_UNKNOWN|DIGEST_INVALID|TAG_INVALID|MANIFEST_INVALID /v2/lib/busybox/manifests/-x
 404 BLOB_UNKNOWN /v2/lib/busybox/blobs/ZERO
-404 BLOB_UNKNOWN /v2/app/blobs/$(blob_of busybox)
+404 BLOB_UNKNOWN /v2/app/blobs/${ELSEWHERE:-$(blob_of busybox)}
 404|400 BLOB_UNKNOWN|DIGEST_INVALID /v2/lib/busybox/blobs/sha256:12
 404|400 BLOB_UNKNOWN|DIGEST_INVALID /v2/lib/busybox/blobs/latest
 404 NAME_UNKNOWN /v2/no/such/manifests/latest
