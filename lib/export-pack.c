@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "members.h"
+
 enum { PIECE = 256 << 10, BLOCK = 512 };
 
 /* A blob, or a part of one, in a volume. */
@@ -235,6 +237,8 @@ int stl_export_pack(struct stl_export *export, struct stl_error *err)
     measure_head(export);
     if (settle(&p, &list, err))
         return -1;
+    if (p.piece_count + export->graph.manifests.count + export->document_count + 2 > STL_MEMBERS_MAX)
+        return stl_error_set(err, STL_INVALID, "too many images for one bundle: choose fewer");
     for (size_t i = 0; i < p.piece_count; i++) {
         export->content_size += p.pieces[i].size;
         if (p.pieces[i].part && hash_part(export, &p.pieces[i], err))

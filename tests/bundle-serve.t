@@ -7,10 +7,10 @@ add "oci:$(cached twice):v1" lib/busybox:vX
 "$STILLAGE" tag -q -r "$REG" lib/busybox:v1 V1 Vx v1.0
 # A media type with the one character that means something to nginx.
 # shellcheck disable=SC2016
-type='application/vnd.$dollar.v1+json'
+ODD_TYPE='application/vnd.$dollar.v1+json'
 oci_init "$T/odd"
 printf '{"schemaVersion":2}' >"$T/odd.json"
-oci_name "$T/odd" "$(oci_blob "$T/odd" "$type" <"$T/odd.json")" v1
+oci_name "$T/odd" "$(oci_blob "$T/odd" "$ODD_TYPE" <"$T/odd.json")" v1
 add "oci:$T/odd" lib/busybox:odd
 "$STILLAGE" export -q -r "$REG" --all --unpacked "$U"
 
@@ -43,7 +43,7 @@ test_case() {
 test_odd_type() {
     ask GET /v2/lib/busybox/manifests/odd
     want_status 200
-    want_header content-type "$type"
+    want_header content-type "$ODD_TYPE"
     want_body "$T/odd.json"
     verdict 'a media type that holds a dollar'
 }
