@@ -41,6 +41,7 @@ extern const struct cmd_command cmd_init, cmd_add, cmd_ls, cmd_show, cmd_tag, cm
 extern const struct cmd_command cmd_verify, cmd_gc, cmd_trash, cmd_restore, cmd_prune, cmd_snapshot;
 extern const struct cmd_command cmd_user, cmd_token, cmd_access, cmd_freeze, cmd_thaw;
 extern const struct cmd_command cmd_export, cmd_import, cmd_inventory, cmd_key, cmd_verify_bundle;
+extern const struct cmd_command cmd_replicate;
 
 /* Options that many commands have. */
 #define CMD_OPTION_REGISTRY                                                                                  \

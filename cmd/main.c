@@ -24,6 +24,7 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_verify_bundle,
     &cmd_inventory,
     &cmd_key,
+    &cmd_replicate,
     &cmd_config,
     &cmd_serve,
     &cmd_verify,

@@ -9,6 +9,7 @@
 
 #include "digestset.h"
 #include "gc.h"
+#include "marks.h"
 #include "repo.h"
 #include "repos.h"
 
@@ -34,16 +35,13 @@ bool stl_gc_is_old(const struct gc *gc, const struct stl_digest *digest, const s
 /* The record of a blob that is about to be touched. Valid until the next call. */
 struct gc_touch *stl_gc_touch(struct gc *gc, const struct stl_digest *digest);
 
-/* What the manifests of a repository name, with those in the trash and in snapshots. */
+/* What the manifests of a repository name, with those in the trash, in snapshots and in pictures. */
 struct gc_marks {
-    struct stl_digestset manifests; /* that were read */
-    struct stl_digestset blobs;     /* every digest in them */
-    size_t own;                     /* manifest files in the repository itself, at the last look */
+    struct stl_marks all;
+    size_t own;       /* manifest files in the repository itself, at the last look */
+    size_t own_blobs; /* the first so many of all.blobs are what those name that were there at the first look */
 };
 
-#define GC_AUTO_MARKS __attribute__((cleanup(stl_gc_marks_clear)))
-
-void stl_gc_marks_clear(struct gc_marks *marks);
 /* Reads the manifests that were not read before. Fails if one is damaged: then nothing is known. */
 int stl_gc_mark(const struct gc *gc, const struct stl_name *name, struct gc_marks *marks,
                 struct stl_error *err);

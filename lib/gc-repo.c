@@ -36,7 +36,7 @@ struct turn {
 static void turn_clear(struct turn *turn)
 {
     stl_repo_close(&turn->repo);
-    stl_gc_marks_clear(&turn->marks);
+    stl_marks_clear(&turn->marks.all);
     free(turn->tasks);
 }
 
@@ -62,7 +62,7 @@ static int visit_blob(void *context, const char *name, unsigned char type, struc
     STL_AUTO_FREE char *path = stl_sprintf("blobs/%s", name);
     bool ours = stl_digest_parse(name, &digest, &ignored) == 0 &&
                 fstatat(turn->repo.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
-    if (ours && !stl_digestset_find(&turn->marks.blobs, &digest, &number) &&
+    if (ours && !stl_digestset_find(&turn->marks.all.blobs, &digest, &number) &&
         stl_gc_is_old(turn->gc, &digest, &st))
         add_task(turn, turn->gc->options->grace ? DEED_SET_ASIDE : DEED_DELETE, &digest, &st);
     else
@@ -70,7 +70,8 @@ static int visit_blob(void *context, const char *name, unsigned char type, struc
     return 0;
 }
 
-/* What a manifest names belongs into the repository; else it is for the trash to keep as long as it may. */
+/* What a manifest of the repository names belongs there; what another names, in the trash or in a snapshot, stays here
+ * until that is restored: a client may have deleted the blob itself. */
 static int visit_trashed(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct turn *turn = context;
@@ -84,8 +85,8 @@ static int visit_trashed(void *context, const char *name, unsigned char type, st
     if (stl_digest_parse(name, &digest, &ignored) ||
         fstatat(turn->gc->registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW))
         return 0;
-    if (stl_digestset_find(&turn->marks.blobs, &digest, &number)) {
-        if (turn->repo.fd >= 0 && turn->marks.own &&
+    if (stl_digestset_find(&turn->marks.all.blobs, &digest, &number)) {
+        if (turn->repo.fd >= 0 && turn->marks.own && number < turn->marks.own_blobs &&
             stl_repo_has_blob(&turn->repo, &digest, NULL, &ignored) == 0)
             add_task(turn, DEED_RECALL, &digest, &st);
     } else if (stl_gc_is_old(turn->gc, &digest, &st))

@@ -1,0 +1,397 @@
+/* Replicating is a sequence of rsync's runs, each of which copies one of the lists of a picture (lib/picture.h). */
+#include "picture.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "rsync.h"
+
+enum { OPTION_CHECKSUM = 256, PICTURES_MAX = 5 };
+enum { RSYNC_SOME_NOT_COPIED = 23, RSYNC_SOME_VANISHED = 24 };
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {'n', "dry-run", NULL, "Change nothing, and say what would be done"},
+    {OPTION_CHECKSUM, "checksum", NULL,
+     "Compare the content of files, not only size and time: reads everything on both sides, and heals a damaged replica"},
+    CMD_OPTION_QUIET,
+    CMD_OPTION_JSON,
+    {0},
+};
+
+struct counts {
+    uint64_t blobs, manifests, tags, bytes;
+};
+
+struct replication {
+    struct stl_registry registry;
+    struct stl_picture picture;
+    struct cmd_progress progress;
+    int lock;
+    char *target; /* as rsync is told: ends with '/' or ':' */
+    bool dry_run, checksum;
+    char **extra; /* arguments for rsync, and NULL */
+    struct counts copied, removed;
+};
+
+/* --- what rsync says -------------------------------------------------------------------------------------- */
+
+static void count_name(struct counts *counts, const char *path, uint64_t bytes)
+{
+    const char *name = strrchr(path, '/'), *folder = "/manifests/";
+    size_t length = strlen(folder);
+    if (!name || !name[1]) /* a folder */
+        return;
+    if (!strncmp(path, "store/", 6)) {
+        counts->blobs++;
+        counts->bytes += bytes;
+    } else if (name - path + 1 >= (ptrdiff_t)length && !strncmp(name + 1 - length, folder, length)) {
+        if (strchr(name, ':'))
+            counts->manifests++;
+        else
+            counts->tags++;
+    }
+}
+
+/* "%i %l %n": the first letter says what was done. What begins with a space tells of progress. */
+static void read_line(void *context, const char *line)
+{
+    struct replication *replication = context;
+    char *end = NULL;
+    if (line[0] == ' ') {
+        uint64_t done = strtoull(line, &end, 10);
+        if (end != line)
+            cmd_progress_update(&replication->progress, done, 0);
+        return;
+    }
+    const char *size = strchr(line, ' ');
+    uint64_t bytes = size ? strtoull(size, &end, 10) : 0;
+    if (!end || *end != ' ')
+        return;
+    if (line[0] == '*')
+        count_name(&replication->removed, end + 1, 0);
+    else if (line[0] != '.')
+        count_name(&replication->copied, end + 1, bytes);
+}
+
+/* --- running it ------------------------------------------------------------------------------------------- */
+
+static void begin(const struct replication *replication, struct cmd_rsync *rsync)
+{
+    *rsync = (struct cmd_rsync){.directory = replication->registry.path,
+                                .held = {replication->lock, replication->picture.stage.fd},
+                                .line = read_line,
+                                .context = (void *)replication};
+    cmd_rsync_add(rsync, "rsync");
+    cmd_rsync_add(rsync, "--no-human-readable");
+    cmd_rsync_add(rsync, "--out-format=%i %l %n");
+    for (char **argument = replication->extra; *argument; argument++)
+        cmd_rsync_add(rsync, *argument);
+}
+
+static int failed(const char *complaint, int status, struct stl_error *err)
+{
+    return stl_error_set(err, STL_INVALID, "%s (rsync's status %d)", complaint[0] ? complaint : "rsync failed", status);
+}
+
+/* Returns rsync's status if it is one of those that mean "not all", 0, or -1. */
+static int run_rsync(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COMPLAINT_MAX], struct stl_error *err)
+{
+    int status = cmd_rsync_run(rsync, complaint, err);
+    if (status <= 0 || status == RSYNC_SOME_NOT_COPIED || status == RSYNC_SOME_VANISHED)
+        return status;
+    return failed(complaint, status, err);
+}
+
+/* What all lists have in common: the far end gets modes, times and groups; its owner is whoever runs rsync there. */
+static void add_copying(const struct replication *replication, struct cmd_rsync *rsync, const char *files_from)
+{
+    static const char *const flags[] = {"--links", "--perms",          "--times",     "--group",
+                                        "--from0", "--omit-dir-times", "--chmod=D-t"};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        cmd_rsync_add(rsync, flags[i]);
+    if (replication->dry_run)
+        cmd_rsync_add(rsync, "--dry-run");
+    cmd_rsync_add(rsync, files_from);
+}
+
+static int copy_list(struct replication *replication, enum stl_picture_list list,
+                     char complaint[CMD_RSYNC_COMPLAINT_MAX], struct stl_error *err)
+{
+    struct cmd_rsync rsync;
+    char path[STL_PATH_MAX];
+    STL_AUTO_FREE char *files_from =
+        stl_sprintf("--files-from=%s", stl_picture_list_path(&replication->picture, list, path));
+    complaint[0] = '\0';
+    if (!replication->picture.entries[list])
+        return 0;
+    begin(replication, &rsync);
+    add_copying(replication, &rsync, files_from);
+    if (list == STL_PICTURE_BASE)
+        cmd_rsync_add(&rsync, "--ignore-existing");
+    if (list == STL_PICTURE_CATALOG || replication->checksum)
+        cmd_rsync_add(&rsync, "--checksum");
+    if (list == STL_PICTURE_CONTENT) {
+        cmd_rsync_add(&rsync, "--hard-links");
+        cmd_rsync_add(&rsync, "--partial-dir=.partial");
+        if (replication->progress.shown)
+            cmd_rsync_add(&rsync, "--info=progress2");
+    }
+    cmd_rsync_add(&rsync, "--");
+    cmd_rsync_add(&rsync, "./");
+    cmd_rsync_add(&rsync, replication->target);
+    return run_rsync(&rsync, complaint, err);
+}
+
+/* Removes what the picture has not: first what leads to content, then the content. */
+static int remove_others(struct replication *replication, bool content, struct stl_error *err)
+{
+    static const char *const names[] = {"--exclude=blobs/", "--exclude=_manifests/", "--exclude=/store/"};
+    static const char *const both[] = {"--filter=P /www/v2/_anonymous", "--include=/www/", "--include=/www/v2/***",
+                                       "--include=/store/***", "--exclude=*"};
+    char complaint[CMD_RSYNC_COMPLAINT_MAX];
+    struct cmd_rsync rsync;
+    STL_AUTO_FREE char *picture = stl_sprintf("%s/", replication->picture.stage.name);
+    begin(replication, &rsync);
+    cmd_rsync_add(&rsync, "--recursive");
+    cmd_rsync_add(&rsync, "--links");
+    cmd_rsync_add(&rsync, "--existing");
+    cmd_rsync_add(&rsync, "--ignore-existing");
+    cmd_rsync_add(&rsync, "--delete");
+    for (size_t i = 0; !content && i < sizeof names / sizeof *names; i++)
+        cmd_rsync_add(&rsync, names[i]);
+    for (size_t i = 0; i < sizeof both / sizeof *both; i++)
+        cmd_rsync_add(&rsync, both[i]);
+    if (replication->dry_run)
+        cmd_rsync_add(&rsync, "--dry-run");
+    cmd_rsync_add(&rsync, "--");
+    cmd_rsync_add(&rsync, picture);
+    cmd_rsync_add(&rsync, replication->target);
+    int status = run_rsync(&rsync, complaint, err);
+    return status > 0 ? failed(complaint, status, err) : status;
+}
+
+/* --- the target ------------------------------------------------------------------------------------------- */
+
+static void count_entry(void *context, const char *line)
+{
+    size_t *entries = context, length = strlen(line);
+    static const char *const nothing[] = {" .", " lost+found"};
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++)
+        if (length >= strlen(nothing[i]) && !strcmp(line + length - strlen(nothing[i]), nothing[i]))
+            return;
+    ++*entries;
+}
+
+/* A target that does not exist is empty, too. */
+static int check_empty(const struct replication *replication, struct stl_error *err)
+{
+    char complaint[CMD_RSYNC_COMPLAINT_MAX];
+    struct cmd_rsync rsync;
+    size_t entries = 0;
+    begin(replication, &rsync);
+    rsync.line = count_entry;
+    rsync.context = &entries;
+    cmd_rsync_add(&rsync, "--list-only");
+    cmd_rsync_add(&rsync, "--");
+    cmd_rsync_add(&rsync, replication->target);
+    if (run_rsync(&rsync, complaint, err) < 0)
+        return -1;
+    if (entries == 0)
+        return 0;
+    return stl_error_set(err, STL_CONFLICT, "%s is neither empty nor a replica: 'stillage freeze --reason '%s'' there "
+                         "makes a registry one", replication->target, STL_REPLICA_REASON);
+}
+
+/* The file `frozen` tells a replica from a registry of its own, which would be overwritten. */
+static int check_target(const struct replication *replication, struct stl_error *err)
+{
+    char complaint[CMD_RSYNC_COMPLAINT_MAX];
+    struct cmd_rsync rsync;
+    STL_AUTO_FREE char *theirs = stl_sprintf("%sfrozen", replication->target);
+    STL_AUTO_FREE char *here = stl_sprintf("%s/frozen-there", replication->picture.stage.name);
+    STL_AUTO_BUF struct stl_buf reason = {.ceiling = 4096};
+    begin(replication, &rsync);
+    cmd_rsync_add(&rsync, "--");
+    cmd_rsync_add(&rsync, theirs);
+    cmd_rsync_add(&rsync, here);
+    int status = run_rsync(&rsync, complaint, err);
+    if (status)
+        return status < 0 ? -1 : check_empty(replication, err);
+    if (stl_file_read(replication->registry.root.fd, here, false, &reason, err))
+        return -1;
+    if (reason.data && !strcmp(reason.data, STL_REPLICA_REASON))
+        return 0;
+    return stl_error_set(err, STL_CONFLICT, "%s is a registry that is frozen, but no replica", replication->target);
+}
+
+static bool is_within(const char *inner, const char *outer)
+{
+    size_t length = strlen(outer);
+    return !strncmp(inner, outer, length) && (inner[length] == '/' || !inner[length]);
+}
+
+/* rsync's rule: a colon before the first slash means another machine. Else the folder is made, but for a dry run. */
+static int resolve_target(struct replication *replication, const char *text, struct stl_error *err)
+{
+    const char *ours = replication->registry.path;
+    if (strcspn(text, ":") < strcspn(text, "/")) {
+        replication->target = stl_sprintf("%s%s", text, strchr("/:", text[strlen(text) - 1]) ? "" : "/");
+        return 0;
+    }
+    if (!replication->dry_run && mkdir(text, replication->registry.root.directory_mode) && errno != EEXIST)
+        return stl_error_errno(err, "cannot make directory %s", text);
+    STL_AUTO_FREE char *here = get_current_dir_name();
+    STL_AUTO_FREE char *found = realpath(text, NULL);
+    if (!here || (!found && (errno != ENOENT || !replication->dry_run)))
+        return stl_error_errno(err, "cannot find %s", text);
+    STL_AUTO_FREE char *path = found ? stl_steal(found) : text[0] == '/' ? stl_strdup(text) : stl_sprintf("%s/%s", here, text);
+    if (is_within(path, ours) || is_within(ours, path))
+        return stl_error_set(err, STL_USAGE, "%s and the registry are one inside the other", text);
+    replication->target = stl_sprintf("%s/", path);
+    return 0;
+}
+
+/* --- all of it -------------------------------------------------------------------------------------------- */
+
+/* 1: something vanished that was in the picture, because somebody deleted its repository: take another. */
+static int copy_all(struct replication *replication, struct stl_error *err)
+{
+    char complaint[CMD_RSYNC_COMPLAINT_MAX];
+    for (int list = 0; list < STL_PICTURE_LISTS; list++) {
+        bool whole = true;
+        int status = copy_list(replication, (enum stl_picture_list)list, complaint, err);
+        if (status > 0 && stl_picture_is_whole(&replication->picture, (enum stl_picture_list)list, &whole, err))
+            return -1;
+        if (status)
+            return status < 0 ? -1 : whole ? failed(complaint, status, err) : 1;
+    }
+    if (!replication->dry_run && remove_others(replication, false, err))
+        return -1;
+    return remove_others(replication, true, err);
+}
+
+static int replicate(struct replication *replication, struct stl_error *err)
+{
+    for (int pictures = 1;; pictures++) {
+        if (stl_picture_take(&replication->picture, &replication->registry, err))
+            return -1;
+        int result = pictures == 1 ? check_target(replication, err) : 0;
+        if (result == 0)
+            result = copy_all(replication, err);
+        stl_picture_end(&replication->picture);
+        if (result <= 0)
+            return result;
+        if (pictures == PICTURES_MAX)
+            return stl_error_set(err, STL_UNAVAILABLE, "repositories were deleted again and again meanwhile: try later");
+    }
+}
+
+static void add_counts(struct json_object *out, const char *name, const struct counts *counts)
+{
+    struct json_object *inner = json_object_new_object();
+    json_object_object_add(inner, "blobs", json_object_new_int64((int64_t)counts->blobs));
+    json_object_object_add(inner, "manifests", json_object_new_int64((int64_t)counts->manifests));
+    json_object_object_add(inner, "tags", json_object_new_int64((int64_t)counts->tags));
+    if (counts->bytes || !strcmp(name, "copied"))
+        json_object_object_add(inner, "bytes", json_object_new_int64((int64_t)counts->bytes));
+    json_object_object_add(out, name, inner);
+}
+
+static void print_json(const struct replication *replication)
+{
+    const struct stl_picture *picture = &replication->picture;
+    const struct counts all = {picture->blobs, picture->manifests, picture->tags, picture->bytes};
+    STL_AUTO_JSON struct json_object *out = json_object_new_object();
+    json_object_object_add(out, "target", json_object_new_string(replication->target));
+    json_object_object_add(out, "dryRun", json_object_new_boolean(replication->dry_run));
+    json_object_object_add(out, "repositories", json_object_new_int64((int64_t)picture->repositories));
+    add_counts(out, "registry", &all);
+    add_counts(out, "copied", &replication->copied);
+    add_counts(out, "removed", &replication->removed);
+    cmd_print_json(out);
+}
+
+static void print_text(const struct replication *replication)
+{
+    const struct counts *copied = &replication->copied, *removed = &replication->removed;
+    char bytes[CMD_SIZE_TEXT_MAX];
+    printf("%s %ju repositories to %s: %ju blobs copied (%s), %ju manifests, %ju tags",
+           replication->dry_run ? "would replicate" : "replicated",
+           (uintmax_t)replication->picture.repositories, replication->target, (uintmax_t)copied->blobs,
+           cmd_format_size(copied->bytes, bytes), (uintmax_t)copied->manifests, (uintmax_t)copied->tags);
+    if (removed->blobs || removed->manifests || removed->tags)
+        printf("; removed %ju blobs, %ju manifests, %ju tags", (uintmax_t)removed->blobs,
+               (uintmax_t)removed->manifests, (uintmax_t)removed->tags);
+    puts("");
+}
+
+static int run_replication(struct replication *replication, const struct cmd_common *common, const char *target,
+                           struct stl_error *err)
+{
+    if (cmd_open_registry(&replication->registry, common->registry, err) || resolve_target(replication, target, err))
+        return -1;
+    replication->lock = stl_picture_lock(&replication->registry, replication->target, err);
+    if (replication->lock < 0)
+        return -1;
+    cmd_progress_begin(&replication->progress, "replicating", common->quiet);
+    int result = replicate(replication, err);
+    cmd_progress_end(&replication->progress);
+    return result;
+}
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    struct replication replication = {.registry = STL_REGISTRY_INIT, .picture = STL_PICTURE_INIT, .lock = -1};
+    struct cmd_common common = {0};
+    for (int key; (key = cmd_next_option(&cmd_replicate, argc, argv, &common)) != -1;) {
+        if (key == 'n')
+            replication.dry_run = true;
+        else
+            replication.checksum = true;
+    }
+    if (optind == argc || !argv[optind][0])
+        return cmd_usage(&cmd_replicate, "give a target");
+    replication.extra = argv + optind + 1;
+    int result = run_replication(&replication, &common, argv[optind], &err);
+    if (result == 0 && common.json)
+        print_json(&replication);
+    else if (result == 0 && !common.quiet)
+        print_text(&replication);
+    free(replication.target);
+    stl_close_fd(&replication.lock);
+    stl_registry_close(&replication.registry);
+    return result ? cmd_fail(&err) : 0;
+}
+
+const struct cmd_command cmd_replicate = {
+    .name = "replicate",
+    .run = run,
+    .arguments = "TARGET [RSYNC-OPTION...]",
+    .summary = "Keep a copy of the registry in another place, with rsync",
+    .description =
+        "Makes TARGET what the registry is: a directory, or what rsync takes for one on another machine (HOST:DIR, "
+        "rsync://HOST/MODULE/DIR). The replica is a whole registry, which any web server can serve meanwhile: it gets "
+        "the content first, then what leads to it, and what is gone here goes there last, so it never shows a tag or a "
+        "manifest whose content is not there. Pushes, deletions and gc may go on here all the time.\n\n"
+        "Each repository is copied as it was at one instant: its manifests, tags, referrers and the blobs that those "
+        "name. registry.yaml is copied once, when there is none at the far end. Users, tokens, keys, uploads, the trash, "
+        "snapshots and logs stay here.\n\n"
+        "Nobody writes to a replica: it is frozen. 'stillage thaw' there makes it a registry of its own, which is never "
+        "overwritten. A TARGET that is neither empty nor a replica is refused.\n\n"
+        "Bytes travel only once, and a run that was cut is finished by the next one; but each run compares the names and "
+        "sizes of all files. 'stillage verify' checks the replica.\n\n"
+        "What follows TARGET is handed to rsync; put -- before options. ssh is told what it needs to know by "
+        "$RSYNC_RSH.",
+    .options = options,
+    .examples = "  stillage replicate /mnt/backup/registry\n"
+                "  stillage replicate mirror.example.org:/srv/registry\n"
+                "  stillage replicate backup:registry -- --bwlimit=20m",
+};
