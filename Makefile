@@ -97,6 +97,7 @@ help:
 	@echo 'make quickstart  from nothing to a first pull, on Debian'
 	@echo 'make check       all tests'
 	@echo 'make unit        the tests of single modules; also as: make asan, make valgrind, make fuzz'
+	@echo 'make asan-check  all tests, with programs that have sanitizers in them'
 	@echo 'make bench       speed and memory, compared'
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX)'
 
@@ -131,8 +132,22 @@ $(BUILD)/tests/fuzz-cgi $(BUILD)/tests/fuzz-auth: $(BUILD)/tests/client.o $(filt
 unit: $(UNIT_TESTS)
 	prove -j$(JOBS) $(UNIT_TESTS)
 
+ASAN = BUILD=build/asan CC=clang CFLAGS='$(SANITIZE) -fsanitize=address,undefined' CGI_STATIC=
 asan:
-	$(MAKE) BUILD=build/asan CC=clang CFLAGS='$(SANITIZE) -fsanitize=address,undefined' unit
+	$(MAKE) $(ASAN) unit
+
+# All tests with programs that have sanitizers in them. They are started by way of a script: whatever a web server, a test or
+# a client does with the environment and standard error, each report becomes a file. It is said when there is one.
+asan-check:
+	$(MAKE) $(ASAN) all
+	rm -rf build/asan/run && mkdir -p build/asan/run/reports && chmod 1777 build/asan/run/reports
+	for program in stillage stillage.cgi; do \
+	    printf '#!/bin/sh\nexport STILLAGE_SANDBOX=off ASAN_OPTIONS=log_path=%s UBSAN_OPTIONS=log_path=%s\nexec %s "$$@"\n' \
+	        $(CURDIR)/build/asan/run/reports/asan $(CURDIR)/build/asan/run/reports/ubsan $(CURDIR)/build/asan/$$program \
+	        >build/asan/run/$$program; chmod +x build/asan/run/$$program; done
+	-SANITIZED=1 STILLAGE=$(CURDIR)/build/asan/run/stillage STILLAGE_CGI=$(CURDIR)/build/asan/run/stillage.cgi \
+	    prove -j$(JOBS) --timer $(TESTS)
+	! cat build/asan/run/reports/* 2>/dev/null
 
 # Inside the sandbox valgrind could not go on: it makes memory executable.
 valgrind: $(UNIT_TESTS)
@@ -160,4 +175,4 @@ lint:
 	printf '%s\n' $(LINT_SOURCES) | xargs -P$(JOBS) -I{} clang-tidy -quiet {} -- $(LINT_FLAGS)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: unit asan valgrind fuzz fuzz-run lint
+.PHONY: unit asan asan-check valgrind fuzz fuzz-run lint

@@ -2,6 +2,7 @@
 # The sandbox of stillage.cgi as it runs: what it says of itself, that the kernel says the same, that hooks are outside, and
 # that without Landlock or seccomp everything still works. What it keeps in is tests/t-sandbox.c.
 . "$(dirname "$0")/cgi-common.sh"
+[ -z "${SANITIZED:-}" ] || skip_all 'sanitizers cannot go into the sandbox'
 
 make_registry
 check() { capture env -i STILLAGE_REGISTRY="$REG" "$@" "$STILLAGE_CGI" --check; }

@@ -6,6 +6,9 @@
 #   ok_run 'init makes a registry' "$STILLAGE" init "$reg"
 #   done_testing
 #
+# STILLAGE and STILLAGE_CGI name other programs than those of build/; SANITIZED says that they have sanitizers in them (make
+# asan-check), so that what they take of memory and time says nothing.
+#
 # Set-up that fails ends the test there and then (set -e, with the place printed): prove sees no plan and reports it.
 # The checks below never end a test; they print "ok" or "not ok" and go on.
 set -Eeuo pipefail
