@@ -51,7 +51,7 @@ static int compare(const void *a, const void *b)
 
 static struct change *find(const struct restoring *restoring, size_t count, const char *tag)
 {
-    struct change key;
+    struct change key = {0};
     if (!count || strlen(tag) > STL_TAG_MAX)
         return NULL;
     snprintf(key.tag.text, sizeof key.tag.text, "%s", tag);
