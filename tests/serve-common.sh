@@ -185,6 +185,18 @@ test_blobs() {
     want_header content-length "$SIZE"
     verdict 'If-Range with another ETag: the whole blob'
     ok_run 'a download that was cut goes on where it was (curl -C)' resume_download
+    test_many_ranges
+}
+
+# podman fetches the files of a zstd:chunked layer that it lacks, hundreds of ranges at a time.
+test_many_ranges() {
+    local ranges
+    ranges=$(seq -f '%.0f' 0 20 7980 | sed 's/.*/&-&/' | paste -sd ,)
+    ask GET "$BLOB" -H "Range: bytes=$ranges"
+    want_status 206
+    want_header_like content-type '^multipart/byteranges; ?boundary='
+    [ "$(grep -aci '^content-range: bytes [0-9]*0-[0-9]*0/' "$T/b")" -eq 400 ] || PROBLEMS+=("$(grep -aci '^content-range:' "$T/b") parts")
+    verdict '400 ranges in one request'
 }
 
 # test_range RANGE ETAG: plain, and with an If-Range that holds
