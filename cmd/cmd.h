@@ -92,6 +92,10 @@ enum { CMD_TIME_TEXT_MAX = 32 };
 void cmd_format_time(time_t time, char text[CMD_TIME_TEXT_MAX]);
 /* On standard output, for people and scripts. */
 void cmd_print_json(struct json_object *value);
+/* A line on standard output; what in it could steer a terminal has become '?'. For texts that come from images, files and the
+ * like; what stillage has checked itself (names, tags, digests) can be printed as it is. cmd_warn() and the other messages
+ * do the same. */
+void cmd_print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Whether output to `fd` may use colours: a terminal, and NO_COLOR is not set. */
 bool cmd_colours(int fd);

@@ -11,6 +11,7 @@
 
 #include "freeze.h"
 #include "mem.h"
+#include "utf8.h"
 
 enum { OPTIONS_MAX = 32 };
 
@@ -97,6 +98,7 @@ int cmd_usage(const struct cmd_command *command, const char *format, ...)
     va_start(args, format);
     STL_AUTO_FREE char *message = stl_vsprintf(format, args);
     va_end(args);
+    stl_utf8_make_printable(message);
     fprintf(stderr, "stillage %s: %s: see 'stillage %s --help'\n", command->name, message, command->name);
     return 2;
 }
@@ -105,10 +107,20 @@ void cmd_warn(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fputs("stillage: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    STL_AUTO_FREE char *message = stl_vsprintf(format, args);
     va_end(args);
+    stl_utf8_make_printable(message);
+    fprintf(stderr, "stillage: %s\n", message);
+}
+
+void cmd_print_line(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    STL_AUTO_FREE char *line = stl_vsprintf(format, args);
+    va_end(args);
+    stl_utf8_make_printable(line);
+    puts(line);
 }
 
 int cmd_open_registry(struct stl_registry *registry, const char *path, struct stl_error *err)
@@ -161,9 +173,20 @@ void cmd_format_time(time_t time, char text[CMD_TIME_TEXT_MAX])
     strftime(text, CMD_TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&time, &utc));
 }
 
+/* json-c leaves DEL and the C1 characters as they are, and a terminal may be what reads this. */
 void cmd_print_json(struct json_object *value)
 {
-    puts(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    const char *text = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+    for (const char *p = text; *p; p++) {
+        bool c1 = p[0] == '\xc2' && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xa0;
+        if (c1)
+            p++;
+        if (c1 || *p == 0x7f)
+            printf("\\u%04x", (unsigned)(unsigned char)*p);
+        else
+            putchar(*p);
+    }
+    putchar('\n');
 }
 
 bool cmd_colours(int fd)

@@ -145,12 +145,11 @@ static void print_lost(const struct stl_import_report *report)
         char digest[STL_DIGEST_TEXT_MAX], part[32] = "";
         if (report->lost[i].part)
             snprintf(part, sizeof part, " part %u", report->lost[i].part);
-        fprintf(stderr, "stillage: lost: %s%s (%lld bytes): %s\n",
-                stl_digest_format(&report->lost[i].blob, digest), part, (long long)report->lost[i].size,
-                report->lost[i].why);
+        cmd_warn("lost: %s%s (%lld bytes): %s", stl_digest_format(&report->lost[i].blob, digest), part,
+                 (long long)report->lost[i].size, report->lost[i].why);
     }
     if (report->damage.code)
-        fprintf(stderr, "stillage: %s\n", report->damage.message);
+        cmd_warn("%s", report->damage.message);
 }
 
 static void print_images(const struct stl_import_report *report, bool dry_run)

@@ -63,7 +63,7 @@ static int list_tag(void *context, const char *text, struct stl_error *err)
         return -1;
     if (!listing->json) {
         char size_text[CMD_SIZE_TEXT_MAX];
-        printf("%-24s %s %10s  %.10s\n", text, digest_text, cmd_format_size((uint64_t)size, size_text), created);
+        cmd_print_line("%-24s %s %10s  %.10s", text, digest_text, cmd_format_size((uint64_t)size, size_text), created);
         return 0;
     }
     json_object_object_add(image, "tag", json_object_new_string(text));

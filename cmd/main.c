@@ -49,6 +49,6 @@ int main(int argc, char **argv)
         int status = argc > 1 ? (*command)->run(argc - 1, argv + 1) : (*command)->run(argc, argv);
         return cmd_flush(argc > 1 ? status : 2);
     }
-    fprintf(stderr, "stillage: there is no command '%s': see 'stillage help'\n", name);
+    cmd_warn("there is no command '%s': see 'stillage help'", name);
     return 2;
 }

@@ -19,7 +19,7 @@ static const char *text_of(struct json_object *object, const char *key)
 static void print_line(int indent, const char *label, const char *value)
 {
     if (value)
-        printf("%*s%-10s %s\n", indent, "", label, value);
+        cmd_print_line("%*s%-10s %s", indent, "", label, value);
 }
 
 static const char *size_of(struct json_object *object, const char *key, char text[CMD_SIZE_TEXT_MAX])
@@ -38,7 +38,7 @@ static void print_map(int indent, const char *label, struct json_object *object,
     bool first = true;
     json_object_object_foreach(map, name, value)
     {
-        printf("%*s%-10s %s=%s\n", indent, "", first ? label : "", name, json_object_get_string(value));
+        cmd_print_line("%*s%-10s %s=%s", indent, "", first ? label : "", name, json_object_get_string(value));
         first = false;
     }
 }
@@ -52,8 +52,8 @@ static void print_descriptors(int indent, const char *label, struct json_object 
         struct json_object *entry = json_object_array_get_idx(list, i);
         char size[CMD_SIZE_TEXT_MAX];
         const char *type = text_of(entry, "artifactType");
-        printf("%*s%-10s %s %10s  %s\n", indent, "", i ? "" : label, text_of(entry, "digest"),
-               size_of(entry, "size", size), type ? type : text_of(entry, "mediaType"));
+        cmd_print_line("%*s%-10s %s %10s  %s", indent, "", i ? "" : label, text_of(entry, "digest"),
+                       size_of(entry, "size", size), type ? type : text_of(entry, "mediaType"));
     }
 }
 

@@ -88,8 +88,8 @@ static void print_table(const struct list *list)
         if (robot->expires)
             cmd_format_time(robot->expires, expires);
         bool over = robot->expires && robot->expires <= time(NULL);
-        printf("%s  %-12s  %-24s  %-16s  %s%s\n", robot->id, robot->user, robot->repository, actions, expires,
-               over ? " (expired)" : "");
+        cmd_print_line("%s  %-12s  %-24s  %-16s  %s%s", robot->id, robot->user, robot->repository, actions, expires,
+                       over ? " (expired)" : "");
     }
 }
 

@@ -24,7 +24,7 @@ static int print_user(void *context, const char *name, bool usable, struct stl_e
 {
     (void)context;
     (void)err;
-    printf("%s%s\n", name, usable ? "" : "  (its password has a hash that stillage cannot check: set a new one)");
+    cmd_print_line("%s%s", name, usable ? "" : "  (its password has a hash that stillage cannot check: set a new one)");
     return 0;
 }
 

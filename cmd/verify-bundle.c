@@ -117,9 +117,9 @@ static void print_json(const struct arguments *arguments, const struct stl_bundl
 static void print_problems(const struct stl_bundle_check *check)
 {
     for (size_t i = 0; i < check->lost_count; i++)
-        fprintf(stderr, "stillage: lost: %s\n", check->lost[i].why);
+        cmd_warn("lost: %s", check->lost[i].why);
     if (check->problem.code)
-        fprintf(stderr, "stillage: %s\n", check->problem.message);
+        cmd_warn("%s", check->problem.message);
 }
 
 static int run(int argc, char **argv)

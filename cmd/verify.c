@@ -27,8 +27,8 @@ static void print_problem(void *context, const struct stl_problem *problem)
     struct report *report = context;
     cmd_progress_clear(&report->progress);
     if (!report->problems) {
-        printf("%s: %s: %s%s\n", problem->path, problem->what, problem->note ? "note: " : "",
-               problem->repaired ? "repaired" : problem->advice);
+        cmd_print_line("%s: %s: %s%s", problem->path, problem->what, problem->note ? "note: " : "",
+                       problem->repaired ? "repaired" : problem->advice);
         return;
     }
     struct json_object *object = json_object_new_object();

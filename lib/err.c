@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,32 +46,12 @@ static const struct {
     [STL_UNAVAILABLE] = {503, "DENIED", 1},
 };
 
-/* Messages quote what strangers sent. They go to terminals, logs and JSON: no control characters (C1, U+0080 to U+009F,
- * are some terminals' escape sequences), no broken UTF-8. */
-static void make_printable(char *message)
-{
-    for (char *p = message, *end = message + strlen(message); p < end;) {
-        size_t n = stl_utf8_length(p, (size_t)(end - p));
-        unsigned char first = (unsigned char)p[0];
-        bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)p[1] < 0xa0);
-        if (n && !control) {
-            p += n;
-            continue;
-        }
-        *p++ = '?';
-        if (n == 2) {
-            memmove(p, p + 1, (size_t)(end - p));
-            end--;
-        }
-    }
-}
-
 static void set_message(struct stl_error *err, enum stl_code code, const char *format, va_list args)
 {
     err->code = code;
     err->sys_errno = 0;
     vsnprintf(err->message, sizeof err->message, format, args);
-    make_printable(err->message);
+    stl_utf8_make_printable(err->message);
 }
 
 int stl_error_set(struct stl_error *err, enum stl_code code, const char *format, ...)
@@ -124,7 +103,7 @@ int stl_error_context(struct stl_error *err, const char *format, ...)
     size_t used = strlen(err->message);
     snprintf(err->message + used, sizeof err->message - used, ": %.*s",
              (int)(sizeof err->message - used), before);
-    make_printable(err->message);
+    stl_utf8_make_printable(err->message);
     return -1;
 }
 

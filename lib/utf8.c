@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 size_t stl_utf8_length(const char *text, size_t length)
 {
@@ -22,4 +23,26 @@ size_t stl_utf8_length(const char *text, size_t length)
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     bool surrogate = character >= 0xd800 && character <= 0xdfff;
     return character < least[n] || character > 0x10ffff || surrogate ? 0 : n;
+}
+
+/* C1, U+0080 to U+009F, are some terminals' escape sequences. */
+static bool is_control(const unsigned char *p)
+{
+    return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
+}
+
+void stl_utf8_make_printable(char *text)
+{
+    for (char *p = text, *end = text + strlen(text); p < end;) {
+        size_t n = stl_utf8_length(p, (size_t)(end - p));
+        if (n && !is_control((unsigned char *)p)) {
+            p += n;
+            continue;
+        }
+        *p++ = '?';
+        if (n == 2) {
+            memmove(p, p + 1, (size_t)(end - p));
+            end--;
+        }
+    }
 }

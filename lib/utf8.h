@@ -10,4 +10,8 @@
  * cut, overlong, a surrogate, above U+10FFFF. */
 size_t stl_utf8_length(const char *text, size_t length);
 
+/* Puts '?' for each control character, line feeds included, and for each byte that is no UTF-8: what strangers sent must not
+ * steer a terminal, or end a line of a log. */
+void stl_utf8_make_printable(char *text);
+
 #endif
