@@ -67,8 +67,10 @@ const struct cmd_command cmd_freeze = {
     .summary = "Make the registry read-only for maintenance",
     .description =
         "Waits until the writes that are under way have ended. From then on, until 'stillage thaw', pulls work as ever, and "
-        "what would write is refused: stillage.cgi answers 503 with Retry-After, and add, tag, rm and the like fail. "
-        "Uploads that have begun stay, and can go on afterwards.",
+        "what would write is refused: stillage.cgi answers 503 with Retry-After, and add, import, tag, rm, gc, prune --yes and "
+        "the like fail. Uploads that have begun stay, and can go on afterwards.\n\n"
+        "Logging in goes on, since private pulls need it, so auth/ and log/ are still written to; users, tokens and rules can "
+        "be changed. 'verify --repair' works as well: it belongs to maintenance.",
     .options = freeze_options,
     .examples = "  stillage freeze --reason 'moving to another disk, back at 14:00'",
 };

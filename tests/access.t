@@ -86,7 +86,19 @@ for command in "add -q oci:$other lib/x:1" 'tag small/app:a b' 'rm small/app:a';
     # shellcheck disable=SC2086
     desc="frozen: ${command%% *}" fails_with 1 'read-only for a while: back at noon' "$STILLAGE" $command
 done
-ok_run 'reading works' "$STILLAGE" ls
+before=$(fingerprint "$REG")
+"$STILLAGE" export -q --all -o "$T/bundle.tar"
+for command in "import $T/bundle.tar" gc 'prune --yes --keep-newest 1' 'restore lib/app' 'snapshot create now' 'snapshot restore s' 'snapshot rm s' \
+    'trash empty' 'inventory --publish' 'rm lib/app'; do
+    # shellcheck disable=SC2086
+    desc="frozen: ${command//$T\//}" fails_with 1 'read-only for a while: back at noon' "$STILLAGE" $command
+done
+is "$(fingerprint "$REG")" "$before" 'none of them changes anything'
+for command in ls 'show lib/app:latest' verify 'gc --dry-run' 'prune --keep-newest 1' 'trash ls' 'snapshot ls' inventory 'access apply' 'token create --user ci --repository x' \
+    'verify --repair' 'config nginx --auth basic'; do
+    # shellcheck disable=SC2086
+    ok_run "frozen, and yet: $command" "$STILLAGE" $command
+done
 ok_run 'thaw' "$STILLAGE" thaw
 ok_run 'writing works again' "$STILLAGE" tag -q small/app:a b
 is "$("$STILLAGE" thaw)" 'it was not frozen' 'thaw twice'

@@ -99,9 +99,14 @@ static void a_hook_says_no(void **state)
 static void a_hook_that_cannot_be_asked_says_no(void **state)
 {
     struct unit *unit = *state;
-    STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: /no/such/program\n");
-    FAILS(STL_DENIED, push(&repo, "one", "v1"));
-    assert_non_null(strstr(err.message, "No such file"));
+    STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: /no/such/program; id\n");
+    FAILS(STL_DENIED, push(&repo, "one", "v1")); /* there is no shell */
+    assert_non_null(strstr(err.message, "/no/such/program; id: No such file"));
+    script(unit, "hook", "exit 0\n");
+    assert_int_equal(fchmodat(unit->fd, "hook", 0644, 0), 0);
+    STL_AUTO_REPO struct stl_repo closed = begin(unit, "  before-manifest: DIR/hook\n");
+    FAILS(STL_DENIED, push(&closed, "one", "v1"));
+    assert_non_null(strstr(err.message, "/hook: Permission denied"));
     script(unit, "hook", "kill -9 $$\n");
     STL_AUTO_REPO struct stl_repo again = begin(unit, "  before-manifest: DIR/hook\n");
     FAILS(STL_DENIED, push(&again, "one", "v1"));
