@@ -136,15 +136,11 @@ ASAN = BUILD=build/asan CC=clang CFLAGS='$(SANITIZE) -fsanitize=address,undefine
 asan:
 	$(MAKE) $(ASAN) unit
 
-# All tests with programs that have sanitizers in them. They are started by way of a script: whatever a web server, a test or
-# a client does with the environment and standard error, each report becomes a file. It is said when there is one.
+# All tests with programs that have sanitizers in them. What these report comes at the end.
 asan-check:
 	$(MAKE) $(ASAN) all
 	rm -rf build/asan/run && mkdir -p build/asan/run/reports && chmod 1777 build/asan/run/reports
-	for program in stillage stillage.cgi; do \
-	    printf '#!/bin/sh\nexport STILLAGE_SANDBOX=off ASAN_OPTIONS=log_path=%s UBSAN_OPTIONS=log_path=%s\nexec %s "$$@"\n' \
-	        $(CURDIR)/build/asan/run/reports/asan $(CURDIR)/build/asan/run/reports/ubsan $(CURDIR)/build/asan/$$program \
-	        >build/asan/run/$$program; chmod +x build/asan/run/$$program; done
+	for program in stillage stillage.cgi; do cp tests/sanitized.sh build/asan/run/$$program || exit 1; done
 	-SANITIZED=1 STILLAGE=$(CURDIR)/build/asan/run/stillage STILLAGE_CGI=$(CURDIR)/build/asan/run/stillage.cgi \
 	    prove -j$(JOBS) --timer $(TESTS)
 	! cat build/asan/run/reports/* 2>/dev/null

@@ -43,8 +43,8 @@ static const short allowed[] = {
     /* memory, time, signals to itself */
     SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_futex, SYS_getrandom, SYS_clock_gettime,
     SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_restart_syscall, SYS_rt_sigaction,
-    SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_getpid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_uname,
-    SYS_sysinfo, SYS_exit, SYS_exit_group,
+    SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_getpid, SYS_gettid, SYS_getuid, SYS_geteuid,
+    SYS_uname, SYS_sysinfo, SYS_exit, SYS_exit_group,
 
     /* what older architectures have besides */
 #ifdef SYS_poll
