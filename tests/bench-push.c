@@ -153,6 +153,7 @@ struct work {
     const char *base;
     int thread, count;
     atomic_int *next;
+    double longest; /* seconds that an image took */
 };
 
 static void *push_images(void *context)
@@ -162,6 +163,7 @@ static void *push_images(void *context)
     char name[64];
     snprintf(name, sizeof name, "load/t%d", work->thread);
     for (int i; (i = atomic_fetch_add(work->next, 1)) < work->count;) {
+        double begin = now();
         char config[SMALL], layer[SMALL], config_digest[80], layer_digest[80], manifest[TEXT], url[TEXT];
         memset(config, ' ', sizeof config);
         int n = snprintf(config, sizeof config, "{\"architecture\":\"amd64\",\"os\":\"linux\",\"n\":\"%d-%ld\"", i,
@@ -185,6 +187,9 @@ static void *push_images(void *context)
         struct body body = {manifest, 0, (size_t)n};
         struct answer answer;
         request(curl, "PUT", url, &body, "application/vnd.oci.image.manifest.v1+json", 1, 201, &answer);
+        double took = now() - begin;
+        if (took > work->longest)
+            work->longest = took;
     }
     curl_easy_cleanup(curl);
     return NULL;
@@ -195,17 +200,20 @@ static int images(const char *base, int count, int parallel)
     pthread_t *threads = calloc((size_t)parallel, sizeof *threads);
     struct work *work = calloc((size_t)parallel, sizeof *work);
     atomic_int next = 0;
-    double start = now();
+    double start = now(), longest = 0;
     for (int i = 0; i < parallel; i++) {
-        work[i] = (struct work){base, i, count, &next};
+        work[i] = (struct work){base, i, count, &next, 0};
         if (pthread_create(&threads[i], NULL, push_images, &work[i]))
             return 1;
     }
-    for (int i = 0; i < parallel; i++)
+    for (int i = 0; i < parallel; i++) {
         pthread_join(threads[i], NULL);
+        if (work[i].longest > longest)
+            longest = work[i].longest;
+    }
     double seconds = now() - start;
-    printf("{\"images\":%d,\"parallel\":%d,\"seconds\":%.3f,\"per_second\":%.1f}\n", count, parallel, seconds,
-           count / seconds);
+    printf("{\"images\":%d,\"parallel\":%d,\"seconds\":%.3f,\"per_second\":%.1f,\"longest\":%.3f}\n", count, parallel,
+           seconds, count / seconds, longest);
     free(threads);
     free(work);
     return 0;

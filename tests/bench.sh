@@ -1,11 +1,11 @@
 #!/bin/bash
 # Speed and memory, side by side with other programs in the same run, as ratios: `make bench`. Absolute times mean little on
-# a shared machine. BENCH="add push" runs only those parts; BENCH_BYTES and BENCH_IMAGES change the amounts.
+# a shared machine. BENCH="add push" runs only those parts; BENCH_BYTES, BENCH_IMAGES and BENCH_SWEEP change the amounts.
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-PARTS=${BENCH:-add sweep pull auth push}
+PARTS=${BENCH:-add sweep pull auth push bundle upkeep}
 BYTES=${BENCH_BYTES:-1073741824}
 IMAGES=${BENCH_IMAGES:-500}
 LOAD=$TOP/build/bench-push
@@ -14,10 +14,12 @@ heading() { printf '\n## %s\n\n' "$*"; }
 row() { printf '  %-46s %s\n' "$1" "$2"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0 ? a / b : 0) }'; }
 
-# timed COMMAND...: wall seconds, CPU seconds and peak KiB of one process tree in WALL, CPU, PEAK
+# timed COMMAND...: of one process tree, wall seconds, CPU seconds, peak KiB of the largest process and MiB written in WALL,
+# CPU, PEAK, WRITTEN
 timed() {
-    /usr/bin/time -f '%e %U %S %M' -o "$T/time" "$@" >"$T/log/timed" 2>&1 || { tail -5 "$T/log/timed" >&2; return 1; }
-    read -r WALL user system PEAK <"$T/time"
+    /usr/bin/time -f '%e %U %S %M %O' -o "$T/time" "$@" >"$T/log/timed" 2>&1 || { tail -5 "$T/log/timed" >&2; return 1; }
+    read -r WALL user system PEAK blocks <"$T/time"
+    WRITTEN=$((blocks / 2048))
     CPU=$(awk -v a="$user" -v b="$system" 'BEGIN { print a + b }')
 }
 
@@ -248,6 +250,11 @@ bench_push() {
           printf "  %-14s %-11s %8.1f %-8s %6.2f s CPU   rate %.2f, CPU %.2f of registry:2\n", $1, $2, $3, unit, $4,
               $3 / rate[$1], (cpu[$1] > 0 ? $4 / cpu[$1] : 0) }'
 }
+
+# shellcheck source=tests/bench-bundle.sh
+. "$TESTS/bench-bundle.sh"
+# shellcheck source=tests/bench-upkeep.sh
+. "$TESTS/bench-upkeep.sh"
 
 printf '%s, %s cores, %s\n' "$(uname -sr)" "$(nproc)" "$(stat -f -c %T "$T")"
 for part in $PARTS; do "bench_$part"; done
