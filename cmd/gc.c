@@ -20,7 +20,8 @@ static const struct cmd_option options[] = {
 static void print_problem(void *context, const char *path, const struct stl_error *why)
 {
     (void)context;
-    cmd_warn("%s: nothing of it was collected: %s", path, why->message);
+    cmd_warn("%s: nothing of it was collected%s: %s", path,
+             why->code == STL_UNAVAILABLE ? ", the next run will try again" : "", why->message);
 }
 
 static uint64_t freed_bytes(const struct stl_gc_result *result)
@@ -84,7 +85,7 @@ static void print_text(const struct stl_gc_result *result, bool dry_run)
     print_count("referrers whose subject is gone", result->referrers);
     print_count("empty repositories", result->removed);
     print_swept("blobs set aside: they go after another grace period", &result->set_aside);
-    print_count("repositories were busy and are left for another time", result->busy);
+    print_count("repositories were busy and are left for the next run", result->busy);
 }
 
 static int run(int argc, char **argv)
@@ -114,7 +115,7 @@ static int run(int argc, char **argv)
         print_json(&result, how.dry_run);
     else if (!common.quiet)
         print_text(&result, how.dry_run);
-    return result.problems ? 1 : 0;
+    return result.problems || result.busy ? 1 : 0;
 }
 
 const struct cmd_command cmd_gc = {
@@ -135,7 +136,10 @@ const struct cmd_command cmd_gc = {
         "No manifest is ever deleted, with or without a tag: that is for 'stillage prune' and 'stillage rm'. "
         "Only "
         "referrers (signatures and the like) whose subject is gone are, if registry.yaml says so.\n\n"
-        "The exit status is 1 if a repository could not be looked at, because a manifest in it is damaged.",
+        "A repository is locked against pushes of manifests for as long as something in it is moved. One in which pushes "
+        "follow each other without a gap is tried again at the end, and then left for the next run.\n\n"
+        "The exit status is 1 if a repository was left as it is, because it was busy or a manifest in it is damaged; "
+        "which one is said.",
     .options = options,
     .examples = "  stillage gc --dry-run\n"
                 "  stillage gc --grace 0s              everything at once, while nobody pushes",

@@ -13,7 +13,8 @@
 #include "repo.h"
 #include "repos.h"
 
-enum { GC_LOCK_MILLISECONDS = 2000 };
+/* How long a repository is waited for, and, when all others have been cleaned, once more. */
+enum { GC_LOCK_MILLISECONDS = 2000, GC_LAST_LOCK_MILLISECONDS = 10000 };
 
 /* What this run has done to a blob. */
 struct gc_touch {
@@ -26,6 +27,7 @@ struct gc {
     const struct stl_gc_options *options;
     struct stl_gc_result *result;
     time_t now;
+    unsigned patience; /* milliseconds */
     struct stl_digestset touched;
     struct gc_touch *touches; /* beside it */
 };
@@ -46,7 +48,10 @@ struct gc_marks {
 int stl_gc_mark(const struct gc *gc, const struct stl_name *name, struct gc_marks *marks,
                 struct stl_error *err);
 
-/* One repository's turn. */
+/* Counts and tells why something was not cleaned; clears the error. */
+void stl_gc_report(const struct gc *gc, const char *path, struct stl_error *why);
+
+/* One repository's turn. Fails with STL_UNAVAILABLE if pushes leave no gap in which it could be locked. */
 int stl_gc_repository(struct gc *gc, const struct stl_name *name, struct stl_error *err);
 /* Files of the store that are linked nowhere else. */
 int stl_gc_store(struct gc *gc, struct stl_error *err);

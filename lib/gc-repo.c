@@ -215,7 +215,7 @@ static int remove_repository(struct turn *turn, struct stl_error *err)
         return 0;
     }
     STL_AUTO_CLOSE int lists =
-        stl_registry_lock_within(gc->registry, STL_LOCK_LISTS, &repo->name, GC_LOCK_MILLISECONDS, err);
+        stl_registry_lock_within(gc->registry, STL_LOCK_LISTS, &repo->name, gc->patience, err);
     if (lists < 0)
         return -1;
     if (flock(repo->fd, LOCK_EX | LOCK_NB) || !stl_dir_is_empty(repo->fd, "manifests") ||
@@ -319,13 +319,12 @@ int stl_gc_repository(struct gc *gc, const struct stl_name *name, struct stl_err
     __attribute__((cleanup(turn_clear))) struct turn turn = {.gc = gc, .repo = {.registry = gc->registry, .name = *name, .fd = -1}};
     if (delete_orphans(gc, name, err) || look(&turn, err))
         return -1;
-    if (turn.repo.fd >= 0)
-        gc->result->repositories++;
-    if (!turn.count && !turn.abandoned)
-        return 0;
-    if (gc->options->dry_run)
-        return act(&turn, err);
+    bool idle = !turn.count && !turn.abandoned, held = turn.repo.fd >= 0;
+    bool locked = !idle && !gc->options->dry_run;
     STL_AUTO_CLOSE int content =
-        stl_registry_lock_within(gc->registry, STL_LOCK_CONTENT, name, GC_LOCK_MILLISECONDS, err);
-    return content < 0 || look(&turn, err) || act(&turn, err) ? -1 : 0;
+        locked ? stl_registry_lock_within(gc->registry, STL_LOCK_CONTENT, name, gc->patience, err) : -1;
+    if ((locked && (content < 0 || look(&turn, err))) || (!idle && act(&turn, err)))
+        return -1;
+    gc->result->repositories += held;
+    return 0;
 }

@@ -81,7 +81,7 @@ static bool lock(const struct folder *folder)
 static int clean(const struct folder *folder, struct stl_error *err)
 {
     if (folder->count && !lock(folder))
-        return 0;
+        return stl_error_set(err, STL_UNAVAILABLE, "blobs are being put there all the time");
     for (size_t i = 0; i < folder->count; i++) {
         struct stat st;
         if (!is_free(folder, folder->names[i], &st))
@@ -111,7 +111,13 @@ static int visit_folder(void *context, const char *name, unsigned char type, str
             openat(algorithm->gc->registry->root.fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     if (folder.fd < 0)
         return errno == ENOTDIR || errno == ENOENT ? 0 : stl_error_errno(err, "cannot open %s", path);
-    return stl_dir_each(folder.fd, ".", look_at, &folder, err) || clean(&folder, err) ? -1 : 0;
+    if (stl_dir_each(folder.fd, ".", look_at, &folder, err))
+        return -1;
+    int result = clean(&folder, err);
+    if (result == 0 || err->code != STL_UNAVAILABLE)
+        return result;
+    stl_gc_report(algorithm->gc, path, err);
+    return 0;
 }
 
 int stl_gc_store(struct gc *gc, struct stl_error *err)

@@ -52,35 +52,51 @@ static int list_names(const struct gc *gc, struct stl_names *names, struct stl_e
     return 0;
 }
 
-static void report(struct gc *gc, const char *path, struct stl_error *why)
+void stl_gc_report(const struct gc *gc, const char *path, struct stl_error *why)
 {
     if (why->code == STL_UNAVAILABLE)
         gc->result->busy++;
-    else {
+    else
         gc->result->problems++;
-        gc->options->problem(gc->options->context, path, why);
-    }
+    gc->options->problem(gc->options->context, path, why);
     stl_error_clear(why);
+}
+
+/* Those that are busy are left for later; without a later they are reported. */
+static int collect_repositories(struct gc *gc, const struct stl_names *names, struct stl_names *later,
+                                struct stl_error *err)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        struct stl_name name;
+        if (stl_name_parse(names->items[i], &name, err))
+            return -1;
+        if (stl_gc_repository(gc, &name, err) == 0)
+            continue;
+        STL_AUTO_FREE char *path = stl_sprintf("www/v2/%s", name.text);
+        if (later && err->code == STL_UNAVAILABLE)
+            stl_names_add(later, name.text);
+        else
+            stl_gc_report(gc, path, err);
+        stl_error_clear(err);
+    }
+    return 0;
 }
 
 static int collect(struct gc *gc, struct stl_error *err)
 {
-    STL_AUTO_NAMES struct stl_names names = {0};
+    STL_AUTO_NAMES struct stl_names names = {0}, later = {0};
     struct stl_gc_result *result = gc->result;
     if (stl_temp_sweep_counted(&gc->registry->root, &result->temporary, err) ||
         stl_upload_sweep_counted(gc->registry, &result->uploads, err) ||
         stl_trash_empty(gc->registry, gc->registry->settings.retention.trash, &result->expired, err) ||
         list_names(gc, &names, err))
         return -1;
-    for (size_t i = 0; i < names.count; i++) {
-        struct stl_name name;
-        if (stl_name_parse(names.items[i], &name, err))
-            return -1;
-        if (stl_gc_repository(gc, &name, err)) {
-            STL_AUTO_FREE char *path = stl_sprintf("www/v2/%s", name.text);
-            report(gc, path, err);
-        }
-    }
+    gc->patience = GC_LOCK_MILLISECONDS;
+    if (collect_repositories(gc, &names, &later, err))
+        return -1;
+    gc->patience = GC_LAST_LOCK_MILLISECONDS;
+    if (collect_repositories(gc, &later, NULL, err))
+        return -1;
     if (!gc->options->dry_run && stl_bearer_sweep(gc->registry, err))
         return -1;
     if (!gc->options->dry_run && stl_repos_sweep(gc->registry, gc->now - gc->options->grace, err))

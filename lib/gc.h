@@ -9,8 +9,9 @@
  * registry.yaml says so.
  *
  * A repository is only locked, against pushes of manifests, when something in it is to be moved, and only
- * while it is. One that is never left alone long enough to be locked is left for another time. Killed at any
- * moment, the registry is as good as before.
+ * while it is. One that is never left alone long enough to be locked is tried once more when all others have had
+ * their turn, and then reported and left for the next run. Killed at any moment, the registry is as good as
+ * before.
  *
  * The clock of a blob is its ctime, which every link and unlink sets: it errs towards keeping. What one run
  * does itself to the ctime of a blob does not count, so that a thousand repositories are cleaned of the same
@@ -39,7 +40,7 @@ struct stl_gc_result {
     struct stl_swept expired;   /* tags, manifests and damaged files in the trash */
     uint64_t referrers;         /* whose subject is gone, deleted */
     uint64_t removed;           /* empty repositories */
-    uint64_t busy;              /* repositories left for another time */
+    uint64_t busy;              /* repositories, or folders of the store, left for the next run; reported */
     uint64_t problems;
 };
 

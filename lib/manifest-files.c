@@ -1,22 +1,30 @@
 #include "manifest-files.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 struct walk {
     int at;
     const char *path;
     size_t folder_length;
     int depth;
+    const char *only; /* the one file that is wanted of each folder, or NULL */
     stl_manifest_file_visit *visit;
     void *context;
 };
 
 static int visit_entry(void *context, const char *name, unsigned char type, struct stl_error *err);
 
+static int visit_file(const struct walk *walk, const char *name, struct stl_error *err);
+
 /* What vanishes while we look, or is no folder, is passed over. */
 static int walk_into(const struct walk *walk, struct stl_error *err)
 {
+    if (walk->depth == 2 && walk->only) {
+        STL_AUTO_FREE char *path = stl_sprintf("%s/%s", walk->path, walk->only);
+        return faccessat(walk->at, path, F_OK, AT_SYMLINK_NOFOLLOW) ? 0 : visit_file(walk, walk->only, err);
+    }
     return stl_dir_each_if_any(walk->at, walk->path, visit_entry, (void *)walk, err);
 }
 
@@ -48,6 +56,15 @@ static int visit_entry(void *context, const char *name, unsigned char type, stru
 int stl_manifest_files_each(int at, const char *folder, stl_manifest_file_visit *visit, void *context,
                             struct stl_error *err)
 {
-    const struct walk walk = {at, folder, strlen(folder), 0, visit, context};
+    const struct walk walk = {at, folder, strlen(folder), 0, NULL, visit, context};
+    return walk_into(&walk, err);
+}
+
+int stl_manifest_files_of(int at, const char *folder, const struct stl_digest *digest,
+                          stl_manifest_file_visit *visit, void *context, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    const struct walk walk = {at,    folder, strlen(folder), 0, stl_digest_format(digest, text),
+                              visit, context};
     return walk_into(&walk, err);
 }

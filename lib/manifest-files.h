@@ -23,5 +23,9 @@ typedef int stl_manifest_file_visit(void *context, const struct stl_manifest_fil
  * media type or digest is passed over. */
 int stl_manifest_files_each(int at, const char *folder, stl_manifest_file_visit *visit, void *context,
                             struct stl_error *err);
+/* The same for the files of one manifest: more than one if the same bytes came under several types. Costs time by the
+ * number of types. */
+int stl_manifest_files_of(int at, const char *folder, const struct stl_digest *digest,
+                          stl_manifest_file_visit *visit, void *context, struct stl_error *err);
 
 #endif

@@ -98,9 +98,28 @@ static int collect_tag(void *context, const char *name, unsigned char type, stru
     return 0;
 }
 
+/* The file of a manifest goes to the trash; what else has its bytes is gone. */
+struct remains {
+    const struct stl_repo *repo;
+    const struct stl_media_type *kept; /* NULL: all go to the trash */
+    bool trash;                        /* else the one of that type stays */
+};
+
+static int remove_file(void *context, const struct stl_manifest_file *file, struct stl_error *err)
+{
+    const struct remains *remains = context;
+    bool kept = !remains->kept || !strcmp(remains->kept->text, file->media_type.text);
+    if (kept)
+        return remains->trash ? stl_trash_manifest(remains->repo, &file->media_type, &file->digest, err) : 0;
+    return unlinkat(remains->repo->fd, file->path, 0) && errno != ENOENT
+               ? stl_error_errno(err, "cannot remove %s", file->path)
+               : 0;
+}
+
 static int remove_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, struct stl_error *err)
 {
     char path[STL_PATH_MAX], target[PUBLISH_TARGET_MAX], text[STL_DIGEST_TEXT_MAX];
+    struct remains remains = {repo, &manifest->media_type, true};
     stl_digest_format(&manifest->digest, text);
     if (manifest->has_subject && stl_referrers_remove(&repo->registry->root, repo->fd, &manifest->subject,
                                                       &manifest->digest, err))
@@ -110,7 +129,7 @@ static int remove_manifest(const struct stl_repo *repo, const struct stl_manifes
     if (unlinkat(repo->fd, stl_publish_link_path(text, path), 0))
         return stl_error_errno(err, "cannot remove %s", path);
     if (stl_publish_sync_folder(repo, "manifests", err) ||
-        stl_trash_manifest(repo, &manifest->media_type, &manifest->digest, err))
+        stl_manifest_files_of(repo->fd, "_manifests", &manifest->digest, remove_file, &remains, err))
         return -1;
     *strrchr(target, '/') = '\0';
     return stl_publish_sync_folder(repo, target + strlen("../"), err);
@@ -138,27 +157,31 @@ static int check_deletion(const struct tag_search *search, const struct stl_dige
     return 0;
 }
 
-struct remains {
-    const struct stl_repo *repo;
-    const struct stl_digest *digest;
-};
-
-static int trash_remains(void *context, const struct stl_manifest_file *file, struct stl_error *err)
-{
-    const struct remains *remains = context;
-    if (!stl_digest_equal(&file->digest, remains->digest))
-        return 0;
-    return stl_trash_manifest(remains->repo, &file->media_type, &file->digest, err);
-}
-
 /* A deletion that was killed may have left the bytes without the link, which a repair would put back. */
 static void finish_deletion(const struct stl_repo *repo, const struct stl_digest *digest)
 {
-    struct remains remains = {repo, digest};
+    struct remains remains = {repo, NULL, true};
     struct stl_error ignored = STL_ERROR_INIT;
     char target[PUBLISH_TARGET_MAX];
     if (stl_publish_read_target(repo, digest, target, &ignored) && ignored.code == STL_MANIFEST_UNKNOWN)
-        stl_manifest_files_each(repo->fd, "_manifests", trash_remains, &remains, &ignored);
+        stl_manifest_files_of(repo->fd, "_manifests", digest, remove_file, &remains, &ignored);
+}
+
+int stl_publish_drop_other_types(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                                 struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    const struct remains remains = {repo, &manifest->media_type, false};
+    __attribute__((cleanup(tag_search_clear))) struct tag_search search = {
+        .repo = repo, .digest = stl_digest_format(&manifest->digest, text)};
+    if (repo->registry->settings.apache && stl_dir_each(repo->fd, "manifests", collect_tag, &search, err))
+        return -1;
+    for (size_t i = 0; i < search.count; i++)
+        if (stl_publish_ref(repo, search.tags[i], &manifest->media_type, &manifest->digest, err))
+            return -1;
+    if (search.count && stl_publish_sync_folder(repo, "_refs", err))
+        return -1;
+    return stl_manifest_files_of(repo->fd, "_manifests", &manifest->digest, remove_file, (void *)&remains, err);
 }
 
 int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *digest, stl_tag_guard *guard,

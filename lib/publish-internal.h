@@ -22,6 +22,11 @@ int stl_publish_check_tag(const struct stl_repo *repo, const struct stl_tag *tag
                           const struct stl_digest *wanted, stl_tag_guard *guard, void *guard_context, size_t *added,
                           struct stl_error *err);
 
+/* After the same bytes were pushed under another media type, to which manifests/<digest> leads already: makes what else
+ * tells of the type follow, and removes the files under other types. The caller holds STL_LOCK_LISTS. */
+int stl_publish_drop_other_types(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                                 struct stl_error *err);
+
 /* Deleting under locks that the caller holds: STL_LOCK_LISTS, and where manifests go while others push, STL_LOCK_CONTENT,
  * exclusive. What goes, goes to the trash. */
 

@@ -194,12 +194,19 @@ static int sync_refs(const struct stl_repo *repo, struct stl_error *err)
     return repo->registry->settings.apache ? stl_publish_sync_folder(repo, "_refs", err) : 0;
 }
 
+static void format_target(const struct stl_manifest *manifest, char target[PUBLISH_TARGET_MAX])
+{
+    char name[STL_DIGEST_TEXT_MAX];
+    snprintf(target, PUBLISH_TARGET_MAX, "%s%s/%s", target_head, manifest->media_type.text,
+             stl_digest_format(&manifest->digest, name));
+}
+
 /* manifests/<digest>. Where the same bytes were pushed before under another type, the new type counts. */
 static int put_digest_link(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *name,
-                           struct stl_error *err)
+                           bool *retyped, struct stl_error *err)
 {
     char path[STL_PATH_MAX], target[PUBLISH_TARGET_MAX], old[PUBLISH_TARGET_MAX];
-    snprintf(target, sizeof target, "%s%s/%s", target_head, manifest->media_type.text, name);
+    format_target(manifest, target);
     stl_publish_link_path(name, path);
     if (symlinkat(target, repo->fd, path) == 0)
         return 0;
@@ -209,13 +216,14 @@ static int put_digest_link(const struct stl_repo *repo, const struct stl_manifes
         stl_publish_touch(repo, name);
         return 0;
     }
+    *retyped = true;
     return stl_link_put(&repo->registry->root, repo->fd, path, target, err);
 }
 
 /* The bytes are durable before any name, the names together: until the caller's tag points here, nobody was told of
  * either. */
 static int put_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
-                        struct stl_error *err)
+                        bool *retyped, struct stl_error *err)
 {
     const struct stl_root *root = &repo->registry->root;
     char path[STL_PATH_MAX], name[STL_DIGEST_TEXT_MAX];
@@ -223,7 +231,7 @@ static int put_manifest(const struct stl_repo *repo, const struct stl_manifest *
     stl_digest_format(&manifest->digest, name);
     STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, path, err);
     if (directory < 0 || put_bytes(root, directory, name, bytes, (size_t)manifest->size, err) ||
-        put_digest_link(repo, manifest, name, err) ||
+        put_digest_link(repo, manifest, name, retyped, err) ||
         stl_publish_ref(repo, name, &manifest->media_type, &manifest->digest, err))
         return -1;
     if (stl_dir_sync(directory, err) || stl_publish_sync_folder(repo, "manifests", err))
@@ -299,10 +307,24 @@ static int put_tags(const struct stl_repo *repo, const struct stl_digest *digest
     return stl_catalog_has(repo->registry, &repo->name) ? 0 : stl_catalog_add(repo->registry, &repo->name, err);
 }
 
+/* While we did not have the lock, somebody may have deleted the manifest, or pushed it under another type: the last one
+ * counts. */
+static int put_manifest_again(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
+                              bool *retyped, struct stl_error *err)
+{
+    char wanted[PUBLISH_TARGET_MAX], target[PUBLISH_TARGET_MAX];
+    format_target(manifest, wanted);
+    if (stl_publish_read_target(repo, &manifest->digest, target, err) == 0 && !strcmp(target, wanted) &&
+        faccessat(repo->fd, wanted + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    stl_error_clear(err);
+    return put_manifest(repo, manifest, bytes, retyped, err);
+}
+
 int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
                          const struct stl_publish *how, struct stl_error *err)
 {
-    char text[STL_DIGEST_TEXT_MAX], path[STL_PATH_MAX];
+    bool retyped = false;
     STL_AUTO_CLOSE int content = stl_registry_lock(repo->registry, STL_LOCK_CONTENT, &repo->name, false, err);
     if (content < 0)
         return -1;
@@ -310,19 +332,16 @@ int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest 
         if (check_descriptor(repo, &manifest->descriptors[i], how, err))
             return -1;
     /* Asked here, a refusal leaves nothing behind; asked below, it counts. */
-    if (check_tags(repo, &manifest->digest, how, err) ||
+    if (check_tags(repo, &manifest->digest, how, err) || stl_referrers_check(repo->fd, manifest, err) ||
         (!how->repeated && stl_hook_before(repo, manifest, how->tags, how->tag_count, err)) ||
-        put_manifest(repo, manifest, bytes, err))
+        put_manifest(repo, manifest, bytes, &retyped, err))
         return -1;
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    if (lists < 0 || check_tags(repo, &manifest->digest, how, err))
-        return -1;
-    /* Somebody may have deleted the manifest before we had the lock. */
-    stl_digest_format(&manifest->digest, text);
-    if (faccessat(repo->fd, stl_publish_link_path(text, path), F_OK, 0) && put_manifest(repo, manifest, bytes, err))
-        return -1;
-    if (stl_referrers_add(&repo->registry->root, repo->fd, manifest, err) ||
-        put_tags(repo, &manifest->digest, how, err))
+    if (lists < 0 || check_tags(repo, &manifest->digest, how, err) ||
+        put_manifest_again(repo, manifest, bytes, &retyped, err) ||
+        stl_referrers_add(&repo->registry->root, repo->fd, manifest, err) ||
+        put_tags(repo, &manifest->digest, how, err) ||
+        (retyped && stl_publish_drop_other_types(repo, manifest, err)))
         return -1;
     if (how->repeated)
         return 0;

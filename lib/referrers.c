@@ -1,11 +1,14 @@
 #include "referrers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { REFERRERS_MAX = 32 << 20 };
+/* Below SURELY_FITS bytes no list can have too many values. */
+enum { REFERRERS_MAX = 32 << 20, SURELY_FITS = 128 << 10 };
 
 static char *path_of(const struct stl_digest *subject, char path[STL_PATH_MAX])
 {
@@ -92,18 +95,46 @@ struct json_object *stl_referrers_entry(const struct stl_manifest *manifest)
     return entry;
 }
 
+/* The list with `manifest` on it, as its last push had it; NULL without an error if it is there already. */
+static struct json_object *add_entry(int repository, const struct stl_manifest *manifest, struct stl_error *err)
+{
+    struct json_object *list;
+    STL_AUTO_JSON struct json_object *index = load(repository, &manifest->subject, &list, err);
+    if (!index)
+        return NULL;
+    STL_AUTO_JSON struct json_object *entry = stl_referrers_entry(manifest);
+    size_t position = find(list, &manifest->digest);
+    if (position == json_object_array_length(list))
+        json_object_array_add(list, stl_steal(entry));
+    else if (json_object_equal(json_object_array_get_idx(list, position), entry))
+        return NULL;
+    else
+        json_object_array_put_idx(list, position, stl_steal(entry));
+    return stl_steal(index);
+}
+
+int stl_referrers_check(int repository, const struct stl_manifest *manifest, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    struct stat st;
+    if (!manifest->has_subject || fstatat(repository, path_of(&manifest->subject, path), &st, AT_SYMLINK_NOFOLLOW) ||
+        st.st_size + manifest->size < SURELY_FITS)
+        return 0;
+    STL_AUTO_JSON struct json_object *index = add_entry(repository, manifest, err);
+    if (!index)
+        return err->code ? -1 : 0;
+    const char *text = stl_json_text(index);
+    return check_limits(text, strlen(text), &manifest->subject, err);
+}
+
 int stl_referrers_add(const struct stl_root *root, int repository, const struct stl_manifest *manifest,
                       struct stl_error *err)
 {
     if (!manifest->has_subject)
         return 0;
-    struct json_object *list;
-    STL_AUTO_JSON struct json_object *index = load(repository, &manifest->subject, &list, err);
+    STL_AUTO_JSON struct json_object *index = add_entry(repository, manifest, err);
     if (!index)
-        return -1;
-    if (find(list, &manifest->digest) < json_object_array_length(list))
-        return 0;
-    json_object_array_add(list, stl_referrers_entry(manifest));
+        return err->code ? -1 : 0;
     return save(root, repository, &manifest->subject, index, err);
 }
 

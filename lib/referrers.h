@@ -17,7 +17,11 @@
 /* The entry of a manifest in such a list; the caller puts it. */
 struct json_object *stl_referrers_entry(const struct stl_manifest *manifest);
 
-/* Lists `manifest` under its subject. Nothing happens if it has none or is listed already. */
+/* Whether the list of its subject has room for `manifest`: STL_MANIFEST_INVALID if not. Needs no lock; asked before
+ * anything is written, a refusal leaves nothing behind. */
+int stl_referrers_check(int repository, const struct stl_manifest *manifest, struct stl_error *err);
+/* Lists `manifest` under its subject. Nothing happens if it has none or is listed already; an entry with another media
+ * type is replaced. */
 int stl_referrers_add(const struct stl_root *root, int repository, const struct stl_manifest *manifest,
                       struct stl_error *err);
 /* Takes `referrer` off the list of `subject`. The file of an empty list stays: a web server that has just found it

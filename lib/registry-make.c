@@ -25,18 +25,42 @@ int stl_registry_wanted_modes(const struct stl_registry *registry, struct stl_ro
     return 0;
 }
 
-static int check_empty(void *context, const char *name, unsigned char type, struct stl_error *err)
+/* All that a first try, which was killed, may have left; what ends with '/' may hold more of these. */
+static const char *const ours[] = {"auth/",         "imports/",    "locks/",        "locks/content/", "locks/lists/",
+                                   "log/",          "store/",      "store/sha256/", "store/sha512/",  "tmp/",
+                                   "trash/",        "uploads/",    "www/",          "www/index.html", "www/v2/",
+                                   "www/v2/_ping",  "www/v2/_catalog", "www/v2/_no_referrers"};
+
+struct place {
+    int root;
+    const char *target; /* what the user calls the registry */
+    const char *folder; /* "", or "www/" */
+};
+
+static bool is_temporary(const char *path)
 {
+    return !strncmp(path, "tmp/", 4) && strspn(path + 4, "0123456789abcdef") == strlen(path + 4);
+}
+
+static int check_entry(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct place *place = context;
+    STL_AUTO_FREE char *path = stl_sprintf("%s%s", place->folder, name);
+    STL_AUTO_FREE char *folder = stl_sprintf("%s/", path);
+    const struct place inner = {place->root, place->target, folder};
     (void)type;
-    static const char *const ours[] = {"www", "store", "uploads", "tmp", "locks", "auth", "log", "trash", "imports"};
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        if (!strcmp(name, ours[i]))
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        if (!strcmp(ours[i], path))
             return 0;
-    const char *path = context;
-    if (!strcmp(name, "registry.yaml"))
-        return stl_error_set(err, STL_INVALID, "%s is a registry already", path);
+        if (!strcmp(ours[i], folder))
+            return stl_dir_each(place->root, path, check_entry, (void *)&inner, err);
+    }
+    if (is_temporary(path))
+        return 0;
+    if (!strcmp(path, "registry.yaml"))
+        return stl_error_set(err, STL_INVALID, "%s is a registry already", place->target);
     return stl_error_set(err, STL_INVALID, "%s is not empty (it holds %s): choose an empty or a new directory",
-                         path, name);
+                         place->target, path);
 }
 
 static int make_skeleton(struct stl_registry *registry, struct stl_error *err)
@@ -99,7 +123,8 @@ int stl_registry_make(const char *path, const char *settings_text, const char *p
     registry.root.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (registry.root.fd < 0)
         return stl_error_errno(err, "cannot open %s", path);
-    if (stl_dir_each(registry.root.fd, ".", check_empty, (void *)path, err) ||
+    const struct place top = {registry.root.fd, path, ""};
+    if (stl_dir_each(registry.root.fd, ".", check_entry, (void *)&top, err) ||
         stl_settings_parse(&registry.settings, "registry.yaml", settings_text, strlen(settings_text), err) ||
         stl_registry_wanted_modes(&registry, &registry.root, err) || fill(&registry, settings_text, page, err))
         return -1;

@@ -10,6 +10,7 @@
 
 #include "access.h"
 #include "limits.h"
+#include "trash.h"
 
 /* tags/ is made last, when all before it is durable: a repository that has it is whole. */
 static const char *const folders[] = {"_manifests", "manifests", "blobs", "referrers", "tags"};
@@ -39,8 +40,34 @@ int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, co
     return open_whole(repo, &durable, err);
 }
 
+/* Whether a deletion was killed here: tags/ is gone, and not all that it led to. Who makes a repository makes all other
+ * folders before tags/, and puts nothing into them. */
+static bool has_remains(const struct stl_repo *repo)
+{
+    return repo->fd >= 0 && faccessat(repo->fd, folders[FOLDERS - 1], F_OK, AT_SYMLINK_NOFOLLOW) &&
+           (!stl_dir_is_empty(repo->fd, "manifests") || !stl_dir_is_empty(repo->fd, "_manifests"));
+}
+
+/* What was deleted must not come back with a new push. Its tags are in the trash already; its blobs stay, for garbage
+ * collection to judge. */
+static int bury_remains(const struct stl_repo *repo, struct stl_error *err)
+{
+    static const char *const links[] = {"_refs", "referrers", "manifests"};
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+        if (stl_tree_remove(repo->fd, links[i], err))
+            return -1;
+    return stl_dir_sync(repo->fd, err) || stl_trash_manifests(repo, err) ||
+                   stl_tree_remove(repo->fd, "_manifests", err)
+               ? -1
+               : 0;
+}
+
 static int fill(struct stl_repo *repo, struct stl_error *err)
 {
+    STL_AUTO_CLOSE int lists =
+        has_remains(repo) ? stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err) : -1;
+    if (err->code || (lists >= 0 && has_remains(repo) && bury_remains(repo, err)))
+        stl_repo_close(repo);
     for (size_t i = 0; i < FOLDERS && repo->fd >= 0; i++) {
         STL_AUTO_CLOSE int folder = stl_dir_make(&repo->registry->root, repo->fd, folders[i], err);
         if (folder < 0)
@@ -387,14 +414,14 @@ int stl_repo_sync_entered(const struct stl_repo *repo, const struct stl_digest *
     return sync_blobs(repo, err);
 }
 
+/* Nobody is between finding it here and publishing what needs it. */
 int stl_repo_delete_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
 {
-    char path[STL_PATH_MAX];
-    if (unlinkat(repo->fd, blob_path(digest, path), 0)) {
-        if (errno == ENOENT)
-            return stl_error_set(err, STL_BLOB_UNKNOWN, "repository %s has no blob %s", repo->name.text,
-                                 path + strlen("blobs/"));
-        return stl_error_errno(err, "cannot remove %s", path);
-    }
-    return sync_blobs(repo, err);
+    char text[STL_DIGEST_TEXT_MAX];
+    STL_AUTO_CLOSE int content = stl_registry_lock(repo->registry, STL_LOCK_CONTENT, &repo->name, true, err);
+    int found = content < 0 ? -1 : stl_repo_has_blob(repo, digest, NULL, err);
+    if (found == 0)
+        return stl_error_set(err, STL_BLOB_UNKNOWN, "repository %s has no blob %s", repo->name.text,
+                             stl_digest_format(digest, text));
+    return found < 0 || stl_trash_blob(repo, digest, err) || sync_blobs(repo, err) ? -1 : 0;
 }

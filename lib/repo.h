@@ -70,7 +70,9 @@ int stl_repo_sync_entered(const struct stl_repo *repo, const struct stl_digest *
  * repository"). Fails with STL_BLOB_UNKNOWN if `from` does not hold it. */
 int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from, const struct stl_digest *digest,
                         struct stl_error *err);
-/* Takes a blob out of the repository; the store keeps it until garbage collection. Fails with STL_BLOB_UNKNOWN. */
+/* Moves a blob of the repository to the trash, where it stays for as long as a snapshot or a manifest in the trash names
+ * it, and for the grace period at the least; a push or a restoration that needs it brings it back. The caller holds no
+ * STL_LOCK_CONTENT. Fails with STL_BLOB_UNKNOWN. */
 int stl_repo_delete_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err);
 
 #endif

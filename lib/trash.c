@@ -46,6 +46,8 @@ int stl_trash_recall_blob(const struct stl_repo *repo, const struct stl_digest *
     STL_AUTO_FREE char *from =
         stl_sprintf("%s/%s", stl_trash_path("blobs", &repo->name, folder), stl_digest_format(digest, text));
     STL_AUTO_CLOSE int blobs = stl_dir_open(repo->fd, "blobs", err);
+    if (blobs < 0 && err->sys_errno == ENOENT)
+        return stl_error_set(err, STL_NAME_UNKNOWN, "repository '%s' was deleted meanwhile", repo->name.text);
     if (blobs < 0)
         return -1;
     if (renameat(repo->registry->root.fd, from, blobs, text)) {
@@ -168,10 +170,15 @@ static int visit_blob(void *context, const char *name, unsigned char type, struc
     return stl_digest_parse(name, &digest, &ignored) ? 0 : stl_trash_blob(context, &digest, err);
 }
 
+int stl_trash_manifests(const struct stl_repo *repo, struct stl_error *err)
+{
+    return stl_manifest_files_each(repo->fd, "_manifests", visit_manifest, (void *)repo, err);
+}
+
 /* Blobs go to the trash in any case: a snapshot may need them. Garbage collection decides. */
 int stl_trash_content(const struct stl_repo *repo, struct stl_error *err)
 {
-    if (stl_manifest_files_each(repo->fd, "_manifests", visit_manifest, (void *)repo, err))
+    if (stl_trash_manifests(repo, err))
         return -1;
     return each(repo, "blobs", visit_blob, err);
 }

@@ -31,9 +31,10 @@ int stl_trash_tag(const struct stl_repo *repo, const char *tag, const char *dige
  * not kept. */
 int stl_trash_manifest(const struct stl_repo *repo, const struct stl_media_type *type,
                        const struct stl_digest *digest, struct stl_error *err);
-/* The same for all tags, and for all manifests and blobs, of a repository that is being deleted. Blobs are kept for the
- * grace period in any case. */
+/* The same for all tags, for all manifests, and for all manifests and blobs, of a repository that is being deleted. Blobs
+ * are kept for the grace period in any case. */
 int stl_trash_tags(const struct stl_repo *repo, struct stl_error *err);
+int stl_trash_manifests(const struct stl_repo *repo, struct stl_error *err);
 int stl_trash_content(const struct stl_repo *repo, struct stl_error *err);
 
 /* A deleted tag or manifest. */
