@@ -156,14 +156,22 @@ static int set_auth(const struct cmd_server *server, const struct cmd_served *se
     return 0;
 }
 
-/* The templates use values as single words, in which nginx would take '$' for a variable. */
-static int check_words(const struct stl_render *values, struct stl_error *err)
+/* The templates put paths between quotes, in which nginx still sees variables, and Apache what its expressions had found,
+ * or, in flags, a comma. */
+static int check_characters(const struct cmd_server *server, const struct stl_render *values, struct stl_error *err)
 {
+    bool apache = !strcmp(server->kind, "apache");
+    if (strpbrk(server->server_name, " \t$#%,"))
+        return stl_error_set(err, STL_USAGE, "--server-name '%s' is no name", server->server_name);
     for (size_t i = 0; i < values->count; i++) {
-        const char *value = values->values[i].value;
-        if (strpbrk(value, " \t$#"))
-            return stl_error_set(err, STL_USAGE, "'%.200s' holds a space, a '$' or a '#', which a server configuration "
-                                 "cannot hold: use another path or name", value);
+        const char *value = values->values[i].value, *found = value;
+        while ((found = strpbrk(found, apache ? "$%," : "$")) && apache && *found != ',' &&
+               (found[1] < '0' || found[1] > '9'))
+            found++;
+        if (found)
+            return stl_error_set(err, STL_USAGE, "'%.200s' holds a '%c', which a configuration of %s cannot hold%s: use "
+                                 "another path", value, *found, apache ? "Apache" : "nginx",
+                                 *found == ',' || !apache ? "" : " before a digit");
     }
     return 0;
 }
@@ -189,7 +197,7 @@ int cmd_server_render(const struct cmd_server *server, const struct cmd_served *
             stl_render_set(&values, "AS_ROOT", "");
     }
     if (set_tls(server, &values, &certificate, &key, err) || set_push(server, &values, &cgi, err) ||
-        check_words(&values, err) || set_auth(server, served, &values, err))
+        check_characters(server, &values, err) || set_auth(server, served, &values, err))
         return -1;
     return stl_render(!strcmp(server->kind, "apache") ? "apache.conf" : "nginx.conf", &values, out, err);
 }

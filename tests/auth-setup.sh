@@ -9,7 +9,7 @@
 have "$([ "$KIND" = apache ] && echo apache2 || echo "$KIND")" || skip_all "$KIND is not installed"
 [ -x "$STILLAGE_CGI" ] || skip_all "$STILLAGE_CGI is not built"
 
-REG=$T/reg
+REG="$T/a registry #1"   # a path that has to be quoted in a configuration
 SECRET=not-for-everybody-$RANDOM$RANDOM
 # One way with a group, the other without: both have to let the server test paths.
 INIT=()

@@ -64,7 +64,7 @@ start_fcgiwrap() {
     open_socket
 }
 
-# start_responder WORKERS [COMMAND BEFORE IT...]: stillage.cgi as a persistent FastCGI program for the registry $T/reg.
+# start_responder WORKERS [COMMAND BEFORE IT...]: stillage.cgi as a persistent FastCGI program for the registry $REG.
 # Sets SOCKET; for start_nginx: --push "fastcgi:$SOCKET".
 start_responder() {
     local workers=$1
@@ -72,7 +72,7 @@ start_responder() {
     SERVER_COUNT=$((SERVER_COUNT + 1))
     SERVER=responder$SERVER_COUNT
     SOCKET=$T/$SERVER.sock
-    spawn "$SERVER" "$@" env STILLAGE_REGISTRY="$T/reg" spawn-fcgi -n -s "$SOCKET" -- "$STILLAGE_CGI" --workers "$workers"
+    spawn "$SERVER" "$@" env STILLAGE_REGISTRY="${REG:-$T/reg}" spawn-fcgi -n -s "$SOCKET" -- "$STILLAGE_CGI" --workers "$workers"
     open_socket
 }
 

@@ -132,10 +132,20 @@ unset STILLAGE_REGISTRY
 desc='no registry is wrong usage' fails_with 2 '^stillage: which registry' "$STILLAGE" ls
 desc='a folder that is none fails' fails_with 1 'is not a registry' "$STILLAGE" ls -r "$T"
 desc='so does one that is not there' fails_with 1 'cannot open registry' "$STILLAGE" ls -r "$T/none"
-mkdir "$T/a b"
-"$STILLAGE" init -q "$T/a b"
-desc='a path with a space cannot be served' fails_with 2 "'.*/a b' holds a space" "$STILLAGE" config nginx -r "$T/a b"
-ok_run 'but used' "$STILLAGE" ls -r "$T/a b"
+for dir in 'a b' 'a$b' 'a$1' 'a%2' 'a,b' 'a;b' 'a"b' $'a\nb'; do
+    mkdir "$T/$dir"
+    "$STILLAGE" init -q --apache "$T/$dir"
+done
+ok_run 'a path with a space can be served' "$STILLAGE" config nginx -r "$T/a b"
+ok_run 'also by Apache' "$STILLAGE" config apache -r "$T/a b"
+fails_with 2 "'.*a.b' holds a '\\$', which a configuration of nginx cannot hold: use another path" "$STILLAGE" config nginx -r "$T/a\$b"
+ok_run 'Apache minds it only' "$STILLAGE" config apache -r "$T/a\$b"
+fails_with 2 "holds a '\\$', which a configuration of Apache cannot hold before a digit" "$STILLAGE" config apache -r "$T/a\$1"
+fails_with 2 "holds a '%'" "$STILLAGE" config apache -r "$T/a%2"
+fails_with 2 "holds a ','" "$STILLAGE" config apache -r "$T/a,b"
+for dir in 'a;b' 'a"b' $'a\nb'; do
+    for server in nginx apache; do fails_with 1 'which a configuration file cannot hold' "$STILLAGE" config $server -r "$T/$dir"; done
+done
 if [ -x "$STILLAGE_CGI" ]; then
     desc='stillage.cgi by hand says what it is' fails_with 2 'to be started by a web server' env -i "$STILLAGE_CGI"
 fi
