@@ -375,6 +375,36 @@ test_basic() {
     verdict '... and the server about passwords'
 }
 
+# nginx compares the times with a regular expression: that one alone, asked about every pair of digits in every place. What
+# follows speaks for the other answer.
+test_clock() {
+    local place now end what
+    next_server clock
+    {
+        echo "daemon off; pid $SERVER_DIR/pid; error_log $SERVER_DIR/error.log; events {} http { access_log off;"
+        for what in client_body proxy fastcgi scgi uwsgi; do echo "${what}_temp_path $SERVER_DIR/$what;"; done
+        # shellcheck disable=SC2016
+        sed -n '/^map "$msec /,/^}/p' "$T/$MAIN/nginx.conf" | sed 's/\$msec \$stillage_token/$arg_now $arg_end/'
+        # shellcheck disable=SC2016
+        echo "server { listen $HOST;" 'location / { return 200 "$arg_now $arg_end $stillage_alive\n"; } } }'
+    } >"$SERVER_DIR/nginx.conf"
+    spawn "$SERVER" nginx -p "$SERVER_DIR" -e "$SERVER_DIR/error.log" -c "$SERVER_DIR/nginx.conf"
+    wait_up "$SERVER" 15 answers "$URL"
+    for place in 179518518 17951851 1795185 179518 17951 1795 179 17 1; do
+        for now in {0..9}; do
+            for end in {0..9}; do
+                printf 'url = "%s/?now=%s.123&end=%s.x"\n' "$URL" "$(printf '%-10s' "$place$now" | tr ' ' 9)" \
+                    "$(printf '%-10s' "$place$end" | tr ' ' 0)"
+            done
+        done
+    done >"$SERVER_DIR/questions"
+    curl -sS -K "$SERVER_DIR/questions" >"$SERVER_DIR/answers"
+    is "$(wc -l <"$SERVER_DIR/answers")" 900 'nginx says of 900 pairs of times which is the later one'
+    awk '{ if (($2 + 0 > int($1)) != ($3 == 1)) print }' "$SERVER_DIR/answers" >"$SERVER_DIR/wrong"
+    is "$(head -n 5 "$SERVER_DIR/wrong")" '' '... and errs in none'
+    stop "$SERVER"
+}
+
 # ------------------------------------------------------------------------------------------------------------------
 
 test_public
@@ -389,4 +419,5 @@ SERVER=$MAIN
 test_plain_cgi
 ok_run 'after all that the registry is whole' "$STILLAGE" verify -r "$REG"
 test_basic
+[ "$KIND" != nginx ] || test_clock
 done_testing
