@@ -70,8 +70,8 @@ static int visit_blob(void *context, const char *name, unsigned char type, struc
     return 0;
 }
 
-/* What a manifest of the repository names belongs there; what another names, in the trash or in a snapshot, stays here
- * until that is restored: a client may have deleted the blob itself. */
+/* What a manifest of the repository names belongs there, and once it is there again, not here; what another names, in the
+ * trash or in a snapshot, stays here until that is restored: a client may have deleted the blob itself. */
 static int visit_trashed(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct turn *turn = context;
@@ -85,11 +85,12 @@ static int visit_trashed(void *context, const char *name, unsigned char type, st
     if (stl_digest_parse(name, &digest, &ignored) ||
         fstatat(turn->gc->registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW))
         return 0;
-    if (stl_digestset_find(&turn->marks.all.blobs, &digest, &number)) {
-        if (turn->repo.fd >= 0 && turn->marks.own && number < turn->marks.own_blobs &&
-            stl_repo_has_blob(&turn->repo, &digest, NULL, &ignored) == 0)
-            add_task(turn, DEED_RECALL, &digest, &st);
-    } else if (stl_gc_is_old(turn->gc, &digest, &st))
+    bool named = stl_digestset_find(&turn->marks.all.blobs, &digest, &number);
+    bool own = named && turn->repo.fd >= 0 && turn->marks.own && number < turn->marks.own_blobs;
+    int there = own ? stl_repo_has_blob(&turn->repo, &digest, NULL, &ignored) : 0;
+    if (own && there == 0)
+        add_task(turn, DEED_RECALL, &digest, &st);
+    else if ((!named || there == 1) && stl_gc_is_old(turn->gc, &digest, &st))
         add_task(turn, DEED_EMPTY, &digest, &st);
     return 0;
 }

@@ -58,6 +58,16 @@ is "$(put app b "$T/b")" 404 'now the push has to send the blob'
 push app b "$T/b"
 pass 'which works'
 
+ok_run 'an image is deleted' stillage rm "app@$(digest "$T/b")"
+age
+ok_run 'and its blob set aside' "${GC[@]}"
+push app b "$T/b"
+is "$(where app "$TWO")" 'repo trash store' 'a push that has no need of the trash leaves it there'
+age
+ok_run 'gc another grace period later' "${GC[@]}"
+is "$(where app "$TWO")" 'repo store' 'takes it from the trash, and not from the repository'
+all_well 'and all is well'
+
 ok_run 'rm' stillage rm "app@$(digest "$T/b")"
 ok_run 'gc without grace' stillage gc --grace 0s
 is "$(where app "$TWO")" '' 'frees at once'
