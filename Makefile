@@ -79,15 +79,23 @@ JOBS = 4
 # Installs what the tests need, builds, and runs all of them.
 check:
 	bash tests/packages.sh all
-	$(MAKE) all $(UNIT_TESTS)
+	$(MAKE) all $(UNIT_TESTS) $(BUILD)/soak
 	prove -j$(JOBS) --timer $(TESTS) $(UNIT_TESTS)
+
+# Ten minutes of everything at once, on servers that are killed over and over.
+soak: all $(BUILD)/soak
+	SOAK_SECONDS=600 bash tests/soak.t
 
 # Speed and memory side by side with other programs.
 bench: all $(BUILD)/bench-push
 	bash tests/bench.sh
 
-$(BUILD)/bench-push: tests/bench-push.c
-	$(CC) $(ALL_CFLAGS) -o $@ $< -lcurl -lcrypto -lpthread
+$(BUILD)/bench-push: $(addprefix $(BUILD)/tests/,bench-push.o http.o)
+$(BUILD)/soak: $(addprefix $(BUILD)/tests/,soak.o soak-push.o soak-pull.o http.o)
+$(BUILD)/bench-push $(BUILD)/soak:
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcrypto -lpthread
+
+-include $(addprefix $(BUILD)/tests/,bench-push.d http.d soak.d soak-push.d soak-pull.d)
 
 clean:
 	rm -rf $(BUILD)
@@ -98,10 +106,11 @@ help:
 	@echo 'make check       all tests'
 	@echo 'make unit        the tests of single modules; also as: make asan, make valgrind, make fuzz'
 	@echo 'make asan-check  all tests, with programs that have sanitizers in them'
+	@echo 'make soak        ten minutes of load, on servers that are killed'
 	@echo 'make bench       speed and memory, compared'
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX)'
 
-.PHONY: all quickstart install check bench clean help
+.PHONY: all quickstart install check soak bench clean help
 
 # --- units ------------------------------------------------------------------------------------------------------
 # One program per module (tests/t-*.c, cmocka), and one per parser (tests/fuzz-*.c) which tries all of its corpus.
