@@ -12,6 +12,7 @@
 #include "contents.h"
 #include "listing.h"
 #include "publish.h"
+#include "reserve.h"
 #include "trash.h"
 
 enum deed { DEED_SET_ASIDE, DEED_DELETE, DEED_RECALL, DEED_EMPTY }; /* the latter two: of the trash */
@@ -170,13 +171,12 @@ static int delete_blob(struct turn *turn, const struct task *task, int at, const
 static int set_aside(struct turn *turn, const struct task *task, const char *trashed, struct stl_error *err)
 {
     struct gc *gc = turn->gc;
+    if (!gc->options->dry_run && stl_trash_blob(&turn->repo, &task->digest, err))
+        return -1;
     gc->result->set_aside.count++;
     gc->result->set_aside.bytes += (uint64_t)task->st.st_size;
-    if (gc->options->dry_run)
-        return 0;
-    if (stl_trash_blob(&turn->repo, &task->digest, err))
-        return -1;
-    note_touch(gc, task, gc->registry->root.fd, trashed);
+    if (!gc->options->dry_run)
+        note_touch(gc, task, gc->registry->root.fd, trashed);
     return 0;
 }
 
@@ -201,8 +201,9 @@ static int do_task(struct turn *turn, const struct task *task, struct stl_error 
 static int do_tasks(struct turn *turn, struct stl_error *err)
 {
     for (size_t i = 0; i < turn->count; i++)
-        if (do_task(turn, &turn->tasks[i], err) < 0)
-            return -1;
+        while (do_task(turn, &turn->tasks[i], err) < 0)
+            if (!stl_reserve_use(turn->gc->registry, err))
+                return -1;
     return 0;
 }
 
@@ -222,8 +223,9 @@ static int remove_repository(struct turn *turn, struct stl_error *err)
     if (flock(repo->fd, LOCK_EX | LOCK_NB) || !stl_dir_is_empty(repo->fd, "manifests") ||
         !stl_dir_is_empty(repo->fd, "blobs"))
         return 0;
-    if (stl_catalog_has(gc->registry, &repo->name) && stl_catalog_remove(gc->registry, &repo->name, err))
-        return -1;
+    while (stl_catalog_has(gc->registry, &repo->name) && stl_catalog_remove(gc->registry, &repo->name, err))
+        if (!stl_reserve_use(gc->registry, err))
+            return -1;
     if (stl_repo_unmake(repo, err))
         return -1;
     gc->result->removed++;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bearer.h"
+#include "reserve.h"
 #include "trash.h"
 #include "upload.h"
 
@@ -101,7 +102,11 @@ static int collect(struct gc *gc, struct stl_error *err)
         return -1;
     if (!gc->options->dry_run && stl_repos_sweep(gc->registry, gc->now - gc->options->grace, err))
         return -1;
-    return stl_gc_store(gc, err);
+    if (stl_gc_store(gc, err))
+        return -1;
+    if (!gc->options->dry_run)
+        stl_reserve_fill(gc->registry);
+    return 0;
 }
 
 int stl_gc(const struct stl_registry *registry, const struct stl_gc_options *options,

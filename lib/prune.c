@@ -7,6 +7,7 @@
 #include "listing.h"
 #include "publish-internal.h"
 #include "repos.h"
+#include "reserve.h"
 
 enum { LOCK_MILLISECONDS = 10000 };
 
@@ -26,8 +27,9 @@ static int remove_tags(const struct prune_plan *plan, struct stl_error *err)
     for (size_t i = 0; i < plan->contents.tag_count; i++)
         if (plan->tags[i].remove)
             names[count++] = plan->contents.tags[i].tag.text;
-    if (count && stl_publish_remove_tags(plan->repo, names, count, err))
-        return -1;
+    while (count && stl_publish_remove_tags(plan->repo, names, count, err))
+        if (!stl_reserve_use(plan->repo->registry, err))
+            return -1;
     for (size_t i = 0; i < plan->contents.tag_count; i++)
         if (plan->tags[i].remove)
             stl_event_delete(plan->repo, &plan->contents.tags[i].tag, NULL);
@@ -81,13 +83,15 @@ static int remove_manifests(const struct prune_plan *plan, struct stl_error *err
 {
     STL_AUTO_FREE size_t *order = stl_alloc(plan->contents.digests.count * sizeof *order);
     size_t count = order_removal(plan, order);
-    if (count && count == plan->contents.digests.count &&
-        stl_catalog_remove(plan->repo->registry, &plan->repo->name, err))
-        return -1;
+    while (count && count == plan->contents.digests.count &&
+           stl_catalog_remove(plan->repo->registry, &plan->repo->name, err))
+        if (!stl_reserve_use(plan->repo->registry, err))
+            return -1;
     for (size_t i = 0; i < count; i++) {
         const struct stl_digest *digest = &plan->contents.digests.items[order[i]];
-        if (stl_publish_remove_manifest(plan->repo, digest, err))
-            return -1;
+        while (stl_publish_remove_manifest(plan->repo, digest, err))
+            if (!stl_reserve_use(plan->repo->registry, err))
+                return -1;
         stl_event_delete(plan->repo, NULL, digest);
     }
     return 0;

@@ -14,6 +14,7 @@
 #include "manifest-files.h"
 #include "publish-internal.h"
 #include "referrers.h"
+#include "reserve.h"
 #include "trash.h"
 
 static int remove_ref(const struct stl_repo *repo, const char *reference, struct stl_error *err)
@@ -50,8 +51,8 @@ int stl_publish_remove_tags(const struct stl_repo *repo, const char *const *tags
     return count ? stl_publish_sync_folder(repo, "manifests", err) : 0;
 }
 
-int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, stl_tag_guard *guard, void *guard_context,
-                   struct stl_error *err)
+static int delete_tag(const struct stl_repo *repo, const struct stl_tag *tag, stl_tag_guard *guard, void *guard_context,
+                      struct stl_error *err)
 {
     struct stl_digest digest;
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
@@ -62,6 +63,15 @@ int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, stl_t
     if (stl_publish_check_tag(repo, tag, &digest, NULL, guard, guard_context, &added, err) || stl_publish_remove_tags(repo, &name, 1, err))
         return -1;
     stl_event_delete(repo, tag, NULL);
+    return 0;
+}
+
+int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, stl_tag_guard *guard, void *guard_context,
+                   struct stl_error *err)
+{
+    while (delete_tag(repo, tag, guard, guard_context, err))
+        if (!stl_reserve_use(repo->registry, err))
+            return -1;
     return 0;
 }
 
@@ -128,9 +138,12 @@ static int remove_manifest(const struct stl_repo *repo, const struct stl_manifes
         return -1;
     if (unlinkat(repo->fd, stl_publish_link_path(text, path), 0))
         return stl_error_errno(err, "cannot remove %s", path);
-    if (stl_publish_sync_folder(repo, "manifests", err) ||
-        stl_manifest_files_of(repo->fd, "_manifests", &manifest->digest, remove_file, &remains, err))
+    if (stl_publish_sync_folder(repo, "manifests", err))
         return -1;
+    /* Without its link the manifest is unknown: nobody could try again. */
+    while (stl_manifest_files_of(repo->fd, "_manifests", &manifest->digest, remove_file, &remains, err))
+        if (!stl_reserve_use(repo->registry, err))
+            return -1;
     *strrchr(target, '/') = '\0';
     return stl_publish_sync_folder(repo, target + strlen("../"), err);
 }
@@ -184,8 +197,8 @@ int stl_publish_drop_other_types(const struct stl_repo *repo, const struct stl_m
     return stl_manifest_files_of(repo->fd, "_manifests", &manifest->digest, remove_file, (void *)&remains, err);
 }
 
-int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *digest, stl_tag_guard *guard,
-                        void *guard_context, struct stl_error *err)
+static int delete_manifest(const struct stl_repo *repo, const struct stl_digest *digest, stl_tag_guard *guard,
+                           void *guard_context, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX];
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
@@ -209,6 +222,15 @@ int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *di
     if (remove_manifest(repo, &manifest, err))
         return -1;
     stl_event_delete(repo, NULL, digest);
+    return 0;
+}
+
+int stl_manifest_delete(const struct stl_repo *repo, const struct stl_digest *digest, stl_tag_guard *guard,
+                        void *guard_context, struct stl_error *err)
+{
+    while (delete_manifest(repo, digest, guard, guard_context, err))
+        if (!stl_reserve_use(repo->registry, err))
+            return -1;
     return 0;
 }
 
@@ -256,7 +278,7 @@ static int open_remains(struct stl_repo *repo, const struct stl_registry *regist
 
 /* Tag by tag would show readers a shrinking repository: tags/ goes first, without which it is no repository, then the
  * links, then what they led to. A nested repository keeps its folder and ours. */
-int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
+static int delete_repository(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_error ignored = STL_ERROR_INIT;
@@ -278,5 +300,13 @@ int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *
     if (stl_trash_content(&repo, err) || stl_repo_unmake(&repo, err))
         return -1;
     stl_event_delete(&repo, NULL, NULL);
+    return 0;
+}
+
+int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
+{
+    while (delete_repository(registry, name, err))
+        if (!stl_reserve_use(registry, err))
+            return -1;
     return 0;
 }

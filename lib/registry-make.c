@@ -11,6 +11,7 @@
 
 #include "listing.h"
 #include "referrers.h"
+#include "reserve.h"
 #include "secret.h"
 
 int stl_registry_wanted_modes(const struct stl_registry *registry, struct stl_root *wanted, struct stl_error *err)
@@ -29,7 +30,7 @@ int stl_registry_wanted_modes(const struct stl_registry *registry, struct stl_ro
 static const char *const ours[] = {"auth/",         "imports/",    "locks/",        "locks/content/", "locks/lists/",
                                    "log/",          "store/",      "store/sha256/", "store/sha512/",  "tmp/",
                                    "trash/",        "uploads/",    "www/",          "www/index.html", "www/v2/",
-                                   "www/v2/_ping",  "www/v2/_catalog", "www/v2/_no_referrers"};
+                                   "www/v2/_ping",  "www/v2/_catalog", "www/v2/_no_referrers",       "reserve/"};
 
 struct place {
     int root;
@@ -66,7 +67,8 @@ static int check_entry(void *context, const char *name, unsigned char type, stru
 static int make_skeleton(struct stl_registry *registry, struct stl_error *err)
 {
     static const char *const open_to_server[] = {"www/v2", "store/sha256", "store/sha512"};
-    static const char *const private[] = {"uploads", "tmp", "locks/content", "locks/lists", "log", "trash", "imports"};
+    static const char *const private[] = {"uploads", "tmp", "locks/content", "locks/lists", "log", "trash", "imports",
+                                          "reserve"};
     int fd = registry->root.fd;
     struct stl_root door = stl_secret_door(registry);
     STL_AUTO_CLOSE int auth = stl_dir_make(&door, fd, "auth", err);
@@ -128,6 +130,7 @@ int stl_registry_make(const char *path, const char *settings_text, const char *p
         stl_settings_parse(&registry.settings, "registry.yaml", settings_text, strlen(settings_text), err) ||
         stl_registry_wanted_modes(&registry, &registry.root, err) || fill(&registry, settings_text, page, err))
         return -1;
+    stl_reserve_fill(&registry);
     return sync_parent(path, err);
 }
 

@@ -65,7 +65,8 @@ static bool allow(int ruleset, int at, const char *path, uint64_t rights)
 
 static bool allow_registry(int ruleset, const char *path, const struct ruleset *handled)
 {
-    static const char *const folders[] = {"www", "store", "uploads", "tmp", "locks", "auth", "log", "trash"};
+    static const char *const folders[] = {"www", "store", "uploads", "tmp", "locks", "auth", "log", "trash",
+                                          "reserve"};
     const uint64_t read = FS_READ_FILE | FS_READ_DIR;
     const uint64_t write = read | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG |
                            FS_MAKE_SYM | FS_REFER | FS_TRUNCATE;

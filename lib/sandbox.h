@@ -3,8 +3,8 @@
  * further than the registry. For Linux; what the kernel has not, or forbids, is left out and reported.
  *
  *   files         By Landlock, from version 2 (Linux 5.19): below the registry everything can be read; www/, store/,
- *                 uploads/, tmp/, locks/, auth/, log/ and trash/ can be written. Outside nothing can be opened or made,
- *                 and registry.yaml, snapshots/ and imports/ cannot be changed. No network, no signals to others.
+ *                 uploads/, tmp/, locks/, auth/, log/, trash/ and reserve/ can be written. Outside nothing can be opened
+ *                 or made, and registry.yaml, snapshots/ and imports/ cannot be changed. No network, no signals to others.
  *   system calls  By seccomp: those that serving a request takes. No programs, no processes, no sockets, no executable
  *                 memory. For x86-64, ARM64 and 64-bit RISC-V.
  *   and           No new privileges, no capabilities but those with which root writes files, no core dumps, no

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A disk that is full: 507 with a reason, sessions that survive, and nothing half done.
+# A disk that is full, or a quota that is used up: 507 with a reason, sessions that survive, and nothing half done.
 
 # The disk is a small file system in memory, seen by this test alone.
 if [ -z "${OWN_MOUNTS:-}" ]; then
@@ -74,5 +74,36 @@ tail -c "+$((arrived + 1))" "$T/middle" >"$T/rest"
 send "$T/rest" PUT "$SESSION?digest=$(digest "$T/middle")" HTTP_CONTENT_RANGE="$arrived-2999999"
 want_status 201
 verdict 'an upload goes on where space ran out'
+
+# A quota says so at the same places, with another error.
+# quota CALL [:when=...]: from here on, this system call of stillage.cgi finds it used up
+quota() {
+    RUN_UNDER=(strace -qq -o "$T/trace" -e "trace=$1" -e "inject=$1:error=EDQUOT${2:-}")
+}
+if have strace && strace -qq -o "$T/trace" true 2>/dev/null; then
+    push_image app v1 one
+    make_image app three
+    for call in pwrite64 mkdirat; do
+        quota "$call"
+        send "$T/layer" POST "/v2/quota/blobs/uploads/?digest=$(digest "$T/layer")"
+        want_error 507 DENIED
+        want_json '.errors[0].message | test("[Qq]uota exceeded")'
+        verdict "a blob, and $call finds a quota used up"
+    done
+    for call in write symlinkat; do
+        quota "$call" :when=1 # the answer is written, too
+        put_manifest "$T/image" app v3
+        want_error 507 DENIED
+        want_json '.errors[0].message | test("[Qq]uota exceeded")'
+        verdict "a manifest, and $call finds a quota used up"
+    done
+    RUN_UNDER=()
+    is "$(leftovers)" '' 'nothing is left over'
+    put_manifest "$T/image" app v3
+    want_status 201
+    verdict 'and with a larger quota all goes on'
+else
+    skip 6 'strace may not trace' 'quota'
+fi
 
 done_testing
