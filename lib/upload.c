@@ -178,6 +178,13 @@ static bool is_expired(const struct stl_registry *registry, time_t last)
     return last < time(NULL) - registry->settings.push.upload_expiry;
 }
 
+/* The mark comes before the bytes go, which may still have to stay. */
+static bool is_over(const struct stl_registry *registry, const char *id, int64_t size)
+{
+    char path[UPLOAD_PATH_MAX];
+    return size == 0 && faccessat(registry->root.fd, path_of(id, ".ended", path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Checks the identifier, that the session goes on, and how many bytes it has. */
 static int look_up(const struct stl_registry *registry, const struct stl_name *name, const char *id, int64_t *size,
                    struct stl_error *err)
@@ -186,10 +193,10 @@ static int look_up(const struct stl_registry *registry, const struct stl_name *n
     struct stat st = {0};
     if (check_id(registry, name, id, err))
         return -1;
-    if (faccessat(registry->root.fd, path_of(id, ".ended", path), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return unknown(id, err);
     if (fstatat(registry->root.fd, path_of(id, "", path), &st, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
         return stl_error_errno(err, "cannot look at %s", path);
+    if (is_over(registry, id, st.st_size))
+        return unknown(id, err);
     if (is_expired(registry, st.st_mtime > began(id) ? st.st_mtime : began(id)))
         return unknown(id, err);
     *size = st.st_size;
@@ -259,11 +266,14 @@ static int lock_data(const struct stl_upload *upload, struct stl_error *err)
     struct stat ours, there;
     if (fstat(upload->data, &ours))
         return stl_error_errno(err, "cannot look at the upload session");
-    /* It may have ended while we waited. */
+    /* It may have ended while we waited; or just before, and the file is a new one, made by us. */
     if (fstatat(upload->registry->root.fd, path_of(upload->id, "", path), &there, AT_SYMLINK_NOFOLLOW) ||
-        ours.st_ino != there.st_ino ||
-        faccessat(upload->registry->root.fd, path_of(upload->id, ".ended", path), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        ours.st_ino != there.st_ino)
         return unknown(upload->id, err);
+    if (is_over(upload->registry, upload->id, ours.st_size)) {
+        unlinkat(upload->registry->root.fd, path, 0);
+        return unknown(upload->id, err);
+    }
     return 0;
 }
 
@@ -426,8 +436,9 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
     if (check_digest(upload, digest, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
         stl_temp_adopt(&upload->registry->root, &temp, upload->data, path_of(upload->id, "", path), err))
         return -1;
-    int result = stl_repo_put_blob(&repo, &temp, digest, err);
     struct stl_error ignored = STL_ERROR_INIT; /* a leftover session expires */
+    mark_ended(upload, &ignored); /* while the lock keeps others out: once the bytes are gone, a new file lets them in */
+    int result = stl_repo_put_blob(&repo, &temp, digest, err);
     if (result == 0 || !temp.name[0])          /* without a name, the file is the store's already: not to be touched */
         end_session(upload, &ignored);
     return result;

@@ -159,6 +159,27 @@ done
 wait
 is "$(cat "$T"/put?/h | sed -n 's/^Status: \(...\).*/\1/p' | sort | xargs)" '201 404 404 404' 'of four closing PUTs one wins'
 
+# One that comes while the first is on its way from the session to the store.
+if have strace && strace -qq -o "$T/trace" true 2>/dev/null; then
+    head -c 1000 /dev/urandom >"$T/late"
+    new_session app
+    send "$T/late" PATCH "$SESSION"
+    mkdir -p "$T/slow"
+    RUN_UNDER=(strace -qq -o "$T/trace" -e trace=fsync,fdatasync -e inject=fsync,fdatasync:delay_enter=2000000)
+    run_cgi "$T/slow" PUT "$SESSION?digest=$(digest "$T/late")" CONTENT_LENGTH=0 </dev/null &
+    SLOW=$!
+    RUN_UNDER=()
+    wait_for 30 test -e "$(store_file "$(digest "$T/late")")"
+    cgi PUT "$SESSION?digest=$(digest "$T/late")" CONTENT_LENGTH=0
+    want_error 404 BLOB_UPLOAD_UNKNOWN
+    verdict 'a closing PUT that comes late finds the session ended, and not an empty one'
+    wait "$SLOW"
+    is "$(head -n 1 "$T/slow/h")" 'Status: 201 Created' 'the first has its blob'
+    is "$(find "$REG/uploads" -type f -size 0 ! -name '*ended')" '' 'and no new file is left'
+else
+    skip 3 'strace may not trace' 'a late PUT'
+fi
+
 # ---- whose -----------------------------------------------------------------------------------------------------------
 
 new_session app
