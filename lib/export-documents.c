@@ -65,16 +65,6 @@ static int add_descriptor(struct stl_buf *index, const struct stl_export *export
     return full | stl_buf_puts(index, "}");
 }
 
-static int make_index(struct stl_export *export, struct stl_error *err)
-{
-    struct stl_buf *index = stl_export_add_document(export, "index.json");
-    int full =
-        stl_buf_puts(index, "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[");
-    for (size_t i = 0; i < export->image_count && !full; i++)
-        full = (i ? stl_buf_puts(index, ",") : 0) | add_descriptor(index, export, &export->images[i]);
-    return full || stl_buf_puts(index, "]}\n") ? too_many(err) : 0;
-}
-
 /* --- manifest.json -------------------------------------------------------------------------------------- */
 
 /* The image that docker gets of an index, which it cannot have whole: that for linux/amd64 if there is one,
@@ -116,12 +106,31 @@ static bool is_image_config(const char *media_type)
            !strcmp(media_type, "application/vnd.docker.container.image.v1+json");
 }
 
+/* Whether it is an image to run, for one platform. */
+static bool is_image(const struct stl_manifest *manifest)
+{
+    return manifest->count > 0 && manifest->descriptors[0].role == STL_ROLE_CONFIG &&
+           is_image_config(manifest->descriptors[0].media_type);
+}
+
+/* Its manifest, or of an index that of the chosen child: 1, 0, -1. */
+static int load_image(struct stl_export *export, const struct stl_bundle_image *image,
+                      struct stl_manifest *manifest, struct stl_error *err)
+{
+    struct stl_digest digest;
+    int found = stl_export_load(export, &image->digest, manifest, err);
+    if (found <= 0 || !stl_media_type_is_index(image->media_type))
+        return found;
+    bool chosen = choose_child(manifest, &digest);
+    stl_manifest_clear(manifest);
+    return chosen ? stl_export_load(export, &digest, manifest, err) : 0;
+}
+
 /* Why docker cannot load the image, or NULL. */
 static const char *obstacle(const struct stl_export *export, const struct stl_manifest *manifest)
 {
     size_t number;
-    if (manifest->count == 0 || manifest->descriptors[0].role != STL_ROLE_CONFIG ||
-        !is_image_config(manifest->descriptors[0].media_type))
+    if (!is_image(manifest))
         return "it is no image";
     for (size_t i = 0; i < manifest->count; i++) {
         const struct stl_descriptor *d = &manifest->descriptors[i];
@@ -152,14 +161,8 @@ static int describe_image(struct stl_export *export, const struct stl_bundle_ima
                           struct stl_buf *list, struct stl_error *err)
 {
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
-    struct stl_digest digest;
     const char *why = "it is no image";
-    int found = stl_export_load(export, &image->digest, &manifest, err);
-    if (found > 0 && stl_media_type_is_index(image->media_type)) {
-        bool chosen = choose_child(&manifest, &digest);
-        stl_manifest_clear(&manifest);
-        found = chosen ? stl_export_load(export, &digest, &manifest, err) : 0;
-    }
+    int found = load_image(export, image, &manifest, err);
     if (found < 0)
         return -1;
     if (found > 0)
@@ -188,6 +191,42 @@ static int make_docker_list(struct stl_export *export, struct stl_error *err)
     struct stl_buf *list = stl_export_add_document(export, "manifest.json");
     return stl_buf_printf(list, "[%s]\n", entries.data) ? too_many(err) : 0;
 }
+
+/* --- index.json ----------------------------------------------------------------------------------------- */
+
+static int find_images(struct stl_export *export, bool *images, struct stl_error *err)
+{
+    for (size_t i = 0; i < export->image_count; i++) {
+        STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+        int found = load_image(export, &export->images[i], &manifest, err);
+        if (found < 0)
+            return -1;
+        images[i] = found > 0 && is_image(&manifest);
+    }
+    return 0;
+}
+
+/* Artifacts come last: ctr images import stops at the first that it cannot unpack. */
+static int make_index(struct stl_export *export, struct stl_error *err)
+{
+    STL_AUTO_FREE bool *images = stl_alloc(export->image_count);
+    struct stl_buf *index = stl_export_add_document(export, "index.json");
+    const char *comma = "";
+    if (find_images(export, images, err))
+        return -1;
+    int full =
+        stl_buf_puts(index, "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[");
+    for (int artifacts = 0; artifacts < 2; artifacts++)
+        for (size_t i = 0; i < export->image_count && !full; i++) {
+            if (images[i] == artifacts)
+                continue;
+            full = stl_buf_puts(index, comma) | add_descriptor(index, export, &export->images[i]);
+            comma = ",";
+        }
+    return full || stl_buf_puts(index, "]}\n") ? too_many(err) : 0;
+}
+
+/* --- all ------------------------------------------------------------------------------------------------ */
 
 static bool leaves_something_out(const struct stl_export *export)
 {
