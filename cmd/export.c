@@ -133,6 +133,8 @@ static int check_output(struct arguments *arguments, struct stl_error *err)
                              "--compress");
     if (arguments->unpacked)
         arguments->output = arguments->unpacked;
+    if (!*arguments->output || (arguments->unpacked && !strcmp(arguments->unpacked, "-")))
+        return stl_error_set(err, STL_USAGE, "where to? Give -o FILE or --unpacked DIR");
     if (options->volume_size && !strcmp(arguments->output, "-") && !arguments->dry_run)
         return stl_error_set(err, STL_USAGE, "volumes need names: give -o FILE");
     if (options->volume_size && options->docker_archive)

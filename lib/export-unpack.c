@@ -149,6 +149,8 @@ static int unpack(struct unpacker *u, struct stl_error *err)
     struct stat st;
     if (fstatat(u->folder, STL_BUNDLE_LIST, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return stl_error_set(err, STL_INVALID, "there is a bundle already: give another folder, or remove it");
+    if (fstatat(u->folder, "registry.yaml", &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return stl_error_set(err, STL_INVALID, "this is a registry: give another folder");
     u->chunk = stl_alloc(CHUNK);
     int result = check_room(u, err) || make_folders(u, err) ||
                  stl_bundle_each(&u->export->bundle, write_piece, u, err) || write_documents(u, err) ||

@@ -73,7 +73,7 @@ void stl_export_clear(struct stl_export *export);
 /* Writes all of a bundle that is one volume into the folder `path`, which is made if it is not there: its members as
  * files. No name of them holds anything that FAT, NTFS or an ISO cannot, and nothing is a link. The list comes last,
  * when all else is on the medium: a folder that has none is not a bundle. Durable on return. Fails with STL_INVALID if
- * there is a bundle already, or the file system cannot take a file of that size; with STL_NO_SPACE before the first byte
+ * there is a bundle or a registry already, or the file system cannot take a file of that size; with STL_NO_SPACE before the first byte
  * is written. */
 int stl_export_unpack(struct stl_export *export, const char *path, struct stl_error *err);
 

@@ -226,7 +226,97 @@ ln -s /etc/passwd "$T/edited/blobs/sha256/${blob#*:}"
 (cd "$T/edited" && tar -cf "$T/links.tar" oci-layout index.json stillage-bundle.txt blobs)
 damaged 'a link to the outside in a tar' "lost: $blob " "$T/links.tar"
 
+# Other kinds of members, under names that matter: they are no files, and so not there.
+tar -tf "$T/good.tar" >"$T/order"
+kinds() {   # DESCRIPTION [FLAG OF tar...]: $T/edited is packed
+    (cd "$T/edited" && tar --no-recursion "${@:2}" -cf "$T/kinds.tar" -T "$T/order")
+    damaged "$1" "lost: $blob " "$T/kinds.tar"
+    zstd -qfc "$T/kinds.tar" >"$T/kinds.zst"
+    new_registry "$FAR"
+    capture far import -q "$T/kinds.zst"
+    like "$(<"$T/.err")" "lost: $blob " "$1, compressed: it is named"
+    ok_run "$1, compressed: all that is there is in order" far verify -q --full
+}
+fresh() { rm -rf "$T/edited"; cp -a "$T/good" "$T/edited"; victim=$T/edited/blobs/sha256/${blob#*:}; rm -f "$victim"; }
+fresh
+mkfifo "$victim"
+kinds 'a pipe in place of a blob'
+fresh
+mkdir "$victim"
+kinds 'a folder in place of a blob'
+fresh
+ln "$T/edited/stillage-bundle.txt" "$victim"
+kinds 'a hard link in place of a blob'
+if [ "$(id -u)" -eq 0 ] && mknod "$T/null" c 1 3 2>/dev/null; then
+    fresh
+    mv "$T/null" "$victim"
+    kinds 'a device in place of a blob'
+else
+    skip 1 'making devices needs CAP_MKNOD' 'a device in place of a blob'
+fi
+fresh
+truncate -s "$size" "$victim"
+kinds 'a sparse file of the right size' --sparse
+
+refuse_packed() {   # DESCRIPTION REGEX FILE: in place, and compressed
+    refused 1 "$1" "$2" "$3"
+    zstd -qfc "$3" >"$T/packed.zst"
+    new_registry "$FAR"
+    local before
+    before=$(visible "$FAR")
+    capture far import -q "$T/packed.zst"
+    is "$(visible "$FAR")" "$before" "$1, compressed: nothing has changed"
+    isnt "$RC" 0 "$1, compressed: refused"
+}
+pack_list() { (cd "$T/good" && tar "$@" -cf "$T/list.tar" stillage-bundle.txt); }
+mkdir "$T/links"
+ln -s /etc/passwd "$T/links/stillage-bundle.txt"
+tar -C "$T/links" -cf "$T/list.tar" stillage-bundle.txt
+refuse_packed 'a list that is a link to the outside' 'is not a bundle' "$T/list.tar"
+refused 1 'the same as a folder' 'stillage-bundle.txt' "$T/links"
+pack_list --format=pax --pax-option='path:=../../escaped'
+refuse_packed 'a pax header that leads out' 'leads out|absolute' "$T/list.tar"
+pack_list --format=pax --pax-option='path:=/tmp/escaped-stillage'
+refuse_packed 'a pax header with an absolute path' 'leads out|absolute' "$T/list.tar"
+pack_list --format=pax --pax-option='size:=9223372036854775807'
+refuse_packed 'a pax header with a size beyond everything' 'damaged|truncated|not a bundle|cut short|too large' "$T/list.tar"
+pack_list --format=pax --pax-option='size:=-1'
+refuse_packed 'a pax header with a negative size' 'damaged|truncated|not a bundle|cut short|too large' "$T/list.tar"
+ok "$([ ! -e /tmp/escaped-stillage ] && [ ! -e "$T/escaped" ]; echo $?)" 'nothing got out'
+
+# Two members of one name
+rm -rf "$T/twice"
+mkdir -p "$T/twice/blobs/sha256"
+cp "$T/good.tar" "$T/twice.tar"
+sed 's/busybox:v1/busybox:v9/' "$T/good/stillage-bundle.txt" >"$T/twice/stillage-bundle.txt"
+tar -C "$T/twice" -rf "$T/twice.tar" stillage-bundle.txt
+refused 1 'a second list' 'twice|two members' "$T/twice.tar"
+zstd -qfc "$T/twice.tar" >"$T/twice.zst"
+new_registry "$FAR"
+ok_run 'in a stream the first one counts' far import -q "$T/twice.zst"
+same_registries "$NEAR" "$FAR" 'the first: they hold the same'
+cp "$T/good.tar" "$T/twice.tar"
+noise twice "$size" >"$T/twice/blobs/sha256/${blob#*:}"
+tar -C "$T/twice" -rf "$T/twice.tar" "blobs/sha256/${blob#*:}"
+refused 1 'a second blob of one digest' 'twice|two members' "$T/twice.tar"
+zstd -qfc "$T/twice.tar" >"$T/twice.zst"
+new_registry "$FAR"
+ok_run 'in a stream the good one that came first is there' far import -q "$T/twice.zst"
+check_whole "$FAR" 'and all is in order'
+
 limited() { (ulimit -v 400000; far import -q "$@"); }
+# A few kilobytes that become gigabytes: a member that nobody wants, and a blob of another size.
+fresh
+truncate -s 1G "$T/edited/bomb" "$victim"
+sed "s|.*${blob#*:}|bomb\n&|" "$T/order" >"$T/order.bomb"
+(cd "$T/edited" && tar --no-recursion -cf - -T "$T/order.bomb") | zstd -q >"$T/bomb.zst"
+fresh
+ok "$([ "$(stat -c %s "$T/bomb.zst")" -lt 3000000 ]; echo $?)" '(a bundle that unpacks to 2 GiB is small)'
+new_registry "$FAR"
+capture limited "$T/bomb.zst"
+like "$(<"$T/.err")" "lost: $blob .*it has 1073741824 bytes, and should have $size" 'what unpacks to more than was listed is no blob'
+ok "$([ "$(du -sm "$FAR" | cut -f1)" -lt 10 ]; echo $?)" 'and takes neither memory nor space'
+
 bomb() { perl -e 'my $h = pack("a100a8a8a8a12a12a8a1a100a6a2", $ARGV[0], "0000644", "0000000", "0000000", "00000000000", "00000000000", "        ", "0", "", "ustar", "00");
     for my $i (1 .. $ARGV[1]) { my $b = pack("a512", $h); substr($b, 0, 20) = sprintf("m%019d", $i); substr($b, 148, 8) = sprintf("%06o\0 ", unpack("%32C*", $b)); print $b }' "$@"; }
 bomb x 150000 >"$T/many.tar"

@@ -199,6 +199,38 @@ fails_with 2 'volumes need names' "$STILLAGE" export --all --volume-size 1MB
 
 # ---- writing -----------------------------------------------------------------------------------------------------
 
+# Half a bundle never takes the place of anything.
+echo precious >"$T/kept.tar"
+fails_with 2 'no image matches' "$STILLAGE" export -q lib/nothing -o "$T/kept.tar"
+is "$(<"$T/kept.tar")" precious 'an export that fails leaves an older file alone'
+ln -sf /dev/full "$T/kept.tar.part"
+fails_with 1 'No space left|not enough space|cannot' "$STILLAGE" export -q --all -o "$T/kept.tar"
+is "$(<"$T/kept.tar")" precious 'one that fails in the middle, too'
+rm -f "$T/kept.tar.part"
+# Ctrl-C in the middle, which is when the pipe in its place is full.
+interrupted() {
+    mkfifo "$T/kept.tar.part"
+    exec 8<>"$T/kept.tar.part"
+    # A shell lets background processes ignore SIGINT.
+    perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$STILLAGE" export -q --all -o "$T/kept.tar" & pid=$!
+    head -c 1 <&8 >"$T/.first"
+    kill -INT "$pid"
+    wait "$pid" || [ $? -eq 130 ]
+    [ "$(<"$T/kept.tar")" = precious ]
+}
+ok_run 'one that is interrupted, too' interrupted
+rm -f "$T/kept.tar.part"
+ok_run 'an export takes the place of an older file' "$STILLAGE" export -q --all -o "$T/kept.tar"
+same_file "$T/now.tar" "$T/kept.tar" 'whole'
+closed_pipe() { "$STILLAGE" export --all 2>"$T/closed" | head -c 1000 >"$T/head"; }
+capture closed_pipe
+is "$RC $(stat -c %s "$T/head") $(<"$T/closed")" '141 1000 ' 'a pipe that closes ends it without a word'
+fails_with 2 'where to' "$STILLAGE" export -q --all -o ''
+fails_with 2 'where to' "$STILLAGE" export -q --all --unpacked -
+fails_with 1 'Is a directory' "$STILLAGE" export -q --all -o "$T/log"
+fails_with 1 'cannot write .*/x.tar.part' "$STILLAGE" export -q --all -o "$T/nowhere/x.tar"
+fails_with 1 'this is a registry: give another folder' "$STILLAGE" export -q --all --unpacked "$reg"
+
 fails_with 1 'No space left' "$STILLAGE" export -q --all -o /dev/full
 fails_with 1 'No space left' "$STILLAGE" export -q --all --compress zstd -o /dev/full
 rm "$reg/www/v2/lib/twice/blobs/"*
