@@ -149,9 +149,9 @@ if have xorriso && have fuseiso; then
         cp -a "$REG/registry.yaml" "$REG/www" "$U" "$T/disc/"
         xorriso -as mkisofs -quiet -R -J -o "$T/rr.iso" "$T/disc" 2>"$T/.err"
         fuseiso "$T/rr.iso" "$T/m" -o allow_other
-        check_served 'an ISO with Rock Ridge' "$T/m/unpacked"
+        check_served 'an ISO with Rock Ridge' "$T/m/images"
         check_served 'www/ on an ISO with Rock Ridge' "$T/m"
-        CLIENTS_FROM=$T/m/unpacked
+        CLIENTS_FROM=$T/m/images
     fi
 else
     skip 6 'xorriso or fuseiso are not installed' 'an ISO'

@@ -6,7 +6,8 @@ KIND=apache   # the registry keeps what Apache needs
 . "$(dirname "$0")/serve-common.sh"
 
 fill_registry
-U=$T/unpacked
+U="$T/USB STICK/images"   # as it may be called where it is mounted
+mkdir "$T/USB STICK"
 
 # each_server FUNCTION: with KIND set
 each_server() {
