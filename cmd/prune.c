@@ -144,33 +144,33 @@ static int prune(struct arguments *arguments, char **names, int count, struct st
     STL_AUTO_JSON struct json_object *json = arguments->common.json ? json_object_new_array() : NULL;
     struct output output = {json, arguments->common.quiet};
     struct stl_prune_rules own = {&arguments->rule, 1};
-    struct stl_prune_options *how = &arguments->how;
+    struct stl_prune_options how = arguments->how;
     struct stl_prune_result result;
     STL_AUTO_CLOSE int writing = -1;
     for (int i = 0; i < count; i++)
         if (stl_name_parse(names[i], &parsed[i], err))
             return -1;
-    if (how->apply ? cmd_open_registry_to_write(&registry, arguments->common.registry, false, &writing, err)
-                   : cmd_open_registry(&registry, arguments->common.registry, err))
+    if (how.apply ? cmd_open_registry_to_write(&registry, arguments->common.registry, false, &writing, err)
+                  : cmd_open_registry(&registry, arguments->common.registry, err))
         return -1;
-    how->rules = arguments->has_rule ? &own : &registry.settings.prune;
-    if (!how->rules->count)
+    how.rules = arguments->has_rule ? &own : &registry.settings.prune;
+    if (!how.rules->count)
         return stl_error_set(err, STL_USAGE,
                              "there is no rule: write one into registry.yaml (prune:), or give "
                              "--keep-newest, --keep-younger or --untagged-older");
-    if (how->grace < 0)
-        how->grace = registry.settings.retention.grace;
-    how->names = parsed;
-    how->name_count = (size_t)count;
-    how->item = print_item;
-    how->problem = print_problem;
-    how->context = &output;
-    if (stl_prune(&registry, how, &result, err))
+    if (how.grace < 0)
+        how.grace = registry.settings.retention.grace;
+    how.names = parsed;
+    how.name_count = (size_t)count;
+    how.item = print_item;
+    how.problem = print_problem;
+    how.context = &output;
+    if (stl_prune(&registry, &how, &result, err))
         return -1;
     if (json)
         cmd_print_json(json);
     else if (!arguments->common.quiet)
-        print_result(&result, how->apply);
+        print_result(&result, how.apply);
     return result.problems ? 1 : 0;
 }
 
