@@ -304,7 +304,7 @@ new_registry "$FAR"
 ok_run 'in a stream the good one that came first is there' far import -q "$T/twice.zst"
 check_whole "$FAR" 'and all is in order'
 
-limited() { (ulimit -v 400000; far import -q "$@"); }
+limited() { ([ -n "${SANITIZED:-}" ] || ulimit -v 400000; far import -q "$@"); }
 # A few kilobytes that become gigabytes: a member that nobody wants, and a blob of another size.
 fresh
 truncate -s 1G "$T/edited/bomb" "$victim"
