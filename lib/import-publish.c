@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pool.h"
+
 /* The images that go into one repository. */
 struct place {
     struct import *import;
@@ -122,9 +124,11 @@ static int link_blobs(struct place *place, struct stl_error *err)
     return stl_repo_sync_entered(&place->repo, linked, count, err);
 }
 
-static int publish_manifest(struct place *place, size_t number, struct stl_error *err)
+static int publish_manifest(void *context, size_t index, struct stl_error *err)
 {
+    const struct place *place = context;
     const struct import *import = place->import;
+    uint32_t number = place->order[index];
     const struct stl_node *node = &import->graph.nodes[number];
     const struct stl_publish how = {.allow_missing_children = import->registry->settings.push.sparse_indexes};
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
@@ -136,7 +140,23 @@ static int publish_manifest(struct place *place, size_t number, struct stl_error
                : 0;
 }
 
-static int publish_manifests(struct import *import, const struct stl_name *name, struct stl_error *err)
+/* What has no children comes to the front, and the rest keeps its order. Returns how many those are. */
+static size_t sort_leaves(struct place *place)
+{
+    const struct stl_node *nodes = place->import->graph.nodes;
+    STL_AUTO_FREE uint32_t *rest = stl_alloc(place->count * sizeof *rest);
+    size_t leaves = 0, others = 0;
+    for (size_t i = 0; i < place->count; i++)
+        if (nodes[place->order[i]].child_count)
+            rest[others++] = place->order[i];
+        else
+            place->order[leaves++] = place->order[i];
+    memcpy(place->order + leaves, rest, others * sizeof *rest);
+    return leaves;
+}
+
+static int publish_manifests(struct import *import, const struct stl_name *name, size_t workers,
+                             struct stl_error *err)
 {
     const struct stl_graph *graph = &import->graph;
     __attribute__((cleanup(place_clear))) struct place place = {.import = import, .repo = STL_REPO_INIT};
@@ -154,41 +174,60 @@ static int publish_manifests(struct import *import, const struct stl_name *name,
     STL_AUTO_CLOSE int content = stl_registry_lock(import->registry, STL_LOCK_CONTENT, name, false, err);
     if (content < 0 || stl_repo_make(&place.repo, import->registry, name, err) || link_blobs(&place, err))
         return -1;
-    for (size_t i = 0; i < place.count; i++)
-        if (publish_manifest(&place, place.order[i], err))
+    size_t leaves = sort_leaves(&place);
+    if (stl_pool_run(workers, leaves, publish_manifest, &place, err))
+        return -1;
+    for (size_t i = leaves; i < place.count; i++)
+        if (publish_manifest(&place, i, err))
             return -1;
     return 0;
 }
 
 /* --- all of them ---------------------------------------------------------------------------------------- */
 
-static int set_tag(struct import *import, const struct stl_imported *image, struct stl_error *err)
+static int set_tag(void *context, size_t index, struct stl_error *err)
 {
+    const struct import *import = context;
+    const struct stl_imported *image = &import->report->images[index];
+    if (!image->has_tag || !is_to_do(import, image))
+        return 0;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     const struct stl_publish how = {.tags = &image->tag, .tag_count = 1};
     return stl_repo_open(&repo, import->registry, &image->name, err) ||
                    stl_publish_tags(&repo, &image->digest, &how, err)
-               ? -1
+               ? stl_error_context(err, "%s:%s", image->name.text, image->tag.text)
+               : 0;
+}
+
+struct repositories {
+    struct import *import;
+    const struct stl_name **names;
+    size_t count;
+};
+
+static int publish_repository(void *context, size_t index, struct stl_error *err)
+{
+    const struct repositories *all = context;
+    const struct stl_name *name = all->names[index];
+    return publish_manifests(all->import, name, stl_copy_workers() / all->count + 1, err)
+               ? stl_error_context(err, "%s", name->text)
                : 0;
 }
 
 /* First everything that the tags lead to, signatures too, then all tags: what appears is whole. Results are
- * sorted by name. */
+ * sorted by name. Several at once, since a disk makes durable together what comes together. */
 static int publish_all(struct import *import, struct stl_error *err)
 {
     const struct stl_import_report *report = import->report;
-    for (size_t i = 0; i < report->image_count; i++) {
-        const struct stl_name *name = &report->images[i].name;
-        if ((i == 0 || strcmp(report->images[i - 1].name.text, name->text)) &&
-            publish_manifests(import, name, err))
-            return stl_error_context(err, "%s", name->text);
-    }
-    for (size_t i = 0; i < report->image_count; i++) {
-        const struct stl_imported *image = &report->images[i];
-        if (image->has_tag && is_to_do(import, image) && set_tag(import, image, err))
-            return stl_error_context(err, "%s:%s", image->name.text, image->tag.text);
-    }
-    return 0;
+    STL_AUTO_FREE const struct stl_name **names = stl_alloc(report->image_count * sizeof *names);
+    struct repositories all = {.import = import, .names = names};
+    for (size_t i = 0; i < report->image_count; i++)
+        if (i == 0 || strcmp(report->images[i - 1].name.text, report->images[i].name.text))
+            names[all.count++] = &report->images[i].name;
+    return stl_pool_run(stl_copy_workers(), all.count, publish_repository, &all, err) ||
+                   stl_pool_run(stl_copy_workers(), report->image_count, set_tag, import, err)
+               ? -1
+               : 0;
 }
 
 static const char marker[] = "publishing";
