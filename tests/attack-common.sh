@@ -202,6 +202,14 @@ test_headers() {
         want_nothing
         verdict "$method of a private blob"
     done
+    for path in "$(printf 'a%.0s' {1..5000})" "$(printf 'a/%.0s' {1..2500})a" "$(printf 'a/%.0s' {1..485})a" "secret/$(printf 'a%.0s' {1..256})"; do
+        for header in 'X-None: 1' "Authorization: Bearer $TEAM_TOKEN"; do
+            ask GET "/v2/$path/manifests/v1" -H "$header"
+            want_status '40[014]|414'
+            want_nothing
+            verdict "a repository name of ${#path} bytes with ${header:0:20}"
+        done
+    done
     ask GET /v2/secret/app/manifests/v1 -H "Authorization: Bearer $(printf 'A%.0s' {1..7000})"
     want_status 401
     verdict 'a token of 7000 bytes'

@@ -142,7 +142,12 @@ test_expiry() {
     as "$TOKEN" GET /v2/secret/app/manifests/v1
     want_status 200
     verdict 'a token of three seconds'
-    ok_run 'it ends on the second' ends_at "$end"
+    sed -i 's/\[alice\]/[]/g' "$REG/registry.yaml"
+    ok_run 'it ends on the second, and with it the pulls of somebody whose rights have gone' ends_at "$end"
+    ask GET '/v2/_token?scope=repository:secret/app:pull' -u alice:alice-password
+    want_json '.scope == ""'
+    verdict '... who does not get another'
+    write_rules 'auth: {token-life: 3s}'
     ok "$(test -d "$REG/auth/tokens/${TOKEN:0:8}/$TOKEN"; echo $?)" '... though nobody has removed it'
     as "$TOKEN" GET /v2/secret/app/manifests/v1
     want_error 401 UNAUTHORIZED
