@@ -7,7 +7,7 @@ all_well() { ok_run "$1" stillage verify; }
 json() { jq -r "$1" "$T/.out"; }
 image "$T/a" base one
 image "$T/b" base two
-A=$(digest "$T/a") ONE=$(digest "$T/a.1") BASE=$(digest "$T/a.0")
+A=$(digest "$T/a") ONE=$(digest "$T/a.1")
 
 # ---- DELETE of a blob --------------------------------------------------------------------------------------------
 
@@ -93,7 +93,7 @@ if have strace && strace -qq -o /dev/null true 2>/dev/null; then
     push app @ "$T/sig"
     image "$T/new" base new
     mv "$REG" "$T/start"
-    bad= n=0 buried=0
+    bad='' n=0 buried=0
     while :; do
         n=$((n + 1)) rc=0
         rm -rf "$REG"

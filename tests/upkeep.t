@@ -131,7 +131,7 @@ export -f importer puller pull stillage
 export T REG URL STILLAGE
 spawn importer bash -c importer
 spawn puller bash -c puller
-trouble= runs=0
+trouble='' runs=0
 end=$((SECONDS + ${SOAK:-8}))
 until [ "$SECONDS" -ge "$end" ] && [ -e "$T/imports" ]; do
     capture stillage gc --grace 1s
