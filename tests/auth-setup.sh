@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A registry with access control behind a web server, and ways to ask it. KIND, nginx or apache, is set. Sourced by
-# auth-common.sh and attack-common.sh.
+# auth-common.sh, attack-common.sh and attack-login-common.sh.
+# shellcheck disable=SC2034,SC2120   # what those use
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -97,7 +98,7 @@ make_old_token() {
     local end=$(($(date +%s) - 1))
     token alice:alice-password repository:secret/app:pull,push
     OLD_TOKEN=$end.${TOKEN#*.}
-    mkdir -p -m 0711 "$REG/auth/tokens/${end:0:8}"
+    [ -d "$REG/auth/tokens/${end:0:8}" ] || mkdir -m 0711 "$REG/auth/tokens/${end:0:8}"
     cp -a "$REG/auth/tokens/${TOKEN:0:8}/$TOKEN" "$REG/auth/tokens/${end:0:8}/$OLD_TOKEN"
 }
 
