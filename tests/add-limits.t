@@ -1,6 +1,7 @@
 #!/bin/bash
 # stillage add: memory stays below 32 MiB, however large a layer, however many members, images or layers.
 . "$(dirname "$0")/add-common.sh"
+[ -z "${SANITIZED:-}" ] || skip_all 'built with sanitizers, which take memory of their own'
 
 [ -x /usr/bin/time ] || skip_all '/usr/bin/time is not installed'
 

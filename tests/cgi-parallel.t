@@ -45,7 +45,8 @@ reader() {
             jq -e '.name == "app" and .tags == (.tags | sort)' <"$REG/www/v2/app/tags/list" >/dev/null || echo 'tags/list is torn'
         fi
         there=$(ls "$T/was-there" 2>/dev/null) || : # before the look, since the other reader may see the tag first
-        cp "$REG/www/v2/app/manifests/moving" "$1" 2>/dev/null || { [ ! "$there" ] || echo 'the tag was gone'; continue; }
+        # Not cp, which refuses a file that is another one between its looking and its opening.
+        cat "$REG/www/v2/app/manifests/moving" >"$1" 2>/dev/null || { [ ! "$there" ] || echo 'the tag was gone'; continue; }
         : >"$T/was-there"
         digest=$(jq -r '.layers[0].digest' <"$1") || echo 'the manifest is torn'
         [ -e "$REG/www/v2/app/blobs/$digest" ] || echo "the blob $digest is missing"
