@@ -142,6 +142,47 @@ near export -q lib/app4 -o "$T/two.tar"
 ok_run 'two bundles that are complete are imported one after the other' far import -q "$T/one.tar" "$T/two.tar" "${others[@]}"
 is "$(far inventory | jq -c '[.repositories[].name]')" '["lib/app1","lib/app2","lib/app3","lib/app4"]' 'all of them'
 
+# ---- from different days -----------------------------------------------------------------------------------------
+
+# What was exported again later, beside other images, by somebody else and from another place, is the same bundle.
+near export -q 'lib/*' --volume-size 500KiB -o "$T/monday.tar"
+add_images "$NEAR" busybox:other/image
+mkdir "$T/x"
+cp -a "$NEAR/www" "$NEAR/registry.yaml" "$T/x/"
+"$STILLAGE" export -q -r "$T/x" 'lib/*' --volume-size 500KiB -o "$T/friday.tar"
+monday=("$T"/monday.*.tar) friday=("$T"/friday.*.tar)
+new_registry "$FAR"
+mixed_days() {
+    local i
+    for ((i = 0; i < ${#monday[@]}; i++)); do
+        if [ $((i % 2)) = 0 ]; then far import -q "${monday[i]}"; else far import -q "${friday[i]}"; fi
+    done
+}
+ok_run 'volumes of one bundle from different days' mixed_days
+is "$(far import --status)" '' 'are all that was needed'
+check_whole "$FAR" 'and all is in order'
+
+# Two bundles that come in alternation, volume by volume; they share blobs.
+near export -q 'lib/app1' 'lib/app5' 'lib/app9' --volume-size 300KiB -o "$T/one.tar"
+near export -q 'lib/app1' 'lib/app2' 'lib/app6' --volume-size 300KiB -o "$T/two.tar"
+one=("$T"/one.*.tar) two=("$T"/two.*.tar)
+new_registry "$FAR"
+alternate() {
+    local i
+    far import -q "${two[0]}"
+    far import -q "${one[0]}"
+    far import --status >"$T/pending"
+    for ((i = 1; i < ${#one[@]} || i < ${#two[@]}; i++)); do
+        [ -z "${two[i]:-}" ] || far import -q "${two[i]}"
+        [ -z "${one[i]:-}" ] || far import -q "${one[i]}"
+    done
+}
+ok_run 'two bundles, volume by volume in alternation' alternate
+is "$(grep -c 'missing: volume 2 of' "$T/pending")" 2 'both were pending at a time'
+is "$(far import --status)" '' 'in the end neither is'
+is "$(far inventory | jq -c '[.repositories[].name]')" '["lib/app1","lib/app2","lib/app5","lib/app6","lib/app9"]' 'all images are there'
+check_whole "$FAR" 'and all is in order'
+
 # ---- a blob that is larger than a volume -------------------------------------------------------------------------
 
 oci_init "$T/large"
