@@ -203,8 +203,8 @@ static size_t offset_of(const struct http_answer *answer)
 }
 
 /* How far did it come? A session that is gone has become the blob; if the one who closed it was killed, maybe only in the
- * store, and all is to be sent again. Bytes of which nobody said where they belong may still
- * arrive: then it is better to begin anew. */
+ * store, and all is to be sent again. Bytes of which nobody said where they belong may still arrive: then it is better to
+ * begin anew. */
 static bool ask_session(struct session *session)
 {
     struct worker *worker = session->worker;

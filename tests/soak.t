@@ -6,6 +6,7 @@
 
 SOAK=${SOAK:-$TOP/build/soak}
 [ -x "$STILLAGE_CGI" ] || skip_all "$STILLAGE_CGI is not built"
+[ -z "${SANITIZED:-}" ] || skip_all 'sanitizers have memory of their own'
 [ -x "$SOAK" ] || skip_all "$SOAK is not built"
 REG=$T/reg
 RUN=$T/run
