@@ -76,14 +76,13 @@ static int map_tag(struct serving *s, const struct stl_bundle_image *image, bool
 
 static int map_tags(struct serving *s, struct stl_error *err)
 {
-    const size_t size = sizeof(const struct stl_bundle_image *);
-    STL_AUTO_FREE const struct stl_bundle_image **tagged = stl_alloc(s->image_count * size);
+    STL_AUTO_FREE const struct stl_bundle_image **tagged = stl_alloc(s->image_count * sizeof *tagged);
     size_t count = 0;
     for (size_t i = 0; i < s->image_count; i++)
         if (s->images[i].tag)
             tagged[count++] = &s->images[i];
     if (count)
-        qsort(tagged, count, size, compare_folded);
+        qsort(tagged, count, sizeof *tagged, compare_folded);
     for (size_t i = 0; i < count; i++) {
         bool ends = i + 1 == count || strcasecmp(tagged[i]->tag, tagged[i + 1]->tag) != 0;
         bool goes_on = i > 0 && strcasecmp(tagged[i - 1]->tag, tagged[i]->tag) == 0;
