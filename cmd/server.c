@@ -30,8 +30,9 @@ static int open_bundle(struct cmd_served *served, const char *path, struct stl_e
     for (size_t i = 0; i < bundle->document_count; i++)
         if (!strcmp(bundle->documents[i].path, STL_BUNDLE_SERVE "nginx.map"))
             return 0;
-    return stl_error_set(err, STL_INVALID, "%s is a part of something, made with --without or --volume-size: it cannot be "
-                         "served, but imported", path);
+    return stl_error_set(err, STL_INVALID,
+                         "%s is a part of something, made with --without or --volume-size: it cannot be served, but "
+                         "imported", path);
 }
 
 int cmd_served_open(struct cmd_served *served, const char *path, struct stl_error *err)
@@ -86,8 +87,9 @@ static int check(const struct cmd_server *server, const struct cmd_served *serve
         return stl_error_set(err, STL_USAGE, "--push '%s': with %s it is %s or fastcgi:SOCKET", push, server->kind,
                              apache ? "cgi" : "fcgiwrap:SOCKET");
     if (served->bundle.label && (push || server->auth))
-        return stl_error_set(err, STL_USAGE, "%s is a bundle: it can only be read, and by everybody; leave out --push and "
-                             "--auth", served->path);
+        return stl_error_set(err, STL_USAGE,
+                             "%s is a bundle: it can only be read, and by everybody; leave out --push and --auth",
+                             served->path);
     if (apache && !served->bundle.label && !registry->settings.apache)
         return stl_error_set(err, STL_INVALID, "Apache needs files that this registry does not keep: set 'apache: true' "
                              "in %s/registry.yaml, then run 'stillage verify --repair'", registry->path);

@@ -53,8 +53,9 @@ static int check_file_size(const struct unpacker *u, int64_t most, struct stl_er
         return -1;
     if (lseek(fd, most, SEEK_SET) == most)
         return 0;
-    return stl_error_set(err, STL_INVALID, "a layer of %lld MB is too large for a file there (on FAT, files end at 4 GiB): "
-                         "use another file system, such as exFAT, or write volumes with --volume-size",
+    return stl_error_set(err, STL_INVALID,
+                         "a layer of %lld MB is too large for a file there (on FAT, files end at 4 GiB): use another "
+                         "file system, such as exFAT, or write volumes with --volume-size",
                          (long long)(most / 1000000));
 }
 

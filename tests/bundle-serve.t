@@ -77,6 +77,17 @@ test_everything() {
 }
 each_server test_everything
 
+if have nginx; then
+    free_port serve_port
+    spawn serve "$STILLAGE" serve -r "$U" -l "127.0.0.1:$serve_port"
+    wait_up serve 20 grep -q 'docker pull' "$T/log/serve"
+    like "$(<"$T/log/serve")" "docker pull 127.0.0.1:$serve_port/a/b-c/d.e/f__g:latest" 'serve says what can be pulled'
+    ok_run 'and serves it' compare_served "http://127.0.0.1:$serve_port" lib/multi "$(cached multi)"
+    stop serve
+else
+    skip 2 'nginx is not installed' serve
+fi
+
 # Nothing that a medium says gets out of it.
 hostile() {
     local n=0 path digest list=$T/hostile/serve
