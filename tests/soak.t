@@ -132,7 +132,7 @@ killer() {
 
 collector() {
     while [ -e "$T/going" ]; do
-        stillage gc --grace "${GRACE}s" -j >>"$T/gc.json" 2>>"$T/gc.err" || echo "status $?" >>"$T/gc.err"
+        stillage gc --grace "${GRACE}s" -j >>"$T/gc.json" 2>>"$T/gc.err" || [ $? -eq 1 ] || echo "died" >>"$T/gc.err"
         sleep 0.3
     done
 }
@@ -246,7 +246,8 @@ note "verify: $(jq -sc '{runs: length, clean: (map(select(.ok)) | length), seen:
 BEYOND='.problems[] | select(.advice != "run '"'stillage verify --repair'"'")'
 is "$(sort -u "$T/kills" | xargs)" 'apache-child cgi fcgiwrap nginx nginx-worker responder responder-worker' \
     'all kinds of processes were killed'
-is "$(sort "$T/gc.err" | uniq -c | head -n 5)" '' 'gc had no problem'
+# A repository that is pushed to without a pause may have to wait for the next run.
+is "$(sed '/the next run will try again/d' "$T/gc.err" | sort | uniq -c | head -n 5)" '' 'gc had no problem'
 is "$(jq -c "$BEYOND" "$T/verify.json" | sort | uniq -c | head -n 20)" '' 'verify saw nothing but what repair mends'
 is "$(head -n 5 "$T/verify.err")" '' 'and nothing to complain of'
 
