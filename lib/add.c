@@ -18,18 +18,21 @@ static void subjects_clear(struct subjects *subjects)
     free(subjects->digests);
 }
 
-/* A manifest that cannot be read is of no importance unless it was chosen, and then it will be read again. */
-static bool find_subject(const struct add *add, struct subjects *subjects, size_t i)
+/* Whether an image has a subject: 1, 0, or -1. A manifest that is missing or bad is of no importance unless it was
+ * chosen, and then it will be read again; but where the system fails, nobody knows what would be left out. */
+static int find_subject(const struct add *add, struct subjects *subjects, size_t i, struct stl_error *err)
 {
     const struct stl_image *image = &add->images.items[i];
     if (subjects->known[i])
         return subjects->has[i];
-    subjects->known[i] = true;
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
-    struct stl_error ignored = STL_ERROR_INIT;
-    if (stl_graph_read(&add->graph, &image->digest, image->size, image->media_type, &bytes, &manifest, &ignored))
-        return false;
+    if (stl_graph_read(&add->graph, &image->digest, image->size, image->media_type, &bytes, &manifest, err)) {
+        if (err->sys_errno)
+            return -1;
+        stl_error_clear(err);
+    }
+    subjects->known[i] = true;
     subjects->has[i] = manifest.has_subject;
     subjects->digests[i] = manifest.subject;
     return manifest.has_subject;
@@ -42,7 +45,10 @@ static int choose_targets(struct add *add, struct subjects *subjects, struct stl
     for (size_t i = 0; images->count > 1 && i < images->count; i++) {
         const struct stl_image *image = &images->items[i];
         bool named = image->ref || image->tag || image->name_count > 0;
-        is_referrer[i] = !named && find_subject(add, subjects, i);
+        int has = named ? 0 : find_subject(add, subjects, i, err);
+        if (has < 0)
+            return -1;
+        is_referrer[i] = has;
     }
     return stl_targets_choose(&add->targets, images, is_referrer, add->options, err);
 }
@@ -70,8 +76,10 @@ static int add_referrers(struct add *add, struct subjects *subjects, struct stl_
         for (size_t i = 0; i < add->images.count; i++) {
             const struct stl_image *image = &add->images.items[i];
             size_t ignored;
-            if (add->roots[i] != STL_NO_NODE || !find_subject(add, subjects, i) ||
-                !stl_digestset_find(&add->graph.manifests, &subjects->digests[i], &ignored))
+            int has = add->roots[i] == STL_NO_NODE ? find_subject(add, subjects, i, err) : 0;
+            if (has < 0)
+                return -1;
+            if (!has || !stl_digestset_find(&add->graph.manifests, &subjects->digests[i], &ignored))
                 continue;
             if (stl_graph_add(&add->graph, &image->digest, image->size, image->media_type, &add->roots[i], err))
                 return -1;
