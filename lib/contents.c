@@ -115,6 +115,42 @@ void stl_contents_reach(const struct stl_contents *contents, bool *reached, bool
     }
 }
 
+/* Counts, or takes back, how many of the chosen a manifest keeps from being next: its children and its subject. */
+static void each_below(const struct stl_contents *contents, const bool *chosen, size_t number, size_t *waiting,
+                       size_t *order, size_t *count)
+{
+    const struct stl_held_manifest *held = &contents->manifests[number];
+    for (size_t i = 0; i <= held->link_count; i++) {
+        const struct stl_digest *digest = NULL;
+        if (i < held->link_count && held->links[i].child)
+            digest = &held->links[i].digest;
+        else if (i == held->link_count && held->has_subject)
+            digest = &held->subject;
+        size_t below = digest ? stl_contents_find(contents, digest) : STL_NOT_HELD;
+        if (below == STL_NOT_HELD || !chosen[below])
+            continue;
+        if (!order)
+            waiting[below]++;
+        else if (--waiting[below] == 0)
+            order[(*count)++] = below;
+    }
+}
+
+size_t stl_contents_order(const struct stl_contents *contents, const bool *chosen, size_t *order)
+{
+    size_t total = contents->digests.count, count = 0;
+    STL_AUTO_FREE size_t *waiting = stl_alloc(total * sizeof *waiting);
+    for (size_t i = 0; i < total; i++)
+        if (chosen[i])
+            each_below(contents, chosen, i, waiting, NULL, NULL);
+    for (size_t i = 0; i < total; i++)
+        if (chosen[i] && !waiting[i])
+            order[count++] = i;
+    for (size_t next = 0; next < count; next++)
+        each_below(contents, chosen, order[next], waiting, order, &count);
+    return count;
+}
+
 /* --- reading ----------------------------------------------------------------------------------------------
  */
 

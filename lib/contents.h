@@ -68,4 +68,8 @@ size_t stl_contents_find(const struct stl_contents *contents, const struct stl_d
  * children of an index, and, if `referrers`, what refers to any of them. */
 void stl_contents_reach(const struct stl_contents *contents, bool *reached, bool referrers);
 
+/* Puts the numbers of the chosen manifests into `order`, each before what it lists or refers to, and returns how many
+ * there are: when they go one by one in this order, nobody meets an index without its manifests. */
+size_t stl_contents_order(const struct stl_contents *contents, const bool *chosen, size_t *order);
+
 #endif

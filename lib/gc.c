@@ -42,12 +42,16 @@ static int add_trashed_name(void *context, const char *name, unsigned char type,
     return 0;
 }
 
+/* The repositories of which a folder of the trash has something. */
+static int list_trashed(const struct gc *gc, const char *folder, struct stl_names *names, struct stl_error *err)
+{
+    return stl_dir_each_if_any(gc->registry->root.fd, folder, add_trashed_name, names, err);
+}
+
 /* The repositories, and those of which only the trash has something. */
 static int list_names(const struct gc *gc, struct stl_names *names, struct stl_error *err)
 {
-    if (stl_repos_list(gc->registry, names, err))
-        return -1;
-    if (stl_dir_each_if_any(gc->registry->root.fd, "trash/blobs", add_trashed_name, names, err))
+    if (stl_repos_list(gc->registry, names, err) || list_trashed(gc, "trash/blobs", names, err))
         return -1;
     stl_names_sort(names);
     return 0;
@@ -61,6 +65,41 @@ void stl_gc_report(const struct gc *gc, const char *path, struct stl_error *why)
         gc->result->problems++;
     gc->options->problem(gc->options->context, path, why);
     stl_error_clear(why);
+}
+
+static int finish_deletions(struct gc *gc, const struct stl_name *name, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    if (stl_repo_open(&repo, gc->registry, name, err)) {
+        if (err->code != STL_NAME_UNKNOWN)
+            return -1;
+        stl_error_clear(err);
+        return 0;
+    }
+    int found = stl_trash_finish(&repo, true, err);
+    if (found <= 0)
+        return found;
+    STL_AUTO_CLOSE int lists =
+        stl_registry_lock_within(gc->registry, STL_LOCK_LISTS, name, GC_LOCK_MILLISECONDS, err);
+    return lists < 0 || stl_trash_finish(&repo, false, err) < 0 ? -1 : 0;
+}
+
+/* What is left of a deletion is known by what the trash has of it: so this comes before the trash is emptied. */
+static int finish_all(struct gc *gc, struct stl_error *err)
+{
+    STL_AUTO_NAMES struct stl_names names = {0};
+    if (gc->options->dry_run || list_trashed(gc, "trash/manifests", &names, err))
+        return gc->options->dry_run ? 0 : -1;
+    for (size_t i = 0; i < names.count; i++) {
+        struct stl_name name;
+        if (stl_name_parse(names.items[i], &name, err))
+            return -1;
+        if (finish_deletions(gc, &name, err)) {
+            STL_AUTO_FREE char *path = stl_sprintf("www/v2/%s", name.text);
+            stl_gc_report(gc, path, err);
+        }
+    }
+    return 0;
 }
 
 /* Those that are busy are left for later; without a later they are reported. */
@@ -88,7 +127,7 @@ static int collect(struct gc *gc, struct stl_error *err)
     STL_AUTO_NAMES struct stl_names names = {0}, later = {0};
     struct stl_gc_result *result = gc->result;
     if (stl_temp_sweep_counted(&gc->registry->root, &result->temporary, err) ||
-        stl_upload_sweep_counted(gc->registry, &result->uploads, err) ||
+        stl_upload_sweep_counted(gc->registry, &result->uploads, err) || finish_all(gc, err) ||
         stl_trash_empty(gc->registry, gc->registry->settings.retention.trash, &result->expired, err) ||
         list_names(gc, &names, err))
         return -1;

@@ -214,8 +214,8 @@ int stl_listing_remove(const struct stl_root *root, int directory, const struct 
     }
     for (size_t i = 0; i < count; i++)
         changed |= erase(&listing, names[i]);
-    if (!changed)
-        return 0;
+    if (!changed) /* by somebody who may have been killed before it was durable */
+        return stl_dir_sync(directory, err);
     return store(root, directory, repository, &listing.text, -1, err) ? -1 : 1;
 }
 

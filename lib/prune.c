@@ -8,6 +8,7 @@
 #include "publish-internal.h"
 #include "repos.h"
 #include "reserve.h"
+#include "trash.h"
 
 enum { LOCK_MILLISECONDS = 10000 };
 
@@ -41,50 +42,15 @@ static bool goes(const struct prune_plan *plan, size_t number)
     return !plan->kept[number] && plan->why[number];
 }
 
-/* Calls `act` for each manifest that `held` waits for before it may go: children and subject. */
-static void each_below(const struct prune_plan *plan, size_t number, size_t *waiting, size_t *ready,
-                       size_t *count, bool release)
-{
-    const struct stl_contents *contents = &plan->contents;
-    const struct stl_held_manifest *held = &contents->manifests[number];
-    for (size_t i = 0; i <= held->link_count; i++) {
-        const struct stl_digest *digest = NULL;
-        if (i < held->link_count && held->links[i].child)
-            digest = &held->links[i].digest;
-        else if (i == held->link_count && held->has_subject)
-            digest = &held->subject;
-        size_t below = digest ? stl_contents_find(contents, digest) : STL_NOT_HELD;
-        if (below == STL_NOT_HELD || !goes(plan, below))
-            continue;
-        if (!release)
-            waiting[below]++;
-        else if (--waiting[below] == 0)
-            ready[(*count)++] = below;
-    }
-}
-
-/* Nothing goes before what lists it or refers to it, so that nobody meets an index without its manifests. */
-static size_t order_removal(const struct prune_plan *plan, size_t *order)
-{
-    size_t total = plan->contents.digests.count, count = 0;
-    STL_AUTO_FREE size_t *waiting = stl_alloc(total * sizeof *waiting);
-    for (size_t i = 0; i < total; i++)
-        if (goes(plan, i))
-            each_below(plan, i, waiting, NULL, NULL, false);
-    for (size_t i = 0; i < total; i++)
-        if (goes(plan, i) && !waiting[i])
-            order[count++] = i;
-    for (size_t next = 0; next < count; next++)
-        each_below(plan, order[next], waiting, order, &count, true);
-    return count;
-}
-
 static int remove_manifests(const struct prune_plan *plan, struct stl_error *err)
 {
-    STL_AUTO_FREE size_t *order = stl_alloc(plan->contents.digests.count * sizeof *order);
-    size_t count = order_removal(plan, order);
-    while (count && count == plan->contents.digests.count &&
-           stl_catalog_remove(plan->repo->registry, &plan->repo->name, err))
+    size_t total = plan->contents.digests.count;
+    STL_AUTO_FREE size_t *order = stl_alloc(total * sizeof *order);
+    STL_AUTO_FREE bool *doomed = stl_alloc(total);
+    for (size_t i = 0; i < total; i++)
+        doomed[i] = goes(plan, i);
+    size_t count = stl_contents_order(&plan->contents, doomed, order);
+    while (count && count == total && stl_catalog_remove(plan->repo->registry, &plan->repo->name, err))
         if (!stl_reserve_use(plan->repo->registry, err))
             return -1;
     for (size_t i = 0; i < count; i++) {
@@ -125,7 +91,9 @@ static int prune_locked(const struct prune *prune, const struct stl_name *name, 
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct prune_plan plan;
-    if (stl_repo_open(&repo, prune->registry, name, err) || stl_prune_plan(&plan, &repo, prune->options, err))
+    if (stl_repo_open(&repo, prune->registry, name, err) ||
+        (prune->options->apply && stl_trash_finish(&repo, false, err) < 0) ||
+        stl_prune_plan(&plan, &repo, prune->options, err))
         return -1;
     prune->result->repositories++;
     int result = 0;

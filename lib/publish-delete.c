@@ -134,7 +134,8 @@ static int remove_manifest(const struct stl_repo *repo, const struct stl_manifes
     if (manifest->has_subject && stl_referrers_remove(&repo->registry->root, repo->fd, &manifest->subject,
                                                       &manifest->digest, err))
         return -1;
-    if (stl_publish_read_target(repo, &manifest->digest, target, err) || remove_ref(repo, text, err))
+    if (stl_publish_read_target(repo, &manifest->digest, target, err) || remove_ref(repo, text, err) ||
+        stl_trash_doom_manifest(repo, &manifest->media_type, &manifest->digest, err))
         return -1;
     if (unlinkat(repo->fd, stl_publish_link_path(text, path), 0))
         return stl_error_errno(err, "cannot remove %s", path);
@@ -276,6 +277,17 @@ static int open_remains(struct stl_repo *repo, const struct stl_registry *regist
     return -1;
 }
 
+/* All at once: link by link, readers could find a tag whose manifest, or a part of it, has no link any more. */
+static int remove_links(const struct stl_repo *repo, struct stl_error *err)
+{
+    __attribute__((cleanup(stl_stage_end))) struct stl_stage stage = STL_STAGE_INIT;
+    if (stl_stage_begin(&repo->registry->root, &stage, err))
+        return -1;
+    if (renameat(repo->fd, "manifests", stage.fd, "manifests") && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove the manifests of %s", repo->name.text);
+    return stl_dir_sync(repo->fd, err);
+}
+
 /* Tag by tag would show readers a shrinking repository: tags/ goes first, without which it is no repository, then the
  * links, then what they led to. A nested repository keeps its folder and ours. */
 static int delete_repository(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
@@ -293,11 +305,11 @@ static int delete_repository(const struct stl_registry *registry, const struct s
     if (lists < 0 || check_tags_may_go(&repo, err) || stl_catalog_remove(registry, name, err) ||
         stl_trash_tags(&repo, err))
         return -1;
-    static const char *const visible[] = {"tags", "_refs", "referrers", "manifests"};
+    static const char *const visible[] = {"tags", "_refs", "referrers"};
     for (size_t i = 0; i < sizeof visible / sizeof *visible; i++)
         if (stl_tree_remove(repo.fd, visible[i], err) || stl_dir_sync(repo.fd, err))
             return -1;
-    if (stl_trash_content(&repo, err) || stl_repo_unmake(&repo, err))
+    if (remove_links(&repo, err) || stl_trash_content(&repo, err) || stl_repo_unmake(&repo, err))
         return -1;
     stl_event_delete(&repo, NULL, NULL);
     return 0;

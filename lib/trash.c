@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "contents.h"
 #include "manifest-files.h"
 #include "publish.h"
 
@@ -106,18 +107,30 @@ struct manifest_file {
     const char *path, *name;
 };
 
+/* Where both are links to one file, rename(2) leaves the old name. */
 static int put_manifest(void *context, int directory)
 {
     const struct manifest_file *file = context;
     if (faccessat(file->repo->fd, file->path, F_OK, AT_SYMLINK_NOFOLLOW))
         return errno == ENOENT ? 0 : -1; /* an earlier try, that was killed, has done it */
-    if (utimensat(file->repo->fd, file->path, NULL, AT_SYMLINK_NOFOLLOW))
+    if (utimensat(file->repo->fd, file->path, NULL, AT_SYMLINK_NOFOLLOW) ||
+        renameat(file->repo->fd, file->path, directory, file->name))
         return -1;
-    return renameat(file->repo->fd, file->path, directory, file->name);
+    return unlinkat(file->repo->fd, file->path, 0) && errno != ENOENT ? -1 : 0;
 }
 
-int stl_trash_manifest(const struct stl_repo *repo, const struct stl_media_type *type,
-                       const struct stl_digest *digest, struct stl_error *err)
+static int link_manifest(void *context, int directory)
+{
+    const struct manifest_file *file = context;
+    if (utimensat(file->repo->fd, file->path, NULL, AT_SYMLINK_NOFOLLOW) ||
+        (unlinkat(directory, file->name, 0) && errno != ENOENT)) /* of an earlier deletion */
+        return -1;
+    return linkat(file->repo->fd, file->path, directory, file->name, 0);
+}
+
+static int with_manifest(const struct stl_repo *repo, const struct stl_media_type *type,
+                         const struct stl_digest *digest, int (*put_into)(void *context, int directory),
+                         struct stl_error *err)
 {
     char folder[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
     stl_digest_format(digest, text);
@@ -126,9 +139,53 @@ int stl_trash_manifest(const struct stl_repo *repo, const struct stl_media_type 
         stl_sprintf("%s/%s", stl_trash_path("manifests", &repo->name, folder), type->text);
     struct manifest_file file = {repo, path, text};
     if (repo->registry->settings.retention.trash)
-        return put(repo, full, put_manifest, &file, err);
-    return unlinkat(repo->fd, path, 0) && errno != ENOENT ? stl_error_errno(err, "cannot remove %s", path)
-                                                          : 0;
+        return put(repo, full, put_into, &file, err);
+    if (put_into == put_manifest && unlinkat(repo->fd, path, 0) && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove %s", path);
+    return 0;
+}
+
+int stl_trash_doom_manifest(const struct stl_repo *repo, const struct stl_media_type *type,
+                            const struct stl_digest *digest, struct stl_error *err)
+{
+    return with_manifest(repo, type, digest, link_manifest, err);
+}
+
+int stl_trash_manifest(const struct stl_repo *repo, const struct stl_media_type *type,
+                       const struct stl_digest *digest, struct stl_error *err)
+{
+    return with_manifest(repo, type, digest, put_manifest, err);
+}
+
+struct finishing {
+    const struct stl_repo *repo;
+    bool dry_run;
+    int found;
+};
+
+static int finish(void *context, const struct stl_trash_item *item, struct stl_error *err)
+{
+    struct finishing *finishing = context;
+    const struct stl_repo *repo = finishing->repo;
+    char text[STL_DIGEST_TEXT_MAX];
+    struct stat trashed, left;
+    stl_digest_format(&item->digest, text);
+    STL_AUTO_FREE char *path = stl_sprintf("_manifests/%s/%s", item->media_type.text, text);
+    STL_AUTO_FREE char *link = stl_sprintf("manifests/%s", text);
+    if (item->tag.text[0] || fstatat(repo->fd, path, &left, AT_SYMLINK_NOFOLLOW) ||
+        fstatat(repo->registry->root.fd, item->path, &trashed, AT_SYMLINK_NOFOLLOW) ||
+        left.st_ino != trashed.st_ino || faccessat(repo->fd, link, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    finishing->found++;
+    if (!finishing->dry_run && unlinkat(repo->fd, path, 0) && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove %s", path);
+    return 0;
+}
+
+int stl_trash_finish(const struct stl_repo *repo, bool dry_run, struct stl_error *err)
+{
+    struct finishing finishing = {repo, dry_run, 0};
+    return stl_trash_each(repo->registry, &repo->name, finish, &finishing, err) ? -1 : finishing.found;
 }
 
 /* --- whole repositories -----------------------------------------------------------------------------------
@@ -157,9 +214,51 @@ int stl_trash_tags(const struct stl_repo *repo, struct stl_error *err)
     return repo->registry->settings.retention.trash ? each(repo, "manifests", visit_link, err) : 0;
 }
 
+struct content {
+    const struct stl_repo *repo;
+    struct stl_contents held;
+};
+
+static void content_clear(struct content *content)
+{
+    stl_contents_clear(&content->held);
+}
+
+/* A damaged manifest goes as well, after all others. */
+static int hold_manifest(void *context, const struct stl_manifest_file *file, struct stl_error *err)
+{
+    struct content *content = context;
+    const struct timespec never = {0, 0};
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+    if (stl_file_read(content->repo->fd, file->path, false, &bytes, err) == 0 &&
+        stl_manifest_parse(&manifest, bytes.data ? bytes.data : "", bytes.length, file->media_type.text,
+                           file->digest.algorithm, err) == 0)
+        stl_contents_add(&content->held, &manifest, never);
+    stl_error_clear(err);
+    return 0;
+}
+
+static int trash_held(const struct content *content, struct stl_error *err)
+{
+    const struct stl_contents *held = &content->held;
+    STL_AUTO_FREE bool *all = stl_alloc(held->digests.count);
+    STL_AUTO_FREE size_t *order = stl_alloc(held->digests.count * sizeof *order);
+    memset(all, true, held->digests.count);
+    size_t count = stl_contents_order(held, all, order);
+    for (size_t i = 0; i < count; i++) {
+        struct stl_media_type type;
+        if (stl_media_type_parse(held->manifests[order[i]].media_type, &type, err) ||
+            stl_trash_manifest(content->repo, &type, &held->digests.items[order[i]], err))
+            return -1;
+    }
+    return 0;
+}
+
 static int visit_manifest(void *context, const struct stl_manifest_file *file, struct stl_error *err)
 {
-    return stl_trash_manifest(context, &file->media_type, &file->digest, err);
+    const struct content *content = context;
+    return stl_trash_manifest(content->repo, &file->media_type, &file->digest, err);
 }
 
 static int visit_blob(void *context, const char *name, unsigned char type, struct stl_error *err)
@@ -172,7 +271,12 @@ static int visit_blob(void *context, const char *name, unsigned char type, struc
 
 int stl_trash_manifests(const struct stl_repo *repo, struct stl_error *err)
 {
-    return stl_manifest_files_each(repo->fd, "_manifests", visit_manifest, (void *)repo, err);
+    __attribute__((cleanup(content_clear))) struct content content = {.repo = repo};
+    return stl_manifest_files_each(repo->fd, "_manifests", hold_manifest, &content, err) ||
+                   trash_held(&content, err) ||
+                   stl_manifest_files_each(repo->fd, "_manifests", visit_manifest, &content, err)
+               ? -1
+               : 0;
 }
 
 /* Blobs go to the trash in any case: a snapshot may need them. Garbage collection decides. */

@@ -27,12 +27,20 @@ int stl_trash_recall_blob(const struct stl_repo *repo, const struct stl_digest *
 
 /* Notes, before a tag is removed, what it pointed to. Does nothing if deleted things are not kept. */
 int stl_trash_tag(const struct stl_repo *repo, const char *tag, const char *digest, struct stl_error *err);
+/* Links a manifest into the trash, before its own link is removed: then everybody can see that its deletion has begun.
+ * Does nothing if deleted things are not kept. */
+int stl_trash_doom_manifest(const struct stl_repo *repo, const struct stl_media_type *type,
+                            const struct stl_digest *digest, struct stl_error *err);
 /* Moves the file of a manifest that has no link any more to the trash, or deletes it if deleted things are
  * not kept. */
 int stl_trash_manifest(const struct stl_repo *repo, const struct stl_media_type *type,
                        const struct stl_digest *digest, struct stl_error *err);
-/* The same for all tags, for all manifests, and for all manifests and blobs, of a repository that is being deleted. Blobs
- * are kept for the grace period in any case. */
+/* Finishes the deletions of manifests that were killed: those that are in the trash, and have no link any more, but still
+ * their file. Without that, it would keep its blobs. Returns how many there were; with `dry_run` nothing changes. The
+ * caller holds STL_LOCK_LISTS, but for a dry run. */
+int stl_trash_finish(const struct stl_repo *repo, bool dry_run, struct stl_error *err);
+/* stl_trash_tag() for all tags; and the like for all manifests, and for all manifests and blobs, of a repository that is
+ * being deleted. Blobs are kept for the grace period in any case. */
 int stl_trash_tags(const struct stl_repo *repo, struct stl_error *err);
 int stl_trash_manifests(const struct stl_repo *repo, struct stl_error *err);
 int stl_trash_content(const struct stl_repo *repo, struct stl_error *err);
