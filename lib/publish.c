@@ -350,6 +350,25 @@ int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest 
     return 0;
 }
 
+/* In the order in which things come, but for the manifest, without which nothing of it is done. */
+int stl_publish_is_done(const struct stl_repo *repo, const struct stl_manifest *manifest, struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    struct stl_media_type type;
+    if (stl_manifest_type(repo, &manifest->digest, &type, err)) {
+        if (err->code != STL_MANIFEST_UNKNOWN)
+            return -1;
+        stl_error_clear(err);
+        return 0;
+    }
+    snprintf(path, sizeof path, "_refs/%s", stl_digest_format(&manifest->digest, text));
+    if ((repo->registry->settings.apache && faccessat(repo->fd, path, F_OK, AT_SYMLINK_NOFOLLOW)) ||
+        faccessat(repo->fd, "tags/list", F_OK, AT_SYMLINK_NOFOLLOW) ||
+        !stl_catalog_has(repo->registry, &repo->name))
+        return 0;
+    return stl_referrers_has(repo->fd, manifest, err);
+}
+
 int stl_publish_tags(const struct stl_repo *repo, const struct stl_digest *digest, const struct stl_publish *how,
                      struct stl_error *err)
 {

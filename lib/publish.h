@@ -33,6 +33,8 @@ struct stl_publish {
  * repository: STL_MANIFEST_BLOB_UNKNOWN names the first that is not; STL_MANIFEST_INVALID where a size differs. */
 int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
                          const struct stl_publish *how, struct stl_error *err);
+/* Whether that would change nothing, since no earlier try was killed halfway: 1, 0, or -1. Needs no lock. */
+int stl_publish_is_done(const struct stl_repo *repo, const struct stl_manifest *manifest, struct stl_error *err);
 /* Points tags at a manifest that is there already. Fails with STL_MANIFEST_UNKNOWN. */
 int stl_publish_tags(const struct stl_repo *repo, const struct stl_digest *digest, const struct stl_publish *how,
                      struct stl_error *err);

@@ -138,6 +138,15 @@ int stl_referrers_add(const struct stl_root *root, int repository, const struct 
     return save(root, repository, &manifest->subject, index, err);
 }
 
+int stl_referrers_has(int repository, const struct stl_manifest *manifest, struct stl_error *err)
+{
+    struct json_object *list;
+    if (!manifest->has_subject)
+        return 1;
+    STL_AUTO_JSON struct json_object *index = load(repository, &manifest->subject, &list, err);
+    return index ? find(list, &manifest->digest) < json_object_array_length(list) : -1;
+}
+
 int stl_referrers_remove(const struct stl_root *root, int repository, const struct stl_digest *subject,
                          const struct stl_digest *referrer, struct stl_error *err)
 {

@@ -24,6 +24,8 @@ int stl_referrers_check(int repository, const struct stl_manifest *manifest, str
  * type is replaced. */
 int stl_referrers_add(const struct stl_root *root, int repository, const struct stl_manifest *manifest,
                       struct stl_error *err);
+/* Whether it is listed there, or has no subject: 1, 0, or -1. Needs no lock. */
+int stl_referrers_has(int repository, const struct stl_manifest *manifest, struct stl_error *err);
 /* Takes `referrer` off the list of `subject`. The file of an empty list stays: a web server that has just found it
  * must be able to open it. */
 int stl_referrers_remove(const struct stl_root *root, int repository, const struct stl_digest *subject,

@@ -13,6 +13,7 @@ struct candidate {
     struct stl_tag tag;
     struct stl_digest digest;
     char *path;
+    bool restored;
 };
 
 struct trashed {
@@ -42,7 +43,7 @@ static int visit(void *context, const struct stl_trash_item *item, struct stl_er
     if (reference && (reference->is_digest || strcmp(reference->tag.text, item->tag.text)))
         return 0;
     stl_grow(trashed->tags, trashed->count);
-    trashed->tags[trashed->count++] = (struct candidate){item->tag, item->digest, stl_strdup(item->path)};
+    trashed->tags[trashed->count++] = (struct candidate){item->tag, item->digest, stl_strdup(item->path), false};
     return 0;
 }
 
@@ -78,10 +79,10 @@ static int forget(void *context, const struct stl_trash_item *item, struct stl_e
     return 0;
 }
 
-static int restore_tags(struct stl_restore *restore, const struct trashed *trashed, struct stl_error *err)
+static int restore_tags(struct stl_restore *restore, struct trashed *trashed, struct stl_error *err)
 {
     for (size_t i = 0; i < trashed->count; i++) {
-        const struct candidate *candidate = &trashed->tags[i];
+        struct candidate *candidate = &trashed->tags[i];
         bool older = i > 0 && !strcmp(trashed->tags[i - 1].tag.text, candidate->tag.text);
         if (older)
             continue;
@@ -91,13 +92,24 @@ static int restore_tags(struct stl_restore *restore, const struct trashed *trash
             stl_error_clear(err); /* of all tags, those whose name is free */
             continue;
         }
-        unlinkat(restore->repo->registry->root.fd, candidate->path, 0);
+        candidate->restored = true;
     }
     return 0;
 }
 
+/* The tags come last: as long as they are there, whoever was killed is able to do all of it again. */
+static int empty_trash(const struct stl_repo *repo, const struct trashed *trashed, struct stl_error *err)
+{
+    if (stl_trash_each(repo->registry, &repo->name, forget, (void *)repo, err))
+        return -1;
+    for (size_t i = 0; i < trashed->count; i++)
+        if (trashed->tags[i].restored && unlinkat(repo->registry->root.fd, trashed->tags[i].path, 0) && errno != ENOENT)
+            return stl_error_errno(err, "cannot remove %s", trashed->tags[i].path);
+    return 0;
+}
+
 static int restore_all(const struct stl_registry *registry, const struct stl_name *name,
-                       const struct trashed *trashed, bool force, struct stl_restored *restored,
+                       struct trashed *trashed, bool force, struct stl_restored *restored,
                        struct stl_error *err)
 {
     char folder[STL_PATH_MAX];
@@ -110,7 +122,7 @@ static int restore_all(const struct stl_registry *registry, const struct stl_nam
     int result = trashed->has_digest ? stl_restore_publish(&restore, &trashed->reference->digest, NULL, err)
                                      : restore_tags(&restore, trashed, err);
     *restored = restore.restored;
-    return result || stl_trash_each(registry, name, forget, &repo, err) ? -1 : 0;
+    return result || stl_restore_sync(&restore, err) || empty_trash(&repo, trashed, err) ? -1 : 0;
 }
 
 int stl_restore_from_trash(const struct stl_registry *registry, const struct stl_name *name,

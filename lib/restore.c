@@ -47,29 +47,36 @@ static bool has_manifest(const struct stl_repo *repo, const struct stl_digest *d
     return stl_manifest_type(repo, digest, &type, &ignored) == 0;
 }
 
-/* A child that neither the folder nor the repository has was missing before. */
+/* A child that neither the folder nor the repository has was missing before. What the repository has may be what a
+ * restoring that was killed has left, not yet done or not yet durable. */
 static int publish(struct stl_restore *restore, size_t number, const struct stl_tag *tag,
                    struct stl_error *err)
 {
     const struct stl_digest *digest = &restore->contents.digests.items[number];
     const char *type = restore->contents.manifests[number].media_type;
+    bool known = has_manifest(restore->repo, digest);
     const struct stl_publish how = {.tags = tag,
                                     .tag_count = tag ? 1 : 0,
                                     .allow_missing_children = true,
                                     .allow_missing_blobs =
                                         restore->repo->registry->settings.push.sparse_images,
+                                    .repeated = known && !tag,
                                     .guard = restore->guard};
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
     char text[STL_DIGEST_TEXT_MAX];
-    if (has_manifest(restore->repo, digest))
-        return tag ? stl_publish_tags(restore->repo, digest, &how, err) : 0;
     STL_AUTO_FREE char *path =
         stl_sprintf("%s/%s/%s", restore->folder, type, stl_digest_format(digest, text));
-    if (read_file(restore, path, type, digest, &bytes, &manifest, err) ||
-        stl_publish_manifest(restore->repo, &manifest, bytes.data, &how, err))
+    if (read_file(restore, path, type, digest, &bytes, &manifest, err))
         return -1;
-    restore->restored.manifests++;
+    int done = known ? stl_publish_is_done(restore->repo, &manifest, err) : 0;
+    if (done > 0) {
+        restore->found = true;
+        return tag ? stl_publish_tags(restore->repo, digest, &how, err) : 0;
+    }
+    if (done < 0 || stl_publish_manifest(restore->repo, &manifest, bytes.data, &how, err))
+        return -1;
+    restore->restored.manifests += !known;
     return 0;
 }
 
@@ -128,6 +135,13 @@ int stl_restore_publish(struct stl_restore *restore, const struct stl_digest *di
         result = stl_publish_tags(restore->repo, digest, &how, err);
     restore->restored.tags += result == 0 && tag;
     return result;
+}
+
+int stl_restore_sync(const struct stl_restore *restore, struct stl_error *err)
+{
+    if (restore->found && syncfs(restore->repo->fd))
+        return stl_error_errno(err, "cannot sync repository %s", restore->repo->name.text);
+    return 0;
 }
 
 int stl_restore_begin(struct stl_restore *restore, const struct stl_repo *repo, const char *folder,

@@ -69,7 +69,7 @@ static int bring_manifests(struct restoring *restoring, const char *folder, stru
             return stl_error_context(err, "%s:%s", restoring->repo->name.text,
                                      restoring->changes[i].tag.text);
     restoring->restored->manifests += restore.restored.manifests;
-    return 0;
+    return stl_restore_sync(&restore, err);
 }
 
 /* --- the new folder of links ------------------------------------------------------------------------------
@@ -157,16 +157,29 @@ static int check_limits(const struct restoring *restoring, struct stl_error *err
     return 0;
 }
 
-static int trash_removed(const struct restoring *restoring, struct stl_error *err)
+/* While the tags are there, so that whoever was killed finds out anew which of them go. A list must not name what is not
+ * there, so they go from it, too. */
+static int withdraw_removed(const struct restoring *restoring, struct stl_error *err)
 {
+    const struct stl_repo *repo = restoring->repo;
+    size_t count = 0;
+    STL_AUTO_FREE const char **names = stl_alloc(restoring->count * sizeof *names);
     for (size_t i = 0; i < restoring->count; i++) {
         char text[STL_DIGEST_TEXT_MAX];
         const struct change *change = &restoring->changes[i];
-        if (change->remove &&
-            stl_trash_tag(restoring->repo, change->tag.text, stl_digest_format(&change->digest, text), err))
+        STL_AUTO_FREE char *ref = stl_sprintf("_refs/%s", change->tag.text);
+        if (!change->remove)
+            continue;
+        if (stl_trash_tag(repo, change->tag.text, stl_digest_format(&change->digest, text), err))
             return -1;
+        if (unlinkat(repo->fd, ref, 0) && errno != ENOENT)
+            return stl_error_errno(err, "cannot remove %s", ref);
+        names[count++] = change->tag.text;
     }
-    return 0;
+    if (!count)
+        return 0;
+    STL_AUTO_CLOSE int tags = stl_dir_open(repo->fd, "tags", err);
+    return tags < 0 || stl_listing_remove(&repo->registry->root, tags, &repo->name, names, count, err) < 0 ? -1 : 0;
 }
 
 /* Where folders cannot be exchanged. */
@@ -201,12 +214,9 @@ static int follow(const struct restoring *restoring, const struct change *change
 {
     const struct stl_repo *repo = restoring->repo;
     struct stl_media_type type;
-    STL_AUTO_FREE char *ref = stl_sprintf("_refs/%s", change->tag.text);
     if (change->old)
         stl_publish_touch(repo, change->old);
     if (change->remove) {
-        if (unlinkat(repo->fd, ref, 0) && errno != ENOENT)
-            return stl_error_errno(err, "cannot remove %s", ref);
         stl_event_delete(repo, &change->tag, NULL);
         return 0;
     }
@@ -254,10 +264,12 @@ static int change_tags(struct restoring *restoring, bool keep, struct stl_error 
         return -1;
     STL_AUTO_CLOSE int links = stl_dir_make(&repo->registry->root, stage.fd, "manifests", err);
     if (links < 0 || build_links(restoring, links, keep, err) || check_limits(restoring, err) ||
-        stl_dir_sync(links, err) || trash_removed(restoring, err) || exchange(restoring, &stage, err) ||
-        stl_dir_sync(repo->fd, err) || stl_publish_sync_folder(repo, "manifests", err))
+        stl_dir_sync(links, err) || withdraw_removed(restoring, err) ||
+        exchange(restoring, &stage, err) || stl_dir_sync(repo->fd, err) || stl_publish_sync_folder(repo, "manifests", err))
         return -1;
-    return put_list(restoring, err) || follow_all(restoring, err) ? -1 : 0;
+    if (put_list(restoring, err) || follow_all(restoring, err))
+        return -1;
+    return repo->registry->settings.apache ? stl_publish_sync_folder(repo, "_refs", err) : 0;
 }
 
 static void restoring_clear(struct restoring *restoring)

@@ -53,8 +53,9 @@ struct stl_snapshot_restored {
 /* Makes the tags of a repository, which need not exist any more, what they were: tags that the snapshot has
  * not got go to the trash, unless `keep`. The missing manifests come first; then all tags change in one step,
  * so a reader sees the old ones or the new ones, where the file system can exchange two folders (ext4, xfs,
- * btrfs, tmpfs), else tag by tag. tags/list follows a moment later. Fails with STL_DENIED for immutable tags,
- * STL_UNAVAILABLE if the repository is busy. Killed in between, a second call finishes it. Adds to *restored.
+ * btrfs, tmpfs), else tag by tag. tags/list loses what goes a moment before, and gets what comes a moment
+ * later. Fails with STL_DENIED for immutable tags, STL_UNAVAILABLE if the repository is busy. Killed in
+ * between, a second call finishes it. Adds to *restored.
  */
 int stl_snapshot_restore(const struct stl_registry *registry, const char *snapshot,
                          const struct stl_name *name, bool keep, struct stl_snapshot_restored *restored,
