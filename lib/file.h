@@ -42,7 +42,7 @@ bool stl_dir_is_durable(const struct stat *st); /* whether the directory's own n
 struct stl_temp {
     const struct stl_root *root;
     int fd; /* open for reading and writing */
-    char name[80]; /* below the root; "" once the file has its place */
+    char name[320]; /* below the root; "" once the file has its place */
 };
 
 #define STL_TEMP_INIT {NULL, -1, ""}

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,29 +54,20 @@ static void remove_file(const struct import *import, const struct stl_digest *di
     unlinkat(import->pending.holder.fd, path_of(digest, ending, path), 0);
 }
 
-/* Hands the finished file to the store, under a name in tmp/ from where it takes its place. */
+/* Hands the finished file to the store. Until it has its place there, it stays where an interruption finds it. */
 static int store_file(const struct import *import, const struct stl_digest *digest, int fd,
                       struct stl_error *err)
 {
-    const struct stl_root *root = &import->registry->root;
-    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
-    char path[STL_PATH_MAX], name[sizeof temp.name];
-    path_of(digest, "", path);
-    if (flock(fd, LOCK_EX | LOCK_NB))
-        return stl_error_errno(err, "cannot lock %s", path);
-    if (stl_temp_begin(root, &temp, err))
+    struct stl_temp temp;
+    char path[STL_PATH_MAX];
+    STL_AUTO_FREE char *full =
+        stl_sprintf("%s/%s", import->pending.holder.name.text, path_of(digest, "", path));
+    if (stl_temp_adopt(&import->registry->root, &temp, fd, full, err) ||
+        stl_repo_put_blob(&import->pending.holder, &temp, digest, err))
         return -1;
-    if (renameat(import->pending.holder.fd, path, root->fd, temp.name))
-        return stl_error_errno(err, "cannot move %s", path);
-    memcpy(name, temp.name, sizeof name);
-    stl_temp_park(&temp);
-    STL_AUTO_CLOSE int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (own < 0)
-        return stl_error_errno(err, "cannot move %s", path);
-    if (stl_temp_adopt(root, &temp, own, name, err))
-        return -1;
-    own = -1;
-    return stl_repo_put_blob(&import->pending.holder, &temp, digest, err);
+    if (temp.name[0]) /* the store had it by now */
+        remove_file(import, digest, "");
+    return 0;
 }
 
 /* --- in one piece --------------------------------------------------------------------------------------- */
@@ -202,7 +192,7 @@ static int copy_part(struct import *import, const struct stl_bundle_piece *piece
     return stl_import_copy(&copy, piece->digest, reader, err);
 }
 
-/* The marker comes when the bytes are durable. */
+/* The marker comes when the bytes, and the name of the file they are in, are durable. */
 int stl_import_part(struct import *import, const struct stl_bundle_piece *piece, struct import_reader *reader,
                     struct stl_error *err)
 {
@@ -212,6 +202,9 @@ int stl_import_part(struct import *import, const struct stl_bundle_piece *piece,
         return -1;
     if (fdatasync(fd))
         return stl_error_errno(err, "cannot sync a blob");
+    STL_AUTO_CLOSE int folder = stl_dir_open(import->pending.holder.fd, "parts", err);
+    if (folder < 0 || stl_dir_sync(folder, err))
+        return -1;
     return stl_pending_write(&import->pending, marker_of(piece->blob, piece->part, path), "", 0, err);
 }
 
@@ -244,7 +237,8 @@ int stl_import_join(struct import *import, size_t number, struct stl_error *err)
     if (fd < 0)
         return -1;
     int result = check_whole(digest, blob->size, fd, err) || store_file(import, digest, fd, err) ? -1 : 1;
-    if (result > 0 || err->code == STL_DIGEST_INVALID)
+    /* Also where the file is shorter than its parts: a power cut has left their marks, and not the bytes. */
+    if (result > 0 || err->code == STL_DIGEST_INVALID || err->code == STL_INVALID)
         forget_parts(import, digest, blob->part_count);
     return result;
 }

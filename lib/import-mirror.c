@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "listing.h"
+#include "repos.h"
 
 struct mirror {
     struct import *import;
@@ -59,9 +59,13 @@ static bool is_in_bundle(const struct mirror *mirror, const char *tag)
     return false;
 }
 
-static int visit_tag(void *context, const char *text, struct stl_error *err)
+/* The links themselves: the list loses a tag first, and what a deletion that was killed has left has to go as well. */
+static int visit_link(void *context, const char *text, unsigned char type, struct stl_error *err)
 {
     struct mirror *mirror = context;
+    (void)type;
+    if (strchr(text, ':'))
+        return 0;
     bool gone =
         stl_selection_matches(&mirror->scope, mirror->source, text, NULL) && !is_in_bundle(mirror, text);
     mirror->kept += !gone;
@@ -69,6 +73,21 @@ static int visit_tag(void *context, const char *text, struct stl_error *err)
         return 0;
     stl_grow(mirror->gone, mirror->gone_count);
     return stl_tag_parse(text, &mirror->gone[mirror->gone_count++], err);
+}
+
+static int compare_tags(const void *a, const void *b)
+{
+    return strcmp(((const struct stl_tag *)a)->text, ((const struct stl_tag *)b)->text);
+}
+
+static int find_gone(struct mirror *mirror, struct stl_error *err)
+{
+    mirror->kept = mirror->gone_count = 0;
+    if (stl_dir_each(mirror->repo->fd, "manifests", visit_link, mirror, err))
+        return -1;
+    if (mirror->gone_count)
+        qsort(mirror->gone, mirror->gone_count, sizeof *mirror->gone, compare_tags);
+    return 0;
 }
 
 static void note(struct mirror *mirror, const struct stl_tag *tag)
@@ -127,30 +146,38 @@ static bool has_images(const struct mirror *mirror)
     return false;
 }
 
-static int visit_repository(void *context, const char *text, struct stl_error *err)
+/* One of which a killed deletion has left something is no repository, and goes. */
+static int delete_repository(const struct mirror *mirror, const struct stl_name *name, struct stl_error *err)
 {
-    struct mirror *mirror = context;
+    if (mirror->check_only || mirror->import->options->dry_run || !is_covered(mirror) || has_images(mirror) ||
+        stl_repo_delete(mirror->import->registry, name, err) == 0)
+        return 0;
+    if (err->code != STL_NAME_UNKNOWN)
+        return -1;
+    stl_error_clear(err);
+    return 0;
+}
+
+static int mirror_repository(struct mirror *mirror, const char *text, struct stl_error *err)
+{
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_name name;
     free(mirror->source);
     mirror->source = source_name(mirror->import, text);
     mirror->repo = &repo;
-    mirror->kept = mirror->gone_count = 0;
     if (!mirror->source)
         return 0;
-    if (stl_name_parse(text, &name, err) || stl_repo_open(&repo, mirror->import->registry, &name, err)) {
+    if (stl_name_parse(text, &name, err))
+        return -1;
+    if (stl_repo_open(&repo, mirror->import->registry, &name, err)) {
         if (err->code != STL_NAME_UNKNOWN)
             return -1;
         stl_error_clear(err);
-        return 0;
+        return delete_repository(mirror, &name, err);
     }
-    STL_AUTO_CLOSE int tags = stl_dir_open(repo.fd, "tags", err);
-    if (tags < 0 || stl_listing_each(tags, &name, visit_tag, mirror, err) || delete_tags(mirror, err))
+    if (find_gone(mirror, err) || delete_tags(mirror, err))
         return -1;
-    if (mirror->kept || mirror->check_only || mirror->import->options->dry_run || !is_covered(mirror) ||
-        has_images(mirror))
-        return 0;
-    return stl_repo_delete(mirror->import->registry, &name, err);
+    return mirror->kept ? 0 : delete_repository(mirror, &name, err);
 }
 
 int stl_import_mirror(struct import *import, bool check_only, struct stl_error *err)
@@ -163,6 +190,12 @@ int stl_import_mirror(struct import *import, bool check_only, struct stl_error *
     for (size_t i = 0; i < import->bundle->select_count; i++)
         if (stl_selection_add(&mirror.scope, import->bundle->selects[i], err))
             return stl_error_context(err, STL_BUNDLE_LIST);
-    STL_AUTO_CLOSE int v2 = stl_dir_open(import->registry->root.fd, "www/v2", err);
-    return v2 < 0 || stl_listing_each(v2, NULL, visit_repository, &mirror, err) ? -1 : 0;
+    STL_AUTO_NAMES struct stl_names names = {0};
+    if (stl_repos_list(import->registry, &names, err))
+        return -1;
+    stl_names_sort(&names);
+    for (size_t i = 0; i < names.count; i++)
+        if (mirror_repository(&mirror, names.items[i], err))
+            return -1;
+    return 0;
 }
