@@ -22,6 +22,7 @@ enum verify_kind {
     VERIFY_TYPE,
     VERIFY_DAMAGED_MANIFEST,
     VERIFY_INVALID_MANIFEST,
+    VERIFY_UNREADABLE, /* the system says no, so nothing is known, and nothing is repaired */
     VERIFY_TAG,
     VERIFY_TAGS_LIST,
     VERIFY_CATALOG,
@@ -117,9 +118,9 @@ int stl_verify_repo_collect(struct verify *verify, const char *name, struct veri
 int stl_verify_referrers(struct verify_repo *repo, struct stl_error *err);
 int stl_verify_rebuild_referrers(struct verify_repo *repo, const struct stl_digest *subject,
                                  struct stl_error *err);
-/* Mends what can be; the caller holds both locks. Returns how many problems it worked on; where that
- * failed, the problem says why. */
-int stl_verify_repo_repair(struct verify_repo *repo);
+/* Mends what can be; the caller holds both locks. Returns how many problems it worked on, and adds those where that failed
+ * to `failed`, with the reason. */
+int stl_verify_repo_repair(struct verify_repo *repo, struct verify_problems *failed);
 
 /* Moves what is at `path` below the registry to trash/damaged/<name>. */
 int stl_verify_set_aside(const struct verify *verify, const char *path, const char *name,

@@ -108,9 +108,9 @@ static int mend_ref(const struct verify_repo *repo, const char *path, struct stl
         stl_error_clear(err);
         if (unlinkat(repo->repo.fd, inner(repo, path), 0) && errno != ENOENT)
             return stl_error_errno(err, "cannot remove %s", path);
-        return 0;
-    }
-    return stl_publish_ref(&repo->repo, base_name(path), &type, &digest, err);
+    } else if (stl_publish_ref(&repo->repo, base_name(path), &type, &digest, err))
+        return -1;
+    return sync_folder(repo, "_refs", err);
 }
 
 static int mend_referrers(struct verify_repo *repo, const char *path, struct stl_error *err)
@@ -182,18 +182,27 @@ static int mend(struct verify_repo *repo, const struct verify_problem *problem, 
     }
 }
 
-int stl_verify_repo_repair(struct verify_repo *repo)
+/* What cannot be read must not be left out of what is derived. */
+static bool is_readable(const struct verify_repo *repo)
+{
+    for (size_t i = 0; i < repo->problems.count; i++)
+        if (repo->problems.items[i].kind == VERIFY_UNREADABLE)
+            return false;
+    return true;
+}
+
+int stl_verify_repo_repair(struct verify_repo *repo, struct verify_problems *failed)
 {
     int mended = 0;
+    if (!is_readable(repo))
+        return 0;
     for (size_t i = 0; i < repo->problems.count; i++) {
-        struct verify_problem *problem = &repo->problems.items[i];
+        const struct verify_problem *problem = &repo->problems.items[i];
         struct stl_error err = STL_ERROR_INIT;
         int result = mend(repo, problem, &err);
         mended += result == 0;
-        if (result < 0) {
-            STL_AUTO_FREE char *what = problem->what;
-            problem->what = stl_sprintf("%s; repair failed: %s", what, err.message);
-        }
+        if (result < 0)
+            stl_verify_add(failed, problem->kind, problem->path, "%s; repair failed: %s", problem->what, err.message);
     }
     return mended;
 }

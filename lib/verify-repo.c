@@ -134,7 +134,7 @@ static void check_manifest(struct verify_repo *repo, const char *type, const cha
         return;
     }
     if (stl_file_read(repo->repo.fd, path, false, &bytes, err)) {
-        PROBLEM(repo, VERIFY_DAMAGED_MANIFEST, path, "%s", err->message);
+        PROBLEM(repo, VERIFY_UNREADABLE, path, "%s", err->message);
         stl_error_clear(err);
         return;
     }

@@ -118,6 +118,7 @@ struct job {
     int64_t size;
     ino_t inode;
     char *what; /* what is wrong with it, or NULL */
+    bool closed; /* it could not even be opened, which tells nothing about its content */
 };
 
 struct jobs {
@@ -144,7 +145,7 @@ static void add_job(struct jobs *jobs, const char *path, const struct stl_digest
     if (!jobs->verify->options->full)
         return;
     stl_grow(jobs->items, jobs->count);
-    jobs->items[jobs->count++] = (struct job){stl_strdup(path), *digest, size, inode, NULL};
+    jobs->items[jobs->count++] = (struct job){stl_strdup(path), *digest, size, inode, NULL, false};
     jobs->total += (uint64_t)size;
 }
 
@@ -251,6 +252,7 @@ static int check_digest(void *context, size_t index, struct stl_error *err)
     stl_hasher_init(&hasher, job->digest.algorithm);
     if (fd < 0 || hash_file(jobs, fd, &hasher)) {
         job->what = stl_sprintf("cannot be read: %s", strerror(errno));
+        job->closed = fd < 0;
         return 0;
     }
     stl_hasher_final(&hasher, &actual);
@@ -318,9 +320,9 @@ static int set_blob_aside(struct verify *verify, const struct job *job, struct s
 static void handle_damaged(struct verify *verify, const struct job *job)
 {
     struct stl_error err = STL_ERROR_INIT;
-    struct verify_problem problem = {VERIFY_DAMAGED_BLOB, job->path, job->what};
+    struct verify_problem problem = {job->closed ? VERIFY_UNREADABLE : VERIFY_DAMAGED_BLOB, job->path, job->what};
     size_t number;
-    bool mended = verify->options->repair && set_blob_aside(verify, job, &err) == 0;
+    bool mended = verify->options->repair && !job->closed && set_blob_aside(verify, job, &err) == 0;
     if (!mended)
         stl_digestset_add(&verify->damaged, &job->digest, &number);
     stl_verify_report(verify, &problem, mended);

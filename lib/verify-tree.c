@@ -46,11 +46,19 @@ static int write_file(struct verify *verify, const char *path, struct stl_error 
         stl_buf_puts(&text, STL_REFERRERS_EMPTY);
     else {
         struct stl_render values = STL_RENDER_INIT;
+        struct stat st;
+        if (fstatat(root->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0)
+            return stl_error_set(err, STL_DAMAGED, "%s may be somebody's own: it is left as it is", path);
         stl_render_set(&values, "TITLE", verify->registry->settings.title);
         if (stl_render("index.html", &values, &text, err))
             return -1;
     }
-    return stl_file_put(root, root->fd, path, text.data, text.length, err);
+    STL_AUTO_FREE char *folder = stl_strndup(path, (size_t)(strrchr(path, '/') - path));
+    STL_AUTO_CLOSE int directory = stl_dir_open(root->fd, folder, err);
+    return directory < 0 || stl_file_put(root, root->fd, path, text.data, text.length, err) ||
+                   stl_dir_sync(directory, err)
+               ? -1
+               : 0;
 }
 
 static void check_folders(const struct verify *verify, struct verify_problems *problems)
@@ -63,20 +71,28 @@ static void check_folders(const struct verify *verify, struct verify_problems *p
     }
 }
 
+static int repair_file(struct verify *verify, const struct verify_problem *problem, struct stl_error *err)
+{
+    if (problem->kind == VERIFY_FILE)
+        return write_file(verify, problem->path, err);
+    return problem->kind == VERIFY_MODE ? stl_verify_repair_mode(verify, problem->path, err) : 0;
+}
+
+/* What could not be made durable is not mended, even if it looks right now. */
 void stl_verify_files(struct verify *verify)
 {
     struct verify_problems before = {0}, after = {0};
-    struct stl_error ignored = STL_ERROR_INIT;
     check_folders(verify, &before);
     collect_files(verify, &before);
     for (size_t i = 0; i < before.count && verify->options->repair; i++) {
-        if (before.items[i].kind == VERIFY_FILE)
-            write_file(verify, before.items[i].path, &ignored);
-        else if (before.items[i].kind == VERIFY_MODE)
-            stl_verify_repair_mode(verify, before.items[i].path, &ignored);
+        struct stl_error err = STL_ERROR_INIT;
+        if (repair_file(verify, &before.items[i], &err))
+            stl_verify_add(&after, before.items[i].kind, before.items[i].path, "repair failed: %s", err.message);
     }
-    check_folders(verify, &after);
-    collect_files(verify, &after);
+    if (after.count == 0) {
+        check_folders(verify, &after);
+        collect_files(verify, &after);
+    }
     stl_verify_report_all(verify, &before, &after);
     stl_verify_problems_clear(&before);
     stl_verify_problems_clear(&after);
@@ -151,8 +167,8 @@ static int check_kept_file(void *context, const struct stl_manifest_file *file, 
         return 0;
     STL_AUTO_FREE char *path = stl_strdup(file->path);
     STL_AUTO_FREE char *what = stl_strdup(read ? "its content has another digest" : why.message);
-    const struct verify_problem problem = {VERIFY_DAMAGED_MANIFEST, path, what};
-    bool mended = verify->options->repair &&
+    const struct verify_problem problem = {read ? VERIFY_DAMAGED_MANIFEST : VERIFY_UNREADABLE, path, what};
+    bool mended = verify->options->repair && read &&
                   stl_verify_set_aside(verify, path, strrchr(path, '/') + 1, &why) == 0;
     stl_verify_report(verify, &problem, mended);
     return 0;
@@ -219,11 +235,15 @@ static int find_digest_link(void *context, const char *name, unsigned char type,
     return strchr(name, ':') != NULL;
 }
 
-static bool has_manifest(const struct verify *verify, const char *name)
+/* 1, 0 or -1: what cannot be read must not be taken off the catalog. */
+static int has_manifest(const struct verify *verify, const char *name, struct stl_error *err)
 {
-    struct stl_error ignored = STL_ERROR_INIT;
     STL_AUTO_FREE char *path = stl_sprintf("www/v2/%s/manifests", name);
-    return stl_dir_each(verify->registry->root.fd, path, find_digest_link, NULL, &ignored) == 1;
+    int result = stl_dir_each(verify->registry->root.fd, path, find_digest_link, NULL, err);
+    if (result >= 0 || err->sys_errno != ENOENT)
+        return result;
+    stl_error_clear(err);
+    return 0;
 }
 
 /* Under the catalog's lock, so that nobody changes it; a repository that is in the middle of a push counts as
@@ -238,9 +258,13 @@ static int rebuild_catalog(struct verify *verify, struct stl_error *err)
         return -1;
     size_t count = 0;
     STL_AUTO_FREE const char **kept = stl_alloc(names.count * sizeof *kept);
-    for (size_t i = 0; i < names.count; i++)
-        if (has_manifest(verify, names.items[i]))
+    for (size_t i = 0; i < names.count; i++) {
+        int holds = has_manifest(verify, names.items[i], err);
+        if (holds < 0)
+            return -1;
+        if (holds)
             kept[count++] = names.items[i];
+    }
     return stl_listing_write(&verify->registry->root, v2, NULL, kept, count, err);
 }
 
@@ -275,7 +299,10 @@ static int check_name(struct verify *verify, const char *text, struct verify_pro
         content < 0 ? -1 : stl_registry_lock(verify->registry, STL_LOCK_LISTS, &name, true, err);
     if (lists < 0)
         return -1;
-    bool listed = stl_catalog_has(verify->registry, &name), holds = has_manifest(verify, text);
+    bool listed = stl_catalog_has(verify->registry, &name);
+    int holds = has_manifest(verify, text, err);
+    if (holds < 0)
+        return -1;
     if (listed != holds)
         stl_verify_add(problems, VERIFY_CATALOG, "www/v2/_catalog",
                        holds ? "does not name repository %s" : "names %s, which holds no manifest", text);
@@ -294,7 +321,10 @@ int stl_verify_catalog(struct verify *verify, struct stl_error *err)
     int result = 0;
     for (size_t i = 0; i < verify->names.count && !damaged && result == 0; i++) {
         const char *name = verify->names.items[i];
-        if (has_manifest(verify, name) != is_in(&listed, name))
+        int holds = has_manifest(verify, name, err);
+        if (holds < 0)
+            result = -1;
+        else if (holds != is_in(&listed, name))
             result = check_name(verify, name, &problems, err);
     }
     for (size_t i = 0; i < listed.count && !damaged && result == 0; i++)

@@ -28,6 +28,7 @@ static const struct {
                                  "run 'stillage verify --repair', then push the image again"},
     [VERIFY_INVALID_MANIFEST] = {"invalid-manifest",
                                  "remove it with 'stillage rm', then push the image again"},
+    [VERIFY_UNREADABLE] = {"unreadable", "look at the disk and at the system's limits, then verify again"},
     [VERIFY_TAG] = {"tag", "push the image again, or remove the tag with 'stillage rm'"},
     [VERIFY_TAGS_LIST] = {"tags-list", run_repair},
     [VERIFY_CATALOG] = {"catalog", run_repair},
@@ -154,23 +155,34 @@ static void move_problems(struct verify_problems *to, struct verify_problems *fr
     *from = (struct verify_problems){0};
 }
 
+/* Those where repairing failed remain, even if all looks right now: it may not be durable. */
+static void keep_failed(struct verify_problems *after, const struct verify_problems *failed)
+{
+    for (size_t i = 0; i < failed->count; i++)
+        if (!has(after, &failed->items[i]))
+            stl_verify_add(after, failed->items[i].kind, failed->items[i].path, "%s", failed->items[i].what);
+}
+
 /* Looks and mends until nothing more can be mended: mending one thing may uncover another. */
 static int check_locked(struct verify *verify, const char *name, struct verify_problems *before,
                         struct verify_problems *after, struct stl_error *err)
 {
-    for (int round = 0;; round++) {
+    struct verify_problems failed = {0};
+    int result, mended = 0;
+    for (int round = 0; round == 0 || (result == 0 && mended > 0); round++) {
         struct verify_repo repo = VERIFY_REPO_INIT;
-        int result = stl_verify_repo_collect(verify, name, &repo, err);
+        result = stl_verify_repo_collect(verify, name, &repo, err);
         bool work = result == 0 && verify->options->repair && round < REPAIR_ROUNDS;
-        int mended = work ? stl_verify_repo_repair(&repo) : 0;
+        mended = work ? stl_verify_repo_repair(&repo, &failed) : 0;
         stl_verify_problems_clear(after);
         move_problems(after, &repo.problems);
         if (round == 0 && mended > 0)
             move_problems(before, after);
         stl_verify_repo_clear(&repo);
-        if (result || mended == 0)
-            return result < 0 ? -1 : 0;
     }
+    keep_failed(after, &failed);
+    stl_verify_problems_clear(&failed);
+    return result < 0 ? -1 : 0;
 }
 
 static int check_again(struct verify *verify, const char *text, struct stl_error *err)
