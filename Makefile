@@ -104,7 +104,7 @@ help:
 	@echo 'make             build/stillage and build/stillage.cgi'
 	@echo 'make quickstart  from nothing to a first pull, on Debian'
 	@echo 'make check       all tests'
-	@echo 'make unit        the tests of single modules; also as: make asan, make valgrind, make fuzz'
+	@echo 'make unit        the tests of single modules; also as: make asan, make valgrind, make fuzz, make crash'
 	@echo 'make asan-check  all tests, with programs that have sanitizers in them'
 	@echo 'make soak        ten minutes of load, on servers that are killed'
 	@echo 'make bench       speed and memory, compared'
@@ -126,17 +126,25 @@ VALGRIND = valgrind -q --error-exitcode=9
 $(BUILD)/tests/t-%: $(BUILD)/tests/t-%.o $(BUILD)/tests/unit.o $(BUILD)/libstillage.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
 
-FAULT_CALLS = openat write copy_file_range fsync fdatasync fchmod fchown ftruncate mkdirat symlinkat linkat unlinkat \
-	renameat renameat2
-$(BUILD)/tests/t-crash: $(BUILD)/tests/faults.o
-$(BUILD)/tests/t-crash: LDFLAGS += $(FAULT_CALLS:%=-Wl,--wrap=%)
+# What cuts changes short, or watches them, wraps these calls.
+FAULT_CALLS = open openat __openat_2 syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \
+	ftruncate mkdir mkdirat symlinkat linkat unlinkat renameat renameat2 time stl_boot_id
+CRASH_TESTS = $(addprefix $(BUILD)/tests/,t-crash t-crash-push t-crash-upkeep t-powercut)
+CRASH_OBJECTS = $(patsubst %,$(BUILD)/tests/%.o,faults crash cuts powercut tree content client scratch changes-content changes-push changes-upkeep)
+$(CRASH_TESTS): $(CRASH_OBJECTS) $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
+$(CRASH_TESTS): LIBS += -lfcgi
+$(CRASH_TESTS): LDFLAGS += $(FAULT_CALLS:%=-Wl,--wrap=%)
 
 $(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz-%.o $(BUILD)/tests/scratch.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lfcgi
 
 $(BUILD)/tests/fuzz-cgi $(BUILD)/tests/fuzz-auth: $(BUILD)/tests/client.o $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 
--include $(UNIT_TESTS:=.d) $(addprefix $(BUILD)/tests/,unit.d faults.d client.d scratch.d fuzz.d)
+-include $(UNIT_TESTS:=.d) $(CRASH_OBJECTS:.o=.d) $(addprefix $(BUILD)/tests/,unit.d fuzz.d)
+
+# Cuts every change short with every error, and in every state that a power cut may leave: some minutes.
+crash: $(CRASH_TESTS)
+	CRASH_ALL=1 prove -j$(JOBS) $(CRASH_TESTS)
 
 unit: $(UNIT_TESTS)
 	prove -j$(JOBS) $(UNIT_TESTS)
@@ -182,4 +190,4 @@ lint:
 	printf '%s\n' $(LINT_SOURCES) | xargs -P$(JOBS) -I{} clang-tidy -quiet {} -- $(LINT_FLAGS)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: unit asan asan-check valgrind fuzz fuzz-run lint
+.PHONY: unit crash asan asan-check valgrind fuzz fuzz-run lint

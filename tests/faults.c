@@ -4,67 +4,276 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-static enum fault fault;
-static atomic_int left;
+#include "boot.h"
 
-void fault_set(enum fault what, int at)
+/* What a call does, which says what can befall it. */
+enum { OPENS = 1, CHANGES = 2, TAKES_SPACE = 4, WRITES = 8 };
+
+static enum fault fault;
+static int number;
+static atomic_int left;
+static const char *struck;
+static fault_watch *watch;
+static int64_t ahead;
+static bool rebooted;
+
+void fault_set(enum fault what, int at, int errno_wanted)
 {
     atomic_store(&left, at);
+    number = errno_wanted;
+    struck = NULL;
     fault = what;
 }
 
-int fault_was_reached(void)
+const char *fault_struck(void)
 {
-    return fault != FAULT_NONE && atomic_load(&left) <= 0;
+    return struck;
 }
 
-/* Whether this call is to fail; does not return if it is to be the end. */
-static int strike(int number)
+void fault_set_clock(int64_t seconds)
 {
-    if (fault == FAULT_NONE || atomic_fetch_sub(&left, 1) != 1)
-        return 0;
+    ahead = seconds;
+}
+
+void fault_set_rebooted(bool another_run)
+{
+    rebooted = another_run;
+}
+
+void fault_set_watch(fault_watch *wanted)
+{
+    watch = wanted;
+}
+
+/* --- striking --------------------------------------------------------------------------------------------- */
+
+static bool can_have(int what)
+{
     if (fault == FAULT_KILL)
+        return what & CHANGES;
+    if (fault == FAULT_SHORT)
+        return what & WRITES;
+    if (fault == FAULT_ERROR && number == EMFILE)
+        return what & OPENS;
+    if (fault == FAULT_ERROR && (number == ENOSPC || number == EDQUOT))
+        return what & TAKES_SPACE;
+    return fault != FAULT_NONE;
+}
+
+/* One of the errors that the call can have, by turns; 0 is a short write. */
+static int choose(int what, int at)
+{
+    int list[8], count = 0;
+    list[count++] = EINTR;
+    if (what & OPENS)
+        list[count++] = EMFILE;
+    if (what & WRITES)
+        list[count++] = 0;
+    if (what & TAKES_SPACE) {
+        list[count++] = ENOSPC;
+        list[count++] = EDQUOT;
+    }
+    return list[at % count];
+}
+
+/* Whether this call is to fail, or (-1) to write half; does not return if it is to be the end. */
+static int strike(const char *name, int what)
+{
+    static atomic_int calls;
+    int at = atomic_fetch_add(&calls, 1);
+    if (!can_have(what) || atomic_fetch_sub(&left, 1) != 1)
+        return 0;
+    if (fault == FAULT_KILL) {
+        if (getenv("CRASH_TELL"))
+            dprintf(STDERR_FILENO, "# death before %s\n", name);
         _exit(FAULT_KILLED);
-    errno = number;
+    }
+    struck = name;
+    int chosen = fault == FAULT_SHORT ? 0 : fault == FAULT_MIXED ? choose(what, at) : number;
+    if (chosen == 0)
+        return -1;
+    errno = chosen;
     return 1;
 }
 
-#define WRAP(type, name, number, parameters, arguments)                                                      \
+static void tell(const struct fault_event *event)
+{
+    fault_watch *who = watch;
+    int saved = errno;
+    if (!who)
+        return;
+    watch = NULL;
+    who(event);
+    watch = who;
+    errno = saved;
+}
+
+static int told(int result, struct fault_event event)
+{
+    if (result == 0)
+        tell(&event);
+    return result;
+}
+
+/* --- the calls -------------------------------------------------------------------------------------------- */
+
+#define WRAP(type, name, what, parameters, arguments, ...)                                                   \
     type __real_##name parameters;                                                                           \
     type __wrap_##name parameters;                                                                           \
     type __wrap_##name parameters                                                                            \
     {                                                                                                        \
-        return strike(number) ? -1 : __real_##name arguments;                                                \
+        return strike(#name, what) ? -1 : told(__real_##name arguments, (struct fault_event){__VA_ARGS__});  \
     }
 
-WRAP(int, fsync, EIO, (int fd), (fd))
-WRAP(int, fdatasync, EIO, (int fd), (fd))
-WRAP(int, fchmod, EIO, (int fd, mode_t mode), (fd, mode))
-WRAP(int, fchown, EIO, (int fd, uid_t user, gid_t group), (fd, user, group))
-WRAP(int, ftruncate, EIO, (int fd, off_t length), (fd, length))
-WRAP(ssize_t, write, ENOSPC, (int fd, const void *bytes, size_t length), (fd, bytes, length))
-WRAP(ssize_t, copy_file_range, ENOSPC, (int in, off_t *at, int out, off_t *to, size_t length, unsigned flags),
-     (in, at, out, to, length, flags))
-WRAP(int, mkdirat, ENOSPC, (int at, const char *path, mode_t mode), (at, path, mode))
-WRAP(int, symlinkat, ENOSPC, (const char *target, int at, const char *path), (target, at, path))
-WRAP(int, linkat, ENOSPC, (int from, const char *old, int to, const char *name, int flags), (from, old, to, name, flags))
-WRAP(int, unlinkat, EIO, (int at, const char *path, int flags), (at, path, flags))
-WRAP(int, renameat, EIO, (int from, const char *old, int to, const char *name), (from, old, to, name))
-WRAP(int, renameat2, EIO, (int from, const char *old, int to, const char *name, unsigned flags), (from, old, to, name, flags))
+WRAP(int, fsync, CHANGES | TAKES_SPACE, (int fd), (fd), CALL_SYNC, .fd = fd)
+WRAP(int, fdatasync, CHANGES | TAKES_SPACE, (int fd), (fd), CALL_SYNC, .fd = fd)
+WRAP(int, syncfs, CHANGES | TAKES_SPACE, (int fd), (fd), CALL_SYNC_ALL, .fd = fd)
+WRAP(int, fchmod, CHANGES, (int fd, mode_t mode), (fd, mode), CALL_MODE, .fd = fd)
+WRAP(int, fchmodat, CHANGES, (int at, const char *path, mode_t mode, int flags), (at, path, mode, flags), CALL_MODE,
+     .fd = at, .path = path)
+WRAP(int, fchown, CHANGES, (int fd, uid_t user, gid_t group), (fd, user, group), CALL_MODE, .fd = fd)
+WRAP(int, ftruncate, CHANGES, (int fd, off_t length), (fd, length), CALL_DATA, .fd = fd)
+WRAP(int, mkdir, CHANGES | TAKES_SPACE, (const char *path, mode_t mode), (path, mode), CALL_MKDIR, .fd = AT_FDCWD,
+     .path = path)
+WRAP(int, mkdirat, CHANGES | TAKES_SPACE, (int at, const char *path, mode_t mode), (at, path, mode), CALL_MKDIR,
+     .fd = at, .path = path)
+WRAP(int, symlinkat, CHANGES | TAKES_SPACE, (const char *target, int at, const char *path), (target, at, path),
+     CALL_SYMLINK, .fd = at, .path = path, .target = target)
+WRAP(int, linkat, CHANGES | TAKES_SPACE, (int from, const char *old, int to, const char *name, int flags),
+     (from, old, to, name, flags), CALL_LINK, .fd = from, .path = old, .to = to, .to_path = name)
+WRAP(int, unlinkat, CHANGES, (int at, const char *path, int flags), (at, path, flags), CALL_UNLINK, .fd = at,
+     .path = path)
+WRAP(int, renameat, CHANGES | TAKES_SPACE, (int from, const char *old, int to, const char *name),
+     (from, old, to, name), CALL_RENAME, .fd = from, .path = old, .to = to, .to_path = name)
+WRAP(int, renameat2, CHANGES | TAKES_SPACE, (int from, const char *old, int to, const char *name, unsigned flags),
+     (from, old, to, name, flags), flags & RENAME_EXCHANGE ? CALL_EXCHANGE : CALL_RENAME, .fd = from, .path = old,
+     .to = to, .to_path = name)
 
+ssize_t __real_write(int fd, const void *bytes, size_t length);
+ssize_t __wrap_write(int fd, const void *bytes, size_t length);
+ssize_t __real_pwrite(int fd, const void *bytes, size_t length, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t length, off_t at);
+ssize_t __real_copy_file_range(int in, off_t *at, int out, off_t *to, size_t length, unsigned flags);
+ssize_t __wrap_copy_file_range(int in, off_t *at, int out, off_t *to, size_t length, unsigned flags);
+
+static ssize_t written(int fd, ssize_t n)
+{
+    if (n > 0)
+        tell(&(struct fault_event){.call = CALL_DATA, .fd = fd});
+    return n;
+}
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t length)
+{
+    int how = strike("write", CHANGES | TAKES_SPACE | WRITES);
+    return how > 0 ? -1 : written(fd, __real_write(fd, bytes, how < 0 ? (length + 1) / 2 : length));
+}
+
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t length, off_t at)
+{
+    int how = strike("pwrite", CHANGES | TAKES_SPACE | WRITES);
+    return how > 0 ? -1 : written(fd, __real_pwrite(fd, bytes, how < 0 ? (length + 1) / 2 : length, at));
+}
+
+ssize_t __wrap_copy_file_range(int in, off_t *at, int out, off_t *to, size_t length, unsigned flags)
+{
+    int how = strike("copy_file_range", CHANGES | TAKES_SPACE | WRITES);
+    return how > 0 ? -1 : written(out, __real_copy_file_range(in, at, out, to, how < 0 ? 1 : length, flags));
+}
+
+/* --- opening ---------------------------------------------------------------------------------------------- */
+
+int __real_open(const char *path, int flags, mode_t mode);
+int __wrap_open(const char *path, int flags, ...);
 int __real_openat(int at, const char *path, int flags, mode_t mode);
 int __wrap_openat(int at, const char *path, int flags, ...);
+int __real___openat_2(int at, const char *path, int flags);
+int __wrap___openat_2(int at, const char *path, int flags);
+long __real_syscall(long what, ...);
+long __wrap_syscall(long what, ...);
 
-/* Only what makes a file. */
+static int opened(int fd, int at, const char *path, int flags)
+{
+    if (fd >= 0 && flags & O_CREAT)
+        tell(&(struct fault_event){.call = CALL_CREATE, .fd = at, .path = path});
+    if (fd >= 0 && flags & O_TRUNC)
+        tell(&(struct fault_event){.call = CALL_DATA, .fd = fd});
+    return fd;
+}
+
+static int what_opens(int flags)
+{
+    return OPENS | (flags & O_CREAT ? CHANGES | TAKES_SPACE : 0);
+}
+
+#define MODE_ARGUMENT(flags, mode)                                                                           \
+    va_list args;                                                                                            \
+    va_start(args, flags);                                                                                   \
+    mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;                                                \
+    va_end(args)
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    MODE_ARGUMENT(flags, mode);
+    if (strike("open", what_opens(flags)))
+        return -1;
+    return opened(__real_open(path, flags, mode), AT_FDCWD, path, flags);
+}
+
 int __wrap_openat(int at, const char *path, int flags, ...)
 {
+    MODE_ARGUMENT(flags, mode);
+    if (strike("openat", what_opens(flags)))
+        return -1;
+    return opened(__real_openat(at, path, flags, mode), at, path, flags);
+}
+
+int __wrap___openat_2(int at, const char *path, int flags)
+{
+    return strike("openat", OPENS) ? -1 : __real___openat_2(at, path, flags);
+}
+
+/* openat2(2), for which the C library has no function yet. */
+long __wrap_syscall(long what, ...)
+{
     va_list args;
-    va_start(args, flags);
-    mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+    long a[4];
+    va_start(args, what);
+    for (size_t i = 0; i < sizeof a / sizeof *a; i++)
+        a[i] = va_arg(args, long);
     va_end(args);
-    return flags & O_CREAT && strike(ENOSPC) ? -1 : __real_openat(at, path, flags, mode);
+    if (what == SYS_openat2 && strike("openat2", OPENS))
+        return -1;
+    return __real_syscall(what, a[0], a[1], a[2], a[3]);
+}
+
+/* --- time ------------------------------------------------------------------------------------------------- */
+
+time_t __real_time(time_t *now);
+time_t __wrap_time(time_t *now);
+void __real_stl_boot_id(char id[STL_BOOT_ID_SIZE]);
+void __wrap_stl_boot_id(char id[STL_BOOT_ID_SIZE]);
+
+time_t __wrap_time(time_t *now)
+{
+    time_t shown = __real_time(NULL) + ahead;
+    if (now)
+        *now = shown;
+    return shown;
+}
+
+void __wrap_stl_boot_id(char id[STL_BOOT_ID_SIZE])
+{
+    __real_stl_boot_id(id);
+    if (rebooted)
+        snprintf(id, STL_BOOT_ID_SIZE, "another run");
 }

@@ -1,0 +1,7 @@
+/* Changes by upkeep, cut short at each of their system calls by death and by errors (crash.h). */
+#include "crash.h"
+
+int main(void)
+{
+    return crash_run(crash_cut_short, changes_of_upkeep, NULL);
+}
