@@ -446,7 +446,8 @@ static uint64_t hash_folder(const struct tree *tree, size_t folder, uint64_t pat
     for (size_t i = 0; i < tree->entry_count; i++) {
         const struct tree_entry *entry = &tree->entries[i];
         const struct tree_node *node = &tree->nodes[entry->node];
-        if (entry->folder != folder || !strcmp(entry->name, "tmp") || record.boring[entry->node])
+        bool outside = folder == 0 && strcmp(entry->name, "reg");
+        if (entry->folder != folder || outside || !strcmp(entry->name, "tmp") || record.boring[entry->node])
             continue;
         uint64_t hash = mix(mix(path, entry->name, strlen(entry->name) + 1), &node->mode, sizeof node->mode);
         sum += mix(hash, node->data, node->length);
@@ -485,10 +486,19 @@ static void offer(const struct trees *trees, const bool *set, enum bytes bytes, 
     tree_clear(&tree);
 }
 
+static bool has_unsynced_bytes(size_t steps)
+{
+    for (size_t i = 0; i < steps; i++)
+        if (record.steps[i].kind == STEP_DATA && !is_synced(record.steps[i].node, i, steps))
+            return true;
+    return false;
+}
+
 /* All but one step, and one step alone. */
 static void offer_singles(const struct trees *trees, const bool *durable, const bool *all)
 {
     size_t steps = trees->steps;
+    bool bytes = has_unsynced_bytes(steps);
     STL_AUTO_FREE bool *set = stl_alloc(steps + 1);
     for (size_t i = 0; i < steps; i++) {
         if (durable[i] || !all[i])
@@ -497,12 +507,14 @@ static void offer_singles(const struct trees *trees, const bool *durable, const 
         set[i] = false;
         drop_dependent(set, steps);
         offer(trees, set, BYTES_NEW, NULL, "without ", i);
-        offer(trees, set, BYTES_OLD, NULL, "without ", i);
+        if (bytes)
+            offer(trees, set, BYTES_OLD, NULL, "without ", i);
         memcpy(set, durable, steps);
         set[i] = true;
         add_needed(set, steps);
         offer(trees, set, BYTES_NEW, NULL, "only ", i);
-        offer(trees, set, BYTES_OLD, NULL, "only ", i);
+        if (bytes)
+            offer(trees, set, BYTES_OLD, NULL, "only ", i);
     }
 }
 
