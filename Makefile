@@ -9,7 +9,9 @@ CC ?= gcc
 CFLAGS ?= -O2 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 HARDENING = -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DSTL_VERSION='"$(VERSION)"' -iquote lib $(WARNINGS) $(HARDENING) $(CFLAGS)
+LIB_FOLDERS = $(patsubst %/,%,$(wildcard lib/*/))
+INCLUDES = $(addprefix -iquote ,$(LIB_FOLDERS))
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DSTL_VERSION='"$(VERSION)"' $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS)
 ALL_LDFLAGS = -Wl,-z,relro,-z,now $(LDFLAGS)
 
 PACKAGES = libcrypto json-c yaml-0.1 libarchive zlib libzstd
@@ -23,7 +25,7 @@ CGI_LDFLAGS = -Wl,--defsym=gethostbyname=abort
 CGI_STATIC ?= $(shell echo 'int main(void){return 0;}' | $(CC) -x c - -o /dev/null -static-pie $(CGI_LIBS) \
 	2>/dev/null && echo -static-pie)
 
-LIB_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
+LIB_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 CMD_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/*.c))
 CGI_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cgi/*.c))
 
@@ -43,8 +45,8 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# templates/ are part of the program (lib/template-files.c includes them as bytes).
-$(BUILD)/lib/template-files.o: $(wildcard templates/*)
+# templates/ are part of the program (lib/base/template-files.c includes them as bytes).
+$(BUILD)/lib/base/template-files.o: $(wildcard templates/*)
 
 -include $(LIB_OBJECTS:.o=.d) $(CMD_OBJECTS:.o=.d) $(CGI_OBJECTS:.o=.d)
 
@@ -180,11 +182,12 @@ fuzz-run: $(FUZZ_TESTS)
 	    $(BUILD)/found/$$what tests/corpus/$$what; done
 
 # Three linters, each of which sees what the others do not. The reasons for what they may not say are in .clang-tidy.
-LINT_SOURCES = $(wildcard lib/*.c cmd/*.c cgi/*.c)
-LINT_FLAGS = -std=gnu11 -D_GNU_SOURCE -DSTL_VERSION='"lint"' -iquote lib
+LINT_SOURCES = $(wildcard lib/*/*.c cmd/*.c cgi/*.c)
+LINT_FLAGS = -std=gnu11 -D_GNU_SOURCE -DSTL_VERSION='"lint"' $(INCLUDES)
 lint:
+	clang-format --dry-run -Werror $(wildcard lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*.[ch])
 	cppcheck -q --enable=warning,performance,portability --inline-suppr --suppress=internalAstError \
-	    --error-exitcode=1 -j$(JOBS) -D_GNU_SOURCE -DSTL_VERSION='""' -I lib $(LINT_SOURCES)
+	    --error-exitcode=1 -j$(JOBS) -D_GNU_SOURCE -DSTL_VERSION='""' $(addprefix -I ,$(LIB_FOLDERS)) $(LINT_SOURCES)
 	printf '%s\n' $(LINT_SOURCES) | xargs -P$(JOBS) -I{} \
 	    gcc $(LINT_FLAGS) $(WARNINGS) -Werror -O1 -fanalyzer -c -o /dev/null {}
 	printf '%s\n' $(LINT_SOURCES) | xargs -P$(JOBS) -I{} clang-tidy -quiet {} -- $(LINT_FLAGS)

@@ -11,10 +11,10 @@
 
 enum { BASIC_MAX = 4096 };
 
-/* --- the challenge ---------------------------------------------------------------------------------------- */
+/* --- the challenge -------------------------------------------------------------------------------------- */
 
-/* "https://host": as registry.yaml has it, else as the client asked for it. What could end a quoted text has no place
- * in a host. */
+/* "https://host": as registry.yaml has it, else as the client asked for it. What could end a quoted text has
+ * no place in a host. */
 static char *own_address(const struct exchange *exchange)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]_";
@@ -35,11 +35,11 @@ static void challenge(struct exchange *exchange, const char *scope)
     const char *error = exchange->identity.is_bearer ? ",error=\"insufficient_scope\""
                         : exchange->stale_token      ? ",error=\"invalid_token\""
                                                      : "";
-    response_header(&exchange->response, "WWW-Authenticate", "Bearer realm=\"%s%s\",service=\"%s\"%s%s", address,
-                    AUTH_TOKEN_PATH, AUTH_SERVICE, quoted, error);
+    response_header(&exchange->response, "WWW-Authenticate", "Bearer realm=\"%s%s\",service=\"%s\"%s%s",
+                    address, AUTH_TOKEN_PATH, AUTH_SERVICE, quoted, error);
 }
 
-/* --- who -------------------------------------------------------------------------------------------------- */
+/* --- who ------------------------------------------------------------------------------------------------ */
 
 static void describe_actor(struct exchange *exchange)
 {
@@ -59,8 +59,8 @@ int auth_login(struct exchange *exchange, const char *name, const char *password
     struct stl_event failure = {.action = "login-failure", .size = -1};
     int64_t retry_after = 0;
     stl_identity_clear(&exchange->identity);
-    if (stl_login(exchange->registry, name, password, address ? address : "", &exchange->identity, &retry_after, err) ==
-        0) {
+    if (stl_login(exchange->registry, name, password, address ? address : "", &exchange->identity,
+                  &retry_after, err) == 0) {
         describe_actor(exchange);
         return 0;
     }
@@ -144,7 +144,7 @@ void auth_clear(struct exchange *exchange)
     stl_identity_clear(&exchange->identity);
 }
 
-/* --- what ------------------------------------------------------------------------------------------------- */
+/* --- what ----------------------------------------------------------------------------------------------- */
 
 /* Whether the request mounts from a repository that they may not pull; the name of that. */
 static bool lacks_source(const struct exchange *exchange, struct stl_name *from)
@@ -171,13 +171,15 @@ int auth_require(struct exchange *exchange, enum stl_action action, struct stl_e
     struct stl_name from;
     bool allowed = stl_access_allows(exchange->registry, identity, name, action);
     bool lacks = lacks_source(exchange, &from);
-    /* Without the source the blob would have to be uploaded. That is the answer to who cannot get a token for it. */
-    if (allowed && !(lacks && identity->is_bearer && stl_access_lists(exchange->registry, identity, from.text)))
+    /* Without the source the blob would have to be uploaded. That is the answer to who cannot get a token for
+     * it. */
+    if (allowed &&
+        !(lacks && identity->is_bearer && stl_access_lists(exchange->registry, identity, from.text)))
         return 0;
     if (identity->user[0] && !identity->is_bearer) {
         auth_report_denial(exchange, name, action);
-        return stl_error_set(err, STL_DENIED, "'%s' may not %s '%s', if there is such a repository", identity->user, verb,
-                             name);
+        return stl_error_set(err, STL_DENIED, "'%s' may not %s '%s', if there is such a repository",
+                             identity->user, verb, name);
     }
     STL_AUTO_FREE char *source = lacks ? stl_sprintf(" repository:%s:pull", from.text) : stl_strdup("");
     STL_AUTO_FREE char *scope = stl_sprintf("repository:%s:%s%s", name, wanted[action], source);
@@ -185,9 +187,11 @@ int auth_require(struct exchange *exchange, enum stl_action action, struct stl_e
     if (allowed)
         return stl_error_set(err, STL_NO_ACCESS, "this token does not open '%s', to mount from", from.text);
     if (identity->user[0])
-        return stl_error_set(err, STL_NO_ACCESS, "'%s' may not %s '%s' with this token, if there is such a repository",
+        return stl_error_set(err, STL_NO_ACCESS,
+                             "'%s' may not %s '%s' with this token, if there is such a repository",
                              identity->user, verb, name);
-    return stl_error_set(err, STL_UNAUTHORIZED, "log in to %s '%s', if there is such a repository", verb, name);
+    return stl_error_set(err, STL_UNAUTHORIZED, "log in to %s '%s', if there is such a repository", verb,
+                         name);
 }
 
 int auth_require_catalog(struct exchange *exchange, struct stl_error *err)

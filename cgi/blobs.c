@@ -33,10 +33,12 @@ int send_stored(struct exchange *exchange, const struct stl_repo *repo, const st
     stl_digest_format(digest, text);
     snprintf(path, sizeof path, "%s/%s", manifest_type ? "manifests" : "blobs", text);
     /* A manifest is reached through a link of ours. */
-    STL_AUTO_CLOSE int fd = openat(repo->fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (manifest_type ? 0 : O_NOFOLLOW));
+    STL_AUTO_CLOSE int fd =
+        openat(repo->fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (manifest_type ? 0 : O_NOFOLLOW));
     if (fd < 0 && errno == ENOENT)
         return stl_error_set(err, manifest_type ? STL_MANIFEST_UNKNOWN : STL_BLOB_UNKNOWN,
-                             "repository '%s' has no %s %s", repo->name.text, manifest_type ? "manifest" : "blob", text);
+                             "repository '%s' has no %s %s", repo->name.text,
+                             manifest_type ? "manifest" : "blob", text);
     if (fd < 0 || fstat(fd, &st))
         return stl_error_errno(err, "cannot open %s", path);
     if (!S_ISREG(st.st_mode))

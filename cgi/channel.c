@@ -11,7 +11,7 @@
 
 enum { PIPE_SIZE = 256 << 10 };
 
-/* --- plain CGI -------------------------------------------------------------------------------------------- */
+/* --- plain CGI ------------------------------------------------------------------------------------------ */
 
 static ssize_t process_read(void *context, void *bytes, size_t size)
 {
@@ -46,7 +46,8 @@ static void process_log(void *context, const char *line)
 
 void channel_init_process(struct channel *channel, char *const *environment)
 {
-    /* If it is a pipe: with the usual 64 KiB the server and we would wake each other up for every few pages. */
+    /* If it is a pipe: with the usual 64 KiB the server and we would wake each other up for every few pages.
+     */
     fcntl(STDIN_FILENO, F_SETPIPE_SZ, PIPE_SIZE);
     *channel = (struct channel){.parameters = environment,
                                 .read = process_read,
@@ -55,7 +56,7 @@ void channel_init_process(struct channel *channel, char *const *environment)
                                 .insists = true};
 }
 
-/* --- FastCGI ---------------------------------------------------------------------------------------------- */
+/* --- FastCGI -------------------------------------------------------------------------------------------- */
 
 static ssize_t fcgi_read(void *context, void *bytes, size_t size)
 {
@@ -92,7 +93,8 @@ static void on_stop(int number)
     stop = 1;
 }
 
-/* Waits until a connection may be there, with SIGTERM let through. EPOLLEXCLUSIVE wakes one process of many. */
+/* Waits until a connection may be there, with SIGTERM let through. EPOLLEXCLUSIVE wakes one process of many.
+ */
 static int open_waiter(void)
 {
     int waiter = epoll_create1(EPOLL_CLOEXEC);

@@ -1,4 +1,5 @@
-/* Lists (distribution-spec, "Content Discovery"): what the web server cannot answer with the file as it stands. */
+/* Lists (distribution-spec, "Content Discovery"): what the web server cannot answer with the file as it
+ * stands. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,8 +87,8 @@ static int send_page(struct exchange *exchange, int directory, const struct stl_
     stl_buf_add(&body, page.names.data, page.names.length);
     stl_buf_puts(&body, "]}\n");
     if (page.more && page.end)
-        response_header(&exchange->response, "Link", "<%s?n=%lld&last=%s>; rel=\"next\"", exchange->request.path,
-                        (long long)page.limit, page.end);
+        response_header(&exchange->response, "Link", "<%s?n=%lld&last=%s>; rel=\"next\"",
+                        exchange->request.path, (long long)page.limit, page.end);
     response_header(&exchange->response, "Cache-Control", "no-cache");
     response_send(&exchange->response, 200, "application/json", body.data, body.length);
     return 0;

@@ -31,8 +31,9 @@ struct cache {
 
 static bool is_current(const struct cache *cache, const char *directory, const struct stat *settings)
 {
-    return cache->directory && !strcmp(cache->directory, directory) && settings->st_dev == cache->settings.st_dev &&
-           settings->st_ino == cache->settings.st_ino && settings->st_size == cache->settings.st_size &&
+    return cache->directory && !strcmp(cache->directory, directory) &&
+           settings->st_dev == cache->settings.st_dev && settings->st_ino == cache->settings.st_ino &&
+           settings->st_size == cache->settings.st_size &&
            !memcmp(&settings->st_ctim, &cache->settings.st_ctim, sizeof settings->st_ctim);
 }
 
@@ -61,14 +62,17 @@ static int cache_fill(struct cache *cache, const char *directory, struct stl_err
 }
 
 /* What is wrong with the installation is for the server's log, and not for the client. */
-static int open_registry(struct cache *cache, struct channel *channel, const char *directory, struct stl_error *err)
+static int open_registry(struct cache *cache, struct channel *channel, const char *directory,
+                         struct stl_error *err)
 {
     if (!directory)
-        return stl_error_set(err, STL_NOT_REGISTRY, "STILLAGE_REGISTRY is not set: the web server has to pass it");
+        return stl_error_set(err, STL_NOT_REGISTRY,
+                             "STILLAGE_REGISTRY is not set: the web server has to pass it");
     if (cache_fill(cache, directory, err) == 0)
         return 0;
     channel->log(channel->context, err->message);
-    return stl_error_set(err, STL_NOT_REGISTRY, "the registry cannot be opened: the web server's error log says why");
+    return stl_error_set(err, STL_NOT_REGISTRY,
+                         "the registry cannot be opened: the web server's error log says why");
 }
 
 static void answer(void *context, struct channel *channel)
@@ -78,7 +82,8 @@ static void answer(void *context, struct channel *channel)
     struct stl_error err = STL_ERROR_INIT;
     int result = request_init(&exchange.request, channel, &err);
     response_init(&exchange.response, channel, !strcmp(exchange.request.method, "HEAD"));
-    if (result || open_registry(cache, channel, exchange.request.registry, &err) || route_request(&exchange, &err))
+    if (result || open_registry(cache, channel, exchange.request.registry, &err) ||
+        route_request(&exchange, &err))
         response_error(&exchange.response, &exchange.request, &err);
     request_drain(&exchange.request);
     auth_clear(&exchange);
@@ -86,17 +91,18 @@ static void answer(void *context, struct channel *channel)
     request_clear(&exchange.request);
 }
 
-/* --- the sandbox ------------------------------------------------------------------------------------------ */
+/* --- the sandbox ---------------------------------------------------------------------------------------- */
 
-/* The registry that this process is for; NULL: it serves whatever the web server names, or is not to be confined. */
+/* The registry that this process is for; NULL: it serves whatever the web server names, or is not to be
+ * confined. */
 static const char *get_confinement(void)
 {
     const char *registry = getenv("STILLAGE_REGISTRY"), *sandbox = getenv("STILLAGE_SANDBOX");
     return registry && *registry && !(sandbox && !strcmp(sandbox, "off")) ? registry : NULL;
 }
 
-/* For one request, a process that runs hooks is there only if there are hooks. What is wrong with the registry is found
- * again when the request is answered. */
+/* For one request, a process that runs hooks is there only if there are hooks. What is wrong with the
+ * registry is found again when the request is answered. */
 static void confine_request(struct cache *cache, const char *directory)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -132,7 +138,7 @@ static int check_sandbox(const char *directory)
     return 0;
 }
 
-/* --- the two ways to run ---------------------------------------------------------------------------------- */
+/* --- the two ways to run -------------------------------------------------------------------------------- */
 
 static int answer_one(int argc, char **argv)
 {
@@ -172,7 +178,8 @@ static int serve(void *context)
     return status;
 }
 
-/* The process that runs hooks is one for all workers, and there before them: registry.yaml may come to name a hook. */
+/* The process that runs hooks is one for all workers, and there before them: registry.yaml may come to name a
+ * hook. */
 static int serve_all(int workers)
 {
     struct responder responder = {get_confinement(), -1};
@@ -207,7 +214,8 @@ static int parse_workers(int argc, char **argv)
         char *end = NULL;
         long number = option == 'w' ? strtol(optarg, &end, 10) : 0;
         if (number < 1 || number > 1024 || *end) {
-            fputs("usage: stillage.cgi [--workers NUMBER], with a FastCGI socket as standard input\n", stderr);
+            fputs("usage: stillage.cgi [--workers NUMBER], with a FastCGI socket as standard input\n",
+                  stderr);
             exit(2);
         }
         workers = (int)number;

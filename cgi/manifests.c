@@ -12,9 +12,10 @@
 
 enum { TAGS_MAX = 100 };
 
-/* --- conditions (RFC 9110, section 13.1) ------------------------------------------------------------------ */
+/* --- conditions (RFC 9110, section 13.1) ---------------------------------------------------------------- */
 
-/* Whether a list of entity tags names the one of a manifest, which is its digest, or any. `weak`: W/"..." counts too. */
+/* Whether a list of entity tags names the one of a manifest, which is its digest, or any. `weak`: W/"..."
+ * counts too. */
 static bool has_etag(const char *list, bool weak, const struct stl_digest *digest)
 {
     char text[STL_DIGEST_TEXT_MAX];
@@ -37,7 +38,8 @@ static bool has_etag(const char *list, bool weak, const struct stl_digest *diges
 
 /* The guard of the tags: what the request expects of the one in its path. */
 static int check_conditions(void *context, const struct stl_repo *repo, const struct stl_tag *tag,
-                            const struct stl_digest *current, const struct stl_digest *wanted, struct stl_error *err)
+                            const struct stl_digest *current, const struct stl_digest *wanted,
+                            struct stl_error *err)
 {
     const struct request *request = context;
     char text[STL_DIGEST_TEXT_MAX] = "";
@@ -51,11 +53,12 @@ static int check_conditions(void *context, const struct stl_repo *repo, const st
         return stl_error_set(err, STL_PRECONDITION_FAILED, "If-Match: tag '%s' %s%s", tag->text,
                              current ? "points to " : "does not exist", text);
     if (request->if_none_match && current && has_etag(request->if_none_match, true, current))
-        return stl_error_set(err, STL_PRECONDITION_FAILED, "If-None-Match: tag '%s' points to %s", tag->text, text);
+        return stl_error_set(err, STL_PRECONDITION_FAILED, "If-None-Match: tag '%s' points to %s", tag->text,
+                             text);
     return 0;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------- */
 
 int serve_manifest(struct exchange *exchange, struct stl_error *err)
 {
@@ -65,17 +68,18 @@ int serve_manifest(struct exchange *exchange, struct stl_error *err)
     struct stl_media_type type;
     if (stl_reference_parse(exchange->request.reference, &reference, err) ||
         stl_repo_open(&repo, exchange->registry, &exchange->request.name, err) ||
-        stl_reference_resolve(&repo, &reference, &digest, err) || stl_manifest_type(&repo, &digest, &type, err))
+        stl_reference_resolve(&repo, &reference, &digest, err) ||
+        stl_manifest_type(&repo, &digest, &type, err))
         return -1;
     return send_stored(exchange, &repo, &digest, type.text, err);
 }
 
-/* --- pushing ---------------------------------------------------------------------------------------------- */
+/* --- pushing -------------------------------------------------------------------------------------------- */
 
 static int too_large(int64_t limit, struct stl_error *err)
 {
-    return stl_error_set(err, STL_MANIFEST_TOO_LARGE, "a manifest may have at most %lld bytes in this registry",
-                         (long long)limit);
+    return stl_error_set(err, STL_MANIFEST_TOO_LARGE,
+                         "a manifest may have at most %lld bytes in this registry", (long long)limit);
 }
 
 static int read_manifest(struct exchange *exchange, struct stl_buf *bytes, struct stl_error *err)
@@ -103,14 +107,15 @@ static int parse_manifest(const struct request *request, const struct stl_refere
     enum stl_algorithm algorithm = reference->is_digest ? reference->digest.algorithm : STL_SHA256;
     stl_digest_of(algorithm, data, bytes->length, &found);
     if (reference->is_digest && !stl_digest_equal(&found, &reference->digest))
-        return stl_error_set(err, STL_DIGEST_INVALID, "the manifest of %zu bytes has digest %s", bytes->length,
-                             stl_digest_format(&found, text));
+        return stl_error_set(err, STL_DIGEST_INVALID, "the manifest of %zu bytes has digest %s",
+                             bytes->length, stl_digest_format(&found, text));
     return stl_manifest_parse(manifest, data, bytes->length, request->content_type, algorithm, err);
 }
 
-/* Where a tag comes without a digest, sha256 is meant, unless the repository has this very manifest by its sha512 digest
- * alone: then the client has just pushed it by that, and its referrers name that. */
-static void choose_digest(const struct stl_repo *repo, const struct stl_buf *bytes, struct stl_manifest *manifest)
+/* Where a tag comes without a digest, sha256 is meant, unless the repository has this very manifest by its
+ * sha512 digest alone: then the client has just pushed it by that, and its referrers name that. */
+static void choose_digest(const struct stl_repo *repo, const struct stl_buf *bytes,
+                          struct stl_manifest *manifest)
 {
     struct stl_error missing = STL_ERROR_INIT;
     struct stl_media_type type;
@@ -138,8 +143,8 @@ static int collect_tags(const struct request *request, const struct stl_referenc
     return count;
 }
 
-static void send_published(struct exchange *exchange, const struct stl_manifest *manifest, const struct stl_tag *tags,
-                           int count)
+static void send_published(struct exchange *exchange, const struct stl_manifest *manifest,
+                           const struct stl_tag *tags, int count)
 {
     const struct request *request = &exchange->request;
     struct response *response = &exchange->response;
@@ -188,7 +193,7 @@ int put_manifest(struct exchange *exchange, struct stl_error *err)
     return 0;
 }
 
-/* --- deleting --------------------------------------------------------------------------------------------- */
+/* --- deleting ------------------------------------------------------------------------------------------- */
 
 int delete_manifest(struct exchange *exchange, struct stl_error *err)
 {

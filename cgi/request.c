@@ -77,7 +77,8 @@ static int parse_query(struct request *request, struct stl_error *err)
     char *save = NULL;
     for (char *part = strtok_r(request->arguments, "&", &save); part; part = strtok_r(NULL, "&", &save)) {
         if (request->query_count == PARAMETERS_MAX)
-            return stl_error_set(err, STL_URI_TOO_LONG, "the query has more than %d parameters", PARAMETERS_MAX);
+            return stl_error_set(err, STL_URI_TOO_LONG, "the query has more than %d parameters",
+                                 PARAMETERS_MAX);
         char *value = strchr(part, '=');
         if (value)
             *value++ = '\0';
@@ -108,8 +109,9 @@ static int parse_uri(struct request *request, struct stl_error *err)
     }
     request->path = request->uri;
     if (encoded ? !decode(request->path, '/') : !is_clean(request->path))
-        return stl_error_set(err, STL_NAME_INVALID,
-                             "the path has characters that no address of the registry has, or an encoded slash");
+        return stl_error_set(
+            err, STL_NAME_INVALID,
+            "the path has characters that no address of the registry has, or an encoded slash");
     return parse_query(request, err);
 }
 
@@ -197,7 +199,8 @@ size_t request_read(struct request *request, void *bytes, size_t size)
 void request_drain(struct request *request)
 {
     char chunk[65536];
-    bool has_body = request->length >= 0 || (strcmp(request->method, "GET") && strcmp(request->method, "HEAD"));
+    bool has_body =
+        request->length >= 0 || (strcmp(request->method, "GET") && strcmp(request->method, "HEAD"));
     while (request->channel->insists && has_body && request_read(request, chunk, sizeof chunk) > 0)
         ;
 }
@@ -214,6 +217,7 @@ int request_cut_error(const struct request *request, struct stl_error *err)
     if (request->length < 0)
         return stl_error_set(err, STL_SIZE_INVALID, "the body broke off after %lld bytes",
                              (long long)request->received);
-    return stl_error_set(err, STL_SIZE_INVALID, "the body ended after %lld of the %lld bytes of Content-Length",
+    return stl_error_set(err, STL_SIZE_INVALID,
+                         "the body ended after %lld of the %lld bytes of Content-Length",
                          (long long)request->received, (long long)request->length);
 }

@@ -1,8 +1,8 @@
 /*
  * A request: the only place that reads what the web server hands over.
  *
- * The path is that of REQUEST_URI, decoded once here, because servers decode and normalise PATH_INFO each in their own
- * way. Everything lives as long as the channel, but for what request_clear() frees.
+ * The path is that of REQUEST_URI, decoded once here, because servers decode and normalise PATH_INFO each in
+ * their own way. Everything lives as long as the channel, but for what request_clear() frees.
  */
 #ifndef REQUEST_H
 #define REQUEST_H
@@ -24,9 +24,9 @@ struct request {
     char *path;           /* decoded, begins with '/' */
     struct parameter *query;
     size_t query_count;
-    const char *content_type, *content_range, *if_match, *if_none_match; /* NULL if absent */
+    const char *content_type, *content_range, *if_match, *if_none_match;          /* NULL if absent */
     const char *authorization, *remote_user, *remote_address, *host, *user_agent; /* NULL if absent */
-    bool secure; /* by TLS */
+    bool secure;                                                                  /* by TLS */
 
     int64_t length;   /* of the body, or -1 if unknown */
     int64_t received; /* of it so far */
@@ -39,8 +39,8 @@ struct request {
     char *uri, *arguments; /* memory of path and query */
 };
 
-/* Reads all but the body. Fails with STL_NAME_INVALID (a path that no address has), STL_SIZE_INVALID, STL_URI_TOO_LONG or
- * STL_INVALID. The caller clears, also on error. */
+/* Reads all but the body. Fails with STL_NAME_INVALID (a path that no address has), STL_SIZE_INVALID,
+ * STL_URI_TOO_LONG or STL_INVALID. The caller clears, also on error. */
 int request_init(struct request *request, struct channel *channel, struct stl_error *err);
 void request_clear(struct request *request);
 
@@ -52,7 +52,8 @@ const char *request_query_next(const struct request *request, const char *key, s
 /* Decodes percent signs in place. Returns false if one is not followed by two digits, or for a NUL byte. */
 bool request_decode(char *text);
 
-/* Reads the body up to its end or CONTENT_LENGTH. Returns 0 at the end, also when that came too early: `cut` tells. */
+/* Reads the body up to its end or CONTENT_LENGTH. Returns 0 at the end, also when that came too early: `cut`
+ * tells. */
 size_t request_read(struct request *request, void *bytes, size_t size);
 /* Reads what is left of the body and drops it, where the channel insists on it. */
 void request_drain(struct request *request);

@@ -55,7 +55,8 @@ static bool matches(const char *pattern, const char *path, struct match *match)
     if (!percent)
         return length == pattern_length && !memcmp(path, pattern, length);
     size_t head = (size_t)(percent - pattern), tail = pattern_length - head - 1;
-    if (length <= head + tail || memcmp(path, pattern, head) || memcmp(path + length - tail, percent + 1, tail))
+    if (length <= head + tail || memcmp(path, pattern, head) ||
+        memcmp(path + length - tail, percent + 1, tail))
         return false;
     match->name = path + head;
     match->name_length = length - head - tail;
@@ -72,7 +73,8 @@ void route_allow(struct exchange *exchange, const char *but)
     STL_AUTO_BUF struct stl_buf allow = STL_BUF_INIT;
     struct match match;
     for (size_t i = 0; i < ROUTES; i++) {
-        if (!matches(routes[i].pattern, exchange->request.path, &match) || (but && !strcmp(routes[i].method, but)))
+        if (!matches(routes[i].pattern, exchange->request.path, &match) ||
+            (but && !strcmp(routes[i].method, but)))
             continue;
         stl_buf_puts(&allow, allow.length ? ", " : "");
         stl_buf_puts(&allow, routes[i].method);
@@ -88,7 +90,8 @@ static int no_route(struct exchange *exchange, bool path_exists, struct stl_erro
     if (!path_exists)
         return stl_error_set(err, STL_NOT_FOUND, "the registry API has no address '%.200s'", request->path);
     route_allow(exchange, NULL);
-    return stl_error_set(err, STL_UNSUPPORTED, "method %.40s does not exist at this address", request->method);
+    return stl_error_set(err, STL_UNSUPPORTED, "method %.40s does not exist at this address",
+                         request->method);
 }
 
 static int check_access(struct exchange *exchange, const struct route *route, struct stl_error *err)

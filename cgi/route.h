@@ -21,11 +21,13 @@ struct exchange {
     bool has_token, stale_token;  /* a bearer token came that is good, or not */
 };
 
-/* Answers the request, or returns -1 with err set: then the error is the answer, with the headers that were given. */
+/* Answers the request, or returns -1 with err set: then the error is the answer, with the headers that were
+ * given. */
 typedef int handler(struct exchange *exchange, struct stl_error *err);
 
-/* Finds the handler, and calls it if they may (auth.h) and, for what writes, the registry is not frozen. Fails with
- * STL_NOT_FOUND, STL_NAME_INVALID, STL_UNSUPPORTED, STL_UNAVAILABLE and as auth_require() and the handler do. */
+/* Finds the handler, and calls it if they may (auth.h) and, for what writes, the registry is not frozen.
+ * Fails with STL_NOT_FOUND, STL_NAME_INVALID, STL_UNSUPPORTED, STL_UNAVAILABLE and as auth_require() and the
+ * handler do. */
 int route_request(struct exchange *exchange, struct stl_error *err);
 
 /* Sets the header Allow: the methods of this address but for `but`, which may be NULL. */
@@ -37,7 +39,8 @@ handler serve_blob, delete_blob;                                               /
 handler give_token, give_token_by_form;                                        /* token.c */
 handler begin_upload, show_upload, patch_upload, finish_upload, cancel_upload; /* uploads.c */
 
-/* Sends what the repository has under this digest: the manifest of that type, or if `manifest_type` is NULL the blob. */
+/* Sends what the repository has under this digest: the manifest of that type, or if `manifest_type` is NULL
+ * the blob. */
 int send_stored(struct exchange *exchange, const struct stl_repo *repo, const struct stl_digest *digest,
                 const char *manifest_type, struct stl_error *err); /* blobs.c */
 

@@ -12,7 +12,7 @@
 
 enum { FORM_MAX = 64 << 10 };
 
-/* --- what is asked for ------------------------------------------------------------------------------------ */
+/* --- what is asked for ---------------------------------------------------------------------------------- */
 
 struct asked {
     struct stl_grant *scopes; /* names, not patterns; what is granted of them remains */
@@ -38,7 +38,8 @@ static int add_repository(struct asked *asked, const char *name, unsigned action
         }
     }
     if (asked->count == STL_BEARER_GRANTS_MAX)
-        return stl_error_set(err, STL_INVALID, "a token for more than %d repositories", STL_BEARER_GRANTS_MAX);
+        return stl_error_set(err, STL_INVALID, "a token for more than %d repositories",
+                             STL_BEARER_GRANTS_MAX);
     stl_grow(asked->scopes, asked->count);
     struct stl_grant *scope = &asked->scopes[asked->count++];
     memcpy(scope->repository, valid.text, sizeof valid.text);
@@ -60,7 +61,8 @@ static unsigned parse_actions(char *text)
     return actions;
 }
 
-/* "repository:NAME:ACTION,...", "repository(CLASS):...", "registry:catalog:*"; what is neither asks for nothing. */
+/* "repository:NAME:ACTION,...", "repository(CLASS):...", "registry:catalog:*"; what is neither asks for
+ * nothing. */
 static int add_scope(struct asked *asked, char *scope, struct stl_error *err)
 {
     char *name = strchr(scope, ':'), *actions = strrchr(scope, ':');
@@ -85,7 +87,7 @@ static int add_scopes(struct asked *asked, const char *scopes, struct stl_error 
     return 0;
 }
 
-/* --- what is granted -------------------------------------------------------------------------------------- */
+/* --- what is granted ------------------------------------------------------------------------------------ */
 
 /* Takes out what they may not. Returns all actions that are left. */
 static unsigned decide(struct exchange *exchange, struct asked *asked)
@@ -95,7 +97,8 @@ static unsigned decide(struct exchange *exchange, struct asked *asked)
         struct stl_grant *scope = &asked->scopes[i];
         for (unsigned action = 0; action < STL_ACTIONS; action++) {
             if (!(scope->actions & 1u << action) ||
-                stl_access_allows(exchange->registry, &exchange->identity, scope->repository, (enum stl_action)action))
+                stl_access_allows(exchange->registry, &exchange->identity, scope->repository,
+                                  (enum stl_action)action))
                 continue;
             scope->actions &= ~(1u << action);
             auth_report_denial(exchange, scope->repository, (enum stl_action)action);
@@ -124,7 +127,8 @@ static void describe_grants(const struct asked *asked, struct stl_buf *text)
         stl_buf_puts(text, text->length ? " registry:catalog:*" : "registry:catalog:*");
 }
 
-static void send_token(struct exchange *exchange, const struct asked *asked, const char *token, int64_t seconds)
+static void send_token(struct exchange *exchange, const struct asked *asked, const char *token,
+                       int64_t seconds)
 {
     STL_AUTO_JSON struct json_object *object = json_object_new_object();
     STL_AUTO_BUF struct stl_buf scope = STL_BUF_INIT;
@@ -179,7 +183,7 @@ int give_token(struct exchange *exchange, struct stl_error *err)
     return answer(exchange, &asked, err);
 }
 
-/* --- by form ---------------------------------------------------------------------------------------------- */
+/* --- by form -------------------------------------------------------------------------------------------- */
 
 struct form {
     const char *grant_type, *username, *password, *scope;
@@ -190,7 +194,9 @@ static int parse_form(char *text, struct form *form, struct stl_error *err)
 {
     const struct {
         const char *key, **value;
-    } fields[] = {{"grant_type", &form->grant_type}, {"username", &form->username}, {"password", &form->password},
+    } fields[] = {{"grant_type", &form->grant_type},
+                  {"username", &form->username},
+                  {"password", &form->password},
                   {"scope", &form->scope}};
     for (char *part; (part = strsep(&text, "&"));) {
         char *value = strchr(part, '=');
@@ -227,8 +233,9 @@ static int answer_form(struct exchange *exchange, struct form *form, struct stl_
 {
     __attribute__((cleanup(asked_clear))) struct asked asked = {0};
     static const char unsupported[] =
-        "{\"error\":\"unsupported_grant_type\",\"error_description\":\"use grant_type=password\",\"errors\":[{\"code\":"
-        "\"UNSUPPORTED\",\"message\":\"of the grant types there is only password\"}]}\n";
+        "{\"error\":\"unsupported_grant_type\",\"error_description\":\"use "
+        "grant_type=password\",\"errors\":[{\"code\":\"UNSUPPORTED\",\"message\":\"of the grant types there "
+        "is only password\"}]}\n";
     if (!form->grant_type || strcmp(form->grant_type, "password") || !form->username || !form->password) {
         response_header(&exchange->response, "Cache-Control", "no-store");
         response_send(&exchange->response, 400, "application/json", unsupported, strlen(unsupported));
@@ -236,7 +243,8 @@ static int answer_form(struct exchange *exchange, struct form *form, struct stl_
     }
     if (stl_access_refresh(exchange->registry, err))
         return -1;
-    if (stl_access_controlled(exchange->registry) && auth_login(exchange, form->username, form->password, err))
+    if (stl_access_controlled(exchange->registry) &&
+        auth_login(exchange, form->username, form->password, err))
         return err->code == STL_UNAUTHORIZED ? refuse(exchange) : -1;
     if (form->scope && add_scopes(&asked, form->scope, err))
         return -1;

@@ -27,7 +27,7 @@ static void send_created(struct exchange *exchange, const struct stl_digest *dig
     response_send(&exchange->response, 201, NULL, NULL, 0);
 }
 
-/* --- Content-Range ---------------------------------------------------------------------------------------- */
+/* --- Content-Range -------------------------------------------------------------------------------------- */
 
 struct range {
     int64_t first, last; /* first = -1: none was given */
@@ -77,7 +77,8 @@ static int check_range(struct exchange *exchange, const struct stl_upload *uploa
         return 0;
     if (range->first != upload->size) {
         describe_session(exchange, upload->id, upload->size);
-        return stl_error_set(err, STL_RANGE_INVALID, "the chunk begins at byte %lld, but %lld bytes have arrived",
+        return stl_error_set(err, STL_RANGE_INVALID,
+                             "the chunk begins at byte %lld, but %lld bytes have arrived",
                              (long long)range->first, (long long)upload->size);
     }
     if (request->length >= 0 && request->length != range->last - range->first + 1)
@@ -86,9 +87,10 @@ static int check_range(struct exchange *exchange, const struct stl_upload *uploa
     return 0;
 }
 
-/* --- the body --------------------------------------------------------------------------------------------- */
+/* --- the body ------------------------------------------------------------------------------------------- */
 
-/* How large the upload may become. A blob that the repository has takes no space; NULL: nobody knows yet which it is. */
+/* How large the upload may become. A blob that the repository has takes no space; NULL: nobody knows yet
+ * which it is. */
 static int find_room(const struct exchange *exchange, const struct stl_digest *digest, int64_t *left,
                      struct stl_error *err)
 {
@@ -129,7 +131,8 @@ static int receive(struct exchange *exchange, struct stl_upload *upload, const s
     return 0;
 }
 
-/* An error after which the session goes on: the client learns where. What is too large for the quota goes instead. */
+/* An error after which the session goes on: the client learns where. What is too large for the quota goes
+ * instead. */
 static int keep_session(struct exchange *exchange, struct stl_upload *upload, const struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT; /* what is not saved is hashed again */
@@ -142,7 +145,7 @@ static int keep_session(struct exchange *exchange, struct stl_upload *upload, co
     return -1;
 }
 
-/* --- handlers --------------------------------------------------------------------------------------------- */
+/* --- handlers ------------------------------------------------------------------------------------------- */
 
 /* Returns 1 and answers if the blob could be mounted, 0 if it has to be uploaded. */
 static int try_mount(struct exchange *exchange, const char *mount, struct stl_error *err)
@@ -158,7 +161,8 @@ static int try_mount(struct exchange *exchange, const char *mount, struct stl_er
     if (!from_text) /* from wherever it is, if all is open */
         found = stl_access_controlled(registry) ? 0 : stl_store_has(registry, &digest, NULL, err);
     else if (stl_name_parse(from_text, &from_name, err) == 0 &&
-             stl_access_allows(registry, &exchange->identity, from_name.text, STL_PULL) && stl_repo_open(&from, registry, &from_name, err) == 0)
+             stl_access_allows(registry, &exchange->identity, from_name.text, STL_PULL) &&
+             stl_repo_open(&from, registry, &from_name, err) == 0)
         found = stl_repo_has_blob(&from, &digest, NULL, err);
     if (found > 0 && (stl_repo_make(&repo, registry, &exchange->request.name, err) ||
                       (from_text ? stl_repo_mount_blob(&repo, &from, &digest, err)
@@ -249,7 +253,8 @@ int finish_upload(struct exchange *exchange, struct stl_error *err)
     struct stl_digest digest;
     struct range range;
     if (!text)
-        return stl_error_set(err, STL_DIGEST_INVALID, "the parameter digest= is missing: it closes the upload");
+        return stl_error_set(err, STL_DIGEST_INVALID,
+                             "the parameter digest= is missing: it closes the upload");
     if (stl_digest_parse(text, &digest, err) ||
         stl_upload_open(&upload, exchange->registry, &request->name, request->reference, err) ||
         check_range(exchange, &upload, &range, err) || stl_upload_use(&upload, digest.algorithm, err))

@@ -4,8 +4,8 @@
 #ifndef WORKERS_H
 #define WORKERS_H
 
-/* Keeps `count` processes that run `work` going until SIGTERM or SIGINT, which they get as SIGTERM and are waited for.
- * Returns the exit status. */
+/* Keeps `count` processes that run `work` going until SIGTERM or SIGINT, which they get as SIGTERM and are
+ * waited for. Returns the exit status. */
 int workers_run(int count, int (*work)(void *context), void *context);
 
 #endif

@@ -10,12 +10,13 @@
 static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, {0}};
 
 /* Which line of registry.yaml decided, and how. */
-static void explain(const struct stl_registry *registry, const struct stl_decision *decision, const char *user,
-                    const char *repository, enum stl_action action)
+static void explain(const struct stl_registry *registry, const struct stl_decision *decision,
+                    const char *user, const char *repository, enum stl_action action)
 {
     const char *verdict = decision->allowed ? "allowed" : "denied", *verb = stl_action_name(action);
     if (!decision->rule) {
-        printf("%s: no rule in %s/registry.yaml is about %s of %s\n", verdict, registry->path, verb, repository);
+        printf("%s: no rule in %s/registry.yaml is about %s of %s\n", verdict, registry->path, verb,
+               repository);
         return;
     }
     const struct stl_words *who = &decision->rule->who[decision->line];
@@ -77,10 +78,10 @@ const struct cmd_command cmd_access = {
     .arguments = "check USER|anonymous REPOSITORY pull|push|delete, or apply",
     .summary = "Explain and apply the rules of registry.yaml",
     .description =
-        "check tells whether somebody may do something, and which line of registry.yaml decides. It exits with 0 if they may, "
-        "with 1 if not.\n\n"
-        "apply makes a change of the rules known to the web server, which looks for files. Otherwise the next request to "
-        "stillage.cgi does that.",
+        "check tells whether somebody may do something, and which line of registry.yaml decides. It exits "
+        "with 0 if they may, with 1 if not.\n\n"
+        "apply makes a change of the rules known to the web server, which looks for files. Otherwise the "
+        "next request to stillage.cgi does that.",
     .options = options,
     .examples = "  stillage access check alice team/app push\n"
                 "  stillage access check anonymous public/app pull\n"

@@ -29,8 +29,8 @@ static const struct {
     {"dir:", STL_FORMAT_DIR},
 };
 
-static int parse_options(const struct cmd_command *command, int argc, char **argv, struct arguments *arguments,
-                         struct stl_error *err)
+static int parse_options(const struct cmd_command *command, int argc, char **argv,
+                         struct arguments *arguments, struct stl_error *err)
 {
     struct stl_add_options *options = &arguments->options;
     int key;
@@ -69,8 +69,8 @@ static int parse_names(int count, char **texts, struct arguments *arguments, str
     return 0;
 }
 
-/* Opens PATH[:REF]. A path may hold colons, so the longest that exists counts. Sets *ref to what follows it, and *label
- * to the path. */
+/* Opens PATH[:REF]. A path may hold colons, so the longest that exists counts. Sets *ref to what follows it,
+ * and *label to the path. */
 static int open_path(const char *path, const char **ref, char **label, struct stl_error *err)
 {
     STL_AUTO_FREE char *copy = stl_strdup(path);
@@ -143,7 +143,8 @@ static void print_json(const struct stl_add_report *report)
         struct json_object *image = json_object_new_object();
         json_object_object_add(image, "name", json_object_new_string(item->name.text));
         json_object_object_add(image, "tag", json_object_new_string(item->tag.text));
-        json_object_object_add(image, "digest", json_object_new_string(stl_digest_format(&item->digest, digest)));
+        json_object_object_add(image, "digest",
+                               json_object_new_string(stl_digest_format(&item->digest, digest)));
         json_object_object_add(image, "changed", json_object_new_boolean(item->changed));
         json_object_object_add(image, "blobs", json_object_new_int64((int64_t)item->blobs));
         json_object_object_add(image, "newBytes", json_object_new_int64((int64_t)item->new_bytes));
@@ -158,7 +159,8 @@ static int add(struct arguments *arguments, struct stl_error *err)
     struct stl_add_report report;
     struct cmd_progress progress;
     STL_AUTO_CLOSE int writing = -1;
-    if (cmd_open_registry_to_write(&registry, arguments->common.registry, arguments->common.force, &writing, err))
+    if (cmd_open_registry_to_write(&registry, arguments->common.registry, arguments->common.force, &writing,
+                                   err))
         return -1;
     int fd = open_source(arguments, err);
     if (fd < 0)
@@ -213,16 +215,17 @@ const struct cmd_command cmd_add = {
     .arguments = "SOURCE [NAME[:TAG]...]",
     .summary = "Add images from a layout or an archive",
     .description =
-        "SOURCE is oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE, dir:DIR, any of these without the "
-        "prefix, or - for an archive on standard input. Archives may be plain or compressed with gzip, zstd or xz.\n\n"
-        "All images of the source are added, under the names that the source gives them, without the registry host "
-        "in front. A NAME on the command line is used instead; without a TAG the source's tag counts, or else latest. "
-        "Signatures and other referrers come along. Every byte stays as it is, and so do the digests; only the images of "
-        "docker save have no manifests of their own, and get OCI manifests. (Docker 25 and later write manifests too. They "
-        "count where the layers are compressed, as the containerd image store has them; else they were made up for the "
-        "archive.)\n\n"
-        "Nothing changes before everything has been checked. What the registry has is not read again, so a command "
-        "that was interrupted is simply repeated.",
+        "SOURCE is oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE, dir:DIR, any of these without "
+        "the prefix, or - for an archive on standard input. Archives may be plain or compressed with gzip, "
+        "zstd or xz.\n\n"
+        "All images of the source are added, under the names that the source gives them, without the "
+        "registry host in front. A NAME on the command line is used instead; without a TAG the source's tag "
+        "counts, or else latest. Signatures and other referrers come along. Every byte stays as it is, and "
+        "so do the digests; only the images of docker save have no manifests of their own, and get OCI "
+        "manifests. (Docker 25 and later write manifests too. They count where the layers are compressed, as "
+        "the containerd image store has them; else they were made up for the archive.)\n\n"
+        "Nothing changes before everything has been checked. What the registry has is not read again, so a "
+        "command that was interrupted is simply repeated.",
     .options = options,
     .examples = "  stillage add oci:layout app:1.0              # the image of an OCI layout\n"
                 "  docker save app | stillage add -             # what docker has\n"

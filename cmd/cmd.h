@@ -1,8 +1,9 @@
 /*
  * The command line of stillage.
  *
- * Each command is one file, cmd/<name>.c, which defines one struct cmd_command. Its help, its man page and the bash
- * completion are all printed from that table, so they cannot disagree. What the CGI could need too is in lib/.
+ * Each command is one file, cmd/<name>.c, which defines one struct cmd_command. Its help, its man page and
+ * the bash completion are all printed from that table, so they cannot disagree. What the CGI could need too
+ * is in lib/.
  *
  * Exit status: 0 done, 1 failed, 2 wrong usage. Errors are one line on stderr, "stillage: ...".
  */
@@ -37,7 +38,8 @@ struct cmd_command {
 /* Every command, sorted for the help; ends with NULL. */
 extern const struct cmd_command *const cmd_commands[];
 
-extern const struct cmd_command cmd_init, cmd_add, cmd_ls, cmd_show, cmd_tag, cmd_rm, cmd_config, cmd_serve, cmd_help;
+extern const struct cmd_command cmd_init, cmd_add, cmd_ls, cmd_show, cmd_tag, cmd_rm, cmd_config, cmd_serve,
+    cmd_help;
 extern const struct cmd_command cmd_verify, cmd_gc, cmd_trash, cmd_restore, cmd_prune, cmd_snapshot;
 extern const struct cmd_command cmd_user, cmd_token, cmd_access, cmd_freeze, cmd_thaw;
 extern const struct cmd_command cmd_export, cmd_import, cmd_inventory, cmd_key, cmd_verify_bundle;
@@ -50,9 +52,18 @@ extern const struct cmd_command cmd_replicate;
             "The registry directory; else $STILLAGE_REGISTRY, else the current folder if it holds "          \
             "registry.yaml"                                                                                  \
     }
-#define CMD_OPTION_QUIET {'q', "quiet", NULL, "Print errors only"}
-#define CMD_OPTION_FORCE {'f', "force", NULL, "Break the rules for immutable tags and the quotas of registry.yaml"}
-#define CMD_OPTION_JSON {'j', "json", NULL, "Print JSON, for scripts"}
+#define CMD_OPTION_QUIET                                                                                     \
+    {                                                                                                        \
+        'q', "quiet", NULL, "Print errors only"                                                              \
+    }
+#define CMD_OPTION_FORCE                                                                                     \
+    {                                                                                                        \
+        'f', "force", NULL, "Break the rules for immutable tags and the quotas of registry.yaml"             \
+    }
+#define CMD_OPTION_JSON                                                                                      \
+    {                                                                                                        \
+        'j', "json", NULL, "Print JSON, for scripts"                                                         \
+    }
 
 /* What the options above, and a -f of one's own without an argument, were given; starts as {0}. */
 struct cmd_common {
@@ -60,8 +71,9 @@ struct cmd_common {
     bool quiet, force, json;
 };
 
-/* The key of the next option that is not a common one, which goes into *common, or -1 behind the last: then optind is
- * the first argument. Prints help and exits for --help; prints one line and exits with 2 for an unknown option. */
+/* The key of the next option that is not a common one, which goes into *common, or -1 behind the last: then
+ * optind is the first argument. Prints help and exits for --help; prints one line and exits with 2 for an
+ * unknown option. */
 int cmd_next_option(const struct cmd_command *command, int argc, char **argv, struct cmd_common *common);
 
 /* The same for a command that has only common options. */
@@ -73,14 +85,15 @@ int cmd_flush(int status);
 /* Prints "stillage: message" on stderr and returns the exit status of the error. */
 int cmd_fail(const struct stl_error *err);
 /* The same for wrong usage; points to --help. Returns 2. */
-int cmd_usage(const struct cmd_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cmd_usage(const struct cmd_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void cmd_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Opens the registry of -r (NULL: see CMD_OPTION_REGISTRY); warns if it is somebody else's. */
 int cmd_open_registry(struct stl_registry *registry, const char *path, struct stl_error *err);
 
-/* The same for a command that changes it: fails while it is frozen. With `force`, the registry has no limits. The
- * descriptor *writing, which the caller closes, lets 'stillage freeze' wait for us. */
+/* The same for a command that changes it: fails while it is frozen. With `force`, the registry has no limits.
+ * The descriptor *writing, which the caller closes, lets 'stillage freeze' wait for us. */
 int cmd_open_registry_to_write(struct stl_registry *registry, const char *path, bool force, int *writing,
                                struct stl_error *err);
 
@@ -92,9 +105,9 @@ enum { CMD_TIME_TEXT_MAX = 32 };
 void cmd_format_time(time_t time, char text[CMD_TIME_TEXT_MAX]);
 /* On standard output, for people and scripts. */
 void cmd_print_json(struct json_object *value);
-/* A line on standard output; what in it could steer a terminal has become '?'. For texts that come from images, files and the
- * like; what stillage has checked itself (names, tags, digests) can be printed as it is. cmd_warn() and the other messages
- * do the same. */
+/* A line on standard output; what in it could steer a terminal has become '?'. For texts that come from
+ * images, files and the like; what stillage has checked itself (names, tags, digests) can be printed as it
+ * is. cmd_warn() and the other messages do the same. */
 void cmd_print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Whether output to `fd` may use colours: a terminal, and NO_COLOR is not set. */
@@ -103,7 +116,7 @@ bool cmd_colours(int fd);
 /* Progress on stderr: bytes, rate, time left; only on a terminal and not with -q. */
 struct cmd_progress {
     bool shown;
-    const char *what; /* "adding" */
+    const char *what;      /* "adding" */
     double started, drawn; /* seconds */
 };
 

@@ -130,8 +130,8 @@ int cmd_open_registry(struct stl_registry *registry, const char *path, struct st
     if (!path || !*path) {
         if (access("registry.yaml", F_OK))
             return stl_error_set(err, STL_USAGE,
-                                 "which registry? Give -r DIR, set STILLAGE_REGISTRY, or go to the folder that "
-                                 "holds registry.yaml");
+                                 "which registry? Give -r DIR, set STILLAGE_REGISTRY, or go to the folder "
+                                 "that holds registry.yaml");
         path = ".";
     }
     if (stl_registry_open(registry, path, err))
@@ -176,7 +176,8 @@ void cmd_format_time(time_t time, char text[CMD_TIME_TEXT_MAX])
 /* json-c leaves DEL and the C1 characters as they are, and a terminal may be what reads this. */
 void cmd_print_json(struct json_object *value)
 {
-    const char *text = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *text =
+        json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
     for (const char *p = text; *p; p++) {
         bool c1 = p[0] == '\xc2' && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xa0;
         if (c1)

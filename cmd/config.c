@@ -4,7 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OPTION_TLS_CERTIFICATE = 256, OPTION_TLS_KEY, OPTION_STANDALONE, OPTION_PUSH, OPTION_CGI, OPTION_AUTH };
+enum {
+    OPTION_TLS_CERTIFICATE = 256,
+    OPTION_TLS_KEY,
+    OPTION_STANDALONE,
+    OPTION_PUSH,
+    OPTION_CGI,
+    OPTION_AUTH
+};
 
 static const struct cmd_option options[] = {
     CMD_OPTION_SERVED,
@@ -15,12 +22,12 @@ static const struct cmd_option options[] = {
     {OPTION_PUSH, "push", "HOW",
      "Accept pushes: fcgiwrap:SOCKET (nginx), cgi (Apache), or fastcgi:SOCKET, where stillage.cgi keeps running"},
     {OPTION_AUTH, "auth", "HOW",
-     "Who may pull: tokens (what the rules allow; the default where there are users or rules), basic (the server checks "
-     "the passwords of all users itself, and they may pull everything), none (everybody)"},
+     "Who may pull: tokens (what the rules allow; the default where there are users or rules), basic (the "
+     "server checks the passwords of all users itself, and they may pull everything), none (everybody)"},
     {OPTION_CGI, "cgi", "PATH", "Where stillage.cgi is, if not beside stillage"},
     {OPTION_STANDALONE, "standalone", "DIR",
-     "A complete configuration that an ordinary user can run in the foreground; process id, logs and temporary files "
-     "go to DIR"},
+     "A complete configuration that an ordinary user can run in the foreground; process id, logs and "
+     "temporary files go to DIR"},
     {0},
 };
 
@@ -66,9 +73,9 @@ const struct cmd_command cmd_config = {
     .arguments = "nginx|apache",
     .summary = "Print the configuration for a web server",
     .description =
-        "Prints a complete, commented configuration that serves the registry. It is written once: adding, moving or "
-        "deleting images never needs a new one or a reload. For an unpacked bundle on a medium it stays the same, too, when "
-        "another medium takes its place; nginx then has to be reloaded.\n\n"
+        "Prints a complete, commented configuration that serves the registry. It is written once: adding, "
+        "moving or deleting images never needs a new one or a reload. For an unpacked bundle on a medium it "
+        "stays the same, too, when another medium takes its place; nginx then has to be reloaded.\n\n"
         "Without --standalone it is a site for the server that the system runs, to be put into "
         "/etc/nginx/conf.d/stillage.conf or /etc/apache2/sites-enabled/stillage.conf.",
     .options = options,

@@ -129,8 +129,9 @@ static int check_output(struct arguments *arguments, struct stl_error *err)
     if (arguments->unpacked && strcmp(arguments->output, "-"))
         return stl_error_set(err, STL_USAGE, "-o and --unpacked exclude each other");
     if (arguments->unpacked && (options->volume_size || options->compression != STL_COMPRESS_NONE))
-        return stl_error_set(err, STL_USAGE, "a folder has neither volumes nor compression: leave out --volume-size and "
-                             "--compress");
+        return stl_error_set(err, STL_USAGE,
+                             "a folder has neither volumes nor compression: leave out "
+                             "--volume-size and --compress");
     if (arguments->unpacked)
         arguments->output = arguments->unpacked;
     if (!*arguments->output || (arguments->unpacked && !strcmp(arguments->unpacked, "-")))
@@ -177,7 +178,8 @@ static int write_to(struct stl_export *export, uint32_t volume, int fd, const ch
     return stl_export_volume(export, volume, fd, err) ? stl_error_context(err, "%s", path) : 0;
 }
 
-/* The first volume needs room for all that follow. How small they get when they are compressed nobody knows. */
+/* The first volume needs room for all that follow. How small they get when they are compressed nobody knows.
+ */
 static int check_space(const struct stl_export *export, uint32_t volume, int fd, const char *path,
                        struct stl_error *err)
 {
@@ -224,7 +226,8 @@ static int write_volumes(struct arguments *arguments, struct stl_export *export,
     cmd_progress_begin(&arguments->progress, "exporting", arguments->common.quiet);
     if (arguments->unpacked)
         result = stl_export_unpack(export, arguments->unpacked, err);
-    for (uint32_t volume = 1; volume <= export->bundle.volumes && result == 0 && !arguments->unpacked; volume++) {
+    for (uint32_t volume = 1; volume <= export->bundle.volumes && result == 0 && !arguments->unpacked;
+         volume++) {
         STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
         result = strcmp(path, "-") ? write_file(export, volume, path, err)
                                    : write_to(export, volume, STDOUT_FILENO, "standard output", err);
@@ -348,8 +351,8 @@ static const struct cmd_option options[] = {
     {OPTION_VOLUME_SIZE, "volume-size", "SIZE",
      "Write volumes of at most SIZE, such as 4GiB: FILE.tar becomes FILE.1.tar, FILE.2.tar, ..."},
     {OPTION_UNPACKED, "unpacked", "DIR",
-     "Write a folder instead of a tar: for FAT, NTFS, an ISO or any other file system; 'stillage serve -r DIR' serves "
-     "it as it lies"},
+     "Write a folder instead of a tar: for FAT, NTFS, an ISO or any other file system; 'stillage serve -r "
+     "DIR' serves it as it lies"},
     {OPTION_COMPRESS, "compress", "HOW",
      "gzip, zstd or none, which is the default: layers are compressed already"},
     {OPTION_SIGN, "sign", "KEY", "Sign with the private key in the file KEY (see 'stillage key')"},
@@ -373,16 +376,13 @@ const struct cmd_command cmd_export = {
     .summary = "Write images into a bundle, to carry them elsewhere",
     .description =
         "A bundle is a tar archive of an OCI image layout: every blob once, all images under their full "
-        "names. It is "
-        "for 'stillage import', but also for skopeo (oci-archive:FILE:NAME:TAG), podman load, ctr images "
-        "import and "
-        "docker load. The same content always gives the same bytes.\n\n"
+        "names. It is for 'stillage import', but also for skopeo (oci-archive:FILE:NAME:TAG), podman load, "
+        "ctr images import and docker load. The same content always gives the same bytes.\n\n"
         "A PATTERN is NAME:TAG, where '*' stands for anything but '/', '**' for anything and '?' for one "
-        "character; NAME "
-        "alone means all its tags; NAME@DIGEST is a manifest. Signatures and other referrers come along.\n\n"
+        "character; NAME alone means all its tags; NAME@DIGEST is a manifest. Signatures and other referrers "
+        "come along.\n\n"
         "With --without, only what the other side lacks is written. With --volume-size, each volume can be "
-        "checked and "
-        "imported alone, and in any order.",
+        "checked and imported alone, and in any order.",
     .options = options,
     .examples = "  stillage export 'lib/*:v1.*' -o bundle.tar\n"
                 "  stillage export --all --without far.json -o bundle.tar\n"

@@ -37,7 +37,8 @@ static int run_freeze(int argc, char **argv)
     int status = parse(&cmd_freeze, argc, argv, &arguments);
     if (status)
         return status;
-    if (cmd_open_registry(&registry, arguments.common.registry, &err) || stl_freeze(&registry, arguments.reason, &err))
+    if (cmd_open_registry(&registry, arguments.common.registry, &err) ||
+        stl_freeze(&registry, arguments.reason, &err))
         return cmd_fail(&err);
     if (!arguments.common.quiet)
         puts("frozen: nothing writes to the registry until 'stillage thaw'");
@@ -52,7 +53,8 @@ static int run_thaw(int argc, char **argv)
     int status = parse(&cmd_thaw, argc, argv, &arguments);
     if (status)
         return status;
-    int thawed = cmd_open_registry(&registry, arguments.common.registry, &err) ? -1 : stl_thaw(&registry, &err);
+    int thawed =
+        cmd_open_registry(&registry, arguments.common.registry, &err) ? -1 : stl_thaw(&registry, &err);
     if (thawed < 0)
         return cmd_fail(&err);
     if (!arguments.common.quiet)
@@ -66,11 +68,12 @@ const struct cmd_command cmd_freeze = {
     .arguments = "",
     .summary = "Make the registry read-only for maintenance",
     .description =
-        "Waits until the writes that are under way have ended. From then on, until 'stillage thaw', pulls work as ever, and "
-        "what would write is refused: stillage.cgi answers 503 with Retry-After, and add, import, tag, rm, gc, prune --yes and "
-        "the like fail. Uploads that have begun stay, and can go on afterwards.\n\n"
-        "Logging in goes on, since private pulls need it, so auth/ and log/ are still written to; users, tokens and rules can "
-        "be changed. 'verify --repair' works as well: it belongs to maintenance.",
+        "Waits until the writes that are under way have ended. From then on, until 'stillage thaw', pulls "
+        "work as ever, and what would write is refused: stillage.cgi answers 503 with Retry-After, and add, "
+        "import, tag, rm, gc, prune --yes and the like fail. Uploads that have begun stay, and can go on "
+        "afterwards.\n\n"
+        "Logging in goes on, since private pulls need it, so auth/ and log/ are still written to; users, "
+        "tokens and rules can be changed. 'verify --repair' works as well: it belongs to maintenance.",
     .options = freeze_options,
     .examples = "  stillage freeze --reason 'moving to another disk, back at 14:00'",
 };

@@ -126,20 +126,17 @@ const struct cmd_command cmd_gc = {
     .description =
         "Frees blobs that no manifest refers to, expired uploads, what killed processes left behind, empty "
         "repositories, and what was in the trash long enough. It runs while images are pushed, pulled and "
-        "deleted; "
-        "cron or a systemd timer can call it every hour.\n\n"
+        "deleted; cron or a systemd timer can call it every hour.\n\n"
         "A blob that nobody refers to goes in two steps, so that no push in progress ever misses it: after "
-        "the grace "
-        "period it is set aside, and a push that needs it brings it back; after another grace period it is "
-        "deleted. "
-        "With --grace 0s everything goes at once, for when nobody pushes.\n\n"
+        "the grace period it is set aside, and a push that needs it brings it back; after another grace "
+        "period it is deleted. With --grace 0s everything goes at once, for when nobody pushes.\n\n"
         "No manifest is ever deleted, with or without a tag: that is for 'stillage prune' and 'stillage rm'. "
-        "Only "
-        "referrers (signatures and the like) whose subject is gone are, if registry.yaml says so.\n\n"
-        "A repository is locked against pushes of manifests for as long as something in it is moved. One in which pushes "
-        "follow each other without a gap is tried again at the end, and then left for the next run.\n\n"
-        "The exit status is 1 if a repository was left as it is, because it was busy or a manifest in it is damaged; "
-        "which one is said.",
+        "Only referrers (signatures and the like) whose subject is gone are, if registry.yaml says so.\n\n"
+        "A repository is locked against pushes of manifests for as long as something in it is moved. One in "
+        "which pushes follow each other without a gap is tried again at the end, and then left for the next "
+        "run.\n\n"
+        "The exit status is 1 if a repository was left as it is, because it was busy or a manifest in it is "
+        "damaged; which one is said.",
     .options = options,
     .examples = "  stillage gc --dry-run\n"
                 "  stillage gc --grace 0s              everything at once, while nobody pushes",

@@ -37,7 +37,8 @@ static void print_wrapped(const char *text, int indent, int column)
 static void print_option(const struct cmd_option *option)
 {
     int column = option->key < 256 ? printf("  -%c, ", option->key) : printf("      ");
-    column += printf("--%s%s%s", option->name, option->argument ? " " : "", option->argument ? option->argument : "");
+    column += printf("--%s%s%s", option->name, option->argument ? " " : "",
+                     option->argument ? option->argument : "");
     if (column >= OPTION_COLUMN) {
         putchar('\n');
         column = 0;
@@ -64,8 +65,8 @@ void cmd_print_help(const struct cmd_command *command)
 static void print_overview(void)
 {
     puts("usage: stillage COMMAND [OPTION]... [ARGUMENT]...\n");
-    print_wrapped("A container registry that is only files: lays images out as a folder that any web server can "
-                  "serve to docker, podman, skopeo, containerd and the like.",
+    print_wrapped("A container registry that is only files: lays images out as a folder that any web server "
+                  "can serve to docker, podman, skopeo, containerd and the like.",
                   0, 0);
     puts("\ncommands:");
     for (const struct cmd_command *const *command = cmd_commands; *command; command++)
@@ -114,8 +115,8 @@ const struct cmd_command cmd_help = {
     .run = run,
     .arguments = "[COMMAND]",
     .summary = "Print help, a man page, or a completion script",
-    .description = "Prints the list of commands, or the help of one. Help, man page and completion all come from the "
-                   "same table inside the program.",
+    .description = "Prints the list of commands, or the help of one. Help, man page and completion all come "
+                   "from the same table inside the program.",
     .options = options,
     .examples = "  stillage help add\n"
                 "  stillage help --man add | man -l -\n"

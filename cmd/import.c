@@ -370,7 +370,8 @@ static int run(int argc, char **argv)
         return cmd_fail(&err);
     bool reading = arguments.status || arguments.options.dry_run;
     if (reading ? cmd_open_registry(&registry, arguments.common.registry, &err)
-                : cmd_open_registry_to_write(&registry, arguments.common.registry, arguments.common.force, &writing, &err))
+                : cmd_open_registry_to_write(&registry, arguments.common.registry, arguments.common.force,
+                                             &writing, &err))
         return cmd_fail(&err);
     arguments.document = json_object_new_array();
     int result = arguments.forget   ? forget(&arguments, &registry, &err)
@@ -408,15 +409,11 @@ const struct cmd_command cmd_import = {
     .summary = "Take over images from a bundle",
     .description =
         "A FILE is a bundle that 'stillage export' wrote, one of its volumes, or a folder into which a "
-        "bundle was "
-        "unpacked. What the registry has is not read; all else is read once and checked. Images appear when "
-        "all of "
-        "them is there, their tags last.\n\n"
+        "bundle was unpacked. What the registry has is not read; all else is read once and checked. Images "
+        "appear when all of them is there, their tags last.\n\n"
         "Volumes can come one by one, in any order, on different days. What has arrived waits for the rest, "
-        "and "
-        "after an interruption the same command goes on where it stopped. A damaged volume does not stop the "
-        "others: "
-        "its lost blobs are named, and a good copy of it finishes the work.\n\n"
+        "and after an interruption the same command goes on where it stopped. A damaged volume does not stop "
+        "the others: its lost blobs are named, and a good copy of it finishes the work.\n\n"
         "A bundle that was made without blobs which are not here changes nothing. With 'bundles: trust:' in "
         "registry.yaml, unsigned bundles are refused.",
     .options = options,

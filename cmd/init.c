@@ -54,8 +54,8 @@ const struct cmd_command cmd_init = {
     .run = run,
     .arguments = "DIR",
     .summary = "Make an empty registry",
-    .description = "Makes DIR an empty registry that can be served at once. DIR must be empty or not exist. The settings "
-                   "are in DIR/registry.yaml, with a comment to each.",
+    .description = "Makes DIR an empty registry that can be served at once. DIR must be empty or not exist. "
+                   "The settings are in DIR/registry.yaml, with a comment to each.",
     .options = options,
     .examples = "  stillage init /srv/registry\n"
                 "  stillage init --group www-data /srv/registry",

@@ -28,7 +28,8 @@ static int run(int argc, char **argv)
     STL_AUTO_CLOSE int writing = -1;
     if ((publish ? cmd_open_registry_to_write(&registry, common.registry, false, &writing, &err)
                  : cmd_open_registry(&registry, common.registry, &err)) ||
-        stl_inventory_make(&registry, &inventory, &err) || (publish && stl_inventory_publish(&registry, &inventory, &err)))
+        stl_inventory_make(&registry, &inventory, &err) ||
+        (publish && stl_inventory_publish(&registry, &inventory, &err)))
         return cmd_fail(&err);
     if (!publish)
         fwrite(inventory.data, 1, inventory.length, stdout);
@@ -41,12 +42,10 @@ const struct cmd_command cmd_inventory = {
     .arguments = "",
     .summary = "Print what the registry holds, for export --without",
     .description = "Prints a JSON document of all repositories, tags, manifests and blobs. Carried to "
-                   "another registry, it "
-                   "lets 'stillage export --without' leave out what is here already.\n\n"
+                   "another registry, it lets 'stillage export --without' leave out what is here already.\n\n"
                    "With --publish it becomes a page of the registry, at /" STL_INVENTORY_FILE
-                   ", until it is made anew. "
-                   "Everybody who may see that page then learns the names of all repositories; where tokens decide who may "
-                   "pull, the web server does not hand it out.",
+                   ", until it is made anew. Everybody who may see that page then learns the names of all "
+                   "repositories; where tokens decide who may pull, the web server does not hand it out.",
     .options = options,
     .examples = "  stillage inventory > far.json\n"
                 "  stillage export --all --without far.json -o bundle.tar",

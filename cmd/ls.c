@@ -63,7 +63,8 @@ static int list_tag(void *context, const char *text, struct stl_error *err)
         return -1;
     if (!listing->json) {
         char size_text[CMD_SIZE_TEXT_MAX];
-        cmd_print_line("%-24s %s %10s  %.10s", text, digest_text, cmd_format_size((uint64_t)size, size_text), created);
+        cmd_print_line("%-24s %s %10s  %.10s", text, digest_text, cmd_format_size((uint64_t)size, size_text),
+                       created);
         return 0;
     }
     json_object_object_add(image, "tag", json_object_new_string(text));
@@ -102,7 +103,8 @@ static int run(int argc, char **argv)
     cmd_parse_common(&cmd_ls, argc, argv, &common);
     if (argc - optind > 1)
         return cmd_usage(&cmd_ls, "give one repository name, or none");
-    if (cmd_open_registry(&registry, common.registry, &err) || list(&registry, argv[optind], common.json, &err))
+    if (cmd_open_registry(&registry, common.registry, &err) ||
+        list(&registry, argv[optind], common.json, &err))
         return cmd_fail(&err);
     return 0;
 }
@@ -112,8 +114,8 @@ const struct cmd_command cmd_ls = {
     .run = run,
     .arguments = "[NAME]",
     .summary = "List the repositories, or the tags of one",
-    .description = "Without NAME, lists the repositories with the number of their tags. With NAME, lists its tags: digest, "
-                   "size of all that belongs to the image, and the day it was made.",
+    .description = "Without NAME, lists the repositories with the number of their tags. With NAME, lists its "
+                   "tags: digest, size of all that belongs to the image, and the day it was made.",
     .options = options,
     .examples = "  stillage ls\n"
                 "  stillage ls lib/app",

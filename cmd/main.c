@@ -5,33 +5,11 @@
 #include <string.h>
 
 const struct cmd_command *const cmd_commands[] = {
-    &cmd_init,
-    &cmd_add,
-    &cmd_ls,
-    &cmd_show,
-    &cmd_tag,
-    &cmd_rm,
-    &cmd_restore,
-    &cmd_trash,
-    &cmd_snapshot,
-    &cmd_user,
-    &cmd_token,
-    &cmd_access,
-    &cmd_freeze,
-    &cmd_thaw,
-    &cmd_export,
-    &cmd_import,
-    &cmd_verify_bundle,
-    &cmd_inventory,
-    &cmd_key,
-    &cmd_replicate,
-    &cmd_config,
-    &cmd_serve,
-    &cmd_verify,
-    &cmd_prune,
-    &cmd_gc,
-    &cmd_help,
-    NULL,
+    &cmd_init,    &cmd_add,       &cmd_ls,       &cmd_show,   &cmd_tag,           &cmd_rm,
+    &cmd_restore, &cmd_trash,     &cmd_snapshot, &cmd_user,   &cmd_token,         &cmd_access,
+    &cmd_freeze,  &cmd_thaw,      &cmd_export,   &cmd_import, &cmd_verify_bundle, &cmd_inventory,
+    &cmd_key,     &cmd_replicate, &cmd_config,   &cmd_serve,  &cmd_verify,        &cmd_prune,
+    &cmd_gc,      &cmd_help,      NULL,
 };
 
 int main(int argc, char **argv)

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Text for mdoc: a backslash is escaped, and nothing at the start of a line is taken for a request. Paragraphs become
- * .Pp. */
+/* Text for mdoc: a backslash is escaped, and nothing at the start of a line is taken for a request.
+ * Paragraphs become .Pp. */
 static void print_roff(const char *text)
 {
     bool line_start = true;
@@ -72,13 +72,23 @@ static void print_overview(void)
 {
     print_head("STILLAGE", "stillage", "a container registry that is only files");
     printf(".Sh SYNOPSIS\n.Nm\n.Ar COMMAND\n.Op Ar OPTION ...\n.Op Ar ARGUMENT ...\n.Sh DESCRIPTION\n");
-    print_roff("Lays container images out as a folder that any web server can serve to docker, podman, skopeo, "
-               "containerd and whatever else speaks the OCI distribution specification. The commands are:");
+    print_roff("Lays container images out as a folder that any web server can serve to docker, podman, "
+               "skopeo, containerd and whatever else speaks the OCI distribution specification. The commands "
+               "are:");
     printf(".Bl -tag -width \"configXX\"\n");
     for (const struct cmd_command *const *command = cmd_commands; *command; command++)
-        printf(".It Cm %s\n%s; see\n.Xr stillage-%s 1 .\n", (*command)->name, (*command)->summary, (*command)->name);
-    printf(".El\n.Sh ENVIRONMENT\n.Bl -tag -width Ds\n.It Ev STILLAGE_REGISTRY\nThe registry directory, where\n"
-           ".Fl r\nis not given.\n.It Ev NO_COLOR\nNo colours, whatever its value.\n.El\n");
+        printf(".It Cm %s\n%s; see\n.Xr stillage-%s 1 .\n", (*command)->name, (*command)->summary,
+               (*command)->name);
+    printf(".El\n"
+           ".Sh ENVIRONMENT\n"
+           ".Bl -tag -width Ds\n"
+           ".It Ev STILLAGE_REGISTRY\n"
+           "The registry directory, where\n"
+           ".Fl r\n"
+           "is not given.\n"
+           ".It Ev NO_COLOR\n"
+           "No colours, whatever its value.\n"
+           ".El\n");
     print_exit_status();
 }
 

@@ -76,8 +76,9 @@ static int ask_without_echo(int tty, const char *user, char password[PASSWORD_SI
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
     for (int i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &action, &before[i]);
-    int result = tcsetattr(tty, TCSAFLUSH, &quiet) ? stl_error_errno(err, "cannot switch the echo of the terminal off")
-                                                    : ask_twice(tty, user, password, err);
+    int result = tcsetattr(tty, TCSAFLUSH, &quiet)
+                     ? stl_error_errno(err, "cannot switch the echo of the terminal off")
+                     : ask_twice(tty, user, password, err);
     tcsetattr(tty, TCSAFLUSH, &old);
     for (int i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);

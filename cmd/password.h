@@ -1,6 +1,6 @@
 /*
- * Passwords come from the terminal, without echo, or from standard input: never from the arguments, which every process
- * on the machine can read.
+ * Passwords come from the terminal, without echo, or from standard input: never from the arguments, which
+ * every process on the machine can read.
  */
 #ifndef PASSWORD_H
 #define PASSWORD_H

@@ -192,17 +192,14 @@ const struct cmd_command cmd_prune = {
     .summary = "Remove old tags and images by rule",
     .description =
         "Removes tags by the rules in registry.yaml (prune:), or by the one rule that the options make; of "
-        "the "
-        "repositories NAME, or of all. Without --yes it changes nothing, and prints what it would do and "
+        "the repositories NAME, or of all. Without --yes it changes nothing, and prints what it would do and "
         "why.\n\n"
         "A tag stays if it matches --keep, is one of the newest, is young enough, or is immutable. It goes "
-        "with its "
-        "image: the manifest, the platforms of an index, signatures and whatever else refers to it, unless "
-        "something "
-        "that stays needs them. When a tag was pushed is when it was last set, also to the same image.\n\n"
+        "with its image: the manifest, the platforms of an index, signatures and whatever else refers to it, "
+        "unless something that stays needs them. When a tag was pushed is when it was last set, also to the "
+        "same image.\n\n"
         "Nothing goes that was pushed within the grace period. What goes can be had back with 'stillage "
-        "restore' for "
-        "as long as registry.yaml says; 'stillage gc' frees the space then.",
+        "restore' for as long as registry.yaml says; 'stillage gc' frees the space then.",
     .options = options,
     .examples = "  stillage prune                                       what the rules would do\n"
                 "  stillage prune --yes --quiet                         from cron\n"

@@ -1,4 +1,5 @@
-/* Replicating is a sequence of rsync's runs, each of which copies one of the lists of a picture (lib/picture.h). */
+/* Replicating is a sequence of rsync's runs, each of which copies one of the lists of a picture
+ * (lib/care/picture.h). */
 #include "picture.h"
 
 #include <errno.h>
@@ -40,7 +41,7 @@ struct replication {
     struct counts copied, removed;
 };
 
-/* --- what rsync says -------------------------------------------------------------------------------------- */
+/* --- what rsync says ------------------------------------------------------------------------------------ */
 
 static void count_name(struct counts *counts, const char *path, uint64_t bytes)
 {
@@ -80,7 +81,7 @@ static void read_line(void *context, const char *line)
         count_name(&replication->copied, end + 1, bytes);
 }
 
-/* --- running it ------------------------------------------------------------------------------------------- */
+/* --- running it ----------------------------------------------------------------------------------------- */
 
 static void begin(const struct replication *replication, struct cmd_rsync *rsync)
 {
@@ -97,11 +98,13 @@ static void begin(const struct replication *replication, struct cmd_rsync *rsync
 
 static int failed(const char *complaint, int status, struct stl_error *err)
 {
-    return stl_error_set(err, STL_INVALID, "%s (rsync's status %d)", complaint[0] ? complaint : "rsync failed", status);
+    return stl_error_set(err, STL_INVALID, "%s (rsync's status %d)",
+                         complaint[0] ? complaint : "rsync failed", status);
 }
 
 /* Returns rsync's status if it is one of those that mean "not all", 0, or -1. */
-static int run_rsync(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COMPLAINT_MAX], struct stl_error *err)
+static int run_rsync(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COMPLAINT_MAX],
+                     struct stl_error *err)
 {
     int status = cmd_rsync_run(rsync, complaint, err);
     if (status <= 0 || status == RSYNC_SOME_NOT_COPIED || status == RSYNC_SOME_VANISHED)
@@ -109,10 +112,12 @@ static int run_rsync(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COM
     return failed(complaint, status, err);
 }
 
-/* What all lists have in common: the far end gets modes, times and groups; its owner is whoever runs rsync there. */
-static void add_copying(const struct replication *replication, struct cmd_rsync *rsync, const char *files_from)
+/* What all lists have in common: the far end gets modes, times and groups; its owner is whoever runs rsync
+ * there. */
+static void add_copying(const struct replication *replication, struct cmd_rsync *rsync,
+                        const char *files_from)
 {
-    static const char *const flags[] = {"--links", "--perms",          "--times",     "--group",
+    static const char *const flags[] = {"--links", "--perms",          "--times",    "--group",
                                         "--from0", "--omit-dir-times", "--chmod=D-t"};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         cmd_rsync_add(rsync, flags[i]);
@@ -153,8 +158,8 @@ static int copy_list(struct replication *replication, enum stl_picture_list list
 static int remove_others(struct replication *replication, bool content, struct stl_error *err)
 {
     static const char *const names[] = {"--exclude=blobs/", "--exclude=_manifests/", "--exclude=/store/"};
-    static const char *const both[] = {"--filter=P /www/v2/_anonymous", "--include=/www/", "--include=/www/v2/***",
-                                       "--include=/store/***", "--exclude=*"};
+    static const char *const both[] = {"--filter=P /www/v2/_anonymous", "--include=/www/",
+                                       "--include=/www/v2/***", "--include=/store/***", "--exclude=*"};
     char complaint[CMD_RSYNC_COMPLAINT_MAX];
     struct cmd_rsync rsync;
     STL_AUTO_FREE char *picture = stl_sprintf("%s/", replication->picture.stage.name);
@@ -177,7 +182,7 @@ static int remove_others(struct replication *replication, bool content, struct s
     return status > 0 ? failed(complaint, status, err) : status;
 }
 
-/* --- the target ------------------------------------------------------------------------------------------- */
+/* --- the target ----------------------------------------------------------------------------------------- */
 
 static void count_entry(void *context, const char *line)
 {
@@ -205,8 +210,10 @@ static int check_empty(const struct replication *replication, struct stl_error *
         return -1;
     if (entries == 0)
         return 0;
-    return stl_error_set(err, STL_CONFLICT, "%s is neither empty nor a replica: 'stillage freeze --reason '%s'' there "
-                         "makes a registry one", replication->target, STL_REPLICA_REASON);
+    return stl_error_set(err, STL_CONFLICT,
+                         "%s is neither empty nor a replica: 'stillage freeze --reason "
+                         "'%s'' there makes a registry one",
+                         replication->target, STL_REPLICA_REASON);
 }
 
 /* The file `frozen` tells a replica from a registry of its own, which would be overwritten. */
@@ -228,7 +235,8 @@ static int check_target(const struct replication *replication, struct stl_error 
         return -1;
     if (reason.data && !strcmp(reason.data, STL_REPLICA_REASON))
         return 0;
-    return stl_error_set(err, STL_CONFLICT, "%s is a registry that is frozen, but no replica", replication->target);
+    return stl_error_set(err, STL_CONFLICT, "%s is a registry that is frozen, but no replica",
+                         replication->target);
 }
 
 static bool is_within(const char *inner, const char *outer)
@@ -237,7 +245,8 @@ static bool is_within(const char *inner, const char *outer)
     return !strncmp(inner, outer, length) && (inner[length] == '/' || !inner[length]);
 }
 
-/* rsync's rule: a colon before the first slash means another machine. Else the folder is made, but for a dry run. */
+/* rsync's rule: a colon before the first slash means another machine. Else the folder is made, but for a dry
+ * run. */
 static int resolve_target(struct replication *replication, const char *text, struct stl_error *err)
 {
     const char *ours = replication->registry.path;
@@ -251,14 +260,16 @@ static int resolve_target(struct replication *replication, const char *text, str
     STL_AUTO_FREE char *found = realpath(text, NULL);
     if (!here || (!found && (errno != ENOENT || !replication->dry_run)))
         return stl_error_errno(err, "cannot find %s", text);
-    STL_AUTO_FREE char *path = found ? stl_steal(found) : text[0] == '/' ? stl_strdup(text) : stl_sprintf("%s/%s", here, text);
+    STL_AUTO_FREE char *path = found            ? stl_steal(found)
+                               : text[0] == '/' ? stl_strdup(text)
+                                                : stl_sprintf("%s/%s", here, text);
     if (is_within(path, ours) || is_within(ours, path))
         return stl_error_set(err, STL_USAGE, "%s and the registry are one inside the other", text);
     replication->target = stl_sprintf("%s/", path);
     return 0;
 }
 
-/* --- all of it -------------------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------------------ */
 
 /* 1: something vanished that was in the picture, because somebody deleted its repository: take another. */
 static int copy_all(struct replication *replication, struct stl_error *err)
@@ -267,7 +278,8 @@ static int copy_all(struct replication *replication, struct stl_error *err)
     for (int list = 0; list < STL_PICTURE_LISTS; list++) {
         bool whole = true;
         int status = copy_list(replication, (enum stl_picture_list)list, complaint, err);
-        if (status > 0 && stl_picture_is_whole(&replication->picture, (enum stl_picture_list)list, &whole, err))
+        if (status > 0 &&
+            stl_picture_is_whole(&replication->picture, (enum stl_picture_list)list, &whole, err))
             return -1;
         if (status)
             return status < 0 ? -1 : whole ? failed(complaint, status, err) : 1;
@@ -289,7 +301,8 @@ static int replicate(struct replication *replication, struct stl_error *err)
         if (result <= 0)
             return result;
         if (pictures == PICTURES_MAX)
-            return stl_error_set(err, STL_UNAVAILABLE, "repositories were deleted again and again meanwhile: try later");
+            return stl_error_set(err, STL_UNAVAILABLE,
+                                 "repositories were deleted again and again meanwhile: try later");
     }
 }
 
@@ -332,10 +345,11 @@ static void print_text(const struct replication *replication)
     puts("");
 }
 
-static int run_replication(struct replication *replication, const struct cmd_common *common, const char *target,
-                           struct stl_error *err)
+static int run_replication(struct replication *replication, const struct cmd_common *common,
+                           const char *target, struct stl_error *err)
 {
-    if (cmd_open_registry(&replication->registry, common->registry, err) || resolve_target(replication, target, err))
+    if (cmd_open_registry(&replication->registry, common->registry, err) ||
+        resolve_target(replication, target, err))
         return -1;
     replication->lock = stl_picture_lock(&replication->registry, replication->target, err);
     if (replication->lock < 0)
@@ -377,17 +391,18 @@ const struct cmd_command cmd_replicate = {
     .arguments = "TARGET [RSYNC-OPTION...]",
     .summary = "Keep a copy of the registry in another place, with rsync",
     .description =
-        "Makes TARGET what the registry is: a directory, or what rsync takes for one on another machine (HOST:DIR, "
-        "rsync://HOST/MODULE/DIR). The replica is a whole registry, which any web server can serve meanwhile: it gets "
-        "the content first, then what leads to it, and what is gone here goes there last, so it never shows a tag or a "
-        "manifest whose content is not there. Pushes, deletions and gc may go on here all the time.\n\n"
-        "Each repository is copied as it was at one instant: its manifests, tags, referrers and the blobs that those "
-        "name. registry.yaml is copied once, when there is none at the far end. Users, tokens, keys, uploads, the trash, "
-        "snapshots and logs stay here.\n\n"
-        "Nobody writes to a replica: it is frozen. 'stillage thaw' there makes it a registry of its own, which is never "
-        "overwritten. A TARGET that is neither empty nor a replica is refused.\n\n"
-        "Bytes travel only once, and a run that was cut is finished by the next one; but each run compares the names and "
-        "sizes of all files. 'stillage verify' checks the replica.\n\n"
+        "Makes TARGET what the registry is: a directory, or what rsync takes for one on another machine "
+        "(HOST:DIR, rsync://HOST/MODULE/DIR). The replica is a whole registry, which any web server can "
+        "serve meanwhile: it gets the content first, then what leads to it, and what is gone here goes there "
+        "last, so it never shows a tag or a manifest whose content is not there. Pushes, deletions and gc "
+        "may go on here all the time.\n\n"
+        "Each repository is copied as it was at one instant: its manifests, tags, referrers and the blobs "
+        "that those name. registry.yaml is copied once, when there is none at the far end. Users, tokens, "
+        "keys, uploads, the trash, snapshots and logs stay here.\n\n"
+        "Nobody writes to a replica: it is frozen. 'stillage thaw' there makes it a registry of its own, "
+        "which is never overwritten. A TARGET that is neither empty nor a replica is refused.\n\n"
+        "Bytes travel only once, and a run that was cut is finished by the next one; but each run compares "
+        "the names and sizes of all files. 'stillage verify' checks the replica.\n\n"
         "What follows TARGET is handed to rsync; put -- before options. ssh is told what it needs to know by "
         "$RSYNC_RSH.",
     .options = options,

@@ -57,15 +57,13 @@ const struct cmd_command cmd_restore = {
     .arguments = "NAME:TAG|NAME@DIGEST|NAME...",
     .summary = "Bring back what was deleted",
     .description = "Brings back from the trash ('stillage trash ls') what 'stillage rm', 'stillage prune' or "
-                   "a client has "
-                   "deleted: the manifest, the platforms of an index, and signatures and the like.\n\n"
+                   "a client has deleted: the manifest, the platforms of an index, and signatures and the "
+                   "like.\n\n"
                    "NAME:TAG brings back the tag as it was when it was deleted last. A tag that has been "
-                   "pushed anew since is "
-                   "only moved with --force.\n\n"
+                   "pushed anew since is only moved with --force.\n\n"
                    "NAME@DIGEST brings back a manifest without a tag.\n\n"
                    "NAME brings back all tags of a repository whose names are free, which after the deletion "
-                   "of the whole "
-                   "repository is all it had.",
+                   "of the whole repository is all it had.",
     .options = options,
     .examples = "  stillage restore lib/app:1.0",
 };

@@ -7,7 +7,8 @@
 
 static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, CMD_OPTION_FORCE, {0}};
 
-static int remove_one(const struct stl_registry *registry, const struct stl_image_name *image, struct stl_error *err)
+static int remove_one(const struct stl_registry *registry, const struct stl_image_name *image,
+                      struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     if (image->has_tag && image->has_digest)
@@ -49,8 +50,8 @@ const struct cmd_command cmd_rm = {
     .description = "NAME:TAG removes that tag and nothing else: other tags of the same image stay.\n\n"
                    "NAME@DIGEST removes the manifest with all tags that point to it.\n\n"
                    "NAME removes the repository, but not those nested in it.\n\n"
-                   "What is removed can be had back with 'stillage restore' as long as registry.yaml says (trash: keep:). "
-                   "The space is freed by 'stillage gc' after that.",
+                   "What is removed can be had back with 'stillage restore' as long as registry.yaml says "
+                   "(trash: keep:). The space is freed by 'stillage gc' after that.",
     .options = options,
     .examples = "  stillage rm lib/app:1.0\n"
                 "  stillage rm lib/app@sha256:...",

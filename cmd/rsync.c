@@ -62,7 +62,8 @@ static void first_line(int fd, char complaint[CMD_RSYNC_COMPLAINT_MAX])
     complaint[strcspn(complaint, "\n")] = '\0';
 }
 
-int cmd_rsync_run(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COMPLAINT_MAX], struct stl_error *err)
+int cmd_rsync_run(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COMPLAINT_MAX],
+                  struct stl_error *err)
 {
     int ends[2], status = 0;
     STL_AUTO_CLOSE int complaints = memfd_create("complaints", MFD_CLOEXEC);

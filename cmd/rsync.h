@@ -12,7 +12,8 @@ enum { CMD_RSYNC_ARGUMENTS_MAX = 48, CMD_RSYNC_HELD = 2 };
 
 struct cmd_rsync {
     const char *directory;    /* where it runs: relative paths begin there */
-    int held[CMD_RSYNC_HELD]; /* descriptors that it keeps open: what they lock stays locked, should we be killed */
+    int held[CMD_RSYNC_HELD]; /* descriptors that it keeps open: what they lock stays locked, should we be
+                                 killed */
     const char *arguments[CMD_RSYNC_ARGUMENTS_MAX + 1]; /* borrowed; the first is "rsync" */
     size_t count;
     void (*line)(void *context, const char *line); /* told of each line that it prints */
@@ -22,9 +23,10 @@ struct cmd_rsync {
 /* Adds an argument; aborts where there are too many. */
 void cmd_rsync_add(struct cmd_rsync *rsync, const char *argument);
 
-/* Returns its exit status, with the first line of its complaints in `complaint`, or -1 if it could not be run, or was
- * killed. It ends when we do. */
+/* Returns its exit status, with the first line of its complaints in `complaint`, or -1 if it could not be
+ * run, or was killed. It ends when we do. */
 enum { CMD_RSYNC_COMPLAINT_MAX = 400 };
-int cmd_rsync_run(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COMPLAINT_MAX], struct stl_error *err);
+int cmd_rsync_run(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COMPLAINT_MAX],
+                  struct stl_error *err);
 
 #endif

@@ -245,8 +245,12 @@ static int serve(const struct cmd_served *served, const char *address, bool push
     bool cgi = push || cmd_served_controlled(served); /* somebody has to hand out the tokens */
     STL_AUTO_FREE char *socket_path = stl_sprintf("%s/cgi.sock", service.runtime);
     STL_AUTO_FREE char *how = stl_sprintf("fastcgi:%s", socket_path);
-    struct cmd_server server = {.kind = "nginx", .listen = address, .server_name = "_",
-                                .runtime = service.runtime, .push = cgi ? how : NULL, .read_only = !push};
+    struct cmd_server server = {.kind = "nginx",
+                                .listen = address,
+                                .server_name = "_",
+                                .runtime = service.runtime,
+                                .push = cgi ? how : NULL,
+                                .read_only = !push};
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -278,7 +282,8 @@ static int run(int argc, char **argv)
     }
     if (optind != argc)
         return cmd_usage(&cmd_serve, "it takes no arguments");
-    if (strspn(workers, "0123456789") != strlen(workers) || strlen(workers) > 3 || strtol(workers, NULL, 10) < 1)
+    if (strspn(workers, "0123456789") != strlen(workers) || strlen(workers) > 3 ||
+        strtol(workers, NULL, 10) < 1)
         return cmd_usage(&cmd_serve, "--workers '%s' is not a number from 1 to 999", workers);
     if (cmd_served_open(&served, common.registry, &err) || serve(&served, address, push, workers, &err))
         return cmd_fail(&err);
@@ -290,12 +295,13 @@ const struct cmd_command cmd_serve = {
     .run = run,
     .arguments = "",
     .summary = "Serve the registry on this machine with nginx",
-    .description = "Runs the machine's own nginx in the foreground, as you, with the configuration that 'stillage config "
-                   "nginx' prints, and says how to pull. For a look, a test, or a job: a permanent registry belongs into "
-                   "the web server that the system runs. A bundle that lies unpacked on a medium, which may be read-only, is "
-                   "served just so.\n\n"
-                   "Where there are users or rules ('stillage user', registry.yaml), logging in and private pulls work as with "
-                   "any server; without --push nothing is taken in, whatever the rules say.",
+    .description = "Runs the machine's own nginx in the foreground, as you, with the configuration that "
+                   "'stillage config nginx' prints, and says how to pull. For a look, a test, or a job: a "
+                   "permanent registry belongs into the web server that the system runs. A bundle that lies "
+                   "unpacked on a medium, which may be read-only, is served just so.\n\n"
+                   "Where there are users or rules ('stillage user', registry.yaml), logging in and private "
+                   "pulls work as with any server; without --push nothing is taken in, whatever the rules "
+                   "say.",
     .options = options,
     .examples = "  stillage serve -r /srv/registry\n"
                 "  stillage serve -r /media/stick/images\n"

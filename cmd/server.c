@@ -31,8 +31,9 @@ static int open_bundle(struct cmd_served *served, const char *path, struct stl_e
         if (!strcmp(bundle->documents[i].path, STL_BUNDLE_SERVE "nginx.map"))
             return 0;
     return stl_error_set(err, STL_INVALID,
-                         "%s is a part of something, made with --without or --volume-size: it cannot be served, but "
-                         "imported", path);
+                         "%s is a part of something, made with --without or --volume-size: it cannot be "
+                         "served, but imported",
+                         path);
 }
 
 int cmd_served_open(struct cmd_served *served, const char *path, struct stl_error *err)
@@ -59,7 +60,8 @@ bool cmd_served_controlled(const struct cmd_served *served)
 
 char *cmd_server_find_cgi(struct stl_error *err)
 {
-    static const char *const places[] = {"stillage.cgi", "../libexec/stillage.cgi", "../lib/stillage/stillage.cgi"};
+    static const char *const places[] = {"stillage.cgi", "../libexec/stillage.cgi",
+                                         "../lib/stillage/stillage.cgi"};
     STL_AUTO_FREE char *self = realpath("/proc/self/exe", NULL);
     char *slash = self ? strrchr(self, '/') : NULL;
     for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
@@ -83,16 +85,21 @@ static int check(const struct cmd_server *server, const struct cmd_served *serve
         return stl_error_set(err, STL_USAGE, "--listen '%s' is not of the form HOST:PORT", server->listen);
     if (!server->certificate != !server->key)
         return stl_error_set(err, STL_USAGE, "--tls-certificate and --tls-key go together");
-    if (push && strncmp(push, "fastcgi:", 8) && (apache ? strcmp(push, "cgi") != 0 : strncmp(push, "fcgiwrap:", 9) != 0))
-        return stl_error_set(err, STL_USAGE, "--push '%s': with %s it is %s or fastcgi:SOCKET", push, server->kind,
-                             apache ? "cgi" : "fcgiwrap:SOCKET");
+    if (push && strncmp(push, "fastcgi:", 8) &&
+        (apache ? strcmp(push, "cgi") != 0 : strncmp(push, "fcgiwrap:", 9) != 0))
+        return stl_error_set(err, STL_USAGE, "--push '%s': with %s it is %s or fastcgi:SOCKET", push,
+                             server->kind, apache ? "cgi" : "fcgiwrap:SOCKET");
     if (served->bundle.label && (push || server->auth))
-        return stl_error_set(err, STL_USAGE,
-                             "%s is a bundle: it can only be read, and by everybody; leave out --push and --auth",
-                             served->path);
+        return stl_error_set(
+            err, STL_USAGE,
+            "%s is a bundle: it can only be read, and by everybody; leave out --push and --auth",
+            served->path);
     if (apache && !served->bundle.label && !registry->settings.apache)
-        return stl_error_set(err, STL_INVALID, "Apache needs files that this registry does not keep: set 'apache: true' "
-                             "in %s/registry.yaml, then run 'stillage verify --repair'", registry->path);
+        return stl_error_set(err, STL_INVALID,
+                             "Apache needs files that this registry does not keep: set "
+                             "'apache: true' in %s/registry.yaml, then run 'stillage verify "
+                             "--repair'",
+                             registry->path);
     return 0;
 }
 
@@ -116,7 +123,8 @@ static int set_tls(const struct cmd_server *server, struct stl_render *values, c
     return 0;
 }
 
-static int set_push(const struct cmd_server *server, struct stl_render *values, char **cgi, struct stl_error *err)
+static int set_push(const struct cmd_server *server, struct stl_render *values, char **cgi,
+                    struct stl_error *err)
 {
     if (!server->push || server->read_only)
         stl_render_set(values, "READ_ONLY", "");
@@ -135,16 +143,20 @@ static int set_push(const struct cmd_server *server, struct stl_render *values, 
     return 0;
 }
 
-/* With tokens, the challenge names the address of stillage.cgi: what registry.yaml says, or what the client asked for. */
-static int set_auth(const struct cmd_server *server, const struct cmd_served *served, struct stl_render *values,
-                    struct stl_error *err)
+/* With tokens, the challenge names the address of stillage.cgi: what registry.yaml says, or what the client
+ * asked for. */
+static int set_auth(const struct cmd_server *server, const struct cmd_served *served,
+                    struct stl_render *values, struct stl_error *err)
 {
     const struct stl_registry *registry = &served->registry;
     const char *url = registry->settings.auth.url;
     const char *auth = server->auth ? server->auth : cmd_served_controlled(served) ? "tokens" : "none";
     if (!strcmp(auth, "tokens") && !server->push)
-        return stl_error_set(err, STL_USAGE, "%s has access control, and it takes stillage.cgi to hand out tokens: add "
-                             "--push; or let the server check passwords alone, with --auth basic", registry->path);
+        return stl_error_set(err, STL_USAGE,
+                             "%s has access control, and it takes stillage.cgi to hand out "
+                             "tokens: add --push; or let the server check passwords alone, with --auth "
+                             "basic",
+                             registry->path);
     if (!strcmp(auth, "tokens")) {
         stl_render_set(values, "BEARER", "");
         if (url)
@@ -158,9 +170,10 @@ static int set_auth(const struct cmd_server *server, const struct cmd_served *se
     return 0;
 }
 
-/* The templates put paths between quotes, in which nginx still sees variables, and Apache what its expressions had found,
- * or, in flags, a comma. */
-static int check_characters(const struct cmd_server *server, const struct stl_render *values, struct stl_error *err)
+/* The templates put paths between quotes, in which nginx still sees variables, and Apache what its
+ * expressions had found, or, in flags, a comma. */
+static int check_characters(const struct cmd_server *server, const struct stl_render *values,
+                            struct stl_error *err)
 {
     bool apache = !strcmp(server->kind, "apache");
     if (strpbrk(server->server_name, " \t$#%,"))
@@ -171,8 +184,10 @@ static int check_characters(const struct cmd_server *server, const struct stl_re
                (found[1] < '0' || found[1] > '9'))
             found++;
         if (found)
-            return stl_error_set(err, STL_USAGE, "'%.200s' holds a '%c', which a configuration of %s cannot hold%s: use "
-                                 "another path", value, *found, apache ? "Apache" : "nginx",
+            return stl_error_set(err, STL_USAGE,
+                                 "'%.200s' holds a '%c', which a configuration of %s cannot hold%s: use "
+                                 "another path",
+                                 value, *found, apache ? "Apache" : "nginx",
                                  *found == ',' || !apache ? "" : " before a digit");
     }
     return 0;

@@ -122,7 +122,8 @@ static int run(int argc, char **argv)
     cmd_parse_common(&cmd_show, argc, argv, &common);
     if (argc - optind != 1)
         return cmd_usage(&cmd_show, "give one image: NAME[:TAG|@DIGEST]");
-    if (cmd_open_registry(&registry, common.registry, &err) || show(&registry, argv[optind], common.json, &err))
+    if (cmd_open_registry(&registry, common.registry, &err) ||
+        show(&registry, argv[optind], common.json, &err))
         return cmd_fail(&err);
     return 0;
 }
@@ -132,8 +133,8 @@ const struct cmd_command cmd_show = {
     .run = run,
     .arguments = "NAME[:TAG|@DIGEST]",
     .summary = "Show what is known of an image",
-    .description = "Shows digest, type, platforms, layers, sizes, labels and referrers (signatures, SBOMs and the like) of "
-                   "an image. NAME alone is NAME:latest.",
+    .description = "Shows digest, type, platforms, layers, sizes, labels and referrers (signatures, SBOMs "
+                   "and the like) of an image. NAME alone is NAME:latest.",
     .options = options,
     .examples = "  stillage show lib/app:1.0\n"
                 "  stillage show --json lib/app:1.0 | jq '.manifests[].platform'",

@@ -162,9 +162,10 @@ static int run_subcommand(const char *name, const struct arguments *arguments)
         if (strcmp(name, subcommands[i].name) || arguments->count < subcommands[i].least ||
             arguments->count > subcommands[i].most)
             continue;
-        bool failed = subcommands[i].writes ? cmd_open_registry_to_write(&registry, arguments->common.registry,
-                                                                         arguments->common.force, &writing, &err)
-                                            : cmd_open_registry(&registry, arguments->common.registry, &err);
+        bool failed = subcommands[i].writes
+                          ? cmd_open_registry_to_write(&registry, arguments->common.registry,
+                                                       arguments->common.force, &writing, &err)
+                          : cmd_open_registry(&registry, arguments->common.registry, &err);
         return failed || subcommands[i].run(&registry, arguments, &err) ? cmd_fail(&err) : 0;
     }
     return cmd_usage(&cmd_snapshot, "say create, ls, rm SNAPSHOT or restore SNAPSHOT");
@@ -188,18 +189,14 @@ const struct cmd_command cmd_snapshot = {
     .summary = "Keep the state of all tags, and go back to it",
     .description =
         "create notes what all tags point to, with the images that they lead to. It copies nothing: a "
-        "snapshot is made "
-        "of links, and costs time by the number of images. As long as it exists, 'stillage gc' keeps what it "
-        "needs. "
-        "Without a name it is called after the time.\n\n"
+        "snapshot is made of links, and costs time by the number of images. As long as it exists, 'stillage "
+        "gc' keeps what it needs. Without a name it is called after the time.\n\n"
         "ls lists the snapshots, or the tags in one.\n\n"
         "restore makes the tags of the repositories NAME, or of all that the snapshot has, what they were. "
-        "Tags that "
-        "the snapshot has not got are removed, and can be had back with 'stillage restore'; with --keep they "
-        "stay. "
-        "Who pulls meanwhile finds all tags of a repository as they were before, or all as they are after; "
-        "the list of "
-        "tags follows a moment later. Repositories that the snapshot has not got stay as they are.\n\n"
+        "Tags that the snapshot has not got are removed, and can be had back with 'stillage restore'; with "
+        "--keep they stay. Who pulls meanwhile finds all tags of a repository as they were before, or all as "
+        "they are after; the list of tags follows a moment later. Repositories that the snapshot has not got "
+        "stay as they are.\n\n"
         "rm forgets a snapshot.",
     .options = options,
     .examples = "  stillage snapshot create before-cleanup && stillage prune --yes\n"

@@ -10,7 +10,8 @@
 static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, CMD_OPTION_FORCE, {0}};
 
 /* NEW is a tag, or NAME:TAG of the same repository. */
-static int parse_new(const char *text, const struct stl_name *name, struct stl_tag *tag, struct stl_error *err)
+static int parse_new(const char *text, const struct stl_name *name, struct stl_tag *tag,
+                     struct stl_error *err)
 {
     struct stl_image_name image;
     if (!strchr(text, ':'))
@@ -39,7 +40,8 @@ static int set_tags(const struct stl_registry *registry, const char *from, char 
     if (stl_repo_open(&repo, registry, &image.name, err) ||
         (image.has_tag && stl_tag_resolve(&repo, &image.tag, &image.digest, err)))
         return -1;
-    return stl_publish_tags(&repo, &image.digest, &(struct stl_publish){.tags = tags, .tag_count = count}, err);
+    return stl_publish_tags(&repo, &image.digest, &(struct stl_publish){.tags = tags, .tag_count = count},
+                            err);
 }
 
 static int run(int argc, char **argv)
@@ -65,8 +67,8 @@ const struct cmd_command cmd_tag = {
     .run = run,
     .arguments = "NAME:TAG|NAME@DIGEST NEW...",
     .summary = "Give an image more tags",
-    .description = "Points each tag NEW of the same repository at the image. A tag that exists moves, in one step: readers "
-                   "see the old image or the new one.",
+    .description = "Points each tag NEW of the same repository at the image. A tag that exists moves, in one "
+                   "step: readers see the old image or the new one.",
     .options = options,
     .examples = "  stillage tag lib/app:1.0.3 1.0 1 latest",
 };

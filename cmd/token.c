@@ -19,7 +19,8 @@ static const struct cmd_option options[] = {
     CMD_OPTION_JSON,
     {OPTION_USER, "user", "NAME", "The user that the token acts for; it need not have a password"},
     {OPTION_REPOSITORY, "repository", "PATTERN", "What it opens: a repository, or a pattern with * and **"},
-    {OPTION_ACTIONS, "actions", "LIST", "What it is good for: pull, push, delete, with commas in between; pull unless given"},
+    {OPTION_ACTIONS, "actions", "LIST",
+     "What it is good for: pull, push, delete, with commas in between; pull unless given"},
     {OPTION_EXPIRES, "expires", "TIME", "When it ends: 12h, 90d, or never; 90d unless given"},
     {0},
 };
@@ -37,7 +38,7 @@ static char *format_actions(unsigned actions)
     return text;
 }
 
-/* --- ls --------------------------------------------------------------------------------------------------- */
+/* --- ls ------------------------------------------------------------------------------------------------- */
 
 struct list {
     struct stl_robot *robots;
@@ -88,8 +89,8 @@ static void print_table(const struct list *list)
         if (robot->expires)
             cmd_format_time(robot->expires, expires);
         bool over = robot->expires && robot->expires <= time(NULL);
-        cmd_print_line("%s  %-12s  %-24s  %-16s  %s%s", robot->id, robot->user, robot->repository, actions, expires,
-                       over ? " (expired)" : "");
+        cmd_print_line("%s  %-12s  %-24s  %-16s  %s%s", robot->id, robot->user, robot->repository, actions,
+                       expires, over ? " (expired)" : "");
     }
 }
 
@@ -107,10 +108,11 @@ static int list_tokens(const struct stl_registry *registry, bool json, struct st
     return result;
 }
 
-/* --- create, rm ------------------------------------------------------------------------------------------- */
+/* --- create, rm ----------------------------------------------------------------------------------------- */
 
 /* The token alone goes to standard output, so that a script can take it. */
-static int create(const struct stl_registry *registry, struct stl_robot *robot, bool quiet, struct stl_error *err)
+static int create(const struct stl_registry *registry, struct stl_robot *robot, bool quiet,
+                  struct stl_error *err)
 {
     char token[STL_ROBOT_TOKEN], expires[CMD_TIME_TEXT_MAX] = "never";
     if (stl_robot_create(registry, robot, token, err))
@@ -119,14 +121,17 @@ static int create(const struct stl_registry *registry, struct stl_robot *robot, 
     if (robot->expires)
         cmd_format_time(robot->expires, expires);
     if (!quiet)
-        fprintf(stderr, "token %s ends %s; it is shown only once. Use it as the password: docker login -u %s\n",
+        fprintf(stderr,
+                "token %s ends %s; it is shown only once. Use it as the password: docker login -u %s\n",
                 robot->id, expires, robot->user);
     if (!quiet && !stl_access_controlled(registry))
-        cmd_warn("this registry has no users and no rules: everybody may do everything, with or without a token");
+        cmd_warn(
+            "this registry has no users and no rules: everybody may do everything, with or without a token");
     return 0;
 }
 
-static int remove_token(const struct stl_registry *registry, const char *id, bool quiet, struct stl_error *err)
+static int remove_token(const struct stl_registry *registry, const char *id, bool quiet,
+                        struct stl_error *err)
 {
     struct stl_robot robot;
     if (stl_robot_remove(registry, id, &robot, err) || stl_bearer_revoke(registry, robot.user, err))
@@ -156,10 +161,17 @@ static int run(int argc, char **argv)
     const char *user = "", *repository = "", *actions = "pull", *expires = "90d";
     for (int key; (key = cmd_next_option(&cmd_token, argc, argv, &common)) != -1;) {
         switch (key) {
-        case OPTION_USER: user = optarg; break;
-        case OPTION_REPOSITORY: repository = optarg; break;
-        case OPTION_ACTIONS: actions = optarg; break;
-        default: expires = optarg;
+        case OPTION_USER:
+            user = optarg;
+            break;
+        case OPTION_REPOSITORY:
+            repository = optarg;
+            break;
+        case OPTION_ACTIONS:
+            actions = optarg;
+            break;
+        default:
+            expires = optarg;
         }
     }
     const char *verb = optind < argc ? argv[optind++] : "";
@@ -171,10 +183,12 @@ static int run(int argc, char **argv)
         if (strlen(user) > STL_USER_MAX || strlen(repository) > STL_NAME_MAX)
             return cmd_usage(&cmd_token, "the name of the user or the repository is too long");
         if (parse_expiry(expires, robot.created, &robot.expires))
-            return cmd_usage(&cmd_token, "--expires '%s' is not a time such as 12h or 90d, nor never", expires);
+            return cmd_usage(&cmd_token, "--expires '%s' is not a time such as 12h or 90d, nor never",
+                             expires);
         snprintf(robot.user, sizeof robot.user, "%s", user);
         snprintf(robot.repository, sizeof robot.repository, "%s", repository);
-        if (stl_actions_parse(actions, &robot.actions, &err) || cmd_open_registry(&registry, common.registry, &err) ||
+        if (stl_actions_parse(actions, &robot.actions, &err) ||
+            cmd_open_registry(&registry, common.registry, &err) ||
             create(&registry, &robot, common.quiet, &err))
             return cmd_fail(&err);
         return 0;
@@ -183,7 +197,8 @@ static int run(int argc, char **argv)
     if (!list && (strcmp(verb, "rm") || arguments != 1))
         return cmd_usage(&cmd_token, "give create, ls, or rm and the id of one token");
     if (cmd_open_registry(&registry, common.registry, &err) ||
-        (list ? list_tokens(&registry, common.json, &err) : remove_token(&registry, argv[optind], common.quiet, &err)))
+        (list ? list_tokens(&registry, common.json, &err)
+              : remove_token(&registry, argv[optind], common.quiet, &err)))
         return cmd_fail(&err);
     return 0;
 }
@@ -194,9 +209,10 @@ const struct cmd_command cmd_token = {
     .arguments = "create|ls|rm [ID]",
     .summary = "Manage tokens for programs",
     .description =
-        "A token is a password for a program, narrowed down to repositories and actions. It is used like one: docker login "
-        "with the user's name and the token as the password. What it may do is what the rules in registry.yaml allow the "
-        "user and the token allows. create prints it, once; the registry keeps its hash.",
+        "A token is a password for a program, narrowed down to repositories and actions. It is used like "
+        "one: docker login with the user's name and the token as the password. What it may do is what the "
+        "rules in registry.yaml allow the user and the token allows. create prints it, once; the registry "
+        "keeps its hash.",
     .options = options,
     .examples = "  stillage token create --user ci --repository 'team/**' \\\n"
                 "      --actions pull,push --expires 90d\n"

@@ -147,8 +147,8 @@ const struct cmd_command cmd_trash = {
     .summary = "List what was deleted, or delete it for good",
     .description =
         "Deleted tags and manifests can be had back with 'stillage restore' for as long as registry.yaml "
-        "says (trash: "
-        "keep:, 7 days unless told otherwise); so long their blobs stay. Then 'stillage gc' deletes them.\n\n"
+        "says (trash: keep:, 7 days unless told otherwise); so long their blobs stay. Then 'stillage gc' "
+        "deletes them.\n\n"
         "ls lists them, of one repository or of all: when they were deleted, and what they were.\n\n"
         "empty deletes them now.",
     .options = options,

@@ -16,7 +16,8 @@ enum { OPTION_STDIN = 256 };
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
     CMD_OPTION_QUIET,
-    {OPTION_STDIN, "stdin", NULL, "Read the password from standard input, one line, instead of asking on the terminal"},
+    {OPTION_STDIN, "stdin", NULL,
+     "Read the password from standard input, one line, instead of asking on the terminal"},
     {0},
 };
 
@@ -24,7 +25,8 @@ static int print_user(void *context, const char *name, bool usable, struct stl_e
 {
     (void)context;
     (void)err;
-    cmd_print_line("%s%s", name, usable ? "" : "  (its password has a hash that stillage cannot check: set a new one)");
+    cmd_print_line("%s%s", name,
+                   usable ? "" : "  (its password has a hash that stillage cannot check: set a new one)");
     return 0;
 }
 
@@ -35,12 +37,15 @@ static int set_password(const struct stl_registry *registry, bool new, const cha
     if (new ? stl_user_name_check(name, err) : 0)
         return -1;
     if (stl_users_has(registry, name) == new)
-        return new ? stl_error_set(err, STL_CONFLICT, "there is a user '%s' already: 'stillage user passwd' gives "
-                                   "another password", name)
+        return new ? stl_error_set(err, STL_CONFLICT,
+                                   "there is a user '%s' already: 'stillage user passwd' "
+                                   "gives another password",
+                                   name)
                    : stl_error_set(err, STL_INVALID, "there is no user '%s'", name);
     int result = cmd_read_password(name, from_stdin, password, err);
     if (result == 0)
-        result = new ? stl_users_add(registry, name, password, err) : stl_users_change(registry, name, password, err);
+        result = new ? stl_users_add(registry, name, password, err)
+                     : stl_users_change(registry, name, password, err);
     OPENSSL_cleanse(password, sizeof password);
     return result;
 }
@@ -72,7 +77,8 @@ static int change(const struct stl_registry *registry, const char *name, bool fr
     return 0;
 }
 
-static int remove_user(const struct stl_registry *registry, const char *name, bool quiet, struct stl_error *err)
+static int remove_user(const struct stl_registry *registry, const char *name, bool quiet,
+                       struct stl_error *err)
 {
     if (stl_users_remove(registry, name, err) || stl_robot_remove_user(registry, name, err) ||
         stl_bearer_revoke(registry, name, err) || stl_access_refresh(registry, err))
@@ -80,8 +86,9 @@ static int remove_user(const struct stl_registry *registry, const char *name, bo
     if (!quiet)
         printf("removed user %s, with all tokens\n", name);
     if (!quiet && registry->settings.policy.count == 0)
-        cmd_warn("without rules in registry.yaml nobody may do anything; to open the registry to everybody, delete "
-                 "%s/auth/htpasswd, then run 'stillage access apply'", registry->path);
+        cmd_warn("without rules in registry.yaml nobody may do anything; to open the registry to everybody, "
+                 "delete %s/auth/htpasswd, then run 'stillage access apply'",
+                 registry->path);
     return 0;
 }
 
@@ -119,10 +126,12 @@ const struct cmd_command cmd_user = {
     .arguments = "add|passwd|rm NAME, or ls",
     .summary = "Manage users and their passwords",
     .description =
-        "Keeps auth/htpasswd in the registry, which nginx and Apache can read as well. Passwords are hashed with bcrypt.\n\n"
-        "With the first user the registry gets access control: what no rule in registry.yaml allows is denied. passwd and "
-        "rm also end the sessions of the user; rm removes the user's tokens ('stillage token'). When the last user goes, the "
-        "registry stays closed: delete auth/htpasswd to open it to everybody.",
+        "Keeps auth/htpasswd in the registry, which nginx and Apache can read as well. Passwords are hashed "
+        "with bcrypt.\n\n"
+        "With the first user the registry gets access control: what no rule in registry.yaml allows is "
+        "denied. passwd and rm also end the sessions of the user; rm removes the user's tokens ('stillage "
+        "token'). When the last user goes, the registry stays closed: delete auth/htpasswd to open it to "
+        "everybody.",
     .options = options,
     .examples = "  stillage user add alice\n"
                 "  pass show registry/alice | stillage user passwd --stdin alice\n"

@@ -161,9 +161,8 @@ const struct cmd_command cmd_verify_bundle = {
     .arguments = "FILE...|-",
     .summary = "Check a bundle, or some of its volumes",
     .description = "Reads bundles, volumes or unpacked bundles once, compares every member with the list, "
-                   "the list with the "
-                   "manifests, and with --trust the signature with the key. What is lost is named. No "
-                   "registry is needed.",
+                   "the list with the manifests, and with --trust the signature with the key. What is lost "
+                   "is named. No registry is needed.",
     .options = options,
     .examples = "  stillage verify-bundle bundle.tar\n"
                 "  stillage verify-bundle --trust bundle.key.pub /media/usb/bundle.2.tar",

@@ -118,16 +118,12 @@ const struct cmd_command cmd_verify = {
     .summary = "Check that everything in the registry is as it should be",
     .description =
         "Checks every rule of the registry's layout: the digest of each blob and manifest, sizes, links, "
-        "media types, "
-        "the lists against the tags, referrers against their subjects, names that do not belong there, modes "
-        "and "
-        "owner. Prints one line for each problem: where, what, and what to do about it.\n\n"
+        "media types, the lists against the tags, referrers against their subjects, names that do not belong "
+        "there, modes and owner. Prints one line for each problem: where, what, and what to do about it.\n\n"
         "It can run at any time: what a push has halfway done is not taken for damage.\n\n"
         "With --repair, what can be derived from the rest is made anew: lists, the catalog, referrers, "
-        "links, modes. "
-        "Damaged blobs and manifests are moved to trash/damaged/, out of every repository, so that a client "
-        "that "
-        "pushes the image again sends them again. Nothing is deleted.\n\n"
+        "links, modes. Damaged blobs and manifests are moved to trash/damaged/, out of every repository, so "
+        "that a client that pushes the image again sends them again. Nothing is deleted.\n\n"
         "The exit status is 0 if everything is in order, or was put in order, and 1 if problems remain.",
     .options = options,
     .examples = "  stillage verify --quick             without reading blobs\n"

@@ -1,10 +1,9 @@
 /*
  * A load generator for registries: pushes images the way clients do, and prints rates as JSON.
  *
- *   bench-push images URL COUNT PARALLEL     COUNT small images (config and layer of 2 KiB), each with POST, PUT, POST,
- *                                            PUT, PUT of the manifest by tag, into repositories load/<thread>
- *   bench-push stream URL BYTES              one blob: POST, PATCH without a length, PUT
- *   bench-push whole URL BYTES               one blob: POST, PUT
+ *   bench-push images URL COUNT PARALLEL     COUNT small images (config and layer of 2 KiB), each with POST,
+ * PUT, POST, PUT, PUT of the manifest by tag, into repositories load/<thread> bench-push stream URL BYTES one
+ * blob: POST, PATCH without a length, PUT bench-push whole URL BYTES               one blob: POST, PUT
  */
 #include <openssl/evp.h>
 #include <pthread.h>
@@ -41,7 +40,8 @@ static void push_blob(CURL *curl, const char *base, const char *name, const char
     snprintf(query, sizeof query, "digest=%s", digest);
     http_follow(base, answer.location, query, url);
     http_clear(&answer);
-    request(curl, "PUT", url, &(struct http_body){.bytes = bytes, .length = length}, HTTP_BYTES, 201, &answer);
+    request(curl, "PUT", url, &(struct http_body){.bytes = bytes, .length = length}, HTTP_BYTES, 201,
+            &answer);
     http_clear(&answer);
 }
 
@@ -60,11 +60,12 @@ static void *push_images(void *context)
     snprintf(name, sizeof name, "load/t%d", work->thread);
     for (int i; (i = atomic_fetch_add(work->next, 1)) < work->count;) {
         double begin = http_now();
-        char config[SMALL], layer[SMALL], config_digest[HTTP_DIGEST], layer_digest[HTTP_DIGEST], manifest[TEXT];
+        char config[SMALL], layer[SMALL], config_digest[HTTP_DIGEST], layer_digest[HTTP_DIGEST],
+            manifest[TEXT];
         char url[HTTP_URL];
         memset(config, ' ', sizeof config);
-        int n = snprintf(config, sizeof config, "{\"architecture\":\"amd64\",\"os\":\"linux\",\"n\":\"%d-%ld\"", i,
-                         (long)getpid());
+        int n = snprintf(config, sizeof config,
+                         "{\"architecture\":\"amd64\",\"os\":\"linux\",\"n\":\"%d-%ld\"", i, (long)getpid());
         config[n] = ' ';
         config[SMALL - 1] = '}';
         memset(layer, 'x', sizeof layer);
@@ -74,12 +75,10 @@ static void *push_images(void *context)
         http_digest(layer, SMALL, layer_digest);
         push_blob(curl, work->base, name, config, SMALL, config_digest);
         push_blob(curl, work->base, name, layer, SMALL, layer_digest);
-        n = snprintf(manifest, sizeof manifest,
-                     "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":"
-                     "{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\",\"size\":%d},"
-                     "\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"%s\","
-                     "\"size\":%d}]}",
-                     config_digest, SMALL, layer_digest, SMALL);
+        n = snprintf(
+            manifest, sizeof manifest,
+            "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\",\"size\":%d},\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"%s\",\"size\":%d}]}",
+            config_digest, SMALL, layer_digest, SMALL);
         snprintf(url, sizeof url, "%s/v2/%s/manifests/v%d", work->base, name, i);
         struct http_body body = {.bytes = manifest, .length = (size_t)n};
         struct http_answer answer;
@@ -110,8 +109,8 @@ static int images(const char *base, int count, int parallel)
             longest = work[i].longest;
     }
     double seconds = http_now() - start;
-    printf("{\"images\":%d,\"parallel\":%d,\"seconds\":%.3f,\"per_second\":%.1f,\"longest\":%.3f}\n", count, parallel,
-           seconds, count / seconds, longest);
+    printf("{\"images\":%d,\"parallel\":%d,\"seconds\":%.3f,\"per_second\":%.1f,\"longest\":%.3f}\n", count,
+           parallel, seconds, count / seconds, longest);
     free(threads);
     free(work);
     return 0;
@@ -135,7 +134,8 @@ static int blob(const char *base, size_t total, bool streamed)
     snprintf(query, sizeof query, "digest=%s", digest);
     double start = http_now();
     struct http_answer answer;
-    struct http_body body = {.bytes = pattern, .length = total, .period = sizeof pattern, .chunked = streamed};
+    struct http_body body = {
+        .bytes = pattern, .length = total, .period = sizeof pattern, .chunked = streamed};
     snprintf(url, sizeof url, "%s/v2/load/big/blobs/uploads/", base);
     request(curl, "POST", url, NULL, HTTP_BYTES, 202, &answer);
     if (streamed) {

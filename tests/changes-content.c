@@ -37,7 +37,7 @@ static int open_app(struct unit *unit, struct stl_repo *repo, struct stl_error *
     return stl_repo_open(repo, &unit->registry, &name, error);
 }
 
-/* --- pushing and tagging ---------------------------------------------------------------------------------- */
+/* --- pushing and tagging -------------------------------------------------------------------------------- */
 
 static int push_one(struct unit *unit, struct stl_error *error)
 {
@@ -60,7 +60,7 @@ static int push_referrer(struct unit *unit, struct stl_error *error)
     return content_push_referrer(&unit->registry, APP, "signature", subject, error);
 }
 
-/* That anonymous may pull is written down (lib/access.h). */
+/* That anonymous may pull is written down (lib/access/access.h). */
 static const char public[] = "access:\n  - repository: '**'\n    push: [anonymous]\n";
 
 static void prepare_public(struct unit *unit)
@@ -89,7 +89,8 @@ static int upload_blob(struct unit *unit, struct stl_error *error)
         return -1;
     stl_upload_close(&upload);
     return stl_upload_open(&upload, &unit->registry, &name, id, error) ||
-                   stl_upload_append(&upload, " in parts", 9, error) || stl_upload_finish(&upload, &digest, error)
+                   stl_upload_append(&upload, " in parts", 9, error) ||
+                   stl_upload_finish(&upload, &digest, error)
                ? -1
                : 0;
 }
@@ -105,7 +106,7 @@ static int mount_blob(struct unit *unit, struct stl_error *error)
                : 0;
 }
 
-/* --- deleting --------------------------------------------------------------------------------------------- */
+/* --- deleting ------------------------------------------------------------------------------------------- */
 
 static int delete_tag(struct unit *unit, struct stl_error *error)
 {
@@ -152,7 +153,7 @@ static int delete_repository(struct unit *unit, struct stl_error *error)
     return stl_repo_delete(&unit->registry, &name, error);
 }
 
-/* --- adding ----------------------------------------------------------------------------------------------- */
+/* --- adding --------------------------------------------------------------------------------------------- */
 
 static void write_blob(int folder, const char *content)
 {
@@ -168,8 +169,8 @@ static void prepare_layout(struct unit *unit)
                        *first = unit_descriptor(STL_TYPE_OCI_INDEX, index),
                        *second = unit_descriptor(STL_TYPE_OCI_MANIFEST, referrer),
                        *list = stl_sprintf("{\"schemaVersion\":2,\"manifests\":[%s,%s]}", first, second);
-    const char *const blobs[] = {one, two, index, referrer, "one", "two", "signature",
-                                 "{\"architecture\":\"amd64\",\"os\":\"linux\"}"};
+    const char *const blobs[] = {one,   two,   index,       referrer,
+                                 "one", "two", "signature", "{\"architecture\":\"amd64\",\"os\":\"linux\"}"};
     STL_AUTO_CLOSE int layout = stl_dir_make(&unit->registry.root, unit->fd, "layout", &err);
     STL_AUTO_CLOSE int folder = stl_dir_make(&unit->registry.root, layout, "blobs/sha256", &err);
     unit_write(layout, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
@@ -213,7 +214,8 @@ const struct change changes_of_content[] = {
     {"deleting a tag", prepare_all, delete_tag, .ends = 404},
     {"deleting a tag for good", prepare_all, delete_tag, .ends = 404, .settings = "trash:\n  keep: 0s\n"},
     {"deleting a manifest", prepare_all, delete_one, .ends = 404},
-    {"deleting a manifest for good", prepare_all, delete_one, .ends = 404, .settings = "trash:\n  keep: 0s\n"},
+    {"deleting a manifest for good", prepare_all, delete_one, .ends = 404,
+     .settings = "trash:\n  keep: 0s\n"},
     {"deleting the last manifest", prepare_one, delete_one, .ends = 404},
     {"deleting a referrer", prepare_all, delete_referrer, .ends = 404},
     {"deleting a blob", prepare_blob, delete_blob, .ends = 404},

@@ -8,9 +8,12 @@
 #include "content.h"
 
 #define BODY "uploaded in parts"
-enum { FIRST = 8, SECOND = 12 }; /* bytes of it that have arrived after the first PATCH, and after the second */
+enum {
+    FIRST = 8,
+    SECOND = 12
+}; /* bytes of it that have arrived after the first PATCH, and after the second */
 
-/* --- asking ----------------------------------------------------------------------------------------------- */
+/* --- asking --------------------------------------------------------------------------------------------- */
 
 static char *header_of(const struct stl_buf *answer, const char *name)
 {
@@ -27,19 +30,21 @@ static enum stl_code code_of(const struct stl_buf *answer, int status)
     return status == 404 ? STL_MANIFEST_UNKNOWN : status < 500 ? STL_INVALID : STL_SYSTEM;
 }
 
-/* Returns -1 with the error unless the answer has that status. `header` may be NULL; so may `value`, which gets the
- * value of the header `wanted` of the answer. */
+/* Returns -1 with the error unless the answer has that status. `header` may be NULL; so may `value`, which
+ * gets the value of the header `wanted` of the answer. */
 static int ask(struct unit *unit, const char *method, const char *uri, const char *header, const char *body,
                size_t length, int status, const char *wanted, char **value, struct stl_error *error)
 {
     STL_AUTO_FREE char *size = stl_sprintf("CONTENT_LENGTH=%zu", length);
-    struct client client = {.method = method, .uri = uri, .lines = {size, header}, .body = body, .length = length};
+    struct client client = {
+        .method = method, .uri = uri, .lines = {size, header}, .body = body, .length = length};
     client_ask(&client, &unit->registry);
     int found = atoi(client.answer.data + strlen("Status: "));
     if (value)
         *value = header_of(&client.answer, wanted);
     if (found != status)
-        stl_error_set(error, code_of(&client.answer, found), "%s %s: %.400s", method, uri, client.answer.data);
+        stl_error_set(error, code_of(&client.answer, found), "%s %s: %.400s", method, uri,
+                      client.answer.data);
     client_clear(&client);
     return found == status ? 0 : -1;
 }
@@ -47,7 +52,9 @@ static int ask(struct unit *unit, const char *method, const char *uri, const cha
 static char *begin(struct unit *unit, struct stl_error *error)
 {
     char *id = NULL;
-    return ask(unit, "POST", "/v2/lib/app/blobs/uploads/", NULL, "", 0, 202, "Docker-Upload-UUID", &id, error) ? NULL : id;
+    return ask(unit, "POST", "/v2/lib/app/blobs/uploads/", NULL, "", 0, 202, "Docker-Upload-UUID", &id, error)
+               ? NULL
+               : id;
 }
 
 /* The session that was begun before, and how far it has come: as a client finds out who was interrupted. */
@@ -85,7 +92,8 @@ static int put_what_is_left(struct unit *unit, const char *blob, struct stl_erro
     size_t arrived = 0;
     const struct stl_digest digest = unit_digest(blob);
     STL_AUTO_FREE char *id = session(unit, &arrived, error);
-    STL_AUTO_FREE char *uri = stl_sprintf("/v2/lib/app/blobs/uploads/%s?digest=%s", id ? id : "", unit_digest_text(&digest));
+    STL_AUTO_FREE char *uri =
+        stl_sprintf("/v2/lib/app/blobs/uploads/%s?digest=%s", id ? id : "", unit_digest_text(&digest));
     if (!id)
         return -1;
     return ask(unit, "PUT", uri, NULL, blob + arrived, strlen(blob) - arrived, 201, NULL, NULL, error);
@@ -102,7 +110,7 @@ static int put_rest(struct unit *unit, const char *blob, struct stl_error *error
     return put_what_is_left(unit, blob, error);
 }
 
-/* --- blobs ------------------------------------------------------------------------------------------------ */
+/* --- blobs ---------------------------------------------------------------------------------------------- */
 
 static void prepare_one(struct unit *unit)
 {
@@ -160,19 +168,22 @@ static int put_blob(struct unit *unit, struct stl_error *error)
 /* The whole way, in chunks. */
 static int push_in_chunks(struct unit *unit, struct stl_error *error)
 {
-    return patch_to(unit, FIRST, error) || patch_to(unit, SECOND, error) || put_rest(unit, BODY, error) ? -1 : 0;
+    return patch_to(unit, FIRST, error) || patch_to(unit, SECOND, error) || put_rest(unit, BODY, error) ? -1
+                                                                                                        : 0;
 }
 
 static int cancel(struct unit *unit, struct stl_error *error)
 {
-    STL_AUTO_FREE char *id = unit_read(unit->fd, "session"), *uri = stl_sprintf("/v2/lib/app/blobs/uploads/%s", id);
+    STL_AUTO_FREE char *id = unit_read(unit->fd, "session"),
+                       *uri = stl_sprintf("/v2/lib/app/blobs/uploads/%s", id);
     return ask(unit, "DELETE", uri, NULL, "", 0, 204, NULL, NULL, error);
 }
 
 static int mount(struct unit *unit, const char *from, struct stl_error *error)
 {
     const struct stl_digest digest = unit_digest("one");
-    STL_AUTO_FREE char *uri = stl_sprintf("/v2/other/blobs/uploads/?mount=%s%s", unit_digest_text(&digest), from);
+    STL_AUTO_FREE char *uri =
+        stl_sprintf("/v2/other/blobs/uploads/?mount=%s%s", unit_digest_text(&digest), from);
     return ask(unit, "POST", uri, NULL, "", 0, 201, NULL, NULL, error);
 }
 
@@ -186,7 +197,7 @@ static int mount_from_anywhere(struct unit *unit, struct stl_error *error)
     return mount(unit, "", error);
 }
 
-/* --- manifests -------------------------------------------------------------------------------------------- */
+/* --- manifests ------------------------------------------------------------------------------------------ */
 
 static void prepare_blobs(struct unit *unit)
 {
@@ -246,7 +257,7 @@ static int put_index(struct unit *unit, struct stl_error *error)
     return put_manifest(unit, json, STL_TYPE_OCI_INDEX, "v2", error);
 }
 
-/* --- deleting --------------------------------------------------------------------------------------------- */
+/* --- deleting ------------------------------------------------------------------------------------------- */
 
 static int delete_tag(struct unit *unit, struct stl_error *error)
 {

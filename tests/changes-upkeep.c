@@ -47,7 +47,7 @@ static void delete_app(struct unit *unit)
     OK(stl_repo_delete(&unit->registry, &name, &err));
 }
 
-/* --- garbage collection and pruning ----------------------------------------------------------------------- */
+/* --- garbage collection and pruning --------------------------------------------------------------------- */
 
 static void begin_upload(struct unit *unit)
 {
@@ -82,7 +82,8 @@ static void note_problem(void *context, const char *path, const struct stl_error
     *(struct stl_error *)context = *why;
 }
 
-/* What goes to the trash in one run is deleted by another, if it is late enough: an orphan, then its blobs. */
+/* What goes to the trash in one run is deleted by another, if it is late enough: an orphan, then its blobs.
+ */
 static int collect_after(struct unit *unit, int64_t grace, struct stl_error *error)
 {
     struct stl_error why = STL_ERROR_INIT;
@@ -145,7 +146,7 @@ static int prune(struct unit *unit, struct stl_error *error)
     return result.problems ? -1 : 0;
 }
 
-/* --- getting things back ---------------------------------------------------------------------------------- */
+/* --- getting things back -------------------------------------------------------------------------------- */
 
 static void prepare_trash(struct unit *unit)
 {
@@ -184,7 +185,7 @@ static void prepare_deleted(struct unit *unit)
     delete_app(unit);
 }
 
-/* --- snapshots -------------------------------------------------------------------------------------------- */
+/* --- snapshots ------------------------------------------------------------------------------------------ */
 
 static int create_snapshot(struct unit *unit, struct stl_error *error)
 {
@@ -226,7 +227,7 @@ static int restore_snapshot(struct unit *unit, struct stl_error *error)
     return stl_snapshot_restore(&unit->registry, "monday", &name, false, &restored, error);
 }
 
-/* --- repairs ---------------------------------------------------------------------------------------------- */
+/* --- repairs -------------------------------------------------------------------------------------------- */
 
 static void overwrite(struct unit *unit, const char *path, const char *text)
 {
@@ -239,7 +240,8 @@ static void overwrite(struct unit *unit, const char *path, const char *text)
 static void prepare_damage(struct unit *unit)
 {
     prepare_tags(unit);
-    const struct stl_digest digest = content_digest("three"), blob = unit_digest("one"), only = unit_digest("four");
+    const struct stl_digest digest = content_digest("three"), blob = unit_digest("one"),
+                            only = unit_digest("four");
     char path[STL_PATH_MAX];
     STL_AUTO_FREE char *link = stl_sprintf("manifests/%s", unit_digest_text(&digest)),
                        *copy = stl_sprintf("blobs/%s", unit_digest_text(&blob));
@@ -267,7 +269,7 @@ static int repair(struct unit *unit, struct stl_error *error)
     return result.problems == 0 ? 0 : stl_error_set(error, STL_DAMAGED, "not all could be repaired");
 }
 
-/* --- bundles ---------------------------------------------------------------------------------------------- */
+/* --- bundles -------------------------------------------------------------------------------------------- */
 
 enum { VOLUMES = 2, LARGE = 40000, SMALLER = 20000 };
 
@@ -280,14 +282,17 @@ static void fill_source(const struct stl_registry *source)
     OK(content_push_image(source, "other", large, "v1", &err));
 }
 
-/* Writes the bundle of a registry beside the registry: 1.tar and, if it may have only `size` bytes, 2.tar. Returns how
- * large the first one is. */
+/* Writes the bundle of a registry beside the registry: 1.tar and, if it may have only `size` bytes, 2.tar.
+ * Returns how large the first one is. */
 static int64_t export(struct unit *unit, const struct stl_registry *source, int64_t size)
 {
     STL_AUTO_EXPORT struct stl_export export = STL_EXPORT_INIT;
     STL_AUTO_SELECTION struct stl_selection selection = STL_SELECTION_INIT;
-    const struct stl_export_options options = {.selection = &selection, .host = "host", .volume_size = size,
-                                               .compression = STL_COMPRESS_NONE, .mirror = true};
+    const struct stl_export_options options = {.selection = &selection,
+                                               .host = "host",
+                                               .volume_size = size,
+                                               .compression = STL_COMPRESS_NONE,
+                                               .mirror = true};
     OK(stl_selection_add(&selection, "**", &err));
     OK(stl_export_plan(&export, source, &options, &err));
     assert_int_equal(export.bundle.volumes, size ? VOLUMES : 1);
@@ -349,7 +354,8 @@ static int import_volumes(struct unit *unit, struct stl_volume *volumes, size_t 
     struct stl_import_report report;
     if (stl_import(&unit->registry, volumes, count, &options, &report, error))
         return -1;
-    int result = report.damage.code ? stl_error_set(error, report.damage.code, "%s", report.damage.message) : 0;
+    int result =
+        report.damage.code ? stl_error_set(error, report.damage.code, "%s", report.damage.message) : 0;
     if (report.lost_count)
         result = stl_error_set(error, STL_DAMAGED, "%s", report.lost[0].why);
     stl_import_report_clear(&report);
@@ -359,7 +365,8 @@ static int import_volumes(struct unit *unit, struct stl_volume *volumes, size_t 
 static int import_one(struct unit *unit, uint32_t number, bool mirror, struct stl_error *error)
 {
     STL_AUTO_VOLUME struct stl_volume volume = STL_VOLUME_INIT;
-    return open_volume(unit, number, &volume, error) || import_volumes(unit, &volume, 1, mirror, error) ? -1 : 0;
+    return open_volume(unit, number, &volume, error) || import_volumes(unit, &volume, 1, mirror, error) ? -1
+                                                                                                        : 0;
 }
 
 static int import_bundle(struct unit *unit, struct stl_error *error)
@@ -380,7 +387,8 @@ static int import_one_by_one(struct unit *unit, struct stl_error *error)
 static int import_together(struct unit *unit, struct stl_error *error)
 {
     struct stl_volume volumes[VOLUMES] = {STL_VOLUME_INIT, STL_VOLUME_INIT};
-    int result = open_volume(unit, 1, &volumes[0], error) || open_volume(unit, 2, &volumes[1], error) ? -1 : 0;
+    int result =
+        open_volume(unit, 1, &volumes[0], error) || open_volume(unit, 2, &volumes[1], error) ? -1 : 0;
     if (result == 0) {
         stl_volume_drop_list(&volumes[1]);
         result = import_volumes(unit, volumes, VOLUMES, false, error);
@@ -399,10 +407,13 @@ static void prepare_pending(struct unit *unit)
 static int forget_bundle(struct unit *unit, struct stl_error *error)
 {
     STL_AUTO_VOLUME struct stl_volume volume = STL_VOLUME_INIT;
-    return open_volume(unit, 1, &volume, error) || stl_import_forget(&unit->registry, &volume.bundle.id, error) ? -1 : 0;
+    return open_volume(unit, 1, &volume, error) ||
+                   stl_import_forget(&unit->registry, &volume.bundle.id, error)
+               ? -1
+               : 0;
 }
 
-/* --- freezing --------------------------------------------------------------------------------------------- */
+/* --- freezing ------------------------------------------------------------------------------------------- */
 
 static int freeze(struct unit *unit, struct stl_error *error)
 {
@@ -422,7 +433,8 @@ static int thaw(struct unit *unit, struct stl_error *error)
 
 const struct change changes_of_upkeep[] = {
     {"collecting garbage", prepare_garbage, collect, .later = MONTHS, .lazy = true},
-    {"collecting garbage and orphans", prepare_garbage, collect, .later = MONTHS, .lazy = true, .settings = orphans},
+    {"collecting garbage and orphans", prepare_garbage, collect, .later = MONTHS, .lazy = true,
+     .settings = orphans},
     {"collecting garbage at once", prepare_garbage, collect_at_once, .later = 60, .lazy = true},
     {"pruning", prepare_tags, prune, .later = MONTHS},
     {"restoring a tag", prepare_trash, restore_tag, .ends = 404},

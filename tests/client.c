@@ -71,8 +71,13 @@ void client_ask(struct client *client, const struct stl_registry *registry)
     parameters[count++] = method;
     parameters[count++] = uri;
     parameters[count] = NULL;
-    struct channel channel = {.parameters = parameters, .context = client, .read = give, .write = take,
-                              .log = take_log, .framed = client->framed, .insists = client->insists};
+    struct channel channel = {.parameters = parameters,
+                              .context = client,
+                              .read = give,
+                              .write = take,
+                              .log = take_log,
+                              .framed = client->framed,
+                              .insists = client->insists};
     struct exchange exchange = {.registry = registry, .identity = STL_IDENTITY_ANONYMOUS};
     struct stl_error err = STL_ERROR_INIT;
     int failed = request_init(&exchange.request, &channel, &err);

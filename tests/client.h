@@ -1,6 +1,6 @@
 /*
- * A client of stillage.cgi for fuzz targets: "METHOD URI", lines NAME=value as a web server would set them, an empty line,
- * and the body; answered within this process.
+ * A client of stillage.cgi for fuzz targets: "METHOD URI", lines NAME=value as a web server would set them,
+ * an empty line, and the body; answered within this process.
  */
 #ifndef CLIENT_H
 #define CLIENT_H

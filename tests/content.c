@@ -9,8 +9,9 @@ char *content_image(const char *blob, const char *subject)
     STL_AUTO_FREE char *layer = unit_descriptor("application/vnd.oci.image.layer.v1.tar", blob),
                        *config = unit_descriptor("application/vnd.oci.image.config.v1+json", CONFIG),
                        *whom = subject ? unit_descriptor(STL_TYPE_OCI_MANIFEST, subject) : NULL;
-    return stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_MANIFEST "\",\"config\":%s,\"layers\":[%s]"
-                       "%s%s}", config, layer, whom ? ",\"subject\":" : "", whom ? whom : "");
+    return stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_MANIFEST
+                       "\",\"config\":%s,\"layers\":[%s]%s%s}",
+                       config, layer, whom ? ",\"subject\":" : "", whom ? whom : "");
 }
 
 char *content_index(const char *one, const char *two)
@@ -18,7 +19,8 @@ char *content_index(const char *one, const char *two)
     STL_AUTO_FREE char *first = content_image(one, NULL), *second = content_image(two, NULL),
                        *a = unit_descriptor(STL_TYPE_OCI_MANIFEST, first),
                        *b = unit_descriptor(STL_TYPE_OCI_MANIFEST, second);
-    return stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[%s,%s]}", a, b);
+    return stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[%s,%s]}",
+                       a, b);
 }
 
 struct stl_digest content_digest(const char *blob)
@@ -36,13 +38,14 @@ int content_push_blob(const struct stl_registry *registry, const char *repositor
     struct stl_digest digest = unit_digest(blob);
     return stl_name_parse(repository, &name, error) || stl_repo_make(&repo, registry, &name, error) ||
                    stl_temp_begin(&registry->root, &temp, error) ||
-                   stl_write_all(temp.fd, blob, strlen(blob), error) || stl_repo_put_blob(&repo, &temp, &digest, error)
+                   stl_write_all(temp.fd, blob, strlen(blob), error) ||
+                   stl_repo_put_blob(&repo, &temp, &digest, error)
                ? -1
                : 0;
 }
 
-int content_push(const struct stl_registry *registry, const char *repository, const char *json, const char *tag,
-                 struct stl_error *error)
+int content_push(const struct stl_registry *registry, const char *repository, const char *json,
+                 const char *tag, struct stl_error *error)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
@@ -68,8 +71,8 @@ static int push_whole(const struct stl_registry *registry, const char *repositor
                : 0;
 }
 
-int content_push_image(const struct stl_registry *registry, const char *repository, const char *blob, const char *tag,
-                       struct stl_error *error)
+int content_push_image(const struct stl_registry *registry, const char *repository, const char *blob,
+                       const char *tag, struct stl_error *error)
 {
     return push_whole(registry, repository, blob, NULL, tag, error);
 }
@@ -80,8 +83,8 @@ int content_push_referrer(const struct stl_registry *registry, const char *repos
     return push_whole(registry, repository, blob, subject, NULL, error);
 }
 
-int content_push_index(const struct stl_registry *registry, const char *repository, const char *one, const char *two,
-                       const char *tag, struct stl_error *error)
+int content_push_index(const struct stl_registry *registry, const char *repository, const char *one,
+                       const char *two, const char *tag, struct stl_error *error)
 {
     STL_AUTO_FREE char *index = content_index(one, two);
     return content_push_image(registry, repository, one, NULL, error) ||

@@ -12,7 +12,7 @@
 #include "listing.h"
 #include "verify.h"
 
-/* --- a registry ------------------------------------------------------------------------------------------- */
+/* --- a registry ----------------------------------------------------------------------------------------- */
 
 /* The folder of a test in which the change is about to happen, for the change that was asked for last. */
 static const struct tree *find_prepared(const struct change *change)
@@ -25,7 +25,8 @@ static const struct tree *find_prepared(const struct change *change)
     tree_clear(&tree);
     assert_int_equal(unit_setup(&state), 0);
     struct unit *unit = state;
-    STL_AUTO_FREE char *settings = stl_sprintf("version: 1\napache: true\n%s", change->settings ? change->settings : "");
+    STL_AUTO_FREE char *settings =
+        stl_sprintf("version: 1\napache: true\n%s", change->settings ? change->settings : "");
     unit_settings(unit, settings);
     change->prepare(unit);
     tree_read(&tree, unit->fd);
@@ -67,7 +68,7 @@ int crash_operate(const struct change *change, struct unit *unit, struct stl_err
     return result;
 }
 
-/* --- what is there ---------------------------------------------------------------------------------------- */
+/* --- what is there -------------------------------------------------------------------------------------- */
 
 struct lister {
     struct stl_names *lines;
@@ -81,7 +82,8 @@ static void list_folder(const struct lister *lister);
 static int list_entry(void *context, const char *name, unsigned char type, struct stl_error *unused)
 {
     const struct lister *lister = context;
-    STL_AUTO_FREE char *path = stl_sprintf("%s/%s", lister->path, name), *target = unit_link(lister->fd, name);
+    STL_AUTO_FREE char *path = stl_sprintf("%s/%s", lister->path, name),
+                       *target = unit_link(lister->fd, name);
     struct stat st;
     (void)type;
     (void)unused;
@@ -110,7 +112,8 @@ static int list_entry(void *context, const char *name, unsigned char type, struc
 static void list_folder(const struct lister *lister)
 {
     struct lister inner = *lister;
-    STL_AUTO_CLOSE int fd = stl_dir_open(lister->fd, strrchr(lister->path, '/') ? strrchr(lister->path, '/') + 1 : lister->path, &err);
+    STL_AUTO_CLOSE int fd = stl_dir_open(
+        lister->fd, strrchr(lister->path, '/') ? strrchr(lister->path, '/') + 1 : lister->path, &err);
     assert_true(fd >= 0);
     inner.fd = fd;
     OK(stl_dir_each(fd, ".", list_entry, &inner, &err));
@@ -149,7 +152,7 @@ void crash_wanted_clear(struct crash_wanted *wanted)
     stl_names_clear(&wanted->after);
 }
 
-/* --- comparing -------------------------------------------------------------------------------------------- */
+/* --- comparing ------------------------------------------------------------------------------------------ */
 
 static int compare_paths(const void *a, const void *b)
 {
@@ -162,7 +165,8 @@ static int compare_paths(const void *a, const void *b)
 /* The line of the same path, or NULL. Tags in the trash may have several: any of them. */
 static const char *find_line(const struct stl_names *lines, const char *line)
 {
-    char **found = lines->count ? bsearch(&line, lines->items, lines->count, sizeof *lines->items, compare_paths) : NULL;
+    char **found =
+        lines->count ? bsearch(&line, lines->items, lines->count, sizeof *lines->items, compare_paths) : NULL;
     return found ? *found : NULL;
 }
 
@@ -171,7 +175,8 @@ static bool is_trashed_tag(const char *line)
     return !strncmp(line, "trash/tags/", 11);
 }
 
-/* Tags, manifests, blobs, and what is kept: not what is derived from them, and not the store, which has the blobs. */
+/* Tags, manifests, blobs, and what is kept: not what is derived from them, and not the store, which has the
+ * blobs. */
 static bool is_content(const char *line)
 {
     return strstr(line, "/manifests/") || strstr(line, "/_manifests/") || strstr(line, "/blobs/") ||
@@ -192,21 +197,23 @@ static void check_kept(const struct unit *unit, const struct crash_wanted *wante
     }
 }
 
-void crash_check_there(const struct unit *unit, const struct stl_names *wanted, bool modes, bool trash, const char *where)
+void crash_check_there(const struct unit *unit, const struct stl_names *wanted, bool modes, bool trash,
+                       const char *where)
 {
     STL_AUTO_NAMES struct stl_names now = {0};
     crash_list(unit, modes, &now);
     for (size_t i = 0; i < wanted->count; i++) {
         const char *found = find_line(&now, wanted->items[i]);
         if (!found || (strcmp(found, wanted->items[i]) && !is_trashed_tag(found)))
-            fail_msg("%s: there should be '%s', and is %s", where, wanted->items[i], found ? found : "nothing");
+            fail_msg("%s: there should be '%s', and is %s", where, wanted->items[i],
+                     found ? found : "nothing");
     }
     for (size_t i = 0; i < now.count; i++)
         if (!find_line(wanted, now.items[i]) && (trash || strncmp(now.items[i], "trash/", 6)))
             fail_msg("%s: there is '%s'", where, now.items[i]);
 }
 
-/* --- what readers see ------------------------------------------------------------------------------------- */
+/* --- what readers see ----------------------------------------------------------------------------------- */
 
 struct reader {
     int repository;
@@ -238,12 +245,15 @@ static void check_blob(const struct reader *reader, const char *digest)
 /* A manifest with all that a client will ask for. */
 static void check_image(const struct reader *reader, const char *reference, const char *digest)
 {
-    STL_AUTO_FREE char *path = stl_sprintf("manifests/%s", reference), *real = stl_sprintf("manifests/%s", digest);
-    STL_AUTO_FREE char *bytes = check_bytes(reader, path, digest), *target = unit_link(reader->repository, real);
+    STL_AUTO_FREE char *path = stl_sprintf("manifests/%s", reference),
+                       *real = stl_sprintf("manifests/%s", digest);
+    STL_AUTO_FREE char *bytes = check_bytes(reader, path, digest),
+                       *target = unit_link(reader->repository, real);
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
     assert_non_null(target);
     *strrchr(target, '/') = '\0';
-    OK(stl_manifest_parse(&manifest, bytes, strlen(bytes), target + strlen("../_manifests/"), STL_SHA256, &err));
+    OK(stl_manifest_parse(&manifest, bytes, strlen(bytes), target + strlen("../_manifests/"), STL_SHA256,
+                          &err));
     for (size_t i = 0; i < manifest.count; i++) {
         char text[STL_DIGEST_TEXT_MAX];
         stl_digest_format(&manifest.descriptors[i].digest, text);
@@ -257,7 +267,8 @@ static void check_image(const struct reader *reader, const char *reference, cons
 static int visit_link(void *context, const char *name, unsigned char type, struct stl_error *unused)
 {
     const struct reader *reader = context;
-    STL_AUTO_FREE char *path = stl_sprintf("manifests/%s", name), *target = unit_link(reader->repository, path);
+    STL_AUTO_FREE char *path = stl_sprintf("manifests/%s", name),
+                       *target = unit_link(reader->repository, path);
     (void)type;
     (void)unused;
     assert_non_null(target);
@@ -354,7 +365,7 @@ void crash_check_cut(const struct change *change, const struct unit *unit, const
     check_kept(unit, wanted, where);
 }
 
-/* --- verify, and the end ---------------------------------------------------------------------------------- */
+/* --- verify, and the end -------------------------------------------------------------------------------- */
 
 struct finding {
     const char *where;
@@ -393,7 +404,7 @@ void crash_check_repeated(const struct change *change, struct unit *unit, const 
     crash_check_there(unit, &wanted->after, strict, strict, where);
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------ */
+/* --- tests ---------------------------------------------------------------------------------------------- */
 
 int crash_run(void (*test)(void **state), const struct change *table, ...)
 {
@@ -401,7 +412,7 @@ int crash_run(void (*test)(void **state), const struct change *table, ...)
     size_t n = 0;
     cpu_set_t one;
     va_list tables;
-    /* One core is one thread (lib/pool.h), and the calls come in the same order each time. */
+    /* One core is one thread (lib/base/pool.h), and the calls come in the same order each time. */
     CPU_ZERO(&one);
     CPU_SET(sched_getcpu(), &one);
     sched_setaffinity(0, sizeof one, &one);

@@ -1,12 +1,13 @@
 /*
- * Changes of a registry that are cut short, by death, by an error (faults.h), or by a power cut (powercut.h); and what
- * has to hold then:
+ * Changes of a registry that are cut short, by death, by an error (faults.h), or by a power cut (powercut.h);
+ * and what has to hold then:
  *
- * - readers find nothing torn: each tag leads to a whole manifest with all that belongs to it, whatever a list names is
- *   there, and no file has another content than its name says;
+ * - readers find nothing torn: each tag leads to a whole manifest with all that belongs to it, whatever a
+ * list names is there, and no file has another content than its name says;
  * - whatever was there before and will be there afterwards is there;
  * - `verify --full` is content, or names only what a repair mends;
- * - the same change again finishes the work, and what is there in the end is what an undisturbed change leaves.
+ * - the same change again finishes the work, and what is there in the end is what an undisturbed change
+ * leaves.
  */
 #ifndef CRASH_H
 #define CRASH_H
@@ -17,19 +18,19 @@
 #include "repos.h"
 #include "tree.h"
 
-
 struct change {
     const char *name;
     void (*prepare)(struct unit *unit);
     int (*operate)(struct unit *unit, struct stl_error *error);
-    int ends;             /* HTTP status of the error that the second time may say that nothing is left to do; or 0 */
+    int ends; /* HTTP status of the error that the second time may say that nothing is left to do; or 0 */
     const char *settings; /* what registry.yaml has besides; or NULL */
     int64_t later;        /* seconds by which the clock is ahead */
     bool lazy;            /* nobody is told that it is durable */
     bool damaged;         /* what is there before is not in order */
 };
 
-/* The tables of changes: of the library (change-*.c) and by requests (change-push.c). A name of NULL ends them. */
+/* The tables of changes: of the library (change-*.c) and by requests (change-push.c). A name of NULL ends
+ * them. */
 extern const struct change changes_of_content[], changes_of_upkeep[], changes_by_push[];
 
 /* A registry in which the change is about to happen. */
@@ -64,13 +65,13 @@ void crash_check_repeated(const struct change *change, struct unit *unit, const 
 /* Whether verify finds something; with `repair`, nothing may be left in the end. */
 bool crash_has_problems(const struct unit *unit, bool repair, const char *where);
 
-/* A test whose state is a change: it is cut short at each of its system calls in turn, by death and by errors. Each
- * point is tried with death and with EIO, and every fourth with one of the other errors by turns; or, where CRASH_ALL is
- * set (make crash), each point with each of them. */
+/* A test whose state is a change: it is cut short at each of its system calls in turn, by death and by
+ * errors. Each point is tried with death and with EIO, and every fourth with one of the other errors by
+ * turns; or, where CRASH_ALL is set (make crash), each point with each of them. */
 void crash_cut_short(void **state);
 
-/* Runs the test with each change of the tables; the last table is NULL. CRASH_ONLY, if set, is a pattern of those that
- * are wanted; CRASH_TELL has all that happens told. Returns the exit status. */
+/* Runs the test with each change of the tables; the last table is NULL. CRASH_ONLY, if set, is a pattern of
+ * those that are wanted; CRASH_TELL has all that happens told. Returns the exit status. */
 int crash_run(void (*test)(void **state), const struct change *table, ...);
 
 #endif

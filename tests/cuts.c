@@ -15,7 +15,7 @@ struct trial {
         const char *name;
         enum fault fault;
         int number;
-    } *kind;
+    } * kind;
     int at;
     struct crash_wanted wanted;
     char *where; /* for messages */
@@ -43,9 +43,10 @@ static int run_cut(const struct trial *trial, struct unit *unit)
         fail_msg("%s: killed by signal %d", trial->where, WTERMSIG(status));
     status = WEXITSTATUS(status);
     if (status == IGNORED_SYNC && trial->kind->number != EIO)
-        status = IGNORED; /* for lack of space: tried again with some of the reserve (lib/reserve.h) */
-    bool as_wanted = trial->kind->fault == FAULT_KILL ? status == FAULT_KILLED
-                                                      : status == FAILED || status == IGNORED;
+        status =
+            IGNORED; /* for lack of space: tried again with some of the reserve (lib/registry/reserve.h) */
+    bool as_wanted =
+        trial->kind->fault == FAULT_KILL ? status == FAULT_KILLED : status == FAILED || status == IGNORED;
     if (status != 0 && !as_wanted)
         fail_msg("%s: exit status %d", trial->where, status);
     return status;
@@ -94,8 +95,11 @@ static bool try_point(const struct trial *trial)
 
 void crash_cut_short(void **state)
 {
-    static const struct kind some[] = {{"death", FAULT_KILL, 0}, {"EIO", FAULT_ERROR, EIO}, {"others", FAULT_MIXED, 0}, {0}},
-                             all[] = {{"death", FAULT_KILL, 0},         {"EIO", FAULT_ERROR, EIO},
+    static const struct kind some[] = {{"death", FAULT_KILL, 0},
+                                       {"EIO", FAULT_ERROR, EIO},
+                                       {"others", FAULT_MIXED, 0},
+                                       {0}},
+                             all[] = {{"death", FAULT_KILL, 0},        {"EIO", FAULT_ERROR, EIO},
                                       {"ENOSPC", FAULT_ERROR, ENOSPC}, {"EDQUOT", FAULT_ERROR, EDQUOT},
                                       {"EMFILE", FAULT_ERROR, EMFILE}, {"EINTR", FAULT_ERROR, EINTR},
                                       {"short", FAULT_SHORT, 0},       {0}};

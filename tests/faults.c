@@ -54,7 +54,7 @@ void fault_set_watch(fault_watch *wanted)
     watch = wanted;
 }
 
-/* --- striking --------------------------------------------------------------------------------------------- */
+/* --- striking ------------------------------------------------------------------------------------------- */
 
 static bool can_have(int what)
 {
@@ -124,7 +124,7 @@ static int told(int result, struct fault_event event)
     return result;
 }
 
-/* --- the calls -------------------------------------------------------------------------------------------- */
+/* --- the calls ------------------------------------------------------------------------------------------ */
 
 #define WRAP(type, name, what, parameters, arguments, ...)                                                   \
     type __real_##name parameters;                                                                           \
@@ -138,25 +138,25 @@ WRAP(int, fsync, CHANGES | TAKES_SPACE, (int fd), (fd), CALL_SYNC, .fd = fd)
 WRAP(int, fdatasync, CHANGES | TAKES_SPACE, (int fd), (fd), CALL_SYNC, .fd = fd)
 WRAP(int, syncfs, CHANGES | TAKES_SPACE, (int fd), (fd), CALL_SYNC_ALL, .fd = fd)
 WRAP(int, fchmod, CHANGES, (int fd, mode_t mode), (fd, mode), CALL_MODE, .fd = fd)
-WRAP(int, fchmodat, CHANGES, (int at, const char *path, mode_t mode, int flags), (at, path, mode, flags), CALL_MODE,
-     .fd = at, .path = path)
+WRAP(int, fchmodat, CHANGES, (int at, const char *path, mode_t mode, int flags), (at, path, mode, flags),
+     CALL_MODE, .fd = at, .path = path)
 WRAP(int, fchown, CHANGES, (int fd, uid_t user, gid_t group), (fd, user, group), CALL_MODE, .fd = fd)
 WRAP(int, ftruncate, CHANGES, (int fd, off_t length), (fd, length), CALL_DATA, .fd = fd)
-WRAP(int, mkdir, CHANGES | TAKES_SPACE, (const char *path, mode_t mode), (path, mode), CALL_MKDIR, .fd = AT_FDCWD,
-     .path = path)
-WRAP(int, mkdirat, CHANGES | TAKES_SPACE, (int at, const char *path, mode_t mode), (at, path, mode), CALL_MKDIR,
-     .fd = at, .path = path)
-WRAP(int, symlinkat, CHANGES | TAKES_SPACE, (const char *target, int at, const char *path), (target, at, path),
-     CALL_SYMLINK, .fd = at, .path = path, .target = target)
+WRAP(int, mkdir, CHANGES | TAKES_SPACE, (const char *path, mode_t mode), (path, mode), CALL_MKDIR,
+     .fd = AT_FDCWD, .path = path)
+WRAP(int, mkdirat, CHANGES | TAKES_SPACE, (int at, const char *path, mode_t mode), (at, path, mode),
+     CALL_MKDIR, .fd = at, .path = path)
+WRAP(int, symlinkat, CHANGES | TAKES_SPACE, (const char *target, int at, const char *path),
+     (target, at, path), CALL_SYMLINK, .fd = at, .path = path, .target = target)
 WRAP(int, linkat, CHANGES | TAKES_SPACE, (int from, const char *old, int to, const char *name, int flags),
      (from, old, to, name, flags), CALL_LINK, .fd = from, .path = old, .to = to, .to_path = name)
 WRAP(int, unlinkat, CHANGES, (int at, const char *path, int flags), (at, path, flags), CALL_UNLINK, .fd = at,
      .path = path)
 WRAP(int, renameat, CHANGES | TAKES_SPACE, (int from, const char *old, int to, const char *name),
      (from, old, to, name), CALL_RENAME, .fd = from, .path = old, .to = to, .to_path = name)
-WRAP(int, renameat2, CHANGES | TAKES_SPACE, (int from, const char *old, int to, const char *name, unsigned flags),
-     (from, old, to, name, flags), flags & RENAME_EXCHANGE ? CALL_EXCHANGE : CALL_RENAME, .fd = from, .path = old,
-     .to = to, .to_path = name)
+WRAP(int, renameat2, CHANGES | TAKES_SPACE,
+     (int from, const char *old, int to, const char *name, unsigned flags), (from, old, to, name, flags),
+     flags &RENAME_EXCHANGE ? CALL_EXCHANGE : CALL_RENAME, .fd = from, .path = old, .to = to, .to_path = name)
 
 ssize_t __real_write(int fd, const void *bytes, size_t length);
 ssize_t __wrap_write(int fd, const void *bytes, size_t length);
@@ -190,7 +190,7 @@ ssize_t __wrap_copy_file_range(int in, off_t *at, int out, off_t *to, size_t len
     return how > 0 ? -1 : written(out, __real_copy_file_range(in, at, out, to, how < 0 ? 1 : length, flags));
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------- */
 
 int __real_open(const char *path, int flags, mode_t mode);
 int __wrap_open(const char *path, int flags, ...);
@@ -256,7 +256,7 @@ long __wrap_syscall(long what, ...)
     return __real_syscall(what, a[0], a[1], a[2], a[3]);
 }
 
-/* --- time ------------------------------------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------------------------------------- */
 
 time_t __real_time(time_t *now);
 time_t __wrap_time(time_t *now);

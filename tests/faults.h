@@ -1,7 +1,7 @@
 /*
- * Faults: the system calls that change files, and those that open them, are counted; the one with a given number is
- * the last of the process, or fails. Whoever wants to can also watch them succeed (powercut.h). The Makefile links the
- * tests that use this with -Wl,--wrap for each call (FAULT_CALLS).
+ * Faults: the system calls that change files, and those that open them, are counted; the one with a given
+ * number is the last of the process, or fails. Whoever wants to can also watch them succeed (powercut.h). The
+ * Makefile links the tests that use this with -Wl,--wrap for each call (FAULT_CALLS).
  */
 #ifndef FAULTS_H
 #define FAULTS_H
@@ -12,28 +12,40 @@
 
 enum fault {
     FAULT_NONE,
-    FAULT_KILL,  /* death just before the call; opening what is there is no point, since nothing has changed */
+    FAULT_KILL, /* death just before the call; opening what is there is no point, since nothing has changed */
     FAULT_ERROR, /* the call fails */
     FAULT_SHORT, /* a write writes half */
-    FAULT_MIXED, /* any of the errors that the call can have but EIO, or a short write, another for each call */
+    FAULT_MIXED, /* any of the errors that the call can have but EIO, or a short write, another for each call
+                  */
 };
 
 enum { FAULT_KILLED = 42 }; /* the exit status */
 
-/* From now on the call number `at`, from 1 on, of those that can have it, meets the fault. `number` is the errno of a
- * FAULT_ERROR: EMFILE is for what opens, ENOSPC and EDQUOT are for what takes space. */
+/* From now on the call number `at`, from 1 on, of those that can have it, meets the fault. `number` is the
+ * errno of a FAULT_ERROR: EMFILE is for what opens, ENOSPC and EDQUOT are for what takes space. */
 void fault_set(enum fault fault, int at, int number);
 /* The name of the call that was struck, or NULL. */
 const char *fault_struck(void);
 
 /* Moves the clock that time(2) shows. */
 void fault_set_clock(int64_t ahead);
-/* Whether it is another run of the system than it was at first (lib/boot.h). */
+/* Whether it is another run of the system than it was at first (lib/base/boot.h). */
 void fault_set_rebooted(bool rebooted);
 
 /* A call that has succeeded. */
-enum fault_call { CALL_CREATE, CALL_DATA, CALL_MODE, CALL_SYNC, CALL_SYNC_ALL, CALL_MKDIR, CALL_SYMLINK, CALL_LINK,
-                  CALL_UNLINK, CALL_RENAME, CALL_EXCHANGE };
+enum fault_call {
+    CALL_CREATE,
+    CALL_DATA,
+    CALL_MODE,
+    CALL_SYNC,
+    CALL_SYNC_ALL,
+    CALL_MKDIR,
+    CALL_SYMLINK,
+    CALL_LINK,
+    CALL_UNLINK,
+    CALL_RENAME,
+    CALL_EXCHANGE
+};
 struct fault_event {
     enum fault_call call;
     int fd;           /* of the file, or the folder that `path` is relative to */

@@ -1,8 +1,9 @@
 /*
- * Archives of images, from strangers. The input says what is in one, so that what the fuzzer invents has sizes and
- * digests that fit: a line "=PATH" begins a member, the lines that follow are its content. "<N>" is the hexadecimal
- * digest of the member N (0 ... 9) above, "<N#>" its size, "<.>" in a path the digest of the content itself. "=PATH->TARGET"
- * is a symbolic link. Every third archive is read as it comes, as if from a pipe.
+ * Archives of images, from strangers. The input says what is in one, so that what the fuzzer invents has
+ * sizes and digests that fit: a line "=PATH" begins a member, the lines that follow are its content. "<N>" is
+ * the hexadecimal digest of the member N (0 ... 9) above, "<N#>" its size, "<.>" in a path the digest of the
+ * content itself. "=PATH->TARGET" is a symbolic link. Every third archive is read as it comes, as if from a
+ * pipe.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,10 +33,12 @@ static const char *hex_of(const void *bytes, size_t length, char text[STL_DIGEST
 }
 
 /* `own` replaces "<.>"; NULL leaves it. */
-static void expand(const struct archive *archive, const char *text, size_t length, const char *own, struct stl_buf *out)
+static void expand(const struct archive *archive, const char *text, size_t length, const char *own,
+                   struct stl_buf *out)
 {
     for (const char *p = text, *end = text + length; p < end;) {
-        size_t n = end - p > 2 && p[0] == '<' && p[1] >= '0' && p[1] <= '9' ? (size_t)(p[1] - '0') : MEMBERS_MAX;
+        size_t n =
+            end - p > 2 && p[0] == '<' && p[1] >= '0' && p[1] <= '9' ? (size_t)(p[1] - '0') : MEMBERS_MAX;
         if (n < archive->count && p[2] == '>') {
             stl_buf_puts(out, strchr(archive->digests[n], ':') + 1);
             p += 3;
@@ -50,7 +53,8 @@ static void expand(const struct archive *archive, const char *text, size_t lengt
     }
 }
 
-static void add_member(struct archive *archive, const char *path, const char *target, const struct stl_buf *content)
+static void add_member(struct archive *archive, const char *path, const char *target,
+                       const struct stl_buf *content)
 {
     unsigned char header[BLOCK] = {0};
     unsigned sum = 0;

@@ -1,6 +1,6 @@
 /*
- * A request to stillage.cgi (client.h) in a registry with access control. In the lines '@' stands for a token that may pull
- * and push team/app. Whatever is asked, secret/app neither shows nor changes.
+ * A request to stillage.cgi (client.h) in a registry with access control. In the lines '@' stands for a token
+ * that may pull and push team/app. Whatever is asked, secret/app neither shows nor changes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,10 @@
 
 enum { RUNS = 3000 };
 
-static const char rules[] = "version: 1\naccess:\n  - {repository: '**', pull: [user]}\n  - {repository: 'team/**', push: [bob]}\n"
+static const char rules[] = "version: 1\n"
+                            "access:\n"
+                            "  - {repository: '**', pull: [user]}\n"
+                            "  - {repository: 'team/**', push: [bob]}\n"
                             "  - {repository: 'secret/**', pull: [carol]}\n";
 static char token[STL_BEARER_TEXT];
 
@@ -29,7 +32,8 @@ static void make_secret(void)
     struct stl_digest digest;
     struct stl_name name;
     stl_digest_of(STL_SHA256, SECRET, strlen(SECRET), &digest);
-    EXPECT(stl_name_parse("secret/app", &name, &err) == 0 && stl_repo_make(&repo, scratch_registry(), &name, &err) == 0 &&
+    EXPECT(stl_name_parse("secret/app", &name, &err) == 0 &&
+           stl_repo_make(&repo, scratch_registry(), &name, &err) == 0 &&
            stl_temp_begin(&scratch_registry()->root, &temp, &err) == 0 &&
            stl_write_all(temp.fd, SECRET, strlen(SECRET), &err) == 0 &&
            stl_repo_put_blob(&repo, &temp, &digest, &err) == 0);

@@ -10,7 +10,8 @@ static void check_blobs(const struct stl_bundle *bundle)
     for (size_t i = 0; i < bundle->digests.count; i++) {
         const struct stl_bundle_blob *blob = &bundle->blobs[i];
         EXPECT(blob->size >= 0 && blob->volume <= bundle->volumes);
-        EXPECT(blob->part_count <= bundle->part_count && blob->first_part <= bundle->part_count - blob->part_count);
+        EXPECT(blob->part_count <= bundle->part_count &&
+               blob->first_part <= bundle->part_count - blob->part_count);
         int64_t size = 0;
         for (uint32_t part = 0; part < blob->part_count; part++) {
             const struct stl_bundle_part *at = &bundle->parts[blob->first_part + part];

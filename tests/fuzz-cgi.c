@@ -1,6 +1,6 @@
 /*
- * A request to stillage.cgi (client.h). In the URI '~' stands for an upload session that exists, and '^' for the digest of
- * the body.
+ * A request to stillage.cgi (client.h). In the URI '~' stands for an upload session that exists, and '^' for
+ * the digest of the body.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,8 @@ static void check_answer(const struct stl_buf *answer, bool head)
     const char *end = strstr(answer->data, "\r\n\r\n");
     EXPECT(end);
     for (const char *p = answer->data; p < end + 2; p++)
-        EXPECT((unsigned char)*p >= 0x20 || *p == '\t' || (p[0] == '\r' && p[1] == '\n') || (p[0] == '\n' && p[-1] == '\r'));
+        EXPECT((unsigned char)*p >= 0x20 || *p == '\t' || (p[0] == '\r' && p[1] == '\n') ||
+               (p[0] == '\n' && p[-1] == '\r'));
     size_t length = answer->length - (size_t)(end + 4 - answer->data);
     EXPECT(!head || length == 0);
     if (status >= 400 && !head) {

@@ -1,4 +1,5 @@
-/* Names, tags, digests, references, media types, platforms and patterns: what is taken is as the grammar says. */
+/* Names, tags, digests, references, media types, platforms and patterns: what is taken is as the grammar
+ * says. */
 #include <string.h>
 
 #include "fuzz.h"
@@ -8,7 +9,8 @@
 /* What a path may be made of. */
 static void expect_safe(const char *text)
 {
-    EXPECT(*text && *text != '/' && *text != '.' && !strstr(text, "..") && !strstr(text, "//") && !strstr(text, "/."));
+    EXPECT(*text && *text != '/' && *text != '.' && !strstr(text, "..") && !strstr(text, "//") &&
+           !strstr(text, "/."));
     for (; *text; text++)
         EXPECT(*text > ' ' && *text < 0x7f && *text != '\\' && *text != '"');
 }
@@ -29,7 +31,8 @@ static void try_image_name(const char *text)
     struct stl_error err = STL_ERROR_INIT;
     struct stl_image_name image;
     for (int foreign = 0; foreign < 2; foreign++) {
-        if (foreign ? stl_image_name_parse_foreign(text, &image, &err) : stl_image_name_parse(text, &image, &err)) {
+        if (foreign ? stl_image_name_parse_foreign(text, &image, &err)
+                    : stl_image_name_parse(text, &image, &err)) {
             EXPECT(err.code && err.message[0] && !strchr(err.message, '\n'));
             continue;
         }
@@ -58,7 +61,8 @@ static void try_others(const char *text)
     }
     if (stl_media_type_parse(text, &type, &err) == 0) {
         const char *slash = strchr(type.text, '/');
-        EXPECT(strstr(text, type.text) && slash && !strchr(slash + 1, '/') && slash[1] != '.' && type.text[0] != '.');
+        EXPECT(strstr(text, type.text) && slash && !strchr(slash + 1, '/') && slash[1] != '.' &&
+               type.text[0] != '.');
     }
     if (stl_platform_parse(text, &platform, &err) == 0)
         EXPECT(platform.os[0] && platform.architecture[0]);

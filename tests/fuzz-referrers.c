@@ -7,8 +7,9 @@
 
 #define SUBJECT "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-static const char referrer[] = "{\"mediaType\":\"a/b\",\"artifactType\":\"c/d\",\"annotations\":{\"k\":\"v\"},\"subject\":"
-                               "{\"mediaType\":\"a/b\",\"size\":0,\"digest\":\"sha256:" SUBJECT "\"}}";
+static const char referrer[] =
+    "{\"mediaType\":\"a/b\",\"artifactType\":\"c/d\",\"annotations\":{\"k\":\"v\"},\"subject\":"
+    "{\"mediaType\":\"a/b\",\"size\":0,\"digest\":\"sha256:" SUBJECT "\"}}";
 
 static bool read_list(int repository, const struct stl_digest *subject, const char *type)
 {

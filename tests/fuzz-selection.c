@@ -13,7 +13,8 @@ static bool matches(const char *pattern, const char *text)
         return !*text;
     if (*pattern == '*') {
         bool all = pattern[1] == '*';
-        return matches(pattern + 1 + all, text) || (*text && (all || *text != '/') && matches(pattern, text + 1));
+        return matches(pattern + 1 + all, text) ||
+               (*text && (all || *text != '/') && matches(pattern, text + 1));
     }
     return *text && (*pattern == '?' ? *text != '/' : *pattern == *text) && matches(pattern + 1, text + 1);
 }
@@ -42,8 +43,9 @@ static void try_pattern(const char *line, const char *name, const char *tag)
     bool chosen = stl_selection_matches(&selection, name, tag, &digest);
     EXPECT(chosen == !stl_selection_unmatched(&selection));
     if (is_easy(pattern->name) && (!pattern->tag || is_easy(pattern->tag)))
-        EXPECT(chosen == (matches(pattern->name, name) && (pattern->tag ? matches(pattern->tag, tag)
-                                                                       : stl_digest_equal(&pattern->digest, &digest))));
+        EXPECT(chosen ==
+               (matches(pattern->name, name) &&
+                (pattern->tag ? matches(pattern->tag, tag) : stl_digest_equal(&pattern->digest, &digest))));
     EXPECT(!stl_selection_matches(&selection, name, NULL, NULL));
 }
 

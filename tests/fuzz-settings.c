@@ -7,9 +7,11 @@
 
 static void check(const struct stl_settings *settings)
 {
-    static const char *const users[] = {NULL, "alice", "bob"}, *const names[] = {"app", "lib/app", "team/a/b"};
+    static const char *const users[] = {NULL, "alice", "bob"}, *const names[] = {"app", "lib/app",
+                                                                                 "team/a/b"};
     EXPECT(settings->version == STL_FORMAT_VERSION && settings->title);
-    EXPECT(settings->push.manifest_size >= 0 && settings->push.upload_expiry >= 0 && settings->auth.token_life >= 0);
+    EXPECT(settings->push.manifest_size >= 0 && settings->push.upload_expiry >= 0 &&
+           settings->auth.token_life >= 0);
     for (size_t i = 0; i < 3; i++) {
         for (size_t k = 0; k < 3; k++) {
             struct stl_decision decision = {0};
@@ -18,7 +20,8 @@ static void check(const struct stl_settings *settings)
             bool push = stl_policy_allows(&settings->policy, users[i], names[k], STL_PUSH, NULL);
             EXPECT(pull || !push); /* who may push may also pull */
             /* What everybody may do, each may do. */
-            EXPECT(pull || !stl_policy_allows(&settings->policy, NULL, names[k], STL_PULL, NULL) || !users[i]);
+            EXPECT(pull || !stl_policy_allows(&settings->policy, NULL, names[k], STL_PULL, NULL) ||
+                   !users[i]);
         }
     }
 }

@@ -1,4 +1,5 @@
-/* auth/htpasswd, which people edit by hand and with other programs: lines that are not ours stay as they are. */
+/* auth/htpasswd, which people edit by hand and with other programs: lines that are not ours stay as they are.
+ */
 #include <stdlib.h>
 #include <string.h>
 

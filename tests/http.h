@@ -1,8 +1,8 @@
 /*
  * The client of the load tests: HTTP requests of a registry's client, over libcurl, and bytes to push.
  *
- * Requests are made one at a time with a CURL handle of the caller, which keeps its connections. Nothing here ends the
- * program or prints: a request that got no whole answer has status 0.
+ * Requests are made one at a time with a CURL handle of the caller, which keeps its connections. Nothing here
+ * ends the program or prints: a request that got no whole answer has status 0.
  */
 #ifndef TESTS_HTTP_H
 #define TESTS_HTTP_H
@@ -34,10 +34,10 @@ struct http_body {
 
 struct http_request {
     const char *method, *url;
-    const char *type;         /* of the body */
-    const char *header;       /* one more line, or NULL */
-    long time_limit;          /* seconds for all of it; 0: none */
-    bool fresh;               /* on a new connection: libcurl never repeats the request by itself then */
+    const char *type;       /* of the body */
+    const char *header;     /* one more line, or NULL */
+    long time_limit;        /* seconds for all of it; 0: none */
+    bool fresh;             /* on a new connection: libcurl never repeats the request by itself then */
     struct http_body *body; /* NULL: empty, or none */
 };
 
@@ -45,8 +45,8 @@ struct http_answer {
     long status; /* 0: none, or it was cut off */
     char location[HTTP_URL], digest[HTTP_DIGEST], type[HTTP_TYPE], range[64];
     char sum[HTTP_DIGEST]; /* digest of the body; empty for one without bytes */
-    int64_t length;          /* of the body */
-    char *text;              /* its first HTTP_TEXT bytes at most, with a NUL; to be freed with http_clear() */
+    int64_t length;        /* of the body */
+    char *text;            /* its first HTTP_TEXT bytes at most, with a NUL; to be freed with http_clear() */
     size_t text_length;
     void *hash;
 };

@@ -42,7 +42,7 @@ static struct record {
     size_t seen_count;
 } record;
 
-/* --- recording -------------------------------------------------------------------------------------------- */
+/* --- recording ------------------------------------------------------------------------------------------ */
 
 static size_t find_node(ino_t inode)
 {
@@ -159,7 +159,8 @@ static void note_mode(const struct fault_event *event)
 static void note_move(const struct fault_event *event)
 {
     const char *from_name, *to_name;
-    size_t from = folder_of(event->fd, event->path, &from_name), to = folder_of(event->to, event->to_path, &to_name);
+    size_t from = folder_of(event->fd, event->path, &from_name),
+           to = folder_of(event->to, event->to_path, &to_name);
     struct tree_entry *old = from == NO_NODE ? NULL : find_live(from, from_name),
                       *there = to == NO_NODE ? NULL : find_live(to, to_name);
     size_t node = old ? old->node : NO_NODE, other = there ? there->node : NO_NODE;
@@ -270,7 +271,7 @@ const char *powercut_describe(size_t steps)
     return steps ? record.steps[steps - 1].what : "";
 }
 
-/* --- what is durable -------------------------------------------------------------------------------------- */
+/* --- what is durable ------------------------------------------------------------------------------------ */
 
 static bool is_change(const struct step *step)
 {
@@ -290,8 +291,8 @@ static bool is_boring(const struct step *step)
     return step->kind == STEP_NAMES ? record.boring[step->names[0].folder] : record.boring[step->node];
 }
 
-/* Whether step b needs the earlier step a: they have to do with the same name, or mode, or it removes the folder in
- * which the other one happened. */
+/* Whether step b needs the earlier step a: they have to do with the same name, or mode, or it removes the
+ * folder in which the other one happened. */
 static bool needs(const struct step *b, const struct step *a)
 {
     if (b->removes_folder && a->kind == STEP_NAMES && touches(a, b->node))
@@ -328,18 +329,20 @@ static void find_durable(bool *durable, size_t steps)
     for (size_t i = 0; i < steps; i++) {
         durable[i] = is_change(&record.steps[i]) && is_boring(&record.steps[i]);
         for (size_t k = i + 1; is_change(&record.steps[i]) && k < steps; k++)
-            durable[i] |= record.steps[k].kind == STEP_SYNC_ALL ||
-                          (record.steps[k].kind == STEP_SYNC && touches(&record.steps[i], record.steps[k].node));
+            durable[i] |=
+                record.steps[k].kind == STEP_SYNC_ALL ||
+                (record.steps[k].kind == STEP_SYNC && touches(&record.steps[i], record.steps[k].node));
     }
     add_needed(durable, steps);
 }
 
-/* --- making trees ----------------------------------------------------------------------------------------- */
+/* --- making trees --------------------------------------------------------------------------------------- */
 
 static bool is_synced(size_t node, size_t from, size_t steps)
 {
     for (size_t i = from + 1; i < steps; i++)
-        if (record.steps[i].kind == STEP_SYNC_ALL || (record.steps[i].kind == STEP_SYNC && record.steps[i].node == node))
+        if (record.steps[i].kind == STEP_SYNC_ALL ||
+            (record.steps[i].kind == STEP_SYNC && record.steps[i].node == node))
             return true;
     return false;
 }
@@ -419,7 +422,8 @@ static void make_tree(struct tree *tree, const bool *set, size_t steps, enum byt
         apply_bytes(tree, i, chance ? (enum bytes)(next_number(chance) % BYTES_KINDS) : bytes, steps);
     }
     for (size_t i = 0; i < record.start_entries; i++)
-        tree_add_entry(tree, record.start.entries[i].folder, record.start.entries[i].name, record.start.entries[i].node);
+        tree_add_entry(tree, record.start.entries[i].folder, record.start.entries[i].name,
+                       record.start.entries[i].node);
     for (size_t i = 0; i < steps; i++) {
         const struct step *step = &record.steps[i];
         bool durable_mode = step->kind == STEP_MODE && is_synced(step->node, i, steps);
@@ -430,7 +434,7 @@ static void make_tree(struct tree *tree, const bool *set, size_t steps, enum byt
     }
 }
 
-/* --- all of them ------------------------------------------------------------------------------------------ */
+/* --- all of them ---------------------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t hash, const void *bytes, size_t length)
 {
@@ -473,13 +477,14 @@ struct trees {
     void *context;
 };
 
-static void offer(const struct trees *trees, const bool *set, enum bytes bytes, uint64_t *chance, const char *what,
-                  size_t step)
+static void offer(const struct trees *trees, const bool *set, enum bytes bytes, uint64_t *chance,
+                  const char *what, size_t step)
 {
     struct tree tree = TREE_INIT;
     static const char *const names[] = {"new bytes", "old bytes", "no bytes", "half the bytes", "zeros"};
-    STL_AUTO_FREE char *whole = stl_sprintf("%s%s, %s", what, step < trees->steps ? record.steps[step].what : "",
-                                            chance ? "any bytes" : names[bytes]);
+    STL_AUTO_FREE char *whole =
+        stl_sprintf("%s%s, %s", what, step < trees->steps ? record.steps[step].what : "",
+                    chance ? "any bytes" : names[bytes]);
     make_tree(&tree, set, trees->steps, bytes, chance);
     if (is_new(&tree))
         trees->visit(trees->context, &tree, whole);

@@ -77,7 +77,8 @@ void scratch_settings(const char *text)
 
 void scratch_write(const char *path, const void *bytes, size_t length)
 {
-    STL_AUTO_CLOSE int fd = openat(scratch_registry()->root.fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    STL_AUTO_CLOSE int fd =
+        openat(scratch_registry()->root.fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     EXPECT(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
 }
 

@@ -1,5 +1,6 @@
 /*
- * A registry for a fuzz target: made at the first call, in memory where that can be had, and gone with the process.
+ * A registry for a fuzz target: made at the first call, in memory where that can be had, and gone with the
+ * process.
  */
 #ifndef SCRATCH_H
 #define SCRATCH_H

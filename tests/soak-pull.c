@@ -18,7 +18,8 @@ long soak_get(struct worker *worker, const char *path, struct http_answer *answe
     return 0;
 }
 
-static enum soak_found pull_content(struct worker *worker, const char *repository, const char *kind, const char *digest)
+static enum soak_found pull_content(struct worker *worker, const char *repository, const char *kind,
+                                    const char *digest)
 {
     char path[HTTP_URL], found[HTTP_DIGEST];
     struct http_answer answer;
@@ -26,15 +27,19 @@ static enum soak_found pull_content(struct worker *worker, const char *repositor
         return soak_pull(worker, repository, digest, found);
     snprintf(path, sizeof path, "/v2/%s/blobs/%s", repository, digest);
     long status = soak_get(worker, path, &answer);
-    enum soak_found result = status == 200 && !strcmp(answer.sum, digest) ? SOAK_WHOLE : status == 404 ? SOAK_MISSING : SOAK_WRONG;
+    enum soak_found result = status == 200 && !strcmp(answer.sum, digest) ? SOAK_WHOLE
+                             : status == 404                              ? SOAK_MISSING
+                                                                          : SOAK_WRONG;
     if (result == SOAK_WRONG)
-        soak_problem(worker, "GET %s: %ld, %lld bytes of %s", path, status, (long long)answer.length, answer.sum);
+        soak_problem(worker, "GET %s: %ld, %lld bytes of %s", path, status, (long long)answer.length,
+                     answer.sum);
     http_clear(&answer);
     return result;
 }
 
 /* All digests in a manifest but that of its subject. */
-static enum soak_found pull_parts(struct worker *worker, const char *repository, const struct http_answer *manifest)
+static enum soak_found pull_parts(struct worker *worker, const char *repository,
+                                  const struct http_answer *manifest)
 {
     static const char mark[] = "\"digest\":\"";
     const char *kind = strcmp(manifest->type, HTTP_INDEX) ? "blobs" : "manifests";
@@ -51,7 +56,8 @@ static enum soak_found pull_parts(struct worker *worker, const char *repository,
     return result;
 }
 
-enum soak_found soak_pull(struct worker *worker, const char *repository, const char *reference, char digest[HTTP_DIGEST])
+enum soak_found soak_pull(struct worker *worker, const char *repository, const char *reference,
+                          char digest[HTTP_DIGEST])
 {
     char path[HTTP_URL];
     struct http_answer answer;
@@ -62,8 +68,8 @@ enum soak_found soak_pull(struct worker *worker, const char *repository, const c
     enum soak_found result = whole ? SOAK_WHOLE : status == 404 ? SOAK_MISSING : SOAK_WRONG;
     snprintf(digest, HTTP_DIGEST, "%s", answer.digest);
     if (result == SOAK_WRONG)
-        soak_problem(worker, "GET %s: %ld, '%s', %lld bytes of %s, which should be %s", path, status, answer.type,
-                     (long long)answer.length, answer.sum, answer.digest);
+        soak_problem(worker, "GET %s: %ld, '%s', %lld bytes of %s, which should be %s", path, status,
+                     answer.type, (long long)answer.length, answer.sum, answer.digest);
     else if (result == SOAK_WHOLE)
         result = pull_parts(worker, repository, &answer);
     http_clear(&answer);

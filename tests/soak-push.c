@@ -59,7 +59,8 @@ long soak_ask(struct worker *worker, const struct http_request *request, struct 
     http_follow(worker->soak->urls[soak_random(worker, worker->soak->url_count)], request->url, "", url);
     complete.url = url;
     complete.time_limit = 60;
-    /* On a connection that turns out to be dead libcurl would repeat a change by itself, and without its body. */
+    /* On a connection that turns out to be dead libcurl would repeat a change by itself, and without its
+     * body. */
     complete.fresh = strcmp(request->method, "GET") && strcmp(request->method, "HEAD");
     http_send(worker->curl, &complete, answer);
     if (answer->status < 500)
@@ -71,13 +72,14 @@ long soak_ask(struct worker *worker, const struct http_request *request, struct 
     return 0;
 }
 
-static void unexpected(struct worker *worker, const struct http_request *request, const struct http_answer *answer)
+static void unexpected(struct worker *worker, const struct http_request *request,
+                       const struct http_answer *answer)
 {
     soak_problem(worker, "%s %s: %ld %.300s", request->method, request->url, answer->status,
                  answer->text ? answer->text : "");
 }
 
-/* --- images ------------------------------------------------------------------------------------------------ */
+/* --- images --------------------------------------------------------------------------------------------- */
 
 static void load_blob(struct worker *worker, const struct blob *blob)
 {
@@ -93,12 +95,14 @@ static void make_blob(struct worker *worker, struct blob *blob, uint64_t seed, s
 
 static size_t layer_length(struct worker *worker)
 {
-    return soak_random(worker, 40) ? 500 + soak_random(worker, 60000) : 1000000 + soak_random(worker, 2000000);
+    return soak_random(worker, 40) ? 500 + soak_random(worker, 60000)
+                                   : 1000000 + soak_random(worker, 2000000);
 }
 
 static int describe(char *text, size_t size, const char *type, const char *digest, size_t length)
 {
-    return snprintf(text, size, "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu}", type, digest, length);
+    return snprintf(text, size, "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu}", type, digest,
+                    length);
 }
 
 void soak_make_image(struct worker *worker, struct image *image, const struct image *subject)
@@ -117,7 +121,10 @@ void soak_make_image(struct worker *worker, struct image *image, const struct im
     for (unsigned i = 0; i < image->blob_count; i++) {
         p += describe(p, (size_t)(end - p), i ? LAYER_TYPE : "application/x.soak", image->blobs[i].digest,
                       image->blobs[i].length);
-        p += snprintf(p, (size_t)(end - p), "%s", i == 0 ? ",\"layers\":[" : i + 1 < image->blob_count ? "," : "]");
+        p += snprintf(p, (size_t)(end - p), "%s",
+                      i == 0                      ? ",\"layers\":["
+                      : i + 1 < image->blob_count ? ","
+                                                  : "]");
     }
     if (subject) {
         p += snprintf(p, (size_t)(end - p), ",\"subject\":");
@@ -128,7 +135,7 @@ void soak_make_image(struct worker *worker, struct image *image, const struct im
     http_digest(image->manifest, image->length, image->digest);
 }
 
-/* --- blobs ------------------------------------------------------------------------------------------------- */
+/* --- blobs ---------------------------------------------------------------------------------------------- */
 
 enum route { POST_PUT, STREAM, CHUNKS, ONE_POST, ROUTES };
 
@@ -151,7 +158,8 @@ static bool has_blob(struct worker *worker, const char *repository, const char *
     long status = 0;
     snprintf(path, sizeof path, "/v2/%s/blobs/%s", repository, digest);
     const struct http_request request = {.method = "HEAD", .url = path};
-    for (struct patience patience = {0}; !status && soak_again(worker, &patience, path); http_clear(&answer)) {
+    for (struct patience patience = {0}; !status && soak_again(worker, &patience, path);
+         http_clear(&answer)) {
         status = soak_ask(worker, &request, &answer);
         if (status && status != 200 && status != 404)
             unexpected(worker, &request, &answer);
@@ -202,9 +210,9 @@ static size_t offset_of(const struct http_answer *answer)
     return last ? last + 1 : 0;
 }
 
-/* How far did it come? A session that is gone has become the blob; if the one who closed it was killed, maybe only in the
- * store, and all is to be sent again. Bytes of which nobody said where they belong may still arrive: then it is better to
- * begin anew. */
+/* How far did it come? A session that is gone has become the blob; if the one who closed it was killed, maybe
+ * only in the store, and all is to be sent again. Bytes of which nobody said where they belong may still
+ * arrive: then it is better to begin anew. */
 static bool ask_session(struct session *session)
 {
     struct worker *worker = session->worker;
@@ -221,7 +229,8 @@ static bool ask_session(struct session *session)
         session->offset = offset_of(&answer);
         worker->soak->resumed++;
         if (session->offset > session->blob->length) {
-            soak_problem(worker, "%s holds %zu bytes of %zu", session->path, session->offset, session->blob->length);
+            soak_problem(worker, "%s holds %zu bytes of %zu", session->path, session->offset,
+                         session->blob->length);
             session->path[0] = '\0';
         }
     } else if (status == 404) {
@@ -263,18 +272,21 @@ static bool continue_session(struct session *session)
     if (status == 202 && !last) {
         session->offset += n;
         if (offset_of(&answer) != session->offset)
-            soak_problem(worker, "PATCH %s: %zu bytes should be there, not %s", path, session->offset, answer.range);
-    }
-    else if (!there && status && status != 409 && status != 416 && status != 404)
+            soak_problem(worker, "PATCH %s: %zu bytes should be there, not %s", path, session->offset,
+                         answer.range);
+    } else if (!there && status && status != 409 && status != 416 && status != 404)
         unexpected(worker, &request, &answer);
     http_clear(&answer);
     return there || (status != 202 && ask_session(session));
 }
 
-static bool push_blob(struct worker *worker, const char *repository, const struct blob *blob, const char *from)
+static bool push_blob(struct worker *worker, const char *repository, const struct blob *blob,
+                      const char *from)
 {
-    struct session session = {
-        .worker = worker, .repository = repository, .blob = blob, .route = (enum route)soak_random(worker, ROUTES)};
+    struct session session = {.worker = worker,
+                              .repository = repository,
+                              .blob = blob,
+                              .route = (enum route)soak_random(worker, ROUTES)};
     bool there = blob->shared && has_blob(worker, repository, blob->digest);
     if (there)
         return true;
@@ -303,9 +315,10 @@ bool soak_push_blobs(struct worker *worker, const char *repository, struct image
     return true;
 }
 
-/* --- manifests --------------------------------------------------------------------------------------------- */
+/* --- manifests ------------------------------------------------------------------------------------------ */
 
-long soak_put_manifest(struct worker *worker, const char *repository, const char *reference, struct image *image)
+long soak_put_manifest(struct worker *worker, const char *repository, const char *reference,
+                       struct image *image)
 {
     char path[HTTP_URL];
     struct http_answer answer;

@@ -1,13 +1,14 @@
 /*
- * A load that remembers what was acknowledged: many clients at once push, pull, move and delete tags through several
- * servers of one registry, while tests/soak.t kills those servers and has garbage collection and verify run.
+ * A load that remembers what was acknowledged: many clients at once push, pull, move and delete tags through
+ * several servers of one registry, while tests/soak.t kills those servers and has garbage collection and
+ * verify run.
  *
  *   soak SECONDS SEED WORKERS GRACE STATE URL...
  *
- * Every worker owns some tags, in repositories that all share, and knows for each what must be there: pullers hold the
- * registry to it at every moment, and all of it is looked at once more in the end. A change whose answer was cut off
- * may happen later: its tag is "unsure" from then on, and is not used again. STATE gets a line for every tag: "NAME
- * TAG DIGEST", where DIGEST is "-" if it is unsure.
+ * Every worker owns some tags, in repositories that all share, and knows for each what must be there: pullers
+ * hold the registry to it at every moment, and all of it is looked at once more in the end. A change whose
+ * answer was cut off may happen later: its tag is "unsure" from then on, and is not used again. STATE gets a
+ * line for every tag: "NAME TAG DIGEST", where DIGEST is "-" if it is unsure.
  *
  * Prints counts as JSON; what went wrong goes to standard error, a line each, and makes the status 1.
  */
@@ -23,8 +24,8 @@ enum { WORKERS_MAX = 128, SLOTS = 6, REPOSITORIES = 4, FLIPS = 64 };
 struct slot {
     pthread_mutex_t lock;
     char repository[SOAK_NAME], tag[SOAK_TAG], digest[HTTP_DIGEST]; /* "": it is not there */
-    unsigned version; /* odd while it is being changed */
-    unsigned names;   /* that it has had */
+    unsigned version;                                               /* odd while it is being changed */
+    unsigned names;                                                 /* that it has had */
 };
 
 /* What the tag "flip" of a repository may point to. */
@@ -55,7 +56,7 @@ static void shared_name(unsigned number, char name[SOAK_NAME])
     snprintf(name, SOAK_NAME, "soak/shared%u", number);
 }
 
-/* --- slots ------------------------------------------------------------------------------------------------- */
+/* --- slots ---------------------------------------------------------------------------------------------- */
 
 static void begin_change(struct slot *slot)
 {
@@ -104,7 +105,7 @@ static bool still(struct slot *slot, const struct slot *seen)
     return seen->version % 2 == 0 && look_at(slot).version == seen->version;
 }
 
-/* --- pulling ----------------------------------------------------------------------------------------------- */
+/* --- pulling -------------------------------------------------------------------------------------------- */
 
 /* The list as a file, or page by page from stillage.cgi; and the catalog. */
 static void check_lists(struct worker *worker, struct slot *slot, const struct slot *seen)
@@ -137,7 +138,8 @@ static void pull_slot(struct worker *worker, struct slot *slot)
     enum soak_found found = soak_pull(worker, seen.repository, seen.tag, digest);
     if (still(slot, &seen) && (found == SOAK_WHOLE) != !!seen.digest[0])
         soak_problem(worker, "%s:%s is %s, it should be %s", seen.repository, seen.tag,
-                     found == SOAK_WHOLE ? digest : "not there, or not whole", seen.digest[0] ? seen.digest : "away");
+                     found == SOAK_WHOLE ? digest : "not there, or not whole",
+                     seen.digest[0] ? seen.digest : "away");
     else if (still(slot, &seen) && found == SOAK_WHOLE && strcmp(digest, seen.digest) != 0)
         soak_problem(worker, "%s:%s is %s, it should be %s", seen.repository, seen.tag, digest, seen.digest);
     else
@@ -159,8 +161,10 @@ static void pull_flip(struct player *player, unsigned number)
 {
     char name[SOAK_NAME], digest[HTTP_DIGEST];
     shared_name(number, name);
-    if (soak_pull(&player->worker, name, "flip", digest) != SOAK_WHOLE || !may_flip_to(&player->field->flips[number], digest))
-        soak_problem(&player->worker, "%s:flip is not there, not whole, or not what anybody made it: %s", name, digest);
+    if (soak_pull(&player->worker, name, "flip", digest) != SOAK_WHOLE ||
+        !may_flip_to(&player->field->flips[number], digest))
+        soak_problem(&player->worker, "%s:flip is not there, not whole, or not what anybody made it: %s",
+                     name, digest);
     player->worker.soak->pulls++;
 }
 
@@ -170,11 +174,12 @@ static void act_puller(struct player *player)
     if (soak_random(&player->worker, 8) == 0)
         pull_flip(player, soak_random(&player->worker, REPOSITORIES));
     else
-        pull_slot(&player->worker, &field->slots[soak_random(&player->worker, field->workers)]
-                                               [soak_random(&player->worker, SLOTS)]);
+        pull_slot(
+            &player->worker,
+            &field->slots[soak_random(&player->worker, field->workers)][soak_random(&player->worker, SLOTS)]);
 }
 
-/* --- pushing ----------------------------------------------------------------------------------------------- */
+/* --- pushing -------------------------------------------------------------------------------------------- */
 
 /* Pushes what `image` is, under its digest or the slot's tag. */
 static bool push(struct player *player, const char *repository, struct slot *slot, struct image *image)
@@ -201,13 +206,14 @@ static bool make_index(struct player *player, const char *repository, struct ima
     struct image child;
     char *p = index->manifest, *end = p + sizeof index->manifest;
     *index = (struct image){.type = HTTP_INDEX};
-    p += snprintf(p, (size_t)(end - p), "{\"schemaVersion\":2,\"mediaType\":\"%s\",\"manifests\":[", HTTP_INDEX);
+    p += snprintf(p, (size_t)(end - p), "{\"schemaVersion\":2,\"mediaType\":\"%s\",\"manifests\":[",
+                  HTTP_INDEX);
     for (int i = 0; i < 2; i++) {
         soak_make_image(&player->worker, &child, NULL);
         if (!push(player, repository, NULL, &child))
             return false;
-        p += snprintf(p, (size_t)(end - p), "%s{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu}", i ? "," : "",
-                      child.type, child.digest, child.length);
+        p += snprintf(p, (size_t)(end - p), "%s{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu}",
+                      i ? "," : "", child.type, child.digest, child.length);
     }
     p += snprintf(p, (size_t)(end - p), "]}");
     index->length = (size_t)(p - index->manifest);
@@ -297,7 +303,7 @@ static void act_deleter(struct player *player)
     worker->soak->deletes++;
 }
 
-/* --- retagging --------------------------------------------------------------------------------------------- */
+/* --- retagging ------------------------------------------------------------------------------------------ */
 
 static unsigned flip_of(const struct player *player)
 {
@@ -337,7 +343,7 @@ static void prepare_retagger(struct player *player)
     flip(player, &player->images[0]);
 }
 
-/* --- all of it --------------------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------------------ */
 
 enum role { PUSHER, PULLER, DELETER, RETAGGER, ROLES };
 
@@ -379,8 +385,11 @@ static void *play(void *context)
 static void open_worker(struct player *player, struct field *field, int number, unsigned seed)
 {
     player->field = field;
-    player->worker = (struct worker){.soak = &field->soak, .number = number, .curl = curl_easy_init(),
-                                     .random = (uint64_t)seed << 32 | (unsigned)number, .layer = malloc(SOAK_LAYER)};
+    player->worker = (struct worker){.soak = &field->soak,
+                                     .number = number,
+                                     .curl = curl_easy_init(),
+                                     .random = (uint64_t)seed << 32 | (unsigned)number,
+                                     .layer = malloc(SOAK_LAYER)};
 }
 
 static void close_worker(struct player *player)
@@ -435,10 +444,10 @@ static void run(struct field *field, double seconds, unsigned seed)
 
 static void print_counts(const struct soak *soak, double seconds)
 {
-    printf("{\"seconds\":%.0f,\"pushes\":%ld,\"pulls\":%ld,\"deletes\":%ld,\"retags\":%ld,\"mounts\":%ld,\"resumed\":%ld,"
-           "\"repeated\":%ld,\"late\":%ld,\"busy\":%ld,\"problems\":%ld}\n",
-           seconds, soak->pushes, soak->pulls, soak->deletes, soak->retags, soak->mounts, soak->resumed, soak->repeated,
-           soak->late, soak->busy, soak->problems);
+    printf(
+        "{\"seconds\":%.0f,\"pushes\":%ld,\"pulls\":%ld,\"deletes\":%ld,\"retags\":%ld,\"mounts\":%ld,\"resumed\":%ld,\"repeated\":%ld,\"late\":%ld,\"busy\":%ld,\"problems\":%ld}\n",
+        seconds, soak->pushes, soak->pulls, soak->deletes, soak->retags, soak->mounts, soak->resumed,
+        soak->repeated, soak->late, soak->busy, soak->problems);
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /*
- * The parts of tests/soak.c: what its workers know, and requests that are repeated until they are acknowledged.
+ * The parts of tests/soak.c: what its workers know, and requests that are repeated until they are
+ * acknowledged.
  */
 #ifndef TESTS_SOAK_H
 #define TESTS_SOAK_H
@@ -9,7 +10,14 @@
 
 #include "http.h"
 
-enum { SOAK_URLS = 8, SOAK_NAME = 48, SOAK_TAG = 64, SOAK_LAYER = 3 << 20, SOAK_LAYERS = 4, SOAK_MANIFEST = 8192 };
+enum {
+    SOAK_URLS = 8,
+    SOAK_NAME = 48,
+    SOAK_TAG = 64,
+    SOAK_LAYER = 3 << 20,
+    SOAK_LAYERS = 4,
+    SOAK_MANIFEST = 8192
+};
 
 struct soak {
     const char *urls[SOAK_URLS]; /* servers of one registry */
@@ -66,15 +74,19 @@ long soak_ask(struct worker *worker, const struct http_request *request, struct 
 void soak_make_image(struct worker *worker, struct image *image, const struct image *subject);
 /* Makes all its blobs blobs of the repository. */
 bool soak_push_blobs(struct worker *worker, const char *repository, struct image *image, const char *from);
-/* One try of the manifest. 201; 0 if nobody knows; 404 if it came too late and the blobs have to be pushed again. */
-long soak_put_manifest(struct worker *worker, const char *repository, const char *reference, struct image *image);
-/* Deletes "manifests/<reference>" or "blobs/<digest>". `sure`: it is there now; made false if a request was cut short. */
+/* One try of the manifest. 201; 0 if nobody knows; 404 if it came too late and the blobs have to be pushed
+ * again. */
+long soak_put_manifest(struct worker *worker, const char *repository, const char *reference,
+                       struct image *image);
+/* Deletes "manifests/<reference>" or "blobs/<digest>". `sure`: it is there now; made false if a request was
+ * cut short. */
 bool soak_delete(struct worker *worker, const char *repository, const char *what, bool *sure);
 
 /* Asks until there is an answer, which the caller clears. */
 long soak_get(struct worker *worker, const char *path, struct http_answer *answer);
 /* Pulls a manifest with all it leads to, and tells its digest. What is not as a digest says is reported. */
 enum soak_found { SOAK_MISSING, SOAK_WHOLE, SOAK_WRONG };
-enum soak_found soak_pull(struct worker *worker, const char *repository, const char *reference, char digest[HTTP_DIGEST]);
+enum soak_found soak_pull(struct worker *worker, const char *repository, const char *reference,
+                          char digest[HTTP_DIGEST]);
 
 #endif

@@ -30,7 +30,7 @@ static bool is_marked(const struct unit *unit, const char *name)
     return unit_exists(unit->registry.root.fd, path);
 }
 
-/* --- deciding --------------------------------------------------------------------------------------------- */
+/* --- deciding ------------------------------------------------------------------------------------------- */
 
 static void without_users_and_rules_all_is_open(void **state)
 {
@@ -95,7 +95,7 @@ static void a_bearer_may_what_was_granted_and_still_is_allowed(void **state)
     assert_true(stl_access_allows(registry, &bearer, "lib/app", STL_PULL));
 }
 
-/* --- the files -------------------------------------------------------------------------------------------- */
+/* --- the files ------------------------------------------------------------------------------------------ */
 
 static void public_repositories_are_marked(void **state)
 {

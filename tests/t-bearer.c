@@ -16,8 +16,8 @@ static struct stl_identity user(const char *name)
     return who;
 }
 
-static int64_t issue(const struct stl_registry *registry, const char *name, const char *repository, unsigned actions,
-                     char token[STL_BEARER_TEXT])
+static int64_t issue(const struct stl_registry *registry, const char *name, const char *repository,
+                     unsigned actions, char token[STL_BEARER_TEXT])
 {
     struct stl_identity who = user(name);
     struct stl_grant grant = {.actions = actions};
@@ -77,14 +77,21 @@ static void the_files(void **state)
         const char *below;
         mode_t mode; /* 0: there is no such file */
     } files[] = {
-        {"", 0711},           {"/pull", 0711},   {"/pull/lib", 0711},    {"/pull/lib/app", 0711}, {"/pull/lib/app/_ok", 0400},
-        {"/pull/lib/_ok", 0}, {"/identity", 0600}, {"/push", 0},
+        {"", 0711},
+        {"/pull", 0711},
+        {"/pull/lib", 0711},
+        {"/pull/lib/app", 0711},
+        {"/pull/lib/app/_ok", 0400},
+        {"/pull/lib/_ok", 0},
+        {"/identity", 0600},
+        {"/push", 0},
     };
     issue(&unit->registry, "alice", "lib/app", 3, token);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         STL_AUTO_FREE char *path = path_of(token, files[i].below);
         struct stat st = {0};
-        assert_int_equal(fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) ? 0 : st.st_mode & 0777, files[i].mode);
+        assert_int_equal(fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) ? 0 : st.st_mode & 0777,
+                         files[i].mode);
     }
     issue(&unit->registry, "alice", "lib/app", 1u << STL_PUSH, token);
     STL_AUTO_FREE char *none = path_of(token, "/pull");
@@ -95,8 +102,14 @@ static void forged_tokens(void **state)
 {
     struct unit *unit = *state;
     char token[STL_BEARER_TEXT], forged[STL_BEARER_TEXT + 8];
-    static const char *const strange[] = {"", "anonymous", ".", "..", "../../../registry.yaml", "9999999999",
-                                          "9999999999.", "9999999999./identity"};
+    static const char *const strange[] = {"",
+                                          "anonymous",
+                                          ".",
+                                          "..",
+                                          "../../../registry.yaml",
+                                          "9999999999",
+                                          "9999999999.",
+                                          "9999999999./identity"};
     issue(&unit->registry, "alice", "a", 1, token);
     assert_true(is_good(&unit->registry, token));
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++)
@@ -181,9 +194,12 @@ static void a_user_loses_all_tokens(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        registry_test(what_is_issued_is_found), registry_test(the_files),
-        registry_test(forged_tokens),           registry_test(a_token_ends_with_its_second),
-        registry_test(ended_tokens_are_removed), registry_test(a_user_loses_all_tokens),
+        registry_test(what_is_issued_is_found),
+        registry_test(the_files),
+        registry_test(forged_tokens),
+        registry_test(a_token_ends_with_its_second),
+        registry_test(ended_tokens_are_removed),
+        registry_test(a_user_loses_all_tokens),
     };
     return unit_run(tests);
 }

@@ -28,7 +28,8 @@ static void put_part(struct stl_buf *list, uint32_t volume, uint32_t part, const
 /* Two volumes with a manifest, a whole blob, one in two parts, and one that is left out. */
 static void put_example(struct stl_buf *list)
 {
-    struct stl_bundle_image tagged = image("lib/app", "1.0", "manifest"), untagged = image("lib/app", NULL, "manifest");
+    struct stl_bundle_image tagged = image("lib/app", "1.0", "manifest"),
+                            untagged = image("lib/app", NULL, "manifest");
     struct stl_digest absent = unit_digest("left out"), layout = unit_digest("layout");
     stl_bundle_put_head(list, 2);
     stl_bundle_put_select(list, "lib/**");
@@ -97,8 +98,10 @@ static void pieces_and_where_they_lie(void **state)
     assert_int_equal(piece.volume, 2);
     assert_int_equal(piece.part, 2);
     assert_true(stl_digest_equal(piece.blob, &cut));
-    assert_false(stl_bundle_find(&bundle, stl_bundle_path(&cut, 0, path), &piece)); /* it is not there whole, ... */
-    assert_false(stl_bundle_find(&bundle, stl_bundle_path(&cut, 3, path), &piece)); /* ... nor in three parts */
+    assert_false(
+        stl_bundle_find(&bundle, stl_bundle_path(&cut, 0, path), &piece)); /* it is not there whole, ... */
+    assert_false(
+        stl_bundle_find(&bundle, stl_bundle_path(&cut, 3, path), &piece)); /* ... nor in three parts */
     struct stl_digest absent = unit_digest("left out"), whole = unit_digest("whole");
     assert_false(stl_bundle_find(&bundle, stl_bundle_path(&absent, 0, path), &piece));
     assert_true(stl_bundle_find(&bundle, stl_bundle_path(&whole, 0, path), &piece));
@@ -111,8 +114,19 @@ static void pieces_and_where_they_lie(void **state)
 static void only_one_spelling_of_a_path_counts(void **state)
 {
     static const char *const other[] = {
-        "blobs//sha256/%s", "./blobs/sha256/%s", "blobs/sha256/%s/", "blobs/sha256/%s/0", "blobs/SHA256/%s", "blobs/sha256:%s",
-        "parts/sha256/%s", "parts/sha256/%s/01", "parts/sha256/%s/1x", "parts/sha256/%s/-1", "blobs/sha512/%s", "%s", "",
+        "blobs//sha256/%s",
+        "./blobs/sha256/%s",
+        "blobs/sha256/%s/",
+        "blobs/sha256/%s/0",
+        "blobs/SHA256/%s",
+        "blobs/sha256:%s",
+        "parts/sha256/%s",
+        "parts/sha256/%s/01",
+        "parts/sha256/%s/1x",
+        "parts/sha256/%s/-1",
+        "blobs/sha512/%s",
+        "%s",
+        "",
     };
     (void)state;
     struct stl_buf list = STL_BUF_INIT;
@@ -140,11 +154,26 @@ static void documents_have_their_places(void **state)
         const char *path;
         bool known;
     } paths[] = {
-        {"oci-layout", true}, {"index.json", true}, {"manifest.json", true}, {"serve/nginx.map", true},
-        {"serve/apache.map", true}, {"serve/catalog.json", true}, {"serve/referrers.json", true}, {"serve/1.json", true},
-        {"serve/123456789.json", true}, {"serve/0.json", false}, {"serve/01.json", false}, {"serve/.json", false},
-        {"serve/1234567890.json", false}, {"serve/1.jsonx", false}, {"serve/../x", false}, {"serve/", false},
-        {"serve/x.map", false}, {"stillage-bundle.txt", false}, {"/etc/passwd", false}, {"serve/1.json/2.json", false},
+        {"oci-layout", true},
+        {"index.json", true},
+        {"manifest.json", true},
+        {"serve/nginx.map", true},
+        {"serve/apache.map", true},
+        {"serve/catalog.json", true},
+        {"serve/referrers.json", true},
+        {"serve/1.json", true},
+        {"serve/123456789.json", true},
+        {"serve/0.json", false},
+        {"serve/01.json", false},
+        {"serve/.json", false},
+        {"serve/1234567890.json", false},
+        {"serve/1.jsonx", false},
+        {"serve/../x", false},
+        {"serve/", false},
+        {"serve/x.map", false},
+        {"stillage-bundle.txt", false},
+        {"/etc/passwd", false},
+        {"serve/1.json/2.json", false},
     };
     (void)state;
     struct stl_digest digest = unit_digest("x");
@@ -186,23 +215,56 @@ static void refuse(const char *text)
 static void lines_that_are_wrong(void **state)
 {
     static const char *const texts[] = {
-        "\n", " \n", "file\n", "x 1\n", "volumes 2\n", "stillage-bundle 1\n", "without %D\n", "without %D 1 2\n",
-        "without %D -1\n", "without %D +1\n", "without %D 01\n", "without %D 0x1\n", "without %D 9223372036854775807\n",
-        "without %D 99999999999999999999999\n", "without %D 1 \n", "without  %D 1\n", "without %D\t1\n", "without SHA256:%H 1\n",
-        "without sha256:%H0 1\n", "without sha512:%H 1\n", "without %D 1\nwithout %D 1\n", "without %D 1\r\n",
-        "file 0 %D 1 blobs/sha256/%H\n", "file 3 %D 1 blobs/sha256/%H\n", "file -1 %D 1 blobs/sha256/%H\n",
-        "file ** %D 1 blobs/sha256/%H\n", "file 1 %D 1 oci-layout\n", "file * %D 1 blobs/sha256/%D\n",
-        "file 1 %D 1 blobs/sha512/%H\n", "file 1 %D 1 parts/sha256/%H/0\n", "file 1 %D 1 parts/sha256/%H/2\n",
-        "file * %D 1 parts/sha256/%H/1\n", "file 1 %D 0 parts/sha256/%H/1\n", "file 1 %D 1 parts/%H/1\n",
-        "file 1 %D 1 parts/sha256/%H/1\nfile 2 %D 1 parts/sha256/%H/3\n", "file 1 %D 1 parts/sha256/1\n",
-        "file 1 %D 1 parts/sha256/%H/99999\n", "file 1 %D 1 blobs/sha256/%H\nfile 1 %D 1 parts/sha256/%H/1\n",
+        "\n",
+        " \n",
+        "file\n",
+        "x 1\n",
+        "volumes 2\n",
+        "stillage-bundle 1\n",
+        "without %D\n",
+        "without %D 1 2\n",
+        "without %D -1\n",
+        "without %D +1\n",
+        "without %D 01\n",
+        "without %D 0x1\n",
+        "without %D 9223372036854775807\n",
+        "without %D 99999999999999999999999\n",
+        "without %D 1 \n",
+        "without  %D 1\n",
+        "without %D\t1\n",
+        "without SHA256:%H 1\n",
+        "without sha256:%H0 1\n",
+        "without sha512:%H 1\n",
+        "without %D 1\nwithout %D 1\n",
+        "without %D 1\r\n",
+        "file 0 %D 1 blobs/sha256/%H\n",
+        "file 3 %D 1 blobs/sha256/%H\n",
+        "file -1 %D 1 blobs/sha256/%H\n",
+        "file ** %D 1 blobs/sha256/%H\n",
+        "file 1 %D 1 oci-layout\n",
+        "file * %D 1 blobs/sha256/%D\n",
+        "file 1 %D 1 blobs/sha512/%H\n",
+        "file 1 %D 1 parts/sha256/%H/0\n",
+        "file 1 %D 1 parts/sha256/%H/2\n",
+        "file * %D 1 parts/sha256/%H/1\n",
+        "file 1 %D 0 parts/sha256/%H/1\n",
+        "file 1 %D 1 parts/%H/1\n",
+        "file 1 %D 1 parts/sha256/%H/1\nfile 2 %D 1 parts/sha256/%H/3\n",
+        "file 1 %D 1 parts/sha256/1\n",
+        "file 1 %D 1 parts/sha256/%H/99999\n",
+        "file 1 %D 1 blobs/sha256/%H\nfile 1 %D 1 parts/sha256/%H/1\n",
         "file 1 %D 9223372036854775806 parts/sha256/%H/1\nfile 2 %D 9223372036854775806 parts/sha256/%H/2\n",
-        "image a:1 %D 5 text/plain\n", "image a %D 5 text/plain\nfile * %D 5 blobs/sha256/%H\n",
-        "image a:1@%D %D 5 text/plain\nfile * %D 5 blobs/sha256/%H\n", "image A:1 %D 5 text/plain\nfile * %D 5 blobs/sha256/%H\n",
-        "image a:1 %D 5 text/plain\nfile 1 %D 5 blobs/sha256/%H\n", "image a:1 %D 4 text/plain\nfile * %D 5 blobs/sha256/%H\n",
-        "image a:1 %D 5 text/plain;x=1\nfile * %D 5 blobs/sha256/%H\n", "image a:1 %D 5 ../..\nfile * %D 5 blobs/sha256/%H\n",
+        "image a:1 %D 5 text/plain\n",
+        "image a %D 5 text/plain\nfile * %D 5 blobs/sha256/%H\n",
+        "image a:1@%D %D 5 text/plain\nfile * %D 5 blobs/sha256/%H\n",
+        "image A:1 %D 5 text/plain\nfile * %D 5 blobs/sha256/%H\n",
+        "image a:1 %D 5 text/plain\nfile 1 %D 5 blobs/sha256/%H\n",
+        "image a:1 %D 4 text/plain\nfile * %D 5 blobs/sha256/%H\n",
+        "image a:1 %D 5 text/plain;x=1\nfile * %D 5 blobs/sha256/%H\n",
+        "image a:1 %D 5 ../..\nfile * %D 5 blobs/sha256/%H\n",
         "image b:1 %D 5 text/plain\nimage a:1 %D 5 text/plain\nfile * %D 5 blobs/sha256/%H\n",
-        "image a:1 %D 5 text/plain\nwithout %D 5\n", "without %D 1",
+        "image a:1 %D 5 text/plain\nwithout %D 5\n",
+        "without %D 1",
     };
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

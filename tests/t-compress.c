@@ -42,7 +42,9 @@ static char *make_input(size_t length, unsigned seed)
     char *input = stl_alloc(length + 1);
     for (size_t i = 0; i < length; i++) {
         seed = seed * 1103515245 + 12345;
-        input[i] = (i >> 15) % 3 == 0 ? (char)(seed >> 16) : (i >> 15) % 3 == 1 ? "lorem ipsum "[i % 12] : (char)(seed >> 28);
+        input[i] = (i >> 15) % 3 == 0   ? (char)(seed >> 16)
+                   : (i >> 15) % 3 == 1 ? "lorem ipsum "[i % 12]
+                                        : (char)(seed >> 28);
     }
     return input;
 }
@@ -50,8 +52,10 @@ static char *make_input(size_t length, unsigned seed)
 static void check_gzip(const struct stream *stream)
 {
     STL_AUTO_FREE char *plain = stl_alloc(stream->in_length + 1);
-    z_stream z = {.next_in = (unsigned char *)stream->out.data, .avail_in = (uInt)stream->out.length,
-                  .next_out = (unsigned char *)plain, .avail_out = (uInt)stream->in_length + 1};
+    z_stream z = {.next_in = (unsigned char *)stream->out.data,
+                  .avail_in = (uInt)stream->out.length,
+                  .next_out = (unsigned char *)plain,
+                  .avail_out = (uInt)stream->in_length + 1};
     assert_int_equal(inflateInit2(&z, MAX_WBITS + 16), Z_OK);
     assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
     assert_int_equal(z.total_out, stream->in_length);
@@ -85,7 +89,8 @@ static void compress_and_check(enum stl_compression how, const char *input, size
             first = stream.out;
         else {
             assert_int_equal(stream.out.length, first.length);
-            assert_memory_equal(stream.out.data ? stream.out.data : "", first.data ? first.data : "", first.length);
+            assert_memory_equal(stream.out.data ? stream.out.data : "", first.data ? first.data : "",
+                                first.length);
             stl_buf_clear(&stream.out);
         }
     }
@@ -93,8 +98,16 @@ static void compress_and_check(enum stl_compression how, const char *input, size
 
 static void every_length_comes_back(void **state)
 {
-    static const size_t lengths[] = {0, 1, 512, (128 << 10) - 1, 128 << 10, (128 << 10) + 1, 512 << 10,
-                                     (512 << 10) + 1, 3 * MEBIBYTE, 5 * MEBIBYTE + 77};
+    static const size_t lengths[] = {0,
+                                     1,
+                                     512,
+                                     (128 << 10) - 1,
+                                     128 << 10,
+                                     (128 << 10) + 1,
+                                     512 << 10,
+                                     (512 << 10) + 1,
+                                     3 * MEBIBYTE,
+                                     5 * MEBIBYTE + 77};
     STL_AUTO_FREE char *input = make_input(6 * MEBIBYTE, 1);
     (void)state;
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
@@ -147,10 +160,12 @@ static void failures_end_it(void **state)
     (void)state;
     for (int how = STL_COMPRESS_GZIP; how <= STL_COMPRESS_NONE; how++) {
         struct stream reading = {.in = input, .in_length = 8 * MEBIBYTE, .fail_read_at = 3 * MEBIBYTE};
-        FAILS(STL_INVALID, stl_compress((enum stl_compression)how, 4, read_stream, write_stream, &reading, &err));
+        FAILS(STL_INVALID,
+              stl_compress((enum stl_compression)how, 4, read_stream, write_stream, &reading, &err));
         stl_buf_clear(&reading.out);
         struct stream writing = {.in = input, .in_length = 8 * MEBIBYTE, .fail_write_at = MEBIBYTE};
-        FAILS(STL_NO_SPACE, stl_compress((enum stl_compression)how, 4, read_stream, write_stream, &writing, &err));
+        FAILS(STL_NO_SPACE,
+              stl_compress((enum stl_compression)how, 4, read_stream, write_stream, &writing, &err));
         stl_buf_clear(&writing.out);
     }
 }
@@ -158,7 +173,7 @@ static void failures_end_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_length_comes_back), cmocka_unit_test(noise_and_nothing_come_back),
+        cmocka_unit_test(every_length_comes_back),  cmocka_unit_test(noise_and_nothing_come_back),
         cmocka_unit_test(gzip_header_says_nothing), cmocka_unit_test(blocks_cost_little),
         cmocka_unit_test(failures_end_it),
     };

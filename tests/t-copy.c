@@ -49,7 +49,8 @@ static int create(const struct unit *unit)
 static void check_file(int fd, int64_t start, const char *bytes, size_t size)
 {
     STL_AUTO_FREE char *found = stl_alloc(size + 1);
-    assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_DIRECT), 0); /* which would ask for aligned memory */
+    assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_DIRECT),
+                     0); /* which would ask for aligned memory */
     assert_int_equal(pread(fd, found, size + 1, start), size);
     assert_memory_equal(found, bytes, size);
 }

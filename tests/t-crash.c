@@ -1,4 +1,5 @@
-/* Changes of what a registry holds, cut short at each of their system calls by death and by errors (crash.h). */
+/* Changes of what a registry holds, cut short at each of their system calls by death and by errors (crash.h).
+ */
 #include "crash.h"
 
 int main(void)

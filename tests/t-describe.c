@@ -42,9 +42,11 @@ static struct json_object *list(struct json_object *object, const char *key)
 /* An image with this config, whose blobs and manifest are pushed. */
 static char *push_config(const struct unit *unit, const char *type, const char *content, const char *more)
 {
-    STL_AUTO_FREE char *config = unit_descriptor(type, content), *layer = unit_descriptor(LAYER_TYPE, "layer");
+    STL_AUTO_FREE char *config = unit_descriptor(type, content),
+                       *layer = unit_descriptor(LAYER_TYPE, "layer");
     char *json = stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_MANIFEST "\",\"config\":%s,"
-                             "\"layers\":[%s]%s}", config, layer, more);
+                             "\"layers\":[%s]%s}",
+                             config, layer, more);
     unit_blob(&unit->repo, content);
     unit_blob(&unit->repo, "layer");
     OK(unit_publish(&unit->repo, json, NULL));
@@ -52,12 +54,14 @@ static char *push_config(const struct unit *unit, const char *type, const char *
 }
 
 /* An index of what the JSON texts say, each with a platform unless NULL. */
-static char *push_index(const struct unit *unit, const char *const *children, const char *const *more, size_t count)
+static char *push_index(const struct unit *unit, const char *const *children, const char *const *more,
+                        size_t count)
 {
     STL_AUTO_BUF struct stl_buf buf = STL_BUF_INIT;
     stl_buf_puts(&buf, "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[");
     for (size_t i = 0; i < count; i++) {
-        const char *type = strstr(children[i], STL_TYPE_OCI_INDEX) ? STL_TYPE_OCI_INDEX : STL_TYPE_OCI_MANIFEST;
+        const char *type =
+            strstr(children[i], STL_TYPE_OCI_INDEX) ? STL_TYPE_OCI_INDEX : STL_TYPE_OCI_MANIFEST;
         struct stl_digest digest = unit_digest(children[i]);
         stl_buf_printf(&buf, "%s{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu%s}", i ? "," : "", type,
                        unit_digest_text(&digest), strlen(children[i]), more ? more[i] : "");
@@ -72,8 +76,8 @@ static char *push_index(const struct unit *unit, const char *const *children, co
 static void an_image(void **state)
 {
     const struct unit *unit = *state;
-    static const char config[] = "{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v7\",\"created\":\"2026-01-01T00:00:00Z\","
-                                 "\"config\":{\"Labels\":{\"a\":\"b\"}}}";
+    static const char config[] =
+        "{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v7\",\"created\":\"2026-01-01T00:00:00Z\",\"config\":{\"Labels\":{\"a\":\"b\"}}}";
     STL_AUTO_FREE char *json = push_config(unit, CONFIG_TYPE, config, ",\"annotations\":{\"k\":\"v\"}");
     struct stl_digest digest = unit_digest(json), layer = unit_digest("layer");
     STL_AUTO_JSON struct json_object *object = describe(unit, json);
@@ -115,7 +119,8 @@ static void an_artifact_and_its_subject(void **state)
                        *more = stl_sprintf(",\"artifactType\":\"a/sbom\",\"subject\":%s", descriptor),
                        *artifact = push_config(unit, "application/vnd.oci.empty.v1+json", "{}", more);
     struct stl_digest subject = unit_digest(image), referrer = unit_digest(artifact);
-    STL_AUTO_JSON struct json_object *of_artifact = describe(unit, artifact), *of_image = describe(unit, image);
+    STL_AUTO_JSON struct json_object *of_artifact = describe(unit, artifact),
+                                     *of_image = describe(unit, image);
     assert_string_equal(text(of_artifact, "artifactType"), "a/sbom");
     assert_string_equal(text(of_artifact, "subject"), unit_digest_text(&subject));
     struct json_object *referrers = list(of_image, "referrers");
@@ -128,9 +133,11 @@ static void an_artifact_and_its_subject(void **state)
 static void total_size_counts_each_blob_once(void **state)
 {
     const struct unit *unit = *state;
-    STL_AUTO_FREE char *layer = unit_descriptor(LAYER_TYPE, "layer"), *twice = stl_sprintf(",\"blobs\":[%s,%s]", layer, layer);
+    STL_AUTO_FREE char *layer = unit_descriptor(LAYER_TYPE, "layer"),
+                       *twice = stl_sprintf(",\"blobs\":[%s,%s]", layer, layer);
     STL_AUTO_FREE char *one = push_config(unit, CONFIG_TYPE, "{\"os\":\"one\",\"architecture\":\"x\"}", ""),
-                       *two = push_config(unit, CONFIG_TYPE, "{\"os\":\"two\",\"architecture\":\"x\"}", twice);
+                       *two =
+                           push_config(unit, CONFIG_TYPE, "{\"os\":\"two\",\"architecture\":\"x\"}", twice);
     const char *const children[] = {one, two, one};
     STL_AUTO_FREE char *index = push_index(unit, children, NULL, 3);
     STL_AUTO_JSON struct json_object *object = describe(unit, index);
@@ -149,11 +156,13 @@ static void children_that_are_missing(void **state)
     const struct unit *unit = *state;
     STL_AUTO_FREE char *there = push_config(unit, CONFIG_TYPE, "{}", "");
     const char *const children[] = {"never pushed", there};
-    const char *const more[] = {",\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}",
-                                ",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\",\"variant\":\"v8\"}"};
+    const char *const more[] = {
+        ",\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}",
+        ",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\",\"variant\":\"v8\"}"};
     STL_AUTO_FREE char *index = push_index(unit, children, more, 2);
     STL_AUTO_JSON struct json_object *object = describe(unit, index);
-    struct json_object *manifests = list(object, "manifests"), *first = json_object_array_get_idx(manifests, 0);
+    struct json_object *manifests = list(object, "manifests"),
+                       *first = json_object_array_get_idx(manifests, 0);
     struct stl_digest digest = unit_digest("never pushed");
     assert_string_equal(text(first, "digest"), unit_digest_text(&digest));
     assert_string_equal(text(first, "platform"), "linux/amd64");
@@ -167,10 +176,21 @@ static void children_that_are_missing(void **state)
 static void odd_configs(void **state)
 {
     const struct unit *unit = *state;
-    static const char *const configs[] = {
-        "", "{", "[]", "\"text\"", "null", "{\"created\":7}", "{\"created\":{}}", "{\"os\":7,\"architecture\":[]}",
-        "{\"os\":\"linux\"}", "{\"os\":\"\",\"architecture\":\"\"}", "{\"config\":7}", "{\"config\":{\"Labels\":7}}",
-        "{\"config\":{\"Labels\":null}}", "{\"created\":\"a\\u0000b\"}", "{\"os\":\"a\\u0000\",\"architecture\":\"x\"}"};
+    static const char *const configs[] = {"",
+                                          "{",
+                                          "[]",
+                                          "\"text\"",
+                                          "null",
+                                          "{\"created\":7}",
+                                          "{\"created\":{}}",
+                                          "{\"os\":7,\"architecture\":[]}",
+                                          "{\"os\":\"linux\"}",
+                                          "{\"os\":\"\",\"architecture\":\"\"}",
+                                          "{\"config\":7}",
+                                          "{\"config\":{\"Labels\":7}}",
+                                          "{\"config\":{\"Labels\":null}}",
+                                          "{\"created\":\"a\\u0000b\"}",
+                                          "{\"os\":\"a\\u0000\",\"architecture\":\"x\"}"};
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         STL_AUTO_FREE char *json = push_config(unit, CONFIG_TYPE, configs[i], "");
         STL_AUTO_JSON struct json_object *object = describe(unit, json);
@@ -183,12 +203,14 @@ static void odd_configs(void **state)
     }
 }
 
-/* image-spec, manifest.md: "Implementations MUST NOT attempt to parse the referenced content if this media type is unknown" */
+/* image-spec, manifest.md: "Implementations MUST NOT attempt to parse the referenced content if this media
+ * type is unknown" */
 static void configs_of_artifacts_are_not_looked_into(void **state)
 {
     const struct unit *unit = *state;
-    STL_AUTO_FREE char *json = push_config(unit, "application/vnd.example.config.v1+json",
-                                           "{\"os\":\"linux\",\"architecture\":\"amd64\",\"created\":\"2026\"}", "");
+    STL_AUTO_FREE char *json =
+        push_config(unit, "application/vnd.example.config.v1+json",
+                    "{\"os\":\"linux\",\"architecture\":\"amd64\",\"created\":\"2026\"}", "");
     STL_AUTO_JSON struct json_object *object = describe(unit, json);
     assert_null(text(object, "platform"));
     assert_null(text(object, "created"));
@@ -200,8 +222,7 @@ static void sizes_that_overflow(void **state)
     const struct unit *unit = *state;
     struct stl_digest one = unit_digest("one"), two = unit_digest("two");
     STL_AUTO_FREE char *json = stl_sprintf(
-        "{\"mediaType\":\"c/d\",\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":9223372036854775806,\"urls\":[\"x\"]},"
-        "{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":9223372036854775806,\"urls\":[\"x\"]}]}",
+        "{\"mediaType\":\"c/d\",\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":9223372036854775806,\"urls\":[\"x\"]},{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":9223372036854775806,\"urls\":[\"x\"]}]}",
         unit_digest_text(&one), unit_digest_text(&two));
     OK(unit_publish(&unit->repo, json, NULL));
     STL_AUTO_JSON struct json_object *object = describe(unit, json);

@@ -3,12 +3,12 @@
 #include <string.h>
 
 #define EMPTY_256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-#define EMPTY_512                                                                                            \
-    "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd"  \
+#define EMPTY_512                                                                                              \
+    "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd" \
     "47417a81a538327af927da3e"
 #define ABC_256 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-#define ABC_512                                                                                              \
-    "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423"  \
+#define ABC_512                                                                                                \
+    "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423" \
     "643ce80e2a9ac94fa54ca49f"
 
 /* FIPS 180-4 */
@@ -46,7 +46,8 @@ static void algorithms(void **state)
     assert_int_equal(algorithm, STL_SHA512);
     assert_string_equal(stl_algorithm_name(STL_SHA256), "sha256");
     assert_string_equal(stl_algorithm_name(STL_SHA512), "sha512");
-    static const char *const unknown[] = {"", "sha", "sha2566", "SHA256", "sha384", "md5", "sha256 ", "blake3"};
+    static const char *const unknown[] = {"",       "sha", "sha2566", "SHA256",
+                                          "sha384", "md5", "sha256 ", "blake3"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         FAILS(STL_DIGEST_UNSUPPORTED, stl_algorithm_parse(unknown[i], &algorithm, &err));
 }

@@ -22,8 +22,9 @@ static void errno_picks_the_code(void **state)
     static const struct {
         int number;
         enum stl_code code;
-    } cases[] = {{ENOSPC, STL_NO_SPACE}, {EDQUOT, STL_NO_SPACE}, {EROFS, STL_READ_ONLY}, {EACCES, STL_READ_ONLY},
-                 {EPERM, STL_READ_ONLY}, {EIO, STL_SYSTEM},      {ENOENT, STL_SYSTEM}};
+    } cases[] = {{ENOSPC, STL_NO_SPACE},  {EDQUOT, STL_NO_SPACE}, {EROFS, STL_READ_ONLY},
+                 {EACCES, STL_READ_ONLY}, {EPERM, STL_READ_ONLY}, {EIO, STL_SYSTEM},
+                 {ENOENT, STL_SYSTEM}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct stl_error e = STL_ERROR_INIT;
         STL_AUTO_FREE char *expected = stl_sprintf("cannot open x: %s", strerror(cases[i].number));
@@ -93,13 +94,16 @@ static void messages_are_one_line_of_valid_text(void **state)
         {"a\nb\rc\td", "a?b?c?d"},
         {"\033[31mred\033[0m", "?[31mred?[0m"},
         {"del\177", "del?"},
-        {"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x93\xa6", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x93\xa6"},
+        {"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x93\xa6",
+         "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x93\xa6"},
         {"cut \xe2\x82", "cut ??"},
         {"\xff\xfe", "??"},
         {"\xc0\x80 overlong", "?? overlong"},
         {"\xed\xa0\x80 surrogate", "??? surrogate"},
         {"\xf4\x90\x80\x80 too large", "???? too large"},
-        {"\xc2\x9b" "31m C1 control", "?31m C1 control"},
+        {"\xc2\x9b"
+         "31m C1 control",
+         "?31m C1 control"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct stl_error e = STL_ERROR_INIT;
@@ -117,10 +121,11 @@ static void messages_are_one_line_of_valid_text(void **state)
 /* distribution-spec, "Error Codes": the codes a registry may send. */
 static bool is_in_the_specification(const char *code)
 {
-    static const char *const known[] = {
-        "BLOB_UNKNOWN", "BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN",
-        "MANIFEST_INVALID", "MANIFEST_UNKNOWN", "NAME_INVALID", "NAME_UNKNOWN", "SIZE_INVALID", "UNAUTHORIZED",
-        "DENIED", "UNSUPPORTED", "TOOMANYREQUESTS"};
+    static const char *const known[] = {"BLOB_UNKNOWN",     "BLOB_UPLOAD_INVALID",   "BLOB_UPLOAD_UNKNOWN",
+                                        "DIGEST_INVALID",   "MANIFEST_BLOB_UNKNOWN", "MANIFEST_INVALID",
+                                        "MANIFEST_UNKNOWN", "NAME_INVALID",          "NAME_UNKNOWN",
+                                        "SIZE_INVALID",     "UNAUTHORIZED",          "DENIED",
+                                        "UNSUPPORTED",      "TOOMANYREQUESTS"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(known[i], code))
             return true;
@@ -133,7 +138,8 @@ static void every_code_has_three_faces(void **state)
     assert_int_equal(stl_code_http_status(STL_OK), 200);
     assert_int_equal(stl_code_exit_status(STL_OK), 0);
     for (int code = STL_OK + 1; code < STL_CODES; code++) {
-        int status = stl_code_http_status((enum stl_code)code), exit_status = stl_code_exit_status((enum stl_code)code);
+        int status = stl_code_http_status((enum stl_code)code),
+            exit_status = stl_code_exit_status((enum stl_code)code);
         const char *oci = stl_code_oci((enum stl_code)code);
         assert_in_range(status, 400, 599);
         assert_in_range(exit_status, 1, 2);

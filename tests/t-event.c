@@ -71,7 +71,8 @@ static void pushes_and_deletions(void **state)
     assert_string_equal(get(last, "target", "repository"), "lib/app");
 }
 
-/* Every member is one of the distribution project's (notifications/event.go): who reads those can read ours. */
+/* Every member is one of the distribution project's (notifications/event.go): who reads those can read ours.
+ */
 static void check_members(struct json_object *object, const char *known)
 {
     json_object_object_foreach(object, key, value)
@@ -167,10 +168,8 @@ static void many_writers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        registry_test(pushes_and_deletions),
-        registry_test(the_members_of_an_envelope),
-        registry_test(hostile_text),
-        registry_test(the_file_is_renamed),
+        registry_test(pushes_and_deletions), registry_test(the_members_of_an_envelope),
+        registry_test(hostile_text),         registry_test(the_file_is_renamed),
         registry_test(many_writers),
     };
     return unit_run(tests);

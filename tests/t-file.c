@@ -24,7 +24,7 @@ static mode_t mode_of(int at, const char *path)
     return st.st_mode & 07777;
 }
 
-/* --- directories ------------------------------------------------------------------------------------------ */
+/* --- directories ---------------------------------------------------------------------------------------- */
 
 static void open_walks_directories(void **state)
 {
@@ -139,7 +139,7 @@ static void remove_takes_a_tree_and_follows_no_link(void **state)
     assert_true(unit_exists(root->fd, "log/kept/file"));
 }
 
-/* --- temporary files -------------------------------------------------------------------------------------- */
+/* --- temporary files ------------------------------------------------------------------------------------ */
 
 static void a_temp_gets_its_place(void **state)
 {
@@ -247,7 +247,7 @@ static void write_to_a_full_device(void **state)
     OK(stl_write_all(full, "", 0, &err));
 }
 
-/* --- stages ----------------------------------------------------------------------------------------------- */
+/* --- stages --------------------------------------------------------------------------------------------- */
 
 static void a_stage_keeps_files_until_they_are_taken(void **state)
 {
@@ -282,7 +282,7 @@ static void a_stage_keeps_files_until_they_are_taken(void **state)
     unit_check_text(root->fd, "log/a", "a");
 }
 
-/* --- links and reading ------------------------------------------------------------------------------------ */
+/* --- links and reading ---------------------------------------------------------------------------------- */
 
 static void links_are_put_and_read(void **state)
 {
@@ -342,7 +342,7 @@ static void read_is_exact_about_what_it_reads(void **state)
     FAILS(STL_INVALID, stl_file_read(root->fd, "log/ten", false, &buf, &err));
 }
 
-/* --- at the same time ------------------------------------------------------------------------------------- */
+/* --- at the same time ----------------------------------------------------------------------------------- */
 
 struct race {
     const struct stl_root *root;
@@ -356,9 +356,10 @@ static void *put_and_sweep(void *context)
     struct stl_error error = STL_ERROR_INIT;
     char text[] = {(char)('0' + race->number), '\0'};
     for (int i = 0; i < 200; i++) {
-        bool failed = race->number == 0   ? stl_temp_sweep(race->root, &error)
-                      : race->number == 1 ? stl_link_put(race->root, race->root->fd, "log/link", text, &error)
-                                          : stl_file_put(race->root, race->root->fd, "log/file", text, 1, &error);
+        bool failed = race->number == 0 ? stl_temp_sweep(race->root, &error)
+                      : race->number == 1
+                          ? stl_link_put(race->root, race->root->fd, "log/link", text, &error)
+                          : stl_file_put(race->root, race->root->fd, "log/file", text, 1, &error);
         race->failures += failed;
     }
     return NULL;

@@ -28,8 +28,8 @@ static void writes_are_refused_while_frozen(void **state)
     close(fd);
 }
 
-/* The process that freezes waits for the one that writes: seen from outside by the file, which is there, and the lock,
- * which is still to come. */
+/* The process that freezes waits for the one that writes: seen from outside by the file, which is there, and
+ * the lock, which is still to come. */
 static void freezing_waits_for_writes(void **state)
 {
     struct unit *unit = *state;

@@ -61,14 +61,17 @@ static void what_a_hook_gets(void **state)
     STL_AUTO_FREE char *open_files = unit_read(root, "open");
     STL_AUTO_JSON struct json_object *input = stl_json_parse(text, strlen(text), &err);
     assert_non_null(input);
-    struct json_object *target = json_object_object_get(input, "target"), *tags = json_object_object_get(input, "tags"),
+    struct json_object *target = json_object_object_get(input, "target"),
+                       *tags = json_object_object_get(input, "tags"),
                        *manifest = json_object_object_get(input, "manifest");
     assert_string_equal(json_object_get_string(json_object_object_get(input, "action")), "push");
     assert_string_equal(json_object_get_string(json_object_object_get(target, "repository")), "lib/app");
     assert_string_equal(json_object_get_string(json_object_object_get(target, "tag")), "v1");
-    assert_string_equal(json_object_get_string(json_object_object_get(target, "mediaType")), STL_TYPE_OCI_MANIFEST);
-    assert_string_equal(json_object_get_string(json_object_object_get(json_object_object_get(input, "actor"), "name")),
-                        "alice");
+    assert_string_equal(json_object_get_string(json_object_object_get(target, "mediaType")),
+                        STL_TYPE_OCI_MANIFEST);
+    assert_string_equal(
+        json_object_get_string(json_object_object_get(json_object_object_get(input, "actor"), "name")),
+        "alice");
     assert_int_equal(json_object_array_length(tags), 1);
     assert_int_equal(json_object_get_int(json_object_object_get(manifest, "schemaVersion")), 2);
     STL_AUTO_FREE char *folder = stl_sprintf("%s/www/v2/lib/app", unit->registry.path);
@@ -78,7 +81,8 @@ static void what_a_hook_gets(void **state)
     size_t lines = 0;
     for (const char *p = open_files; *p; p++)
         lines += *p == '\n';
-    assert_int_equal(lines, 1 + 3 + 1); /* "total", three descriptors, and the one with which ls reads the folder */
+    assert_int_equal(lines,
+                     1 + 3 + 1); /* "total", three descriptors, and the one with which ls reads the folder */
 }
 
 /* Not even by its digest is a refused manifest there. */
@@ -89,7 +93,7 @@ static void a_hook_says_no(void **state)
     STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: DIR/hook\n");
     FAILS(STL_DENIED, push(&repo, "one", "v1"));
     assert_non_null(strstr(err.message, ": bad thing: CVE-1") ? strstr(err.message, "CVE-1")
-                                                               : strstr(err.message, " bad thing: CVE-1"));
+                                                              : strstr(err.message, " bad thing: CVE-1"));
     assert_null(strstr(err.message, "more"));
     assert_int_equal(unit_count(repo.fd, "manifests"), 0);
     assert_int_equal(unit_count(repo.fd, "_manifests"), 0);
@@ -189,7 +193,7 @@ static void the_hook_after(void **state)
     OK(push(&repo, "two", "v1")); /* what it says does not matter */
 }
 
-/* --- the process that runs hooks for others ------------------------------------------------------------------ */
+/* --- the process that runs hooks for others ------------------------------------------------------------- */
 
 static int setup_runner(void **state)
 {
@@ -236,7 +240,10 @@ static void without_its_runner_nothing_is_pushed(void **state)
     assert_int_equal(unit_count(repo.fd, "manifests"), 0);
 }
 
-#define runner_test(function) {#function " (runner)", function, setup_runner, teardown_runner, NULL}
+#define runner_test(function)                                                                                \
+    {                                                                                                        \
+#function " (runner)", function, setup_runner, teardown_runner, NULL                                 \
+    }
 
 int main(void)
 {

@@ -21,11 +21,17 @@ static struct json_object *parse(const char *text)
 static void what_is_json(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "{}", " \t\r\n{ } \t\r\n", "{\"\":{}}", "{\"a\":[1,-0,0.5,1e5,1E+5,-1.25e-7,true,false,null,\"x\",{},[]]}",
-        "{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\\ud83d\\ude00\"}", "{\"\xc3\xa4\":\"\xf0\x9f\x93\xa6\x7f\"}",
-        "{\"a\":\"{[,:]}'//\"}", "{\"a\":\"\\u0000\"}", "{\"a\":\"\\\\u0000\",\"\\\\u0000\":1}",
-        "{\"a\":{\"a\":{\"a\":1}},\"b\":[{\"a\":1},{\"a\":1}]}", "{\"a\":\"\\ud800\"}"};
+    static const char *const texts[] = {"{}",
+                                        " \t\r\n{ } \t\r\n",
+                                        "{\"\":{}}",
+                                        "{\"a\":[1,-0,0.5,1e5,1E+5,-1.25e-7,true,false,null,\"x\",{},[]]}",
+                                        "{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\\ud83d\\ude00\"}",
+                                        "{\"\xc3\xa4\":\"\xf0\x9f\x93\xa6\x7f\"}",
+                                        "{\"a\":\"{[,:]}'//\"}",
+                                        "{\"a\":\"\\u0000\"}",
+                                        "{\"a\":\"\\\\u0000\",\"\\\\u0000\":1}",
+                                        "{\"a\":{\"a\":{\"a\":1}},\"b\":[{\"a\":1},{\"a\":1}]}",
+                                        "{\"a\":\"\\ud800\"}"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         STL_AUTO_JSON struct json_object *object = parse(texts[i]);
         if (!object)
@@ -37,15 +43,73 @@ static void what_is_json(void **state)
 static void what_is_not_json(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "", " ", "{", "}", "[]", "null", "1", "\"a\"", "{}{}", "{}x", "{},", "x{}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
-        "{,}", "{\"a\":1 \"b\":2}", "{\"a\":[1,]}", "{\"a\":[,1]}", "{\"a\":[1 2]}", "{\"a\":[1}}", "{\"a\":{]}", "{a:1}",
-        "{'a':1}", "{\"a\":'b'}", "{1:1}", "{/**/}", "{}//", "{\"a\":NaN}", "{\"a\":-NaN}", "{\"a\":Infinity}",
-        "{\"a\":-Infinity}", "{\"a\":nan}", "{\"a\":True}", "{\"a\":TRUE}", "{\"a\":nul}", "{\"a\":nulll}", "{\"a\":undefined}",
-        "{\"a\":01}", "{\"a\":-01}", "{\"a\":00}", "{\"a\":1.}", "{\"a\":.5}", "{\"a\":+1}", "{\"a\":-}", "{\"a\":--1}",
-        "{\"a\":1e}", "{\"a\":1e+}", "{\"a\":1.e5}", "{\"a\":0x10}", "{\"a\":1_000}", "{\"a\":1-2}", "{\"a\":1.2.3}",
-        "{\"a\":\"\n\"}", "{\"a\":\"\t\"}", "{\"a\":\"\x01\"}", "{\"a\":\"\x1f\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}",
-        "{\"a\":\"\\u12g4\"}", "{\"a\":\"x}", "{\"a\":\"\\", "{\"a\":\"\\\"", "\xef\xbb\xbf{}", "\v{}", "\f{}", "\xc2\xa0{}"};
+    static const char *const texts[] = {"",
+                                        " ",
+                                        "{",
+                                        "}",
+                                        "[]",
+                                        "null",
+                                        "1",
+                                        "\"a\"",
+                                        "{}{}",
+                                        "{}x",
+                                        "{},",
+                                        "x{}",
+                                        "{\"a\"}",
+                                        "{\"a\":}",
+                                        "{\"a\":1,}",
+                                        "{,}",
+                                        "{\"a\":1 \"b\":2}",
+                                        "{\"a\":[1,]}",
+                                        "{\"a\":[,1]}",
+                                        "{\"a\":[1 2]}",
+                                        "{\"a\":[1}}",
+                                        "{\"a\":{]}",
+                                        "{a:1}",
+                                        "{'a':1}",
+                                        "{\"a\":'b'}",
+                                        "{1:1}",
+                                        "{/**/}",
+                                        "{}//",
+                                        "{\"a\":NaN}",
+                                        "{\"a\":-NaN}",
+                                        "{\"a\":Infinity}",
+                                        "{\"a\":-Infinity}",
+                                        "{\"a\":nan}",
+                                        "{\"a\":True}",
+                                        "{\"a\":TRUE}",
+                                        "{\"a\":nul}",
+                                        "{\"a\":nulll}",
+                                        "{\"a\":undefined}",
+                                        "{\"a\":01}",
+                                        "{\"a\":-01}",
+                                        "{\"a\":00}",
+                                        "{\"a\":1.}",
+                                        "{\"a\":.5}",
+                                        "{\"a\":+1}",
+                                        "{\"a\":-}",
+                                        "{\"a\":--1}",
+                                        "{\"a\":1e}",
+                                        "{\"a\":1e+}",
+                                        "{\"a\":1.e5}",
+                                        "{\"a\":0x10}",
+                                        "{\"a\":1_000}",
+                                        "{\"a\":1-2}",
+                                        "{\"a\":1.2.3}",
+                                        "{\"a\":\"\n\"}",
+                                        "{\"a\":\"\t\"}",
+                                        "{\"a\":\"\x01\"}",
+                                        "{\"a\":\"\x1f\"}",
+                                        "{\"a\":\"\\x\"}",
+                                        "{\"a\":\"\\u12\"}",
+                                        "{\"a\":\"\\u12g4\"}",
+                                        "{\"a\":\"x}",
+                                        "{\"a\":\"\\",
+                                        "{\"a\":\"\\\"",
+                                        "\xef\xbb\xbf{}",
+                                        "\v{}",
+                                        "\f{}",
+                                        "\xc2\xa0{}"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         REFUSED(texts[i], strlen(texts[i]));
 }
@@ -74,9 +138,10 @@ static void only_the_given_length_counts(void **state)
 static void strings_are_utf8(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"{\"a\":\"\xff\"}", "{\"a\":\"\xc0\x80\"}", "{\"a\":\"\xed\xa0\x80\"}",
-                                        "{\"a\":\"\xf4\x90\x80\x80\"}", "{\"a\":\"\xe2\x82\"}", "{\"\xff\":1}",
-                                        "{\"a\":\"\\\xff\"}", "{\"a\":\"\xc3"};
+    static const char *const texts[] = {"{\"a\":\"\xff\"}",         "{\"a\":\"\xc0\x80\"}",
+                                        "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":\"\xf4\x90\x80\x80\"}",
+                                        "{\"a\":\"\xe2\x82\"}",     "{\"\xff\":1}",
+                                        "{\"a\":\"\\\xff\"}",       "{\"a\":\"\xc3"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         REFUSED(texts[i], strlen(texts[i]));
 }
@@ -84,9 +149,10 @@ static void strings_are_utf8(void **state)
 static void duplicate_keys(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "{\"a\":1,\"a\":1}", "{\"a\":1,\"b\":{},\"a\":2}", "{\"x\":[{\"a\":1,\"a\":1}]}", "{\"a\":1,\"\\u0061\":1}",
-        "{\"a\\u0000b\":1}", "{\"\\u0000\":1}", "{\"a\":1,\"a\\u0000b\":2}", "{\"a\":\"::\",\"a\":1}"};
+    static const char *const texts[] = {"{\"a\":1,\"a\":1}",           "{\"a\":1,\"b\":{},\"a\":2}",
+                                        "{\"x\":[{\"a\":1,\"a\":1}]}", "{\"a\":1,\"\\u0061\":1}",
+                                        "{\"a\\u0000b\":1}",           "{\"\\u0000\":1}",
+                                        "{\"a\":1,\"a\\u0000b\":2}",   "{\"a\":\"::\",\"a\":1}"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         REFUSED(texts[i], strlen(texts[i]));
 }
@@ -109,7 +175,8 @@ static void nesting(void **state)
 {
     (void)state;
     for (int arrays = 0; arrays < 2; arrays++) {
-        STL_AUTO_FREE char *most = nested(32, arrays), *more = nested(33, arrays), *absurd = nested(100000, arrays);
+        STL_AUTO_FREE char *most = nested(32, arrays), *more = nested(33, arrays),
+                           *absurd = nested(100000, arrays);
         STL_AUTO_JSON struct json_object *object = parse(most);
         assert_non_null(object);
         REFUSED(more, strlen(more));
@@ -134,7 +201,8 @@ static void floods(void **state)
 static void strings(void **state)
 {
     (void)state;
-    STL_AUTO_JSON struct json_object *object = parse("{\"s\":\"text\",\"e\":\"\",\"z\":null,\"i\":1,\"o\":{},\"n\":\"a\\u0000b\"}");
+    STL_AUTO_JSON struct json_object *object =
+        parse("{\"s\":\"text\",\"e\":\"\",\"z\":null,\"i\":1,\"o\":{},\"n\":\"a\\u0000b\"}");
     const char *value = "default";
     OK(stl_json_string(object, "absent", &value, &err));
     assert_string_equal(value, "default");
@@ -174,10 +242,16 @@ static void integers(void **state)
         OK(stl_json_int64(object, "i", &value, &err));
         assert_int_equal(value, good[i].value);
     }
-    static const char *const bad[] = {
-        "{\"i\":9223372036854775808}", "{\"i\":18446744073709551615}", "{\"i\":18446744073709551616}",
-        "{\"i\":-9223372036854775809}", "{\"i\":99999999999999999999999999}", "{\"i\":1.0}", "{\"i\":1e3}",
-        "{\"i\":\"1\"}", "{\"i\":true}", "{\"i\":[]}"};
+    static const char *const bad[] = {"{\"i\":9223372036854775808}",
+                                      "{\"i\":18446744073709551615}",
+                                      "{\"i\":18446744073709551616}",
+                                      "{\"i\":-9223372036854775809}",
+                                      "{\"i\":99999999999999999999999999}",
+                                      "{\"i\":1.0}",
+                                      "{\"i\":1e3}",
+                                      "{\"i\":\"1\"}",
+                                      "{\"i\":true}",
+                                      "{\"i\":[]}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         STL_AUTO_JSON struct json_object *object = parse(bad[i]);
         int64_t value = 42;

@@ -17,7 +17,7 @@ static struct stl_repo begin(struct unit *unit, const char *rules, const char *n
     return repo;
 }
 
-/* --- immutable -------------------------------------------------------------------------------------------- */
+/* --- immutable ------------------------------------------------------------------------------------------ */
 
 static int push(const struct stl_repo *repo, const char *seed, const char *tag)
 {
@@ -28,7 +28,8 @@ static int push(const struct stl_repo *repo, const char *seed, const char *tag)
 
 static void immutable_tags_stay(void **state)
 {
-    STL_AUTO_REPO struct stl_repo repo = begin(*state, "immutable:\n  - tags: ['v*']\n    except: ['*-rc*']\n", "lib/app");
+    STL_AUTO_REPO struct stl_repo repo =
+        begin(*state, "immutable:\n  - tags: ['v*']\n    except: ['*-rc*']\n", "lib/app");
     struct stl_tag v1 = unit_tag("v1");
     struct stl_digest one = unit_push(&repo, "one", "v1"), found;
     OK(push(&repo, "one", "v1")); /* the same again */
@@ -70,23 +71,26 @@ static void immutable_tags_do_not_go(void **state)
 
 static void moving_a_tag_asks_as_well(void **state)
 {
-    STL_AUTO_REPO struct stl_repo repo = begin(*state, "immutable:\n  - repository: lib/*\n    tags: v*\n", "lib/app");
+    STL_AUTO_REPO struct stl_repo repo =
+        begin(*state, "immutable:\n  - repository: lib/*\n    tags: v*\n", "lib/app");
     struct stl_digest one = unit_push(&repo, "one", "v1"), two = unit_push(&repo, "two", "latest");
     struct stl_tag v1 = unit_tag("v1");
     struct stl_publish how = {.tags = &v1, .tag_count = 1};
     OK(stl_publish_tags(&repo, &one, &how, &err));
     FAILS(STL_DENIED, stl_publish_tags(&repo, &two, &how, &err));
-    STL_AUTO_REPO struct stl_repo other = begin(*state, "immutable:\n  - repository: lib/*\n    tags: v*\n", "other");
+    STL_AUTO_REPO struct stl_repo other =
+        begin(*state, "immutable:\n  - repository: lib/*\n    tags: v*\n", "other");
     unit_push(&other, "one", "v1");
     OK(push(&other, "two", "v1"));
 }
 
-/* --- quotas ----------------------------------------------------------------------------------------------- */
+/* --- quotas --------------------------------------------------------------------------------------------- */
 
 static void the_last_byte_counts(void **state)
 {
     struct unit *unit = *state;
-    STL_AUTO_REPO struct stl_repo repo = begin(unit, "quotas:\n  - repository: '**'\n    size: 10\n", "lib/app");
+    STL_AUTO_REPO struct stl_repo repo =
+        begin(unit, "quotas:\n  - repository: '**'\n    size: 10\n", "lib/app");
     struct stl_name name = unit_name("other"), none = unit_name("none");
     STL_AUTO_REPO struct stl_repo other = STL_REPO_INIT;
     STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
@@ -120,9 +124,11 @@ static void the_last_byte_counts(void **state)
 static void the_most_specific_quota_counts(void **state)
 {
     struct unit *unit = *state;
-    STL_AUTO_REPO struct stl_repo repo = begin(unit, "quotas:\n  - repository: '**'\n    size: 5\n"
-                                                     "  - repository: 'big/*'\n    size: 1KiB\n"
-                                                     "  - repository: 'big/t'\n    tags: 1\n", "a");
+    STL_AUTO_REPO struct stl_repo repo = begin(unit,
+                                               "quotas:\n  - repository: '**'\n    size: 5\n"
+                                               "  - repository: 'big/*'\n    size: 1KiB\n"
+                                               "  - repository: 'big/t'\n    tags: 1\n",
+                                               "a");
     static const struct {
         const char *name;
         int64_t left;
@@ -155,7 +161,9 @@ static void nobody_slips_through(void **state)
             char content[] = "ten bytesX";
             content[9] = (char)('a' + i);
             struct stl_digest digest = unit_digest(content);
-            _exit(stl_repo_mount_blob(&repo, &source, &digest, &err) == 0 ? 0 : err.code == STL_DENIED ? 1 : 2);
+            _exit(stl_repo_mount_blob(&repo, &source, &digest, &err) == 0 ? 0
+                  : err.code == STL_DENIED                                ? 1
+                                                                          : 2);
         }
     }
     int outcome[3] = {0};
@@ -191,10 +199,10 @@ static void the_number_of_tags(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        registry_test(immutable_tags_stay),       registry_test(a_refused_push_leaves_nothing),
-        registry_test(immutable_tags_do_not_go),  registry_test(moving_a_tag_asks_as_well),
-        registry_test(the_last_byte_counts),      registry_test(the_most_specific_quota_counts),
-        registry_test(nobody_slips_through),      registry_test(the_number_of_tags),
+        registry_test(immutable_tags_stay),      registry_test(a_refused_push_leaves_nothing),
+        registry_test(immutable_tags_do_not_go), registry_test(moving_a_tag_asks_as_well),
+        registry_test(the_last_byte_counts),     registry_test(the_most_specific_quota_counts),
+        registry_test(nobody_slips_through),     registry_test(the_number_of_tags),
     };
     return unit_run(tests);
 }

@@ -31,9 +31,9 @@ static struct list open_list(void **state, bool catalog)
 /* The list is as given: of names between the brackets. */
 static void check(const struct list *list, const char *names)
 {
-    STL_AUTO_FREE char *text = list->repository
-                                   ? stl_sprintf("{\"name\":\"%s\",\"tags\":[%s]}\n", list->repository->text, names)
-                                   : stl_sprintf("{\"repositories\":[%s]}\n", names);
+    STL_AUTO_FREE char *text =
+        list->repository ? stl_sprintf("{\"name\":\"%s\",\"tags\":[%s]}\n", list->repository->text, names)
+                         : stl_sprintf("{\"repositories\":[%s]}\n", names);
     unit_check_text(list->fd, list->file, text);
     assert_int_equal(unit_count(list->root->fd, "tmp"), 0);
 }
@@ -41,7 +41,8 @@ static void check(const struct list *list, const char *names)
 static int add(const struct list *list, const char *a, const char *b, const char *c)
 {
     const char *const names[] = {a, b, c};
-    return stl_listing_add(list->root, list->fd, list->repository, names, (size_t)(!!a + !!b + !!c), -1, &err);
+    return stl_listing_add(list->root, list->fd, list->repository, names, (size_t)(!!a + !!b + !!c), -1,
+                           &err);
 }
 
 static int erase(const struct list *list, const char *a, const char *b, const char *c)
@@ -123,7 +124,7 @@ static void writing_a_whole_list(void **state)
     for_both(state, writes);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------- */
 
 struct collected {
     struct stl_buf text;
@@ -165,9 +166,11 @@ static void damages(struct list *list)
 {
     STL_AUTO_FREE char *other = list->repository ? stl_strdup("{\"repositories\":[]}\n")
                                                  : stl_strdup("{\"name\":\"lib/app\",\"tags\":[]}\n");
-    static const char *const names[] = {"a", "\"a\"\"b\"", "\"a\",", ",\"a\"", "\"a\",,\"b\"", "\"a\" ,\"b\"", "\"a", "a\"", "\"",
-                                        "\"a\"]", "1,2", "\"a\",b\"", "\"\"", "\"a\\\"b\""};
-    static const char *const whole[] = {"", "{", "]}\n", "{}", "{\"repositories\":[", "{\"repositories\":[]}", "null\n"};
+    static const char *const names[] = {
+        "a",   "\"a\"\"b\"", "\"a\",", ",\"a\"", "\"a\",,\"b\"", "\"a\" ,\"b\"", "\"a",
+        "a\"", "\"",         "\"a\"]", "1,2",    "\"a\",b\"",    "\"\"",         "\"a\\\"b\""};
+    static const char *const whole[] = {
+        "", "{", "]}\n", "{}", "{\"repositories\":[", "{\"repositories\":[]}", "null\n"};
     for (size_t i = 0; i < 1 + sizeof whole / sizeof *whole + sizeof names / sizeof *names; i++) {
         struct collected collected = {.stop_after = -1};
         if (i == 0)
@@ -176,8 +179,9 @@ static void damages(struct list *list)
             unit_write(list->fd, list->file, whole[i - 1]);
         else {
             const char *inner = names[i - 1 - sizeof whole / sizeof *whole];
-            STL_AUTO_FREE char *text = list->repository ? stl_sprintf("{\"name\":\"lib/app\",\"tags\":[%s]}\n", inner)
-                                                        : stl_sprintf("{\"repositories\":[%s]}\n", inner);
+            STL_AUTO_FREE char *text = list->repository
+                                           ? stl_sprintf("{\"name\":\"lib/app\",\"tags\":[%s]}\n", inner)
+                                           : stl_sprintf("{\"repositories\":[%s]}\n", inner);
             unit_write(list->fd, list->file, text);
         }
         STL_AUTO_FREE char *before = unit_read(list->fd, list->file);
@@ -231,7 +235,8 @@ static void many(struct list *list)
     OK(stl_listing_each(list->fd, list->repository, collect, &collected, &err));
     size_t expected = 0;
     for (int i = 0; i < NAMES; i++) {
-        STL_AUTO_FREE char *word = stl_sprintf(" %s ", texts[i]), *text = stl_sprintf(" %s", collected.text.data);
+        STL_AUTO_FREE char *word = stl_sprintf(" %s ", texts[i]),
+                           *text = stl_sprintf(" %s", collected.text.data);
         assert_int_equal(strstr(text, word) != NULL, there[i]);
         expected += there[i];
     }
@@ -244,7 +249,7 @@ static void many_changes(void **state)
     for_both(state, many);
 }
 
-/* --- the catalog ------------------------------------------------------------------------------------------ */
+/* --- the catalog ---------------------------------------------------------------------------------------- */
 
 static void the_catalog(void **state)
 {
@@ -258,7 +263,8 @@ static void the_catalog(void **state)
     assert_false(stl_catalog_has(&unit->registry, &other)); /* that word is in the head of the file */
     OK(stl_catalog_add(&unit->registry, &other, &err));
     assert_true(stl_catalog_has(&unit->registry, &other));
-    unit_check_text(unit->registry.root.fd, "www/v2/_catalog", "{\"repositories\":[\"lib/app\",\"repositories\"]}\n");
+    unit_check_text(unit->registry.root.fd, "www/v2/_catalog",
+                    "{\"repositories\":[\"lib/app\",\"repositories\"]}\n");
     OK(stl_catalog_remove(&unit->registry, &app, &err));
     OK(stl_catalog_remove(&unit->registry, &app, &err));
     assert_false(stl_catalog_has(&unit->registry, &app));

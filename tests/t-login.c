@@ -40,7 +40,8 @@ static void passwords_and_tokens(void **state)
     FAILS(STL_UNAUTHORIZED, login(unit, "", "", HERE));
     FAILS(STL_UNAUTHORIZED, login(unit, "group:x", "secret", HERE));
     FAILS(STL_UNAUTHORIZED, login(unit, "alice", "stl_", HERE));
-    OK(stl_users_change(&unit->registry, "alice", "stl_password", &err)); /* it looks like a token, but is none */
+    OK(stl_users_change(&unit->registry, "alice", "stl_password",
+                        &err)); /* it looks like a token, but is none */
     OK(login(unit, "alice", "stl_password", HERE));
     assert_false(who.is_robot);
 }
@@ -84,9 +85,10 @@ static void guessing_becomes_slow(void **state)
         FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
     FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", HERE));
     assert_in_range(wait_seconds, 1, 2);
-    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "secret", HERE)); /* the right one has to wait as well */
-    OK(login(unit, "alice", "secret", "192.0.2.2"));                    /* from elsewhere it has not */
-    FAILS(STL_UNAUTHORIZED, login(unit, "bob", "wrong", HERE));         /* others are others */
+    FAILS(STL_TOO_MANY_REQUESTS,
+          login(unit, "alice", "secret", HERE));                /* the right one has to wait as well */
+    OK(login(unit, "alice", "secret", "192.0.2.2"));            /* from elsewhere it has not */
+    FAILS(STL_UNAUTHORIZED, login(unit, "bob", "wrong", HERE)); /* others are others */
     int64_t longest = 0;
     for (int i = 0; i < 12; i++) {
         age(unit, (int)wait_seconds + 900);
@@ -117,7 +119,8 @@ static void a_network_is_one_address(void **state)
     FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", "::ffff:192.0.2.200"));
 }
 
-/* Whoever does not stop guessing keeps themselves out, and nobody else; and while they wait, nothing is counted. */
+/* Whoever does not stop guessing keeps themselves out, and nobody else; and while they wait, nothing is
+ * counted. */
 static void nobody_is_locked_out_by_others(void **state)
 {
     struct unit *unit = *state;

@@ -8,7 +8,8 @@
 #define DIGEST "sha256:" HEX
 #define DESCRIPTOR "{\"mediaType\":\"a/b\",\"digest\":\"" DIGEST "\",\"size\":3}"
 #define IMAGE_OF(type, more)                                                                                 \
-    "{\"schemaVersion\":2,\"mediaType\":\"" type "\",\"config\":" DESCRIPTOR ",\"layers\":[" DESCRIPTOR "]" more "}"
+    "{\"schemaVersion\":2,\"mediaType\":\"" type "\",\"config\":" DESCRIPTOR ",\"layers\":[" DESCRIPTOR      \
+    "]" more "}"
 #define IMAGE(more) IMAGE_OF(STL_TYPE_OCI_MANIFEST, more)
 #define INDEX_OF(type, manifests, more)                                                                      \
     "{\"schemaVersion\":2,\"mediaType\":\"" type "\",\"manifests\":[" manifests "]" more "}"
@@ -72,7 +73,9 @@ static void all_kinds(void **state)
     accepted(INDEX(""), NULL);
     accepted(INDEX_OF(STL_TYPE_DOCKER_LIST, DESCRIPTOR, ""), NULL);
     accepted(INDEX_OF(STL_TYPE_OCI_INDEX, "", ""), NULL); /* "the size of the array MAY be zero" */
-    accepted("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_MANIFEST "\",\"config\":" DESCRIPTOR ",\"layers\":[]}", NULL);
+    accepted("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_MANIFEST "\",\"config\":" DESCRIPTOR
+             ",\"layers\":[]}",
+             NULL);
     accepted(IMAGE(",\"artifactType\":\"application/x\",\"unknown\":{\"a\":[1]}"), NULL);
     accepted("{}", "application/vnd.example.unheard.of");
     accepted("{\"mediaType\":\"\"}", "application/vnd.example.unheard.of");
@@ -107,7 +110,8 @@ static void shapes(void **state)
     refused(INDEX(",\"layers\":[]"), NULL, "may not have 'layers'");
     refused(INDEX(",\"config\":" DESCRIPTOR), NULL, "may not have 'config'");
     refused("{\"schemaVersion\":2,\"layers\":[]}", STL_TYPE_OCI_MANIFEST, "must have 'config'");
-    refused("{\"schemaVersion\":2,\"config\":null,\"layers\":[]}", STL_TYPE_OCI_MANIFEST, "must have 'config'");
+    refused("{\"schemaVersion\":2,\"config\":null,\"layers\":[]}", STL_TYPE_OCI_MANIFEST,
+            "must have 'config'");
     refused("{\"schemaVersion\":2,\"config\":" DESCRIPTOR "}", STL_TYPE_OCI_MANIFEST, "must have 'layers'");
     refused("{\"schemaVersion\":2}", STL_TYPE_OCI_INDEX, "must have 'manifests'");
     refused("{\"config\":" DESCRIPTOR ",\"layers\":[]}", STL_TYPE_OCI_MANIFEST, "schemaVersion");
@@ -147,12 +151,14 @@ static void descriptors(void **state)
         {"{\"mediaType\":\"a/b\",\"digest\":\"\",\"size\":3}", "digest"},
         {"{\"mediaType\":\"a/b\",\"digest\":\"sha256:abc\",\"size\":3}", "digits"},
         {"{\"mediaType\":\"a/b\",\"digest\":\"../../../etc/passwd\",\"size\":3}", "digest"},
-        {"{\"mediaType\":\"a/b\",\"digest\":\"md5:d41d8cd98f00b204e9800998ecf8427e\",\"size\":3}", "not supported"},
+        {"{\"mediaType\":\"a/b\",\"digest\":\"md5:d41d8cd98f00b204e9800998ecf8427e\",\"size\":3}",
+         "not supported"},
         {"{\"mediaType\":\"a/b\",\"digest\":\"" DIGEST "\\u0000\",\"size\":3}", "NUL"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         STL_AUTO_FREE char *in_layers = stl_sprintf("{\"layers\":[" DESCRIPTOR ",%s]}", cases[i].descriptor),
-                           *in_index = stl_sprintf("{\"schemaVersion\":2,\"manifests\":[%s]}", cases[i].descriptor),
+                           *in_index =
+                               stl_sprintf("{\"schemaVersion\":2,\"manifests\":[%s]}", cases[i].descriptor),
                            *in_subject = stl_sprintf("{\"subject\":%s}", cases[i].descriptor);
         refused(in_layers, "a/b", cases[i].words);
         assert_memory_equal(err.message, "layers[1]: ", 11);
@@ -186,7 +192,8 @@ static void many_descriptors_in_order(void **state)
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
     stl_buf_puts(&buf, "{\"blobs\":[" DESCRIPTOR "],\"config\":" DESCRIPTOR ",\"layers\":[");
     for (int i = 0; i < 1000; i++)
-        stl_buf_printf(&buf, "%s{\"mediaType\":\"a/b\",\"digest\":\"" DIGEST "\",\"size\":%d}", i ? "," : "", i);
+        stl_buf_printf(&buf, "%s{\"mediaType\":\"a/b\",\"digest\":\"" DIGEST "\",\"size\":%d}", i ? "," : "",
+                       i);
     stl_buf_puts(&buf, "]}");
     OK(parse_as(&manifest, buf.data, "a/b"));
     assert_int_equal(manifest.count, 1002);
@@ -213,9 +220,10 @@ static void distributable(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
-        STL_AUTO_FREE char *text = stl_sprintf("{\"config\":{\"mediaType\":\"%s\",\"digest\":\"" DIGEST "\",\"size\":3%s},"
-                                               "\"layers\":[{\"mediaType\":\"%s\",\"digest\":\"" DIGEST "\",\"size\":3%s}]}",
-                                               cases[i].type, cases[i].more, cases[i].type, cases[i].more);
+        STL_AUTO_FREE char *text =
+            stl_sprintf("{\"config\":{\"mediaType\":\"%s\",\"digest\":\"" DIGEST "\",\"size\":3%s},"
+                        "\"layers\":[{\"mediaType\":\"%s\",\"digest\":\"" DIGEST "\",\"size\":3%s}]}",
+                        cases[i].type, cases[i].more, cases[i].type, cases[i].more);
         OK(parse_as(&manifest, text, "a/b"));
         assert_true(manifest.descriptors[0].distributable); /* a config is always needed */
         assert_int_equal(manifest.descriptors[1].distributable, cases[i].is);
@@ -252,7 +260,8 @@ static void artifact_types(void **state)
         {INDEX(""), NULL},
         {INDEX(",\"artifactType\":\"\""), NULL},
         {"{\"mediaType\":\"c/d\",\"blobs\":[" DESCRIPTOR "]}", NULL},
-        {"{\"mediaType\":\"c/d\",\"blobs\":[" DESCRIPTOR "],\"artifactType\":\"application/x\"}", "application/x"},
+        {"{\"mediaType\":\"c/d\",\"blobs\":[" DESCRIPTOR "],\"artifactType\":\"application/x\"}",
+         "application/x"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
@@ -281,18 +290,23 @@ static void annotations(void **state)
 static void kinds_of_media_types(void **state)
 {
     (void)state;
-    assert_true(stl_media_type_is_image(STL_TYPE_OCI_MANIFEST) && stl_media_type_is_image(STL_TYPE_DOCKER_MANIFEST));
+    assert_true(stl_media_type_is_image(STL_TYPE_OCI_MANIFEST) &&
+                stl_media_type_is_image(STL_TYPE_DOCKER_MANIFEST));
     assert_false(stl_media_type_is_image(STL_TYPE_OCI_INDEX) || stl_media_type_is_image("a/b"));
     assert_true(stl_media_type_is_index(STL_TYPE_OCI_INDEX) && stl_media_type_is_index(STL_TYPE_DOCKER_LIST));
     assert_false(stl_media_type_is_index(STL_TYPE_OCI_MANIFEST));
-    static const char *const manifests[] = {STL_TYPE_OCI_MANIFEST, STL_TYPE_OCI_INDEX, STL_TYPE_DOCKER_MANIFEST,
-                                            STL_TYPE_DOCKER_LIST, "application/vnd.oci.artifact.manifest.v1+json",
+    static const char *const manifests[] = {STL_TYPE_OCI_MANIFEST,
+                                            STL_TYPE_OCI_INDEX,
+                                            STL_TYPE_DOCKER_MANIFEST,
+                                            STL_TYPE_DOCKER_LIST,
+                                            "application/vnd.oci.artifact.manifest.v1+json",
                                             "application/vnd.example.index.v9+json"};
     for (size_t i = 0; i < sizeof manifests / sizeof *manifests; i++)
         assert_true(stl_media_type_is_manifest(manifests[i]));
-    static const char *const blobs[] = {"application/vnd.oci.image.config.v1+json", "application/octet-stream",
-                                        "application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.oci.empty.v1+json",
-                                        "application/vnd.buildkit.cacheconfig.v0", "text/manifest"};
+    static const char *const blobs[] = {
+        "application/vnd.oci.image.config.v1+json",    "application/octet-stream",
+        "application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.oci.empty.v1+json",
+        "application/vnd.buildkit.cacheconfig.v0",     "text/manifest"};
     for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
         assert_false(stl_media_type_is_manifest(blobs[i]));
 }
@@ -320,8 +334,10 @@ static void platforms(void **state)
         {false, "unknown/unknown", "{\"os\":\"linux\",\"architecture\":\"amd64\"}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        STL_AUTO_FREE char *text = stl_sprintf("{\"manifests\":[{\"mediaType\":\"a/b\",\"digest\":\"" DIGEST "\",\"size\":3,"
-                                               "\"platform\":%s}]}", cases[i].platform);
+        STL_AUTO_FREE char *text =
+            stl_sprintf("{\"manifests\":[{\"mediaType\":\"a/b\",\"digest\":\"" DIGEST "\",\"size\":3,"
+                        "\"platform\":%s}]}",
+                        cases[i].platform);
         STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
         struct stl_platform platform;
         OK(stl_platform_parse(cases[i].wanted, &platform, &err));

@@ -18,7 +18,8 @@ static void alloc_is_zeroed_even_of_nothing(void **state)
 static void strings(void **state)
 {
     (void)state;
-    STL_AUTO_FREE char *copy = stl_strdup("abc"), *part = stl_strndup("abc\0def", 7), *empty = stl_strndup("abc", 0);
+    STL_AUTO_FREE char *copy = stl_strdup("abc"), *part = stl_strndup("abc\0def", 7),
+                       *empty = stl_strndup("abc", 0);
     STL_AUTO_FREE char *text = stl_sprintf("%s-%d", "x", 5);
     assert_string_equal(copy, "abc");
     assert_memory_equal(part, "abc\0def", 8);

@@ -33,7 +33,8 @@ static void top_folder_is_no_name(void **state)
 
 static void names_that_lead_out_are_refused(void **state)
 {
-    static const char *const bad[] = {"/", "/a", "..", "../a", "a/..", "a/../b", "a/../../b", "./..", "a//../b"};
+    static const char *const bad[] = {"/",      "/a",        "..",   "../a",   "a/..",
+                                      "a/../b", "a/../../b", "./..", "a//../b"};
     char name[STL_MEMBER_NAME_MAX], text[STL_MEMBER_NAME_MAX + 2];
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -94,7 +95,8 @@ static void links_never_lead_out_or_round(void **state)
     add(&members, "empty", "", false);
     add(&members, "dangling", "nothing", false);
     OK(stl_members_finish(&members, &err));
-    static const char *const bad[] = {"up", "deep/up", "hard-up", "self", "one", "two", "empty", "dangling", "absolute"};
+    static const char *const bad[] = {"up",  "deep/up", "hard-up",  "self",    "one",
+                                      "two", "empty",   "dangling", "absolute"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_string_equal(resolve(&members, bad[i]), "");
     stl_members_clear(&members);

@@ -6,8 +6,7 @@
 #include "name.h"
 
 /* The expressions of the specification ("Pulling manifests"), and what we take away from them. */
-#define NAME_EXPRESSION                                                                                      \
-    "^[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*$"
+#define NAME_EXPRESSION "^[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*$"
 #define TAG_EXPRESSION "^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$"
 #define RESERVED_EXPRESSION "(^|/)(blobs|manifests|tags|referrers)(/|$)"
 
@@ -46,14 +45,79 @@ static void check_tag(const char *text)
 static void names_are_those_of_the_specification(void **state)
 {
     (void)state;
-    static const char *const names[] = {
-        "", "a", "0", "A", "a/b", "a//b", "/a", "a/", "a/b/c/d/e/f/g/h", "a.b", "a..b", ".a", "a.", "a._b",
-        "a_b", "a__b", "a___b", "a_", "_a", "a-b", "a---b", "-a", "a-", "a-_b", "a.-b", "a_.b", "a b", "a\n",
-        "a\tb", "a%2fb", "..", ".", "a/..", "a/../b", "a/.", "a/./b", "../a", "a\\b", "a:b", "a@b", "a/_b", "a/.b",
-        "_catalog", "_manifests", "a/_refs", "\xc3\xa4", "a\xff", "a+b", "a*b", "a~b", "a?b", "a#b", "a/b.c-d__e",
-        "blobs", "manifests", "tags", "referrers", "a/blobs", "tags/a", "a/manifests/b", "a/referrers",
-        "blob", "manifest", "tag", "referrer", "blobs2", "my-tags", "tags.d", "a/blobs-b", "uploads", "a/list",
-        "sha256", "library/app"};
+    static const char *const names[] = {"",
+                                        "a",
+                                        "0",
+                                        "A",
+                                        "a/b",
+                                        "a//b",
+                                        "/a",
+                                        "a/",
+                                        "a/b/c/d/e/f/g/h",
+                                        "a.b",
+                                        "a..b",
+                                        ".a",
+                                        "a.",
+                                        "a._b",
+                                        "a_b",
+                                        "a__b",
+                                        "a___b",
+                                        "a_",
+                                        "_a",
+                                        "a-b",
+                                        "a---b",
+                                        "-a",
+                                        "a-",
+                                        "a-_b",
+                                        "a.-b",
+                                        "a_.b",
+                                        "a b",
+                                        "a\n",
+                                        "a\tb",
+                                        "a%2fb",
+                                        "..",
+                                        ".",
+                                        "a/..",
+                                        "a/../b",
+                                        "a/.",
+                                        "a/./b",
+                                        "../a",
+                                        "a\\b",
+                                        "a:b",
+                                        "a@b",
+                                        "a/_b",
+                                        "a/.b",
+                                        "_catalog",
+                                        "_manifests",
+                                        "a/_refs",
+                                        "\xc3\xa4",
+                                        "a\xff",
+                                        "a+b",
+                                        "a*b",
+                                        "a~b",
+                                        "a?b",
+                                        "a#b",
+                                        "a/b.c-d__e",
+                                        "blobs",
+                                        "manifests",
+                                        "tags",
+                                        "referrers",
+                                        "a/blobs",
+                                        "tags/a",
+                                        "a/manifests/b",
+                                        "a/referrers",
+                                        "blob",
+                                        "manifest",
+                                        "tag",
+                                        "referrer",
+                                        "blobs2",
+                                        "my-tags",
+                                        "tags.d",
+                                        "a/blobs-b",
+                                        "uploads",
+                                        "a/list",
+                                        "sha256",
+                                        "library/app"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         check_name(names[i]);
 }
@@ -114,9 +178,10 @@ static void lengths(void **state)
 static void tags_are_those_of_the_specification(void **state)
 {
     (void)state;
-    static const char *const tags[] = {"", "latest", "_", "_a", "A", "0", ".", "..", ".a", "-", "-a", "a.", "a-", "a_",
-                                       "a..b", "1.0.0-rc.1_x", "a/b", "a:b", "a b", "a\n", "a+b", "a%41", "list",
-                                       "sha256-abc", "\xc3\xa4", "a\\b"};
+    static const char *const tags[] = {"",     "latest",       "_",          "_a",       "A",   "0",   ".",
+                                       "..",   ".a",           "-",          "-a",       "a.",  "a-",  "a_",
+                                       "a..b", "1.0.0-rc.1_x", "a/b",        "a:b",      "a b", "a\n", "a+b",
+                                       "a%41", "list",         "sha256-abc", "\xc3\xa4", "a\\b"};
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
         check_tag(tags[i]);
 }
@@ -200,7 +265,8 @@ static void the_longest_image_name(void **state)
     assert_string_equal(image.name.text, name);
     assert_string_equal(image.tag.text, tag);
     assert_true(stl_digest_equal(&image.digest, &value));
-    STL_AUTO_FREE char *longer = stl_sprintf("n%s", text), *host = stl_sprintf("registry.example.org/%s", text);
+    STL_AUTO_FREE char *longer = stl_sprintf("n%s", text),
+                       *host = stl_sprintf("registry.example.org/%s", text);
     FAILS(STL_NAME_INVALID, stl_image_name_parse(longer, &image, &err));
     OK(stl_image_name_parse_foreign(host, &image, &err));
 }
@@ -256,8 +322,9 @@ static void media_types(void **state)
         assert_string_equal(type.text, good[i].type);
     }
     static const char *const bad[] = {
-        "", " ", "/", "a", "a/", "/a", "a/b/c", "a/b c", "a b/c", "a/b,c/d", "./a", "a/.", "a/..", "../..", "-a/b", "a/_b",
-        "+/b", "a/b\n", "a\r/b", "a/b%2f", "a/b=c", "a/b\xff", "a/*", "*/*", ";a/b", "a/b\t/", "a/\"b\"", "a/'b'", "a/b@c"};
+        "",      " ",       "/",    "a",     "a/",   "/a",     "a/b/c",   "a/b c", "a b/c", "a/b,c/d",
+        "./a",   "a/.",     "a/..", "../..", "-a/b", "a/_b",   "+/b",     "a/b\n", "a\r/b", "a/b%2f",
+        "a/b=c", "a/b\xff", "a/*",  "*/*",   ";a/b", "a/b\t/", "a/\"b\"", "a/'b'", "a/b@c"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         FAILS(STL_MANIFEST_INVALID, stl_media_type_parse(bad[i], &type, &err));
 }
@@ -286,13 +353,14 @@ static void platforms(void **state)
     assert_string_equal(platform.variant, "");
     OK(stl_platform_parse("linux/arm/v7", &platform, &err));
     assert_string_equal(platform.variant, "v7");
-    static const char *const bad[] = {"", "/", "linux", "linux/", "/amd64", "linux//v7", "linux/arm/", "linux/arm/v7/",
-                                      "linux/arm/v7/x"};
+    static const char *const bad[] = {"",          "/",          "linux",         "linux/",        "/amd64",
+                                      "linux//v7", "linux/arm/", "linux/arm/v7/", "linux/arm/v7/x"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         FAILS(STL_USAGE, stl_platform_parse(bad[i], &platform, &err));
     char part[65] = "";
     memset(part, 'x', 63);
-    STL_AUTO_FREE char *longest = stl_sprintf("%s/%s/%s", part, part, part), *over = stl_sprintf("%sx/%s", part, part);
+    STL_AUTO_FREE char *longest = stl_sprintf("%s/%s/%s", part, part, part),
+                       *over = stl_sprintf("%sx/%s", part, part);
     OK(stl_platform_parse(longest, &platform, &err));
     assert_string_equal(platform.variant, part);
     FAILS(STL_USAGE, stl_platform_parse(over, &platform, &err));
@@ -347,7 +415,8 @@ static void patterns(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (stl_pattern_match(cases[i].pattern, cases[i].text) != cases[i].match)
-            fail_msg("'%s' and '%s' should %smatch", cases[i].pattern, cases[i].text, cases[i].match ? "" : "not ");
+            fail_msg("'%s' and '%s' should %smatch", cases[i].pattern, cases[i].text,
+                     cases[i].match ? "" : "not ");
 }
 
 /* The obvious way to say what a pattern means; exponential. */
@@ -381,7 +450,8 @@ static void every_short_pattern(void **state)
             for (size_t i = 0, rest = t; i < 6; i++, rest /= T)
                 text[i] = in_text[rest % T];
             if (stl_pattern_match(pattern, text) != reference_match(pattern, text))
-                fail_msg("'%s' and '%s' should %smatch", pattern, text, reference_match(pattern, text) ? "" : "not ");
+                fail_msg("'%s' and '%s' should %smatch", pattern, text,
+                         reference_match(pattern, text) ? "" : "not ");
         }
     }
 }

@@ -8,7 +8,8 @@ static char *read_list(const struct stl_picture *picture, enum stl_picture_list 
     char path[STL_PATH_MAX];
     STL_AUTO_BUF struct stl_buf raw = STL_BUF_INIT;
     struct stl_buf text = STL_BUF_INIT;
-    OK(stl_file_read(picture->registry->root.fd, stl_picture_list_path(picture, list, path), false, &raw, &err));
+    OK(stl_file_read(picture->registry->root.fd, stl_picture_list_path(picture, list, path), false, &raw,
+                     &err));
     for (size_t i = 0; i < raw.length; i += strlen(raw.data + i) + 1) {
         const char *entry = raw.data + i, *staged = strstr(entry, "/./");
         stl_buf_printf(&text, "%s\n", staged ? staged + 3 : entry);
@@ -93,7 +94,8 @@ static void every_string_that_is_a_digest_is_a_mark(void **state)
     assert_true(stl_digestset_find(&marks.blobs, &odd, &number));
     OK(stl_marks_add(&marks, f->repo.fd, "nowhere", &files, &err));
     assert_int_equal(files, 0);
-    STL_AUTO_FREE char *damaged = stl_sprintf("_manifests/application/vnd.oci.image.manifest.v1+json/%s", unit_digest_text(&odd));
+    STL_AUTO_FREE char *damaged =
+        stl_sprintf("_manifests/application/vnd.oci.image.manifest.v1+json/%s", unit_digest_text(&odd));
     unit_write(f->repo.fd, damaged, "{}");
     FAILS(STL_INVALID, stl_marks_add(&marks, f->repo.fd, "_manifests", NULL, &err));
 }

@@ -55,8 +55,12 @@ static void who_is_who(void **state)
     policy = &settings.policy;
     static const struct {
         const char *repository, *allowed;
-    } table[] = {{"open", "- alice bob carol dave"}, {"users", "alice bob carol dave"}, {"named", "alice bob"},
-                 {"grouped", "carol"},               {"closed", ""},                    {"other", ""}};
+    } table[] = {{"open", "- alice bob carol dave"},
+                 {"users", "alice bob carol dave"},
+                 {"named", "alice bob"},
+                 {"grouped", "carol"},
+                 {"closed", ""},
+                 {"other", ""}};
     static const char *const users[] = {"-", "alice", "bob", "carol", "dave"};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         for (size_t j = 0; j < sizeof users / sizeof *users; j++)
@@ -124,7 +128,8 @@ static void who_may_push_may_pull(void **state)
 {
     (void)state;
     struct stl_settings settings;
-    parse(&settings, "access:\n  - repository: '**'\n    pull: [bob]\n    push: [alice]\n    delete: [carol]\n");
+    parse(&settings,
+          "access:\n  - repository: '**'\n    pull: [bob]\n    push: [alice]\n    delete: [carol]\n");
     policy = &settings.policy;
     assert_true(allows("alice", "a", STL_PULL));
     assert_int_equal(line_of("alice", "a", STL_PULL), 5);
@@ -139,8 +144,8 @@ static void names_of_users(void **state)
 {
     (void)state;
     static const char *const good[] = {"a", "A", "0", "_x", "alice@example.org", "a.b-c+d_e"};
-    static const char *const bad[] = {"", ".a", "-a", "+a", "@a", "a b", "a:b", "a/b", "a\nb", "a\"b", "a,b", "\xc3\xa4",
-                                      "anonymous", "user", "group:a"};
+    static const char *const bad[] = {"",     ".a",   "-a",  "+a",       "@a",        "a b",  "a:b",    "a/b",
+                                      "a\nb", "a\"b", "a,b", "\xc3\xa4", "anonymous", "user", "group:a"};
     char name[STL_USER_MAX + 2];
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         OK(stl_user_name_check(good[i], &err));

@@ -1,6 +1,7 @@
 /*
- * Each change, cut short by a power cut at each of its steps, in every state that the model of powercut.h allows. What
- * has to hold then is said in crash.h; besides, what a change that has ended has done is there whatever was not synced.
+ * Each change, cut short by a power cut at each of its steps, in every state that the model of powercut.h
+ * allows. What has to hold then is said in crash.h; besides, what a change that has ended has done is there
+ * whatever was not synced.
  */
 #include "crash.h"
 
@@ -30,7 +31,8 @@ static void check_repaired(const struct trial *trial, const struct tree *tree, c
 static void check_state(void *context, const struct tree *tree, const char *what)
 {
     struct trial *trial = context;
-    STL_AUTO_FREE char *where = stl_sprintf("after step %zu (%s), %s", trial->steps, powercut_describe(trial->steps), what);
+    STL_AUTO_FREE char *where =
+        stl_sprintf("after step %zu (%s), %s", trial->steps, powercut_describe(trial->steps), what);
     struct unit *unit = crash_begin_with(tree);
     struct stl_error error = STL_ERROR_INIT;
     trial->states++;
@@ -40,7 +42,8 @@ static void check_state(void *context, const struct tree *tree, const char *what
         crash_check_there(unit, &trial->wanted.after, false, false, where);
     if (!found)
         crash_check_repeated(trial->change, unit, &trial->wanted, false, where);
-    else if (crash_operate(trial->change, unit, &error) && stl_code_http_status(error.code) != trial->change->ends)
+    else if (crash_operate(trial->change, unit, &error) &&
+             stl_code_http_status(error.code) != trial->change->ends)
         fail_msg("%s: the second time: %s", where, error.message);
     else
         OK(stl_temp_sweep(&unit->registry.root, &err));

@@ -59,7 +59,7 @@ static int publish_tag(const struct unit *f, const struct stl_digest *digest, co
     return stl_publish_tags(&f->repo, digest, &(struct stl_publish){.tags = &tag, .tag_count = 1}, &err);
 }
 
-/* --- deleting --------------------------------------------------------------------------------------------- */
+/* --- deleting ------------------------------------------------------------------------------------------- */
 
 static void deleting_a_tag_leaves_its_siblings(void **state)
 {
@@ -82,8 +82,8 @@ static void deleting_a_manifest_takes_its_tags_only(void **state)
 {
     struct unit *f = *state;
     STL_AUTO_FREE char *image = unit_image("one", ""), *child = unit_descriptor(STL_TYPE_OCI_MANIFEST, image);
-    STL_AUTO_FREE char *index = stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX
-                                            "\",\"manifests\":[%s]}", child);
+    STL_AUTO_FREE char *index = stl_sprintf(
+        "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[%s]}", child);
     struct stl_digest one = unit_push(&f->repo, "one", "one"), two = unit_push(&f->repo, "two", "two"),
                       both = unit_digest(index);
     size_t blobs = unit_count(f->repo.fd, "blobs");
@@ -94,8 +94,8 @@ static void deleting_a_manifest_takes_its_tags_only(void **state)
     CHECK_TAG(f, "one", &one); /* its child stays */
     CHECK_TAG(f, "two", &two);
     assert_int_equal(unit_count(f->repo.fd, "blobs"), blobs);
-    STL_AUTO_FREE char *path = manifest_path(&both), *file = stl_sprintf("_manifests/" STL_TYPE_OCI_INDEX "/%s",
-                                                                         unit_digest_text(&both));
+    STL_AUTO_FREE char *path = manifest_path(&both),
+                       *file = stl_sprintf("_manifests/" STL_TYPE_OCI_INDEX "/%s", unit_digest_text(&both));
     assert_false(unit_exists(f->repo.fd, path));
     assert_false(unit_exists(f->repo.fd, file));
     FAILS(STL_MANIFEST_UNKNOWN, delete_manifest(f, &both));
@@ -136,19 +136,22 @@ static void deleting_a_repository(void **state)
     assert_false(unit_exists(f->registry.root.fd, "www/v2/lib/app/nested"));
 }
 
-/* --- after a crash ---------------------------------------------------------------------------------------- */
+/* --- after a crash -------------------------------------------------------------------------------------- */
 
-/* Everything that publishing makes, in its order: taken away from the end, as if it had been killed before. */
+/* Everything that publishing makes, in its order: taken away from the end, as if it had been killed before.
+ */
 static void publishing_goes_on_after_a_kill(void **state)
 {
     struct unit *f = *state;
     STL_AUTO_FREE char *subject = unit_descriptor(STL_TYPE_OCI_MANIFEST, "the subject");
     STL_AUTO_FREE char *more = stl_sprintf(",\"subject\":%s", subject), *json = unit_image("one", more);
     struct stl_digest digest = unit_digest(json), of_subject = unit_digest("the subject");
-    STL_AUTO_FREE char *file = stl_sprintf("_manifests/" STL_TYPE_OCI_MANIFEST "/%s", unit_digest_text(&digest)),
+    STL_AUTO_FREE char *file =
+                           stl_sprintf("_manifests/" STL_TYPE_OCI_MANIFEST "/%s", unit_digest_text(&digest)),
                        *link = manifest_path(&digest),
                        *referrers = stl_sprintf("referrers/%s", unit_digest_text(&of_subject));
-    const char *const steps[] = {"_manifests/application", file, link, referrers, "manifests/v1", "tags/list"};
+    const char *const steps[] = {"_manifests/application", file,       link, referrers,
+                                 "manifests/v1",           "tags/list"};
     enum { STEPS = sizeof steps / sizeof *steps };
     unit_image_blobs(&f->repo, "one");
     OK(unit_publish(&f->repo, json, "v1"));
@@ -173,7 +176,8 @@ static void moving_a_tag_goes_on_after_a_kill(void **state)
     struct stl_digest whole = unit_fingerprint(f->repo.fd, ".");
     const char *names[] = {"v1", "v2"};
     STL_AUTO_CLOSE int tags = stl_dir_open(f->repo.fd, "tags", &err);
-    OK(stl_listing_write(&f->registry.root, tags, &f->repo.name, names, 2, &err)); /* the link was put, the list not */
+    OK(stl_listing_write(&f->registry.root, tags, &f->repo.name, names, 2,
+                         &err)); /* the link was put, the list not */
     OK(publish_tag(f, &two, "v3"));
     struct stl_digest again = unit_fingerprint(f->repo.fd, ".");
     assert_true(stl_digest_equal(&whole, &again));
@@ -222,7 +226,7 @@ static void deleting_a_repository_goes_on_after_a_kill(void **state)
     }
 }
 
-/* --- at the same time ------------------------------------------------------------------------------------- */
+/* --- at the same time ----------------------------------------------------------------------------------- */
 
 enum { WRITERS = 3, ROUNDS = 12 };
 
@@ -242,9 +246,10 @@ static void *write_images(void *context)
         STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
         STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
         struct stl_tag tags[2] = {{"latest"}, {""}};
-        STL_AUTO_FREE char *json = stl_sprintf("{\"schemaVersion\":2,\"manifests\":[],\"annotations\":{\"by\":\"%d %d\"},"
-            "\"subject\":{\"mediaType\":\"a/b\",\"size\":1,\"digest\":"
-            "\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}}", worker->number, i);
+        STL_AUTO_FREE char *json = stl_sprintf(
+            "{\"schemaVersion\":2,\"manifests\":[],\"annotations\":{\"by\":\"%d "
+            "%d\"},\"subject\":{\"mediaType\":\"a/b\",\"size\":1,\"digest\":\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}}",
+            worker->number, i);
         snprintf(tags[1].text, sizeof tags[1].text, "w%d.%d", worker->number, i);
         struct stl_publish how = {.tags = tags, .tag_count = 2};
         if (stl_repo_make(&repo, worker->registry, &name, &error) ||
@@ -282,7 +287,8 @@ static void *read_images(void *context)
             fd = openat(worker->registry->root.fd, "www/v2/busy/app", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
             continue;
-        static const char *const paths[] = {"manifests/latest", "manifests/w0.0", "tags/list", "../../_catalog",
+        static const char *const paths[] = {
+            "manifests/latest", "manifests/w0.0", "tags/list", "../../_catalog",
             "referrers/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"};
         for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
             worker->failures += !reads_right(fd, paths[i]);
@@ -309,7 +315,8 @@ static void threads_publish_and_delete_in_one_repository(void **state)
     pthread_t threads[WRITERS + 1];
     for (int i = 0; i <= WRITERS; i++) {
         workers[i] = (struct worker){&unit->registry, i < WRITERS ? NULL : &stop, i, 0, 0};
-        assert_int_equal(pthread_create(&threads[i], NULL, i < WRITERS ? write_images : read_images, &workers[i]), 0);
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i < WRITERS ? write_images : read_images, &workers[i]), 0);
     }
     for (int i = 0; i <= WRITERS; i++) {
         if (i == WRITERS)

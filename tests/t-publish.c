@@ -59,7 +59,7 @@ static int publish_tag(const struct unit *f, const struct stl_digest *digest, co
     return stl_publish_tags(&f->repo, digest, &(struct stl_publish){.tags = &tag, .tag_count = 1}, &err);
 }
 
-/* --- publishing ------------------------------------------------------------------------------------------- */
+/* --- publishing ----------------------------------------------------------------------------------------- */
 
 static void the_tree_is_as_laid_down(void **state)
 {
@@ -68,7 +68,8 @@ static void the_tree_is_as_laid_down(void **state)
     assert_false(in_catalog(f));
     struct stl_digest digest = unit_push(&f->repo, "one", "v1");
     STL_AUTO_FREE char *path = manifest_path(&digest), *bytes = stl_sprintf("_%s", path);
-    STL_AUTO_FREE char *file = stl_sprintf("_manifests/" STL_TYPE_OCI_MANIFEST "/%s", unit_digest_text(&digest));
+    STL_AUTO_FREE char *file =
+        stl_sprintf("_manifests/" STL_TYPE_OCI_MANIFEST "/%s", unit_digest_text(&digest));
     STL_AUTO_FREE char *target = stl_sprintf("../%s", file), *link = unit_link(f->repo.fd, path),
                        *tag = unit_link(f->repo.fd, "manifests/v1");
     struct stat st;
@@ -115,8 +116,10 @@ static void many_tags_at_once_and_later(void **state)
     for (int i = 0; i < 12; i++)
         snprintf(tags[i].text, sizeof tags[i].text, "t%02d", 11 - i);
     unit_image_blobs(&f->repo, "one");
-    OK(stl_publish_manifest(&f->repo, &manifest, json, &(struct stl_publish){.tags = tags, .tag_count = 12}, &err));
-    check_tags(f, "\"t00\",\"t01\",\"t02\",\"t03\",\"t04\",\"t05\",\"t06\",\"t07\",\"t08\",\"t09\",\"t10\",\"t11\"");
+    OK(stl_publish_manifest(&f->repo, &manifest, json, &(struct stl_publish){.tags = tags, .tag_count = 12},
+                            &err));
+    check_tags(
+        f, "\"t00\",\"t01\",\"t02\",\"t03\",\"t04\",\"t05\",\"t06\",\"t07\",\"t08\",\"t09\",\"t10\",\"t11\"");
     struct stl_digest two = unit_push(&f->repo, "two", "t05");
     CHECK_TAG(f, "t05", &two);
     CHECK_TAG(f, "t04", &manifest.digest);
@@ -132,7 +135,8 @@ static void many_tags_at_once_and_later(void **state)
 static void exact_bytes_are_kept(void **state)
 {
     struct unit *f = *state;
-    static const char json[] = " {\n\t\"schemaVersion\" : 2, \"manifests\" : [ ] , \"x\":\"\\u00e4\\/\"}\r\n ";
+    static const char json[] =
+        " {\n\t\"schemaVersion\" : 2, \"manifests\" : [ ] , \"x\":\"\\u00e4\\/\"}\r\n ";
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
     STL_AUTO_MANIFEST struct stl_manifest again = {0};
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
@@ -167,7 +171,8 @@ static void what_is_referred_to_must_be_there(void **state)
                        *layer = unit_descriptor("a/b", "layer");
     struct stl_digest before = unit_fingerprint(f->repo.fd, "."), after;
     FAILS(STL_MANIFEST_BLOB_UNKNOWN, unit_publish(&f->repo, json, "v1"));
-    STL_AUTO_FREE char *no_layer = stl_sprintf("{\"mediaType\":\"c/d\",\"config\":%s,\"layers\":[%s]}", config, layer);
+    STL_AUTO_FREE char *no_layer =
+        stl_sprintf("{\"mediaType\":\"c/d\",\"config\":%s,\"layers\":[%s]}", config, layer);
     after = unit_fingerprint(f->repo.fd, ".");
     assert_true(stl_digest_equal(&before, &after));
     unit_blob(&f->repo, "config");
@@ -196,10 +201,10 @@ static void sizes_must_be_right(void **state)
         STL_AUTO_FREE char *layers = stl_sprintf(
             "{\"mediaType\":\"c/d\",\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":%d}]}",
             unit_digest_text(&blob), 5 + difference);
-        STL_AUTO_FREE char *index = stl_sprintf(
-            "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[{\"mediaType\":\""
-            STL_TYPE_OCI_MANIFEST "\",\"digest\":\"%s\",\"size\":%d}]}",
-            unit_digest_text(&child), (int)strlen(image) + difference);
+        STL_AUTO_FREE char *index = stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX
+                                                "\",\"manifests\":[{\"mediaType\":\"" STL_TYPE_OCI_MANIFEST
+                                                "\",\"digest\":\"%s\",\"size\":%d}]}",
+                                                unit_digest_text(&child), (int)strlen(image) + difference);
         if (difference) {
             FAILS(STL_MANIFEST_INVALID, unit_publish(&f->repo, layers, "v1"));
             FAILS(STL_MANIFEST_INVALID, unit_publish(&f->repo, index, "v2"));
@@ -215,8 +220,7 @@ static void layers_that_need_not_be_there(void **state)
     struct unit *f = *state;
     struct stl_digest none = unit_digest("none");
     STL_AUTO_FREE char *json = stl_sprintf(
-        "{\"mediaType\":\"c/d\",\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":5,\"urls\":[\"http://x/\"]},"
-        "{\"mediaType\":\"application/vnd.oci.image.layer.nondistributable.v1.tar\",\"digest\":\"%s\",\"size\":5}]}",
+        "{\"mediaType\":\"c/d\",\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":5,\"urls\":[\"http://x/\"]},{\"mediaType\":\"application/vnd.oci.image.layer.nondistributable.v1.tar\",\"digest\":\"%s\",\"size\":5}]}",
         unit_digest_text(&none), unit_digest_text(&none));
     OK(unit_publish(&f->repo, json, "v1"));
 }
@@ -226,13 +230,14 @@ static void children_of_an_index(void **state)
     struct unit *f = *state;
     STL_AUTO_FREE char *image = unit_image("one", ""), *child = unit_descriptor(STL_TYPE_OCI_MANIFEST, image),
                        *cache = unit_descriptor("application/vnd.oci.image.layer.v1.tar", "cached");
-    STL_AUTO_FREE char *index = stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX
-                                            "\",\"manifests\":[%s]}", child);
-    STL_AUTO_FREE char *caches = stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX
-                                             "\",\"manifests\":[%s]}", cache);
+    STL_AUTO_FREE char *index = stl_sprintf(
+        "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[%s]}", child);
+    STL_AUTO_FREE char *caches = stl_sprintf(
+        "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[%s]}", cache);
     STL_AUTO_MANIFEST struct stl_manifest manifest = unit_parse(index);
     FAILS(STL_MANIFEST_BLOB_UNKNOWN, unit_publish(&f->repo, index, "v1"));
-    OK(stl_publish_manifest(&f->repo, &manifest, index, &(struct stl_publish){.allow_missing_children = true}, &err));
+    OK(stl_publish_manifest(&f->repo, &manifest, index, &(struct stl_publish){.allow_missing_children = true},
+                            &err));
     OK(delete_manifest(f, &manifest.digest));
     struct stl_digest pushed = unit_push(&f->repo, "one", NULL);
     OK(unit_publish(&f->repo, index, "v1"));
@@ -240,16 +245,19 @@ static void children_of_an_index(void **state)
     unit_blob(&f->repo, "cached");
     OK(unit_publish(&f->repo, caches, "cache")); /* build caches list blobs in an index */
     /* A link whose file has gone is no child. */
-    STL_AUTO_FREE char *file = stl_sprintf("_manifests/" STL_TYPE_OCI_MANIFEST "/%s", unit_digest_text(&pushed));
+    STL_AUTO_FREE char *file =
+        stl_sprintf("_manifests/" STL_TYPE_OCI_MANIFEST "/%s", unit_digest_text(&pushed));
     unit_remove(f->repo.fd, file);
     FAILS(STL_MANIFEST_BLOB_UNKNOWN, unit_publish(&f->repo, index, "v1"));
 }
 
-/* distribution-spec, "Push": "MUST initially accept ... a subject field that references a manifest that does not exist" */
+/* distribution-spec, "Push": "MUST initially accept ... a subject field that references a manifest that does
+ * not exist" */
 static void a_subject_need_not_exist(void **state)
 {
     struct unit *f = *state;
-    STL_AUTO_FREE char *image = unit_image("subject", ""), *descriptor = unit_descriptor(STL_TYPE_OCI_MANIFEST, image);
+    STL_AUTO_FREE char *image = unit_image("subject", ""),
+                       *descriptor = unit_descriptor(STL_TYPE_OCI_MANIFEST, image);
     STL_AUTO_FREE char *more = stl_sprintf(",\"artifactType\":\"a/sig\",\"subject\":%s", descriptor);
     STL_AUTO_FREE char *json = unit_image("signature", more);
     struct stl_digest subject = unit_digest(image), referrer = unit_digest(json);
@@ -269,7 +277,7 @@ static void a_subject_need_not_exist(void **state)
     assert_string_equal(empty.data, STL_REFERRERS_EMPTY);
 }
 
-/* --- guards ----------------------------------------------------------------------------------------------- */
+/* --- guards --------------------------------------------------------------------------------------------- */
 
 struct guarded {
     int calls;
@@ -327,7 +335,7 @@ static void guards_decide_about_tags(void **state)
     check_tags(f, "");
 }
 
-/* --- resolving -------------------------------------------------------------------------------------------- */
+/* --- resolving ------------------------------------------------------------------------------------------ */
 
 static void resolving(void **state)
 {
@@ -361,9 +369,11 @@ static void damaged_links_and_bytes(void **state)
     struct stl_media_type type;
     struct stl_manifest manifest;
     STL_AUTO_FREE char *path = manifest_path(&digest);
-    STL_AUTO_FREE char *good = unit_link(f->repo.fd, path), *outside = stl_sprintf("../../../../../../%s", path),
+    STL_AUTO_FREE char *good = unit_link(f->repo.fd, path),
+                       *outside = stl_sprintf("../../../../../../%s", path),
                        *half = stl_sprintf("../_manifests/x/%s", unit_digest_text(&digest));
-    const char *const targets[] = {"x", "/", "..", "v1", "/etc/passwd", "../blobs", "../_manifests/", outside, half};
+    const char *const targets[] = {"x",     "/", "..", "v1", "/etc/passwd", "../blobs", "../_manifests/",
+                                   outside, half};
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
         STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
         unit_remove(f->repo.fd, path);
@@ -391,7 +401,7 @@ static void damaged_links_and_bytes(void **state)
     FAILS(STL_SYSTEM, stl_tag_resolve(&f->repo, &tag, &found, &err));
 }
 
-/* --- Apache's view ---------------------------------------------------------------------------------------- */
+/* --- Apache's view -------------------------------------------------------------------------------------- */
 
 static void apache_gets_its_files(void **state)
 {

@@ -36,8 +36,9 @@ static void end(struct fixture *f)
 /* An image that refers to the subject. */
 static struct stl_manifest referrer(const struct fixture *f, const char *seed, const char *more)
 {
-    STL_AUTO_FREE char *subject = stl_sprintf(",\"subject\":{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":1}%s",
-                                              unit_digest_text(&f->subject), more);
+    STL_AUTO_FREE char *subject =
+        stl_sprintf(",\"subject\":{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":1}%s",
+                    unit_digest_text(&f->subject), more);
     STL_AUTO_FREE char *json = unit_image(seed, subject);
     return unit_parse(json);
 }
@@ -47,7 +48,8 @@ static int add(const struct fixture *f, const struct stl_manifest *manifest)
     return stl_referrers_add(f->root, f->repo.fd, manifest, &err);
 }
 
-static struct json_object *read_list(const struct fixture *f, const char *artifact_type, struct json_object **index)
+static struct json_object *read_list(const struct fixture *f, const char *artifact_type,
+                                     struct json_object **index)
 {
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     struct json_object *list = NULL;
@@ -96,13 +98,14 @@ static void what_has_no_subject_is_not_listed(void **state)
 static void an_entry_says_what_the_specification_wants(void **state)
 {
     struct fixture f = begin(state);
-    STL_AUTO_MANIFEST struct stl_manifest manifest =
-        referrer(&f, "sbom", ",\"artifactType\":\"application/sbom+json\",\"annotations\":{\"b\":\"1\",\"a/\\u00e4\":\"\\\"\\n\"}");
+    STL_AUTO_MANIFEST struct stl_manifest manifest = referrer(
+        &f, "sbom",
+        ",\"artifactType\":\"application/sbom+json\",\"annotations\":{\"b\":\"1\",\"a/\\u00e4\":\"\\\"\\n\"}");
     OK(add(&f, &manifest));
     STL_AUTO_FREE char *expected = stl_sprintf(
-        "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[{\"mediaType\":\"" STL_TYPE_OCI_MANIFEST
-        "\",\"digest\":\"%s\",\"size\":%lld,\"artifactType\":\"application/sbom+json\",\"annotations\":{\"b\":\"1\","
-        "\"a/\xc3\xa4\":\"\\\"\\n\"}}]}",
+        "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX
+        "\",\"manifests\":[{\"mediaType\":\"" STL_TYPE_OCI_MANIFEST
+        "\",\"digest\":\"%s\",\"size\":%lld,\"artifactType\":\"application/sbom+json\",\"annotations\":{\"b\":\"1\",\"a/\xc3\xa4\":\"\\\"\\n\"}}]}",
         unit_digest_text(&manifest.digest), (long long)manifest.size);
     unit_check_text(f.repo.fd, f.file, expected);
     end(&f);
@@ -121,9 +124,10 @@ static void the_artifact_type_is_derived(void **state)
     STL_AUTO_MANIFEST struct stl_manifest named = referrer(&f, "1", ",\"artifactType\":\"application/x\""),
                                           empty = referrer(&f, "2", ",\"artifactType\":\"\""),
                                           unnamed = referrer(&f, "3", "");
-    STL_AUTO_FREE char *json = stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[],"
-                                           "\"subject\":{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":1}}",
-                                           unit_digest_text(&f.subject));
+    STL_AUTO_FREE char *json =
+        stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[],"
+                    "\"subject\":{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":1}}",
+                    unit_digest_text(&f.subject));
     STL_AUTO_MANIFEST struct stl_manifest index = unit_parse(json);
     OK(add(&f, &named));
     OK(add(&f, &empty));
@@ -164,7 +168,8 @@ static void removing(void **state)
     struct fixture f = begin(state);
     STL_AUTO_MANIFEST struct stl_manifest one = referrer(&f, "1", ""), two = referrer(&f, "2", ""),
                                           three = referrer(&f, "3", "");
-    OK(stl_referrers_remove(f.root, f.repo.fd, &f.subject, &one.digest, &err)); /* nothing there: nothing to do */
+    OK(stl_referrers_remove(f.root, f.repo.fd, &f.subject, &one.digest,
+                            &err)); /* nothing there: nothing to do */
     OK(add(&f, &one));
     OK(add(&f, &two));
     OK(add(&f, &three));
@@ -197,7 +202,8 @@ static void damaged_files(void **state)
 {
     struct fixture f = begin(state);
     STL_AUTO_MANIFEST struct stl_manifest one = referrer(&f, "1", "");
-    static const char *const texts[] = {"", "{", "[]", "{}", "{\"manifests\":{}}", "{\"manifests\":null}", "{\"manifests\":[]}x"};
+    static const char *const texts[] = {
+        "", "{", "[]", "{}", "{\"manifests\":{}}", "{\"manifests\":null}", "{\"manifests\":[]}x"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
         unit_write(f.repo.fd, f.file, texts[i]);
@@ -219,7 +225,8 @@ static void damaged_files(void **state)
     end(&f);
 }
 
-/* As much as the list can hold: one more is refused, and those that are there can still be read and taken off. */
+/* As much as the list can hold: one more is refused, and those that are there can still be read and taken
+ * off. */
 static void a_full_list_can_be_emptied(void **state)
 {
     struct fixture f = begin(state);

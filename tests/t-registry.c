@@ -84,7 +84,8 @@ static void make_checks_the_settings_first(void **state)
 static void making_goes_on_where_it_was_killed(void **state)
 {
     struct unit *unit = *state;
-    static const char *const left[] = {"www", "www/v2", "www/v2/_catalog", "store", "store/sha256", "tmp", "tmp/0123", "locks"};
+    static const char *const left[] = {"www",          "www/v2", "www/v2/_catalog", "store",
+                                       "store/sha256", "tmp",    "tmp/0123",        "locks"};
     for (size_t count = 0; count <= sizeof left / sizeof *left; count++) {
         assert_int_equal(mkdirat(unit->fd, "new", 0755), 0);
         for (size_t i = 0; i < count; i++) {
@@ -113,14 +114,16 @@ static void a_group_shuts_others_out(void **state)
     struct group *group = getgrgid(getegid());
     if (!group)
         skip();
-    STL_AUTO_FREE char *settings = stl_sprintf("version: 1\ngroup: %s\n", group->gr_name), *path = path_in(unit, "new");
+    STL_AUTO_FREE char *settings = stl_sprintf("version: 1\ngroup: %s\n", group->gr_name),
+                       *path = path_in(unit, "new");
     OK(make(unit, "new", settings));
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     OK(stl_registry_open(&registry, path, &err));
     assert_int_equal(registry.root.file_mode, 0640);
     assert_int_equal(registry.root.directory_mode, 0750);
     assert_int_equal(registry.root.group, getegid());
-    static const char *const names[] = {"www", "www/v2", "www/v2/_catalog", "www/index.html", "store", "tmp", "registry.yaml"};
+    static const char *const names[] = {"www",   "www/v2", "www/v2/_catalog", "www/index.html",
+                                        "store", "tmp",    "registry.yaml"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct stat st;
         assert_int_equal(fstatat(registry.root.fd, names[i], &st, 0), 0);
@@ -183,7 +186,8 @@ static void several_registries_in_one_process(void **state)
     struct stl_registry registries[COUNT];
     for (int i = 0; i < COUNT; i++) {
         char name[] = {'r', (char)('0' + i), '\0'};
-        STL_AUTO_FREE char *path = path_in(unit, name), *settings = stl_sprintf("version: 1\ntitle: T%d\n", i);
+        STL_AUTO_FREE char *path = path_in(unit, name),
+                           *settings = stl_sprintf("version: 1\ntitle: T%d\n", i);
         OK(make(unit, name, settings));
         OK(stl_registry_open(&registries[i], path, &err));
     }
@@ -227,7 +231,8 @@ static void a_registry_of_somebody_else(void **state)
     assert_int_equal(seteuid(65534), 0);
     STL_AUTO_FREE char *owner = stl_registry_owner(&unit->registry);
     int resolved = stl_tag_resolve(&repo, &tag, &found, &err);
-    struct stl_error tagged = STL_ERROR_INIT, deleted = STL_ERROR_INIT, put = STL_ERROR_INIT, removed = STL_ERROR_INIT;
+    struct stl_error tagged = STL_ERROR_INIT, deleted = STL_ERROR_INIT, put = STL_ERROR_INIT,
+                     removed = STL_ERROR_INIT;
     int a = stl_publish_tags(&repo, &digest, &(struct stl_publish){.tags = &other, .tag_count = 1}, &tagged);
     int b = stl_tag_delete(&repo, &tag, NULL, NULL, &deleted);
     int c = stl_file_put(&unit->registry.root, unit->registry.root.fd, "log/x", "x", 1, &put);
@@ -261,7 +266,7 @@ static void paths(void **state)
     assert_int_equal(strlen(stl_path_repository(&name, path)), strlen("www/v2/") + STL_NAME_MAX);
 }
 
-/* --- locks ------------------------------------------------------------------------------------------------ */
+/* --- locks ---------------------------------------------------------------------------------------------- */
 
 /* Whether a lock could be had now. */
 static bool is_free(const struct unit *unit, const char *file, bool exclusive)

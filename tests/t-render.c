@@ -18,9 +18,10 @@ static char *render(const char *name, const struct stl_render *values)
 /* Every value that any template knows; `bits` chooses which of the conditions hold. */
 static void set_all(struct stl_render *values, unsigned bits)
 {
-    static const char *const names[] = {"TITLE",   "REGISTRY",        "LISTEN",  "SERVER_NAME", "RUNTIME",
-                                        "CGI",     "FASTCGI",         "TLS_KEY", "TLS_CERTIFICATE"};
-    static const char *const conditions[] = {"GROUP", "APACHE", "STANDALONE", "AS_ROOT", "PUSH", "TLS", "FCGIWRAP"};
+    static const char *const names[] = {"TITLE", "REGISTRY", "LISTEN",  "SERVER_NAME",    "RUNTIME",
+                                        "CGI",   "FASTCGI",  "TLS_KEY", "TLS_CERTIFICATE"};
+    static const char *const conditions[] = {"GROUP", "APACHE", "STANDALONE", "AS_ROOT",
+                                             "PUSH",  "TLS",    "FCGIWRAP"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         stl_render_set(values, names[i], "value");
     for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
@@ -37,7 +38,8 @@ static void files_are_part_of_the_program(void **state)
         assert_non_null(text);
         assert_true(length > 100);
         assert_int_equal(strlen(text), length);
-        STL_AUTO_FREE char *path = stl_sprintf("templates/%s", templates[i]), *file = unit_read(AT_FDCWD, path);
+        STL_AUTO_FREE char *path = stl_sprintf("templates/%s", templates[i]),
+                           *file = unit_read(AT_FDCWD, path);
         if (file) /* the tests run in the source folder */
             assert_string_equal(text, file);
     }
@@ -55,7 +57,8 @@ static void nothing_of_the_template_language_is_left(void **state)
             struct stl_render values = STL_RENDER_INIT;
             set_all(&values, bits);
             STL_AUTO_FREE char *text = render(templates[i], &values);
-            if (strstr(text, "@IF") || strstr(text, "@END") || strstr(text, "@TITLE@") || strstr(text, "@REGISTRY@"))
+            if (strstr(text, "@IF") || strstr(text, "@END") || strstr(text, "@TITLE@") ||
+                strstr(text, "@REGISTRY@"))
                 fail_msg("%s, %x: a directive is left", templates[i], bits);
         }
     }

@@ -38,7 +38,7 @@ static char *blob_path(const struct stl_digest *digest)
     return stl_sprintf("blobs/%s", unit_digest_text(digest));
 }
 
-/* --- repositories ----------------------------------------------------------------------------------------- */
+/* --- repositories --------------------------------------------------------------------------------------- */
 
 static void make_and_open(void **state)
 {
@@ -55,7 +55,8 @@ static void make_and_open(void **state)
     struct stl_name parent = unit_name("x"), child = unit_name("x/y"), none = unit_name("z");
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT, other = STL_REPO_INIT;
     OK(stl_repo_make(&repo, &f->registry, &child, &err));
-    FAILS(STL_NAME_UNKNOWN, stl_repo_open(&other, &f->registry, &parent, &err)); /* a folder of a name is no repository */
+    FAILS(STL_NAME_UNKNOWN,
+          stl_repo_open(&other, &f->registry, &parent, &err)); /* a folder of a name is no repository */
     FAILS(STL_NAME_UNKNOWN, stl_repo_open(&other, &f->registry, &none, &err));
     assert_false(unit_exists(f->registry.root.fd, "www/v2/z"));
     unit_check_text(f->registry.root.fd, "www/v2/_catalog", "{\"repositories\":[]}\n");
@@ -86,7 +87,8 @@ static void a_repository_that_was_killed_while_it_was_made(void **state)
     struct stl_name name = unit_name("half/made");
     for (size_t count = 0; count <= 4; count++) {
         STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-        STL_AUTO_CLOSE int fd = stl_dir_make(&f->registry.root, f->registry.root.fd, "www/v2/half/made", &err);
+        STL_AUTO_CLOSE int fd =
+            stl_dir_make(&f->registry.root, f->registry.root.fd, "www/v2/half/made", &err);
         for (size_t i = 0; i < count; i++)
             assert_int_equal(mkdirat(fd, folders[i], 01755), 0);
         FAILS(STL_NAME_UNKNOWN, stl_repo_open(&repo, &f->registry, &name, &err));
@@ -110,7 +112,7 @@ static void a_link_is_no_repository(void **state)
     assert_int_equal(repo.fd, -1);
 }
 
-/* --- blobs ------------------------------------------------------------------------------------------------ */
+/* --- blobs ---------------------------------------------------------------------------------------------- */
 
 static void a_blob_lies_once(void **state)
 {
@@ -252,14 +254,15 @@ static void blobs_that_are_no_files(void **state)
     FAILS(STL_DAMAGED, stl_repo_has_blob(&f->repo, &digest, NULL, &err));
 }
 
-/* --- at the same time ------------------------------------------------------------------------------------- */
+/* --- at the same time ----------------------------------------------------------------------------------- */
 
 struct pusher {
     const struct stl_registry *registry;
     int number, failures;
 };
 
-/* All push the same blobs, and some of their own, to one repository that is made on the way; another one deletes. */
+/* All push the same blobs, and some of their own, to one repository that is made on the way; another one
+ * deletes. */
 static void *push_blobs(void *context)
 {
     struct pusher *pusher = context;

@@ -134,8 +134,10 @@ static void removing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        registry_test(a_token_is_found),   registry_test(only_the_hash_is_stored),
-        registry_test(an_expired_token_is_none), registry_test(impossible_tokens),
+        registry_test(a_token_is_found),
+        registry_test(only_the_hash_is_stored),
+        registry_test(an_expired_token_is_none),
+        registry_test(impossible_tokens),
         registry_test(removing),
     };
     return unit_run(tests);

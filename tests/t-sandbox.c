@@ -29,7 +29,7 @@
 
 #define DENIED(call, code) WANT((call) == -1 && errno == (code))
 
-/* --- what the machine has ------------------------------------------------------------------------------------ */
+/* --- what the machine has ------------------------------------------------------------------------------- */
 
 /* Asked without the sandbox's help: a kernel that has it has to be used. */
 static bool has_landlock(void)
@@ -75,11 +75,12 @@ static void in_child(const struct unit *unit, inside *check)
         }                                                                                                    \
     } while (0)
 
-/* --- files ---------------------------------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------------------------------------- */
 
 static int outside_is_out_of_reach(const struct unit *unit)
 {
-    STL_AUTO_FREE char *made = stl_sprintf("%s/made", unit->path), *victim = stl_sprintf("%s/victim", unit->path);
+    STL_AUTO_FREE char *made = stl_sprintf("%s/made", unit->path),
+                       *victim = stl_sprintf("%s/victim", unit->path);
     DENIED(open("/etc/passwd", O_RDONLY), EACCES);
     DENIED(open("/", O_RDONLY | O_DIRECTORY), EACCES);
     DENIED(open("/proc/self/environ", O_RDONLY), EACCES);
@@ -93,9 +94,12 @@ static int outside_is_out_of_reach(const struct unit *unit)
     DENIED(unlinkat(AT_FDCWD, victim, 0), EACCES);
     DENIED(openat(unit->registry.root.fd, "../victim", O_RDONLY), EACCES);
     DENIED(openat(unit->registry.root.fd, "tmp/way-out", O_RDONLY), EACCES);
-    WANT(linkat(unit->registry.root.fd, "registry.yaml", AT_FDCWD, made, 0) == -1 && (errno == EACCES || errno == EXDEV));
-    WANT(linkat(AT_FDCWD, victim, unit->registry.root.fd, "tmp/got", 0) == -1 && (errno == EACCES || errno == EXDEV));
-    WANT(renameat(AT_FDCWD, victim, unit->registry.root.fd, "tmp/got") == -1 && (errno == EACCES || errno == EXDEV));
+    WANT(linkat(unit->registry.root.fd, "registry.yaml", AT_FDCWD, made, 0) == -1 &&
+         (errno == EACCES || errno == EXDEV));
+    WANT(linkat(AT_FDCWD, victim, unit->registry.root.fd, "tmp/got", 0) == -1 &&
+         (errno == EACCES || errno == EXDEV));
+    WANT(renameat(AT_FDCWD, victim, unit->registry.root.fd, "tmp/got") == -1 &&
+         (errno == EACCES || errno == EXDEV));
     return 0;
 }
 
@@ -158,7 +162,7 @@ static void a_link_to_the_settings(void **state)
     in_child(unit, settings_elsewhere);
 }
 
-/* --- system calls --------------------------------------------------------------------------------------------- */
+/* --- system calls --------------------------------------------------------------------------------------- */
 
 static int no_network(const struct unit *unit)
 {
@@ -182,7 +186,8 @@ static int no_programs(const struct unit *unit)
     DENIED(syscall(SYS_ptrace, 0, 0, 0, 0), ENOSYS);
     DENIED(syscall(SYS_mount, NULL, NULL, NULL, 0, NULL), ENOSYS);
     DENIED(syscall(SYS_bpf, 0, NULL, 0), ENOSYS);
-    WANT(mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+    WANT(mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+         MAP_FAILED);
     void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     WANT(page != MAP_FAILED);
     DENIED(mprotect(page, 4096, PROT_READ | PROT_EXEC), ENOSYS);
@@ -198,7 +203,7 @@ static void system_calls(void **state)
     in_child(unit, no_programs);
 }
 
-/* --- rights --------------------------------------------------------------------------------------------------- */
+/* --- rights --------------------------------------------------------------------------------------------- */
 
 static char *read_proc(pid_t pid, const char *name)
 {
@@ -249,7 +254,7 @@ static void rights(void **state)
     assert_int_equal(status, 0);
 }
 
-/* --- what still works ------------------------------------------------------------------------------------------ */
+/* --- what still works ----------------------------------------------------------------------------------- */
 
 static int push_and_delete(const struct unit *unit)
 {
@@ -275,7 +280,8 @@ static void hooks(void **state)
 {
     struct unit *unit = *state;
     static const char script[] = "#!/bin/sh\ntest -r /etc/passwd && echo there >../seen && exec /bin/true\n";
-    STL_AUTO_FREE char *settings = stl_sprintf("version: 1\nhooks:\n  before-manifest: %s/hook\n", unit->path);
+    STL_AUTO_FREE char *settings =
+        stl_sprintf("version: 1\nhooks:\n  before-manifest: %s/hook\n", unit->path);
     unit_write(unit->fd, "hook", script);
     assert_int_equal(fchmodat(unit->fd, "hook", 0755, 0), 0);
     unit_settings(unit, settings);

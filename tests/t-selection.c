@@ -49,8 +49,13 @@ static void without_a_tag_only_digests_choose(void **state)
 static void what_is_no_pattern(void **state)
 {
     static const char *const bad[] = {
-        "", ":", "a:", ":b", "a b", "App", "a:b c", "a:b/c", "a/b:", "a:b:c", "a@", "a@sha256:12", "a@latest", "sha256:",
-        "sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855", "a\n", "[a]", "a:{b}", "../a:x\\",
+        "",         ":",       "a:",
+        ":b",       "a b",     "App",
+        "a:b c",    "a:b/c",   "a/b:",
+        "a:b:c",    "a@",      "a@sha256:12",
+        "a@latest", "sha256:", "sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
+        "a\n",      "[a]",     "a:{b}",
+        "../a:x\\",
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -42,8 +42,16 @@ static void every_key(void **state)
 {
     (void)state;
     struct stl_settings settings;
-    OK(parse(&settings, "version: 1\ntitle: T\xc3\xa4st\ngroup: www-data\napache: true\npush:\n  manifest-size: 8MiB\n"
-                        "  upload-expiry: 12h\n  sparse-indexes: true\n  delete-tags: false\n  delete-manifests: false\n"
+    OK(parse(&settings, "version: 1\n"
+                        "title: T\xc3\xa4st\n"
+                        "group: www-data\n"
+                        "apache: true\n"
+                        "push:\n"
+                        "  manifest-size: 8MiB\n"
+                        "  upload-expiry: 12h\n"
+                        "  sparse-indexes: true\n"
+                        "  delete-tags: false\n"
+                        "  delete-manifests: false\n"
                         "  delete-blobs: false\n"));
     assert_string_equal(settings.title, "T\xc3\xa4st");
     assert_string_equal(settings.group, "www-data");
@@ -83,19 +91,27 @@ static void wrong_settings(void **state)
     refused(STL_INVALID, "version: 1\npush:\n  manifest-size: 65MiB\n", "at most 64MiB");
     refused(STL_INVALID, "", "registry.yaml:1: ");
     refused(STL_INVALID, "version: 1\naccess:\n  pull: x\n", "registry.yaml:3: a list");
-    refused(STL_INVALID, "version: 1\naccess:\n  - pull: [user]\n", "registry.yaml:3: the rule has no 'repository");
-    refused(STL_INVALID, "version: 1\naccess:\n  - repository: Lib\n", "registry.yaml:3: 'Lib' is no pattern");
-    refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n    pull: [\"x y\"]\n", "registry.yaml:4: user name");
+    refused(STL_INVALID, "version: 1\naccess:\n  - pull: [user]\n",
+            "registry.yaml:3: the rule has no 'repository");
+    refused(STL_INVALID, "version: 1\naccess:\n  - repository: Lib\n",
+            "registry.yaml:3: 'Lib' is no pattern");
+    refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n    pull: [\"x y\"]\n",
+            "registry.yaml:4: user name");
     refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n    pull: [group:x]\n",
             "registry.yaml:4: there is no group 'x'");
-    refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n  - repository: a\n", "registry.yaml:4: there are two");
-    refused(STL_INVALID, "version: 1\ngroups:\n  a: [x]\n  a: [y]\n", "registry.yaml:4: group 'a' is there twice");
-    refused(STL_INVALID, "version: 1\ngroups:\n  a: [user]\n", "registry.yaml:3: 'user' cannot be a user name");
+    refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n  - repository: a\n",
+            "registry.yaml:4: there are two");
+    refused(STL_INVALID, "version: 1\ngroups:\n  a: [x]\n  a: [y]\n",
+            "registry.yaml:4: group 'a' is there twice");
+    refused(STL_INVALID, "version: 1\ngroups:\n  a: [user]\n",
+            "registry.yaml:3: 'user' cannot be a user name");
     refused(STL_INVALID, "version: 1\nauth:\n  token-life: 25h\n", "registry.yaml:3: ");
     refused(STL_INVALID, "version: 1\nauth:\n  url: registry\n", "registry.yaml:3: ");
     refused(STL_INVALID, "version: 1\nauth:\n  url: 'https://a\"b'\n", "registry.yaml:3: ");
-    refused(STL_INVALID, "version: 1\nquotas:\n  - size: 1GB\n", "registry.yaml:3: the quota has no 'repository");
-    refused(STL_INVALID, "version: 1\nhooks:\n  before-manifest: scan\n", "registry.yaml:3: an absolute path");
+    refused(STL_INVALID, "version: 1\nquotas:\n  - size: 1GB\n",
+            "registry.yaml:3: the quota has no 'repository");
+    refused(STL_INVALID, "version: 1\nhooks:\n  before-manifest: scan\n",
+            "registry.yaml:3: an absolute path");
     refused(STL_INVALID, "version: 1\nhooks:\n  time-limit: 2h\n", "registry.yaml:3: ");
 }
 

@@ -75,7 +75,10 @@ static void nothing_is_overwritten(void **state)
 static void what_is_no_key(void **state)
 {
     static const char *const texts[] = {
-        "", "no key", "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n", "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n",
+        "",
+        "no key",
+        "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n",
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n",
         /* another curve: X25519 */
         "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VuAyEAhSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=\n-----END PUBLIC KEY-----\n",
     };

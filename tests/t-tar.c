@@ -11,7 +11,7 @@
 
 enum { BLOCK = 512 };
 
-/* --- archives by hand ------------------------------------------------------------------------------------- */
+/* --- archives by hand ----------------------------------------------------------------------------------- */
 
 static void put_checksum(char *header)
 {
@@ -23,7 +23,8 @@ static void put_checksum(char *header)
 }
 
 /* A header with the size as given, and the content padded to blocks. */
-static void add_raw(struct stl_buf *tar, char type, const char *name, const char *size, const void *content, size_t length)
+static void add_raw(struct stl_buf *tar, char type, const char *name, const char *size, const void *content,
+                    size_t length)
 {
     static const char zeros[BLOCK];
     char header[BLOCK] = "";
@@ -51,7 +52,7 @@ static void add_end(struct stl_buf *tar)
     stl_buf_add(tar, zeros, sizeof zeros);
 }
 
-/* --- what is found ---------------------------------------------------------------------------------------- */
+/* --- what is found -------------------------------------------------------------------------------------- */
 
 struct found {
     int fd;
@@ -98,9 +99,10 @@ static void check_bad(const struct stl_buf *tar, const char *message)
     stl_buf_clear(&found.text);
 }
 
-/* --- what others write ------------------------------------------------------------------------------------ */
+/* --- what others write ---------------------------------------------------------------------------------- */
 
-static void write_entry(struct archive *a, const char *name, int type, const char *target, const char *content)
+static void write_entry(struct archive *a, const char *name, int type, const char *target,
+                        const char *content)
 {
     struct archive_entry *entry = archive_entry_new();
     archive_entry_set_pathname(entry, name);
@@ -124,7 +126,8 @@ static la_ssize_t append(struct archive *a, void *context, const void *bytes, si
 
 static void every_format_is_read(void **state)
 {
-    static int (*const formats[])(struct archive *) = {archive_write_set_format_pax, archive_write_set_format_gnutar,
+    static int (*const formats[])(struct archive *) = {archive_write_set_format_pax,
+                                                       archive_write_set_format_gnutar,
                                                        archive_write_set_format_pax_restricted};
     char deep[400], expected[4000], longest[300];
     (void)state;
@@ -145,8 +148,15 @@ static void every_format_is_read(void **state)
         write_entry(a, "hard", AE_IFREG, "folder/file", "");
         write_entry(a, "after", AE_IFREG, NULL, "all that");
         archive_write_free(a);
-        snprintf(expected, sizeof expected, "%d ./folder/  \n%d folder/file  content\n%d %s  long\n%d %s  deep\n%d empty  \n"
-                 "%d symbolic %s \n%d hard folder/file \n%d after  all that\n",
+        snprintf(expected, sizeof expected,
+                 "%d ./folder/  \n"
+                 "%d folder/file  content\n"
+                 "%d %s  long\n"
+                 "%d %s  deep\n"
+                 "%d empty  \n"
+                 "%d symbolic %s \n"
+                 "%d hard folder/file \n"
+                 "%d after  all that\n",
                  STL_TAR_DIRECTORY, STL_TAR_FILE, STL_TAR_FILE, longest, STL_TAR_FILE, deep, STL_TAR_FILE,
                  STL_TAR_SYMBOLIC_LINK, deep, STL_TAR_HARD_LINK, STL_TAR_FILE);
         check(&tar, expected);
@@ -164,7 +174,7 @@ static void ustar_prefix_belongs_to_the_name(void **state)
     check(&tar, "0 some/folder/name  x\n");
 }
 
-/* --- extensions ------------------------------------------------------------------------------------------- */
+/* --- extensions ----------------------------------------------------------------------------------------- */
 
 static void pax_records_count_for_one_member(void **state)
 {
@@ -192,8 +202,11 @@ static void sizes_may_be_binary(void **state)
 static void malformed_extensions_are_errors(void **state)
 {
     static const char *const bad[] = {
-        "path=x\n", "12 path=x\n", "10 path=xy", "5 \n\n\n\n", "0 path=x\n", "9999999999999999999999 path=x\n",
-        "-9 path=x\n", " 9 path=x\n", "8 pathx\n", "9 size=x\n", "10 size=-1\n", "27 size=99999999999999999999\n", "3 \n",
+        "path=x\n",    "12 path=x\n",  "10 path=xy",
+        "5 \n\n\n\n",  "0 path=x\n",   "9999999999999999999999 path=x\n",
+        "-9 path=x\n", " 9 path=x\n",  "8 pathx\n",
+        "9 size=x\n",  "10 size=-1\n", "27 size=99999999999999999999\n",
+        "3 \n",
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -219,7 +232,7 @@ static void sparse_and_huge_extensions_are_errors(void **state)
     check_bad(&huge, "larger than 1 MiB");
 }
 
-/* --- damage ----------------------------------------------------------------------------------------------- */
+/* --- damage --------------------------------------------------------------------------------------------- */
 
 static void what_is_no_tar_is_told_apart(void **state)
 {
@@ -250,9 +263,14 @@ static void damage_is_found(void **state)
 
 static void sizes_beyond_the_end_are_errors(void **state)
 {
-    static const char sizes[][13] = {"00000002001", "77777777777", "\x80\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-                                        "\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-                                        "-0000000001", "99999999999", "zzz"};
+    static const char sizes[][13] = {"00000002001",
+                                     "77777777777",
+                                     "\x80\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+                                     "\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff",
+                                     "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+                                     "-0000000001",
+                                     "99999999999",
+                                     "zzz"};
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         STL_AUTO_BUF struct stl_buf tar = STL_BUF_INIT;
@@ -281,7 +299,8 @@ static void every_truncation_is_noticed_or_harmless(void **state)
         if (length < BLOCK)
             assert_int_equal(result, 0);
         else
-            assert_int_equal(result, length == 2 * BLOCK || length == 4 * BLOCK || length == tar.length ? 1 : -1);
+            assert_int_equal(result,
+                             length == 2 * BLOCK || length == 4 * BLOCK || length == tar.length ? 1 : -1);
         stl_buf_clear(&found.text);
     }
 }

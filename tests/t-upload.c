@@ -185,7 +185,8 @@ static void identifiers(void **state)
         other[i] = other[i] == '0' ? '1' : '0';
         FAILS(STL_BLOB_UPLOAD_UNKNOWN, open_session(f, &upload, "app", other));
     }
-    static const char *const bad[] = {"", "x", "../../auth/upload-key", "00000000-0000-4000-8000-000000000000"};
+    static const char *const bad[] = {"", "x", "../../auth/upload-key",
+                                      "00000000-0000-4000-8000-000000000000"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         FAILS(STL_BLOB_UPLOAD_UNKNOWN, open_session(f, &upload, "app", bad[i]));
     assert_int_equal(unit_count(f->registry.root.fd, "uploads"), 0);
@@ -242,8 +243,8 @@ static void sweep(void **state)
     assert_int_equal(size_of(f, id), 4);
 }
 
-/* Somebody else takes the last room when the bytes are in the store already: they are a good blob, whatever becomes of the
- * session. The lock of the quota is where the two meet. */
+/* Somebody else takes the last room when the bytes are in the store already: they are a good blob, whatever
+ * becomes of the session. The lock of the quota is where the two meet. */
 static void refused_when_stored(void **state)
 {
     struct unit *f = *state;
@@ -300,9 +301,15 @@ static void a_hash_without_its_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        registry_test(piece_by_piece),   registry_test(without_bytes), registry_test(bytes_that_were_not_saved),
-        registry_test(damaged_hash),     registry_test(another_algorithm), registry_test(wrong_digest),
-        registry_test(cancel),           registry_test(identifiers),   registry_test(two_writers),
+        registry_test(piece_by_piece),
+        registry_test(without_bytes),
+        registry_test(bytes_that_were_not_saved),
+        registry_test(damaged_hash),
+        registry_test(another_algorithm),
+        registry_test(wrong_digest),
+        registry_test(cancel),
+        registry_test(identifiers),
+        registry_test(two_writers),
         registry_test(sweep),
         registry_test(refused_when_stored),
         registry_test(a_hash_without_its_bytes),

@@ -27,8 +27,10 @@ static void add_check_change_remove(void **state)
     assert_int_equal(stl_users_check(registry, "alice", "secret", &err), 0);
     OK(stl_users_add(registry, "alice", "secret", &err));
     OK(stl_users_add(registry, "bob", "other", &err));
-    assert_true(stl_users_exist(registry) && stl_users_has(registry, "alice") && stl_users_has(registry, "bob"));
-    assert_false(stl_users_has(registry, "alic") || stl_users_has(registry, "alicee") || stl_users_has(registry, ""));
+    assert_true(stl_users_exist(registry) && stl_users_has(registry, "alice") &&
+                stl_users_has(registry, "bob"));
+    assert_false(stl_users_has(registry, "alic") || stl_users_has(registry, "alicee") ||
+                 stl_users_has(registry, ""));
     assert_int_equal(stl_users_check(registry, "alice", "secret", &err), 1);
     assert_int_equal(stl_users_check(registry, "alice", "other", &err), 0);
     assert_int_equal(stl_users_check(registry, "alice", "", &err), 0);

@@ -64,7 +64,9 @@ static void a_document(void **state)
 {
     (void)state;
     struct values values = {0};
-    OK(read_text(&values, "# comment\nflag: true\nnumber: 42\nsize: 4MiB\ntime: 7d\ntext: \"a: b\"\nlist: [x, 'y']\n", &err));
+    OK(read_text(&values,
+                 "# comment\nflag: true\nnumber: 42\nsize: 4MiB\ntime: 7d\ntext: \"a: b\"\nlist: [x, 'y']\n",
+                 &err));
     assert_true(values.flag);
     assert_int_equal(values.number, 42);
     assert_int_equal(values.size, 4 << 20);
@@ -93,7 +95,8 @@ static void null_is_the_default(void **state)
 static void errors_name_file_and_line(void **state)
 {
     (void)state;
-    refused("flag: true\nflug: true\n", "f.yaml:2: ", "'flug': known here are flag, number, size, time, text, list");
+    refused("flag: true\nflug: true\n",
+            "f.yaml:2: ", "'flug': known here are flag, number, size, time, text, list");
     refused("flag: true\n\n\nflag: false\n", "f.yaml:4: ", "'flag' is there twice");
     refused("flag: yes\n", "f.yaml:1: ", "true or false");
     refused("flag: [true]\n", "f.yaml:1: ", "true or false");
@@ -128,7 +131,8 @@ static void what_is_not_yaml(void **state)
 static void the_root_is_a_mapping(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "# nothing\n", "---\n", "text\n", "- a\n- b\n", "[a]", "42\n", "~\n"};
+    static const char *const texts[] = {"",           "# nothing\n", "---\n", "text\n",
+                                        "- a\n- b\n", "[a]",         "42\n",  "~\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         refused(texts[i], "f.yaml:1: ", "'key: value' lines");
 }
@@ -180,19 +184,46 @@ static void sizes(void **state)
     static const struct {
         const char *text;
         int64_t value;
-    } good[] = {
-        {"0", 0}, {"1048576", 1048576}, {"7B", 7}, {"1kB", 1000}, {"1KB", 1000}, {"10MB", 10000000},
-        {"10GB", INT64_C(10000000000)}, {"1TB", INT64_C(1000000000000)}, {"1KiB", 1024}, {"4MiB", 4194304},
-        {"3GiB", INT64_C(3221225472)}, {"1TiB", INT64_C(1099511627776)}, {"1K", 1024}, {"1M", 1048576},
-        {"1G", 1073741824}, {"1T", INT64_C(1099511627776)}, {"9223372036854775807", INT64_MAX},
-        {"8388607TiB", INT64_C(8388607) << 40}, {"007", 7}};
+    } good[] = {{"0", 0},
+                {"1048576", 1048576},
+                {"7B", 7},
+                {"1kB", 1000},
+                {"1KB", 1000},
+                {"10MB", 10000000},
+                {"10GB", INT64_C(10000000000)},
+                {"1TB", INT64_C(1000000000000)},
+                {"1KiB", 1024},
+                {"4MiB", 4194304},
+                {"3GiB", INT64_C(3221225472)},
+                {"1TiB", INT64_C(1099511627776)},
+                {"1K", 1024},
+                {"1M", 1048576},
+                {"1G", 1073741824},
+                {"1T", INT64_C(1099511627776)},
+                {"9223372036854775807", INT64_MAX},
+                {"8388607TiB", INT64_C(8388607) << 40},
+                {"007", 7}};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         int64_t value = -1;
         if (stl_parse_size(good[i].text, &value) || value != good[i].value)
             fail_msg("%s gives %lld", good[i].text, (long long)value);
     }
-    static const char *const bad[] = {"", " 1", "1 ", "-1", "+1", "MiB", "1 MiB", "1mib", "1MiBs", "1.5MiB", "0x10", "1e3",
-                                      "9223372036854775808", "8388608TiB", "9223372036854775807K", "99999999999999999999B"};
+    static const char *const bad[] = {"",
+                                      " 1",
+                                      "1 ",
+                                      "-1",
+                                      "+1",
+                                      "MiB",
+                                      "1 MiB",
+                                      "1mib",
+                                      "1MiBs",
+                                      "1.5MiB",
+                                      "0x10",
+                                      "1e3",
+                                      "9223372036854775808",
+                                      "8388608TiB",
+                                      "9223372036854775807K",
+                                      "99999999999999999999B"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int64_t value;
         if (!stl_parse_size(bad[i], &value))

@@ -1,5 +1,6 @@
 /*
- * A tree of files, read into memory and written out again: names, modes, times of what is no folder, bytes, hard links.
+ * A tree of files, read into memory and written out again: names, modes, times of what is no folder, bytes,
+ * hard links.
  */
 #ifndef TREE_H
 #define TREE_H
@@ -29,7 +30,10 @@ struct tree {
     size_t entry_count;
 };
 
-#define TREE_INIT {0}
+#define TREE_INIT                                                                                            \
+    {                                                                                                        \
+        0                                                                                                    \
+    }
 
 void tree_read(struct tree *tree, int fd);
 void tree_clear(struct tree *tree);

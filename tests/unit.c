@@ -82,7 +82,7 @@ void unit_settings(struct unit *unit, const char *text)
     unit->registry.hook_runner = runner;
 }
 
-/* --- files ------------------------------------------------------------------------------------------------ */
+/* --- files ---------------------------------------------------------------------------------------------- */
 
 char *unit_read(int at, const char *path)
 {
@@ -183,7 +183,7 @@ struct stl_digest unit_fingerprint(int at, const char *path)
     return print.sum;
 }
 
-/* --- values ----------------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------------------- */
 
 struct stl_name unit_name(const char *text)
 {
@@ -213,7 +213,7 @@ char *unit_digest_text(const struct stl_digest *digest)
     return stl_digest_format(digest, texts[next++ % 8]);
 }
 
-/* --- content ---------------------------------------------------------------------------------------------- */
+/* --- content -------------------------------------------------------------------------------------------- */
 
 void unit_blob(const struct stl_repo *repo, const char *content)
 {
@@ -227,8 +227,8 @@ void unit_blob(const struct stl_repo *repo, const char *content)
 char *unit_descriptor(const char *media_type, const char *content)
 {
     struct stl_digest digest = unit_digest(content);
-    return stl_sprintf("{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu}", media_type, unit_digest_text(&digest),
-                       strlen(content));
+    return stl_sprintf("{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu}", media_type,
+                       unit_digest_text(&digest), strlen(content));
 }
 
 static char *config_of(const char *seed)
@@ -247,7 +247,8 @@ char *unit_image(const char *seed, const char *more)
     STL_AUTO_FREE char *config = unit_descriptor("application/vnd.oci.image.config.v1+json", config_text);
     STL_AUTO_FREE char *layer = unit_descriptor("application/vnd.oci.image.layer.v1.tar", layer_text);
     return stl_sprintf("{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_MANIFEST "\",\"config\":%s,"
-                       "\"layers\":[%s]%s}", config, layer, more);
+                       "\"layers\":[%s]%s}",
+                       config, layer, more);
 }
 
 void unit_image_blobs(const struct stl_repo *repo, const char *seed)

@@ -1,6 +1,6 @@
 /*
- * What the unit tests (tests/t-<module>.c, cmocka) share: a registry of their own per test, images to put into it, and
- * short words for the checks.
+ * What the unit tests (tests/t-<module>.c, cmocka) share: a registry of their own per test, images to put
+ * into it, and short words for the checks.
  *
  * OK() and FAILS() use the variable `err`, which every thread has to itself.
  */
@@ -43,7 +43,8 @@ extern __thread struct stl_error err;
     } while (0)
 void unit_check_error(enum stl_code expected, const char *call);
 
-/* A folder of the test's own, open, with one registry in it. Nothing may be left in the registry's tmp/ at the end. */
+/* A folder of the test's own, open, with one registry in it. Nothing may be left in the registry's tmp/ at
+ * the end. */
 struct unit {
     char path[64];
     int fd;
@@ -59,20 +60,20 @@ int unit_teardown(void **state);
 void unit_settings(struct unit *unit, const char *text);
 
 #define registry_test(function) cmocka_unit_test_setup_teardown(function, unit_setup, unit_teardown)
-#define repository_test(function) cmocka_unit_test_setup_teardown(function, unit_setup_repository, unit_teardown)
+#define repository_test(function)                                                                            \
+    cmocka_unit_test_setup_teardown(function, unit_setup_repository, unit_teardown)
 #define apache_test(function) cmocka_unit_test_setup_teardown(function, unit_setup_apache, unit_teardown)
 
 /* Runs a group with TAP as the output, unless CMOCKA_MESSAGE_OUTPUT says otherwise. */
-#define unit_run(tests)                                                                                      \
-    (cmocka_set_message_output(CM_OUTPUT_TAP), cmocka_run_group_tests(tests, NULL, NULL))
+#define unit_run(tests) (cmocka_set_message_output(CM_OUTPUT_TAP), cmocka_run_group_tests(tests, NULL, NULL))
 
 /* Files, by path below a folder. Texts that are returned are the caller's. */
-char *unit_read(int at, const char *path);          /* NULL: it does not exist */
+char *unit_read(int at, const char *path); /* NULL: it does not exist */
 void unit_write(int at, const char *path, const char *text);
-char *unit_link(int at, const char *path);          /* NULL: no symbolic link */
-bool unit_exists(int at, const char *path);         /* a dangling link exists */
-void unit_remove(int at, const char *path);         /* a file or a whole tree */
-size_t unit_count(int at, const char *path);        /* entries of a folder */
+char *unit_link(int at, const char *path);   /* NULL: no symbolic link */
+bool unit_exists(int at, const char *path);  /* a dangling link exists */
+void unit_remove(int at, const char *path);  /* a file or a whole tree */
+size_t unit_count(int at, const char *path); /* entries of a folder */
 void unit_check_text(int at, const char *path, const char *expected);
 /* A digest of everything below a folder but locks/ and log/: names, types, bytes, link targets. */
 struct stl_digest unit_fingerprint(int at, const char *path);
@@ -80,13 +81,14 @@ struct stl_digest unit_fingerprint(int at, const char *path);
 /* Values from text. */
 struct stl_name unit_name(const char *text);
 struct stl_tag unit_tag(const char *text);
-struct stl_digest unit_digest(const char *content); /* sha256 */
+struct stl_digest unit_digest(const char *content);      /* sha256 */
 char *unit_digest_text(const struct stl_digest *digest); /* one of a few static buffers per thread */
 
 /* Content. `seed` makes it different from any other. */
 void unit_blob(const struct stl_repo *repo, const char *content);
 char *unit_descriptor(const char *media_type, const char *content); /* of such a blob, as JSON */
-char *unit_image(const char *seed, const char *more); /* JSON of an image of two blobs; `more`: ",\"key\":..." or "" */
+char *unit_image(const char *seed,
+                 const char *more); /* JSON of an image of two blobs; `more`: ",\"key\":..." or "" */
 void unit_image_blobs(const struct stl_repo *repo, const char *seed);
 struct stl_manifest unit_parse(const char *json); /* by its own mediaType */
 /* Publishes JSON, with a tag unless NULL: the result of stl_publish_manifest(). */

@@ -5,7 +5,7 @@
 #       before-manifest: /usr/local/lib/stillage/scan-gate.sh
 #
 # The manifest becomes visible only if this exits with 0; else the client is shown the first line of output. Standard input is
-# a JSON document (lib/hook.h); the layers lie in its "repositoryPath". A scanner fits in where the names are looked at, and
+# a JSON document (lib/registry/hook.h); the layers lie in its "repositoryPath". A scanner fits in where the names are looked at, and
 # a check of signatures as well:
 #
 #     trivy rootfs --exit-code 1 --severity CRITICAL "$unpacked"

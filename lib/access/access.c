@@ -1,0 +1,237 @@
+#include "access.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bearer.h"
+#include "repos.h"
+#include "secret.h"
+#include "users.h"
+
+static const char head[] = "public.", marker[] = "_ok";
+
+void stl_identity_clear(struct stl_identity *identity)
+{
+    free(identity->grants);
+    *identity = (struct stl_identity)STL_IDENTITY_ANONYMOUS;
+}
+
+/* --- deciding ------------------------------------------------------------------------------------------- */
+
+bool stl_access_controlled(const struct stl_registry *registry)
+{
+    return registry->settings.policy.count > 0 || stl_users_exist(registry);
+}
+
+static bool grants(const struct stl_grant *grant, const char *repository, enum stl_action action)
+{
+    return (grant->actions & 1u << action) && stl_pattern_match(grant->repository, repository);
+}
+
+/* What rules and the robot's token say, whatever a bearer token says. */
+static bool rules_allow(const struct stl_registry *registry, const struct stl_identity *identity,
+                        const char *repository, enum stl_action action, bool *everybody)
+{
+    const struct stl_policy *policy = &registry->settings.policy;
+    *everybody = stl_policy_allows(policy, NULL, repository, action, NULL);
+    if (*everybody)
+        return true;
+    if (!identity->user[0] || (identity->is_robot && !grants(&identity->robot, repository, action)))
+        return false;
+    return stl_policy_allows(policy, identity->user, repository, action, NULL);
+}
+
+bool stl_access_allows(const struct stl_registry *registry, const struct stl_identity *identity,
+                       const char *repository, enum stl_action action)
+{
+    bool everybody;
+    if (!stl_access_controlled(registry))
+        return true;
+    if (!rules_allow(registry, identity, repository, action, &everybody))
+        return false;
+    if (everybody || !identity->is_bearer)
+        return true;
+    for (size_t i = 0; i < identity->grant_count; i++)
+        if (grants(&identity->grants[i], repository, action))
+            return true;
+    return false;
+}
+
+bool stl_access_lists(const struct stl_registry *registry, const struct stl_identity *identity,
+                      const char *repository)
+{
+    bool everybody;
+    return !stl_access_controlled(registry) ||
+           rules_allow(registry, identity, repository, STL_PULL, &everybody);
+}
+
+/* --- the files ------------------------------------------------------------------------------------------ */
+
+/* Which settings the files are to say: registry.yaml's, and whether there is access control without rules. */
+static void current_name(const struct stl_registry *registry, char name[STL_STAMP_MAX + 16])
+{
+    snprintf(name, STL_STAMP_MAX + 16, "%s%s-%c", head, registry->stamp,
+             stl_access_controlled(registry) ? 'c' : 'o');
+}
+
+static bool is_public(const struct stl_registry *registry, const char *repository)
+{
+    struct stl_identity anonymous = STL_IDENTITY_ANONYMOUS;
+    return stl_access_allows(registry, &anonymous, repository, STL_PULL);
+}
+
+/* `public` is the open folder auth/public. */
+static int put_marker(const struct stl_registry *registry, int public, const char *repository,
+                      struct stl_error *err)
+{
+    struct stl_root door = stl_secret_door(registry);
+    STL_AUTO_FREE char *path = stl_sprintf("%s/%s", repository, marker);
+    if (stl_secret_folders(&door, public, repository, err))
+        return -1;
+    if (mknodat(public, path, S_IFREG | 0400, 0) && errno != EEXIST)
+        return stl_error_errno(err, "cannot mark %s as public", repository);
+    return 0;
+}
+
+static int build(const struct stl_registry *registry, int auth, const char *name, struct stl_error *err)
+{
+    struct stl_root door = stl_secret_door(registry);
+    STL_AUTO_NAMES struct stl_names names = {0};
+    /* What a killed process began goes first. */
+    if (stl_tree_remove(auth, name, err) || stl_repos_list(registry, &names, err))
+        return -1;
+    STL_AUTO_CLOSE int public = stl_dir_make(&door, auth, name, err);
+    if (public < 0)
+        return -1;
+    for (size_t i = 0; i < names.count; i++)
+        if (is_public(registry, names.items[i]) && put_marker(registry, public, names.items[i], err))
+            return -1;
+    return syncfs(auth) ? stl_error_errno(err, "cannot sync auth/") : 0;
+}
+
+/* What a web server answers to somebody who asks for a token and does not log in. */
+static int put_anonymous(const struct stl_registry *registry, struct stl_error *err)
+{
+    STL_AUTO_FREE char *text =
+        stl_sprintf("{\"token\":\"" STL_BEARER_ANONYMOUS "\",\"access_token\":\"" STL_BEARER_ANONYMOUS
+                    "\",\"token_type\":\"Bearer\",\"expires_in\":%lld}\n",
+                    (long long)registry->settings.auth.token_life);
+    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", err);
+    return v2 < 0 ? -1 : stl_file_put(&registry->root, v2, "_anonymous", text, strlen(text), err);
+}
+
+struct sweep {
+    int auth;
+    const char *keep;
+};
+
+static int sweep_one(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct sweep *sweep = context;
+    (void)type;
+    return strncmp(name, head, strlen(head)) || !strcmp(name, sweep->keep)
+               ? 0
+               : stl_tree_remove(sweep->auth, name, err);
+}
+
+/* Registries made by older versions let everybody look into auth/. */
+static int open_auth(const struct stl_registry *registry, struct stl_error *err)
+{
+    struct stl_root door = stl_secret_door(registry);
+    STL_AUTO_CLOSE int auth = stl_dir_make(&door, registry->root.fd, "auth", err);
+    if (auth < 0)
+        return -1;
+    if (fchmod(auth, door.directory_mode))
+        return stl_error_errno(err, "cannot set the mode of auth/");
+    int result = auth;
+    auth = -1;
+    return result;
+}
+
+/* Whoever has had the registry open for a while may know an old registry.yaml only: what is written down must
+ * be what the file says now. Returns `registry`, or `fresh`, opened for the caller to close; NULL on error.
+ */
+static const struct stl_registry *renew(const struct stl_registry *registry, struct stl_registry *fresh,
+                                        struct stl_error *err)
+{
+    char stamp[STL_STAMP_MAX];
+    stl_registry_stamp(registry, stamp);
+    if (!strcmp(stamp, registry->stamp))
+        return registry;
+    return stl_registry_open(fresh, registry->path, err) ? NULL : fresh;
+}
+
+/* With the lock. */
+static int apply(const struct stl_registry *known, struct stl_error *err)
+{
+    STL_AUTO_REGISTRY struct stl_registry fresh = STL_REGISTRY_INIT;
+    const struct stl_registry *registry = renew(known, &fresh, err);
+    if (!registry)
+        return -1;
+    char name[STL_STAMP_MAX + 16];
+    current_name(registry, name);
+    STL_AUTO_CLOSE int auth = open_auth(registry, err);
+    struct sweep sweep = {auth, name};
+    if (auth < 0 || put_anonymous(registry, err) || build(registry, auth, name, err) ||
+        stl_link_put(&registry->root, auth, "public", name, err) || stl_dir_sync(auth, err))
+        return -1;
+    return stl_dir_each(auth, ".", sweep_one, &sweep, err);
+}
+
+int stl_access_apply(const struct stl_registry *registry, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int lock = stl_registry_lock(registry, STL_LOCK_ACCESS, NULL, true, err);
+    return lock < 0 ? -1 : apply(registry, err);
+}
+
+static bool is_current(const struct stl_registry *registry)
+{
+    char name[STL_STAMP_MAX + 16], target[sizeof name];
+    if (stl_link_read(registry->root.fd, "auth/public", target, sizeof target))
+        return errno == ENOENT && !stl_access_controlled(registry);
+    current_name(registry, name);
+    return !strcmp(target, name);
+}
+
+int stl_access_refresh(const struct stl_registry *registry, struct stl_error *err)
+{
+    if (is_current(registry))
+        return 0;
+    STL_AUTO_CLOSE int lock = stl_registry_lock(registry, STL_LOCK_ACCESS, NULL, true, err);
+    if (lock < 0)
+        return -1;
+    return is_current(registry) ? 0 : apply(registry, err);
+}
+
+/* Durable, since nobody would notice its absence before somebody cannot pull. */
+static int mark(const struct stl_registry *registry, const char *repository, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int public = openat(registry->root.fd, "auth/public", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (public < 0)
+        return stl_error_errno(err, "cannot open auth/public");
+    struct stl_root door = stl_secret_door(registry);
+    STL_AUTO_CLOSE int folder = stl_dir_make(&door, public, repository, err);
+    if (folder < 0 || put_marker(registry, public, repository, err))
+        return -1;
+    return stl_dir_sync(folder, err);
+}
+
+int stl_access_mark(const struct stl_registry *known, const struct stl_name *name, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    int root = known->root.fd;
+    snprintf(path, sizeof path, "auth/public/%s/%s", name->text, marker);
+    if (faccessat(root, "auth/public", F_OK, AT_SYMLINK_NOFOLLOW) || faccessat(root, path, F_OK, 0) == 0)
+        return 0;
+    STL_AUTO_REGISTRY struct stl_registry fresh = STL_REGISTRY_INIT;
+    STL_AUTO_CLOSE int lock = stl_registry_lock(known, STL_LOCK_ACCESS, NULL, true, err);
+    const struct stl_registry *registry = lock < 0 ? NULL : renew(known, &fresh, err);
+    if (!registry)
+        return -1;
+    return is_public(registry, name->text) ? mark(registry, name->text, err) : 0;
+}

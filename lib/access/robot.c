@@ -1,0 +1,213 @@
+#include "robot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "digest.h"
+#include "json.h"
+#include "secret.h"
+
+static const char folder[] = "auth/robots";
+enum { FILE_SIZE_MAX = 4096, HEX = 64 };
+
+/* The name of a token's file. */
+static void hash_token(const char *token, char name[HEX + 1])
+{
+    struct stl_digest digest;
+    char text[STL_DIGEST_TEXT_MAX];
+    stl_digest_of(STL_SHA256, token, strlen(token), &digest);
+    snprintf(name, HEX + 1, "%.*s", HEX, stl_digest_format(&digest, text) + strlen("sha256:"));
+}
+
+static void add_actions(struct json_object *object, unsigned actions)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < STL_ACTIONS; i++)
+        if (actions & 1u << i)
+            json_object_array_add(list, json_object_new_string(stl_action_name((enum stl_action)i)));
+    json_object_object_add(object, "actions", list);
+}
+
+static int store(const struct stl_registry *registry, const struct stl_robot *robot, const char *name,
+                 struct stl_error *err)
+{
+    struct stl_root root = stl_secret_private(registry);
+    STL_AUTO_JSON struct json_object *object = json_object_new_object();
+    json_object_object_add(object, "user", json_object_new_string(robot->user));
+    json_object_object_add(object, "repository", json_object_new_string(robot->repository));
+    add_actions(object, robot->actions);
+    json_object_object_add(object, "created", json_object_new_int64(robot->created));
+    json_object_object_add(object, "expires", json_object_new_int64(robot->expires));
+    const char *text = stl_json_text(object);
+    STL_AUTO_CLOSE int robots = stl_dir_make(&root, root.fd, folder, err);
+    if (robots < 0 || stl_file_put(&root, robots, name, text, strlen(text), err))
+        return -1;
+    return stl_dir_sync(robots, err);
+}
+
+int stl_robot_create(const struct stl_registry *registry, struct stl_robot *robot,
+                     char token[STL_ROBOT_TOKEN], struct stl_error *err)
+{
+    char name[HEX + 1], secret[STL_SECRET_TEXT];
+    if (stl_user_name_check(robot->user, err) || stl_pattern_check(robot->repository, err))
+        return -1;
+    if (robot->actions == 0)
+        return stl_error_set(err, STL_INVALID, "a token for no action is of no use");
+    snprintf(token, STL_ROBOT_TOKEN, STL_ROBOT_PREFIX "%s", stl_secret_random(secret));
+    hash_token(token, name);
+    snprintf(robot->id, sizeof robot->id, "%.*s", STL_ROBOT_ID - 1, name);
+    return store(registry, robot, name, err);
+}
+
+static int parse_actions(struct json_object *list, unsigned *actions, struct stl_error *err)
+{
+    for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+        enum stl_action action = STL_PULL;
+        const char *text = json_object_get_string(json_object_array_get_idx(list, i));
+        if (stl_action_parse(text ? text : "", &action, err))
+            return -1;
+        *actions |= 1u << action;
+    }
+    return 0;
+}
+
+static int load(const struct stl_registry *registry, const char *name, struct stl_robot *robot,
+                struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf text = {.ceiling = FILE_SIZE_MAX};
+    STL_AUTO_FREE char *path = stl_sprintf("%s/%s", folder, name);
+    STL_AUTO_JSON struct json_object *object = NULL;
+    struct json_object *actions = NULL;
+    const char *user = "", *repository = "";
+    *robot = (struct stl_robot){0};
+    if (stl_file_read(registry->root.fd, path, false, &text, err))
+        return -1;
+    object = stl_json_parse(text.data ? text.data : "", text.length, err);
+    if (!object || stl_json_string(object, "user", &user, err) ||
+        stl_json_string(object, "repository", &repository, err) ||
+        stl_json_array(object, "actions", &actions, err) || parse_actions(actions, &robot->actions, err) ||
+        stl_json_int64(object, "created", &robot->created, err) ||
+        stl_json_int64(object, "expires", &robot->expires, err) || stl_user_name_check(user, err) ||
+        stl_pattern_check(repository, err))
+        return stl_error_context(err, "%s", path);
+    snprintf(robot->id, sizeof robot->id, "%.*s", STL_ROBOT_ID - 1, name);
+    snprintf(robot->user, sizeof robot->user, "%s", user);
+    snprintf(robot->repository, sizeof robot->repository, "%s", repository);
+    return 0;
+}
+
+int stl_robot_find(const struct stl_registry *registry, const char *token, struct stl_robot *robot,
+                   struct stl_error *err)
+{
+    char name[HEX + 1];
+    hash_token(token, name);
+    if (load(registry, name, robot, err)) {
+        if (err->sys_errno != ENOENT)
+            return -1;
+        stl_error_clear(err);
+        return 0;
+    }
+    return robot->expires == 0 || time(NULL) < robot->expires;
+}
+
+struct each {
+    const struct stl_registry *registry;
+    stl_robot_visit *visit;
+    void *context;
+};
+
+static int visit_file(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct each *each = context;
+    struct stl_robot robot;
+    (void)type;
+    if (strlen(name) != HEX)
+        return 0;
+    if (load(each->registry, name, &robot, err)) {
+        if (err->sys_errno != ENOENT)
+            return -1;
+        stl_error_clear(err); /* somebody has just removed it */
+        return 0;
+    }
+    return each->visit(each->context, &robot, err);
+}
+
+int stl_robot_each(const struct stl_registry *registry, stl_robot_visit *visit, void *context,
+                   struct stl_error *err)
+{
+    struct each each = {registry, visit, context};
+    return stl_dir_each_if_any(registry->root.fd, folder, visit_file, &each, err);
+}
+
+/* --- removing ------------------------------------------------------------------------------------------- */
+
+struct search {
+    const struct stl_registry *registry;
+    const char *id, *user; /* one of them */
+    int directory;
+    char name[HEX + 1];
+    size_t count;
+};
+
+static int match_id(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    struct search *search = context;
+    (void)type;
+    (void)err;
+    if (strlen(name) == HEX && !strncmp(name, search->id, strlen(search->id))) {
+        memcpy(search->name, name, HEX + 1);
+        search->count++;
+    }
+    return 0;
+}
+
+static int remove_file(int directory, const char *name, struct stl_error *err)
+{
+    if (unlinkat(directory, name, 0) && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove %s/%s", folder, name);
+    return 0;
+}
+
+int stl_robot_remove(const struct stl_registry *registry, const char *id, struct stl_robot *robot,
+                     struct stl_error *err)
+{
+    struct stl_root root = stl_secret_private(registry);
+    struct search search = {.id = id};
+    STL_AUTO_CLOSE int robots = stl_dir_make(&root, root.fd, folder, err);
+    if (robots < 0 || stl_dir_each(robots, ".", match_id, &search, err) < 0)
+        return -1;
+    if (search.count != 1)
+        return stl_error_set(err, STL_INVALID,
+                             search.count ? "several tokens begin with '%.80s': give more digits"
+                                          : "there is no token '%.80s'",
+                             id);
+    if (load(registry, search.name, robot, err) || remove_file(robots, search.name, err))
+        return -1;
+    return stl_dir_sync(robots, err);
+}
+
+static int remove_if_users(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct search *search = context;
+    struct stl_robot robot;
+    (void)type;
+    if (strlen(name) != HEX)
+        return 0;
+    if (load(search->registry, name, &robot, err))
+        return -1;
+    return strcmp(robot.user, search->user) ? 0 : remove_file(search->directory, name, err);
+}
+
+int stl_robot_remove_user(const struct stl_registry *registry, const char *user, struct stl_error *err)
+{
+    struct stl_root root = stl_secret_private(registry);
+    STL_AUTO_CLOSE int robots = stl_dir_make(&root, root.fd, folder, err);
+    struct search search = {.registry = registry, .user = user, .directory = robots};
+    if (robots < 0 || stl_dir_each(robots, ".", remove_if_users, &search, err))
+        return -1;
+    return stl_dir_sync(robots, err);
+}

@@ -1,0 +1,44 @@
+/*
+ * Robot tokens: long-lived passwords for programs, bound to repositories and actions.
+ *
+ * A token is "stl_" and 256 random bits. It is shown once; auth/robots/ keeps its sha256 as the name of a
+ * file which says what it is for. (A fast hash does: there is nothing to guess.) With it, a program logs in
+ * under its user's name, and may do what both the rules for that user and the token allow. The user need not
+ * have a password.
+ */
+#ifndef STL_ROBOT_H
+#define STL_ROBOT_H
+
+#include "policy.h"
+#include "registry.h"
+
+#define STL_ROBOT_PREFIX "stl_"
+enum { STL_ROBOT_TOKEN = 4 + 43 + 1, STL_ROBOT_ID = 12 + 1 };
+
+struct stl_robot {
+    char id[STL_ROBOT_ID]; /* the first digits of the hash: for lists, and to remove it */
+    char user[STL_USER_MAX + 1];
+    char repository[STL_NAME_MAX + 1]; /* a pattern */
+    unsigned actions;                  /* 1 << STL_PULL | ... */
+    int64_t created, expires;          /* seconds since 1970; expires 0: never */
+};
+
+/* Makes a token; durable on return. Reads all of `robot` but the id, which it sets. Fails with STL_INVALID.
+ */
+int stl_robot_create(const struct stl_registry *registry, struct stl_robot *robot,
+                     char token[STL_ROBOT_TOKEN], struct stl_error *err);
+/* Whether a token is good now: 1 and *robot, 0, or -1 on error. */
+int stl_robot_find(const struct stl_registry *registry, const char *token, struct stl_robot *robot,
+                   struct stl_error *err);
+/* Calls `visit` for each, expired ones too, in no order, until it returns non-zero. */
+typedef int stl_robot_visit(void *context, const struct stl_robot *robot, struct stl_error *err);
+int stl_robot_each(const struct stl_registry *registry, stl_robot_visit *visit, void *context,
+                   struct stl_error *err);
+/* Removes the token whose id begins with `id`, which *robot then describes. Fails with STL_INVALID unless
+ * there is exactly one. */
+int stl_robot_remove(const struct stl_registry *registry, const char *id, struct stl_robot *robot,
+                     struct stl_error *err);
+/* Removes all tokens of a user. */
+int stl_robot_remove_user(const struct stl_registry *registry, const char *user, struct stl_error *err);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * Memory: allocation that cannot fail, scope clean-up, and a growing buffer with a ceiling.
+ *
+ * Running out of memory ends the process with abort(): the registry survives death anywhere, so there is
+ * nothing to save. Allocations whose size comes from input go through struct stl_buf, which has a ceiling.
+ */
+#ifndef STL_MEM_H
+#define STL_MEM_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "err.h"
+
+void *stl_alloc(size_t size); /* zeroed */
+void *stl_realloc(void *old, size_t size);
+char *stl_strdup(const char *text);
+char *stl_strndup(const char *text, size_t length);
+char *stl_sprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *stl_vsprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
+/* Clean-up at the end of the scope. A variable that was handed on is set with stl_steal(). */
+void stl_free_ptr(void *pointer_to_pointer);
+void stl_close_fd(int *fd);
+#define STL_AUTO_FREE __attribute__((cleanup(stl_free_ptr), unused))
+#define STL_AUTO_CLOSE __attribute__((cleanup(stl_close_fd), unused)) /* unused: held, and that is all */
+#define stl_steal(variable)                                                                                  \
+    ({                                                                                                       \
+        __typeof__(variable) stolen_ = (variable);                                                           \
+        (variable) = NULL;                                                                                   \
+        stolen_;                                                                                             \
+    })
+
+/* Makes room for one more element in a growing array: `items` is realloc'ed in powers of two. */
+#define stl_grow(items, count)                                                                               \
+    do {                                                                                                     \
+        if (((count) & ((count)-1)) == 0)                                                                    \
+            (items) = stl_realloc((items), ((count) ? 2 * (count) : 1) * sizeof *(items));                   \
+    } while (0)
+
+/* A growing byte buffer. `data` is always NUL-terminated once anything was added; `length` leaves the NUL
+ * out. */
+struct stl_buf {
+    char *data;
+    size_t length;
+    size_t capacity;
+    size_t ceiling; /* most bytes it may hold; 0: 64 MiB */
+};
+
+#define STL_BUF_INIT                                                                                         \
+    {                                                                                                        \
+        NULL, 0, 0, 0                                                                                        \
+    }
+#define STL_AUTO_BUF __attribute__((cleanup(stl_buf_clear)))
+
+void stl_buf_clear(struct stl_buf *buf);
+/* These fail (-1, errno ENOBUFS) only when the ceiling would be passed. */
+int stl_buf_add(struct stl_buf *buf, const void *bytes, size_t length);
+int stl_buf_puts(struct stl_buf *buf, const char *text);
+/* Makes the buffer `length` bytes longer and returns where they begin, for the caller to fill; NULL as above.
+ */
+char *stl_buf_extend(struct stl_buf *buf, size_t length);
+int stl_buf_printf(struct stl_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

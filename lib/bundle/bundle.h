@@ -1,0 +1,153 @@
+/*
+ * The list of a bundle: the one document that says what a bundle is, and that a signature is made of.
+ *
+ * A bundle is an OCI image layout (image-spec, image-layout.md) in one or more tar archives, its volumes, or
+ * in a folder. Each volume begins with the members that are in all of them: oci-layout, index.json, for
+ * docker load manifest.json, the list (STL_BUNDLE_LIST), its signature if there is one
+ * (STL_BUNDLE_SIGNATURE), and every manifest. So each volume alone tells what the whole bundle holds. The
+ * blobs that follow are in one volume each; one that is larger than a volume is cut into parts. A bundle of
+ * one volume from which nothing was left out ends with serve/, for web servers.
+ *
+ * The list is lines of words:
+ *
+ *   stillage-bundle 1                     the version of this format; always first
+ *   volumes N
+ *   select PATTERN                        what was asked for (lib/oci/selection.h); any number of lines
+ *   image NAME:TAG DIGEST SIZE TYPE       a manifest, and the tag that it shall have
+ *   image NAME@DIGEST DIGEST SIZE TYPE    one without a tag; referrers are such
+ *   without DIGEST SIZE                   a blob that was left out: it is expected where the bundle goes
+ *   file VOLUME DIGEST SIZE PATH          a member; VOLUME is 1 ... N, or * for one that is in every volume
+ *
+ * PATH is oci-layout, index.json, manifest.json, blobs/<algorithm>/<hex>, parts/<algorithm>/<hex>/<number>
+ * with the numbers 1, 2, ... in that order and DIGEST and SIZE of that part, or one of serve/. Blobs in every
+ * volume are the manifests. The identity of a bundle is the sha256 digest of its list, which is the same in
+ * all volumes.
+ *
+ * No name of a repository or tag is ever the name of a file. So an unpacked bundle is the same on file
+ * systems that know no colons, no links and no difference between upper and lower case; and for a web server
+ * to serve it there, names lead to files by way of a table (templates/nginx.conf, templates/apache.conf):
+ *
+ *   serve/nginx.map        NAME/KIND/REFERENCE "REFERENCE PATH TYPE|...";    where KIND/REFERENCE is that of
+ * the URL behind NAME. nginx finds keys without regard to upper and lower case; so tags that differ in
+ * nothing else share a line, and REFERENCE says which is meant. serve/apache.map       NAME/KIND/REFERENCE
+ * PATH|TYPE serve/<number>.json    the lists of tags and of referrers that these lead to serve/catalog.json,
+ * serve/referrers.json    of /v2/_catalog, and of a manifest that has no referrers
+ */
+#ifndef STL_BUNDLE_H
+#define STL_BUNDLE_H
+
+#include "digestset.h"
+#include "mem.h"
+#include "name.h"
+
+#define STL_BUNDLE_LIST "stillage-bundle.txt"
+#define STL_BUNDLE_SIGNATURE "stillage-bundle.sig"
+#define STL_BUNDLE_SERVE "serve/"
+
+enum {
+    STL_BUNDLE_VERSION = 1,
+    STL_BUNDLE_LIST_MAX = 64 << 20, /* bytes */
+    STL_BUNDLE_VOLUMES_MAX = 9999,
+    STL_BUNDLE_PATH_MAX = 192,
+    STL_BUNDLE_EVERYWHERE = 0, /* as a volume */
+};
+
+/* Strings live as long as the bundle. */
+struct stl_bundle_image {
+    const char *name, *tag; /* tag: NULL if it has none */
+    const char *media_type;
+    struct stl_digest digest;
+    int64_t size;
+};
+
+struct stl_bundle_document { /* oci-layout, index.json, manifest.json, serve/... */
+    const char *path;
+    struct stl_digest digest;
+    int64_t size;
+};
+
+struct stl_bundle_part {
+    struct stl_digest digest;
+    int64_t offset, size; /* in the blob */
+    uint32_t volume;
+};
+
+struct stl_bundle_blob {
+    int64_t size;
+    uint32_t volume;
+    uint32_t part_count; /* 0: it is whole */
+    size_t first_part;
+    bool absent; /* left out */
+};
+
+struct stl_bundle {
+    struct stl_buf list; /* as it is in the volumes */
+    struct stl_digest id;
+    uint32_t volumes;
+    const char **selects;
+    size_t select_count;
+    struct stl_bundle_image *images;
+    size_t image_count;
+    struct stl_bundle_document *documents;
+    size_t document_count;
+    struct stl_digestset
+        digests; /* of the blobs, manifests among them: blobs[i] belongs to digests.items[i] */
+    struct stl_bundle_blob *blobs;
+    struct stl_bundle_part *parts;
+    size_t part_count;
+    char *words; /* what the strings point into */
+};
+
+/* What a volume has of a blob: the whole, or a part. */
+struct stl_bundle_piece {
+    size_t number;                          /* of the blob */
+    uint32_t part;                          /* from 1 on; 0: the whole */
+    uint32_t volume;                        /* STL_BUNDLE_EVERYWHERE: a manifest */
+    int64_t offset, size;                   /* in the blob */
+    const struct stl_digest *digest, *blob; /* of the piece, of the blob */
+};
+
+/* A piece that is damaged or not where it should be. */
+struct stl_bundle_lost {
+    struct stl_digest blob;
+    uint32_t part;
+    int64_t size;
+    char *why; /* on the heap */
+};
+
+#define STL_AUTO_BUNDLE __attribute__((cleanup(stl_bundle_clear)))
+
+/* By name and tag; those without a tag come last, by digest. The order in which a list has them. */
+int stl_bundle_image_compare(const struct stl_bundle_image *a, const struct stl_bundle_image *b);
+
+/* Parses a list, and checks that it is consistent in itself. Takes over `list` and leaves it empty, in any
+ * case. Fails with STL_INVALID. On success the caller clears. */
+int stl_bundle_parse(struct stl_bundle *bundle, struct stl_buf *list, struct stl_error *err);
+void stl_bundle_clear(struct stl_bundle *bundle);
+
+/* Where a blob, or part `part` (from 1 on; 0: the whole) of it, lies in a volume or a folder. */
+char *stl_bundle_path(const struct stl_digest *digest, uint32_t part, char path[STL_BUNDLE_PATH_MAX]);
+
+/* Whether a document stands in front of the list; else it comes last. */
+bool stl_bundle_leads(const char *path);
+/* The piece that has that path. Returns false if the bundle has none such. */
+bool stl_bundle_find(const struct stl_bundle *bundle, const char *path, struct stl_bundle_piece *piece);
+/* The number of pieces of a blob (0: it was left out), and each of them: `i` from 0 on. */
+uint32_t stl_bundle_count(const struct stl_bundle *bundle, size_t number);
+struct stl_bundle_piece stl_bundle_piece(const struct stl_bundle *bundle, size_t number, uint32_t i);
+bool stl_bundle_is_manifest(const struct stl_bundle *bundle, size_t number);
+
+/* Calls `visit` for all pieces, in the order of the list, until it returns non-zero, which is returned. */
+typedef int stl_bundle_visit(void *context, const struct stl_bundle_piece *piece, struct stl_error *err);
+int stl_bundle_each(const struct stl_bundle *bundle, stl_bundle_visit *visit, void *context,
+                    struct stl_error *err);
+
+/* Add lines to a list that is being made. */
+void stl_bundle_put_head(struct stl_buf *list, uint32_t volumes);
+void stl_bundle_put_select(struct stl_buf *list, const char *pattern);
+void stl_bundle_put_image(struct stl_buf *list, const struct stl_bundle_image *image);
+void stl_bundle_put_without(struct stl_buf *list, const struct stl_digest *digest, int64_t size);
+void stl_bundle_put_file(struct stl_buf *list, uint32_t volume, const struct stl_digest *digest, int64_t size,
+                         const char *path);
+
+#endif

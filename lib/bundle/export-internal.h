@@ -1,0 +1,28 @@
+/*
+ * The steps of stl_export_plan(), for lib/bundle/export*.c only.
+ */
+#ifndef STL_EXPORT_INTERNAL_H
+#define STL_EXPORT_INTERNAL_H
+
+#include "export.h"
+
+/* Fills graph, images, names and places. */
+int stl_export_choose(struct stl_export *export, struct stl_error *err);
+/* Makes index.json, manifest.json and what is in serve/. */
+int stl_export_describe(struct stl_export *export, struct stl_error *err);
+int stl_export_describe_serving(struct stl_export *export, struct stl_error *err);
+/* Distributes the blobs over the volumes and makes the list. */
+int stl_export_pack(struct stl_export *export, struct stl_error *err);
+
+/* Makes `place`, a number of `names`, the repository at hand. */
+int stl_export_enter(struct stl_export *export, uint32_t place, struct stl_error *err);
+/* Opens a blob of the graph, or a manifest. */
+int stl_export_open(struct stl_export *export, const struct stl_digest *digest, struct stl_error *err);
+/* Reads and parses a manifest of the graph: 1, or 0 if it has none such, or -1. On 1 the caller clears. */
+int stl_export_load(struct stl_export *export, const struct stl_digest *digest, struct stl_manifest *manifest,
+                    struct stl_error *err);
+/* Adds an empty document. What is returned is good until the next one is added. */
+struct stl_buf *stl_export_add_document(struct stl_export *export, const char *path);
+bool stl_export_leaves_out(const struct stl_export *export, const struct stl_digest *digest);
+
+#endif

@@ -1,0 +1,202 @@
+/* Deleting what the bundle was exported for and does not have any more. */
+#include "import-internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "repos.h"
+
+struct mirror {
+    struct import *import;
+    bool check_only;
+    struct stl_selection scope; /* the patterns of the export */
+    const struct stl_repo *repo;
+    char *source; /* what the repository is called in the bundle */
+    size_t kept;
+    struct stl_tag *gone;
+    size_t gone_count;
+};
+
+static void mirror_clear(struct mirror *mirror)
+{
+    stl_selection_clear(&mirror->scope);
+    free(mirror->source);
+    free(mirror->gone);
+}
+
+/* The name that becomes `name` here, or NULL if none does. The caller frees. */
+static char *source_name(const struct import *import, const char *name)
+{
+    const struct stl_import_options *options = import->options;
+    size_t prefix = options->prefix ? strlen(options->prefix) : 0;
+    if (prefix && (strncmp(name, options->prefix, prefix) || name[prefix] != '/'))
+        return NULL;
+    const char *inner = prefix ? name + prefix + 1 : name;
+    for (size_t i = 0; i < options->map_count; i++) {
+        const struct stl_import_map *map = &options->maps[i];
+        size_t length = strlen(map->to.text);
+        if (!strncmp(inner, map->to.text, length) && (!inner[length] || inner[length] == '/'))
+            return stl_sprintf("%s%s", map->from.text, inner + length);
+    }
+    return stl_strdup(inner);
+}
+
+static bool is_in_bundle(const struct mirror *mirror, const char *tag)
+{
+    const struct stl_bundle_image key = {.name = mirror->source, .tag = tag};
+    const struct stl_bundle *bundle = mirror->import->bundle;
+    size_t low = 0, high = bundle->image_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = stl_bundle_image_compare(&bundle->images[middle], &key);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+/* The links themselves: the list loses a tag first, and what a deletion that was killed has left has to go as
+ * well. */
+static int visit_link(void *context, const char *text, unsigned char type, struct stl_error *err)
+{
+    struct mirror *mirror = context;
+    (void)type;
+    if (strchr(text, ':'))
+        return 0;
+    bool gone =
+        stl_selection_matches(&mirror->scope, mirror->source, text, NULL) && !is_in_bundle(mirror, text);
+    mirror->kept += !gone;
+    if (!gone)
+        return 0;
+    stl_grow(mirror->gone, mirror->gone_count);
+    return stl_tag_parse(text, &mirror->gone[mirror->gone_count++], err);
+}
+
+static int compare_tags(const void *a, const void *b)
+{
+    return strcmp(((const struct stl_tag *)a)->text, ((const struct stl_tag *)b)->text);
+}
+
+static int find_gone(struct mirror *mirror, struct stl_error *err)
+{
+    mirror->kept = mirror->gone_count = 0;
+    if (stl_dir_each(mirror->repo->fd, "manifests", visit_link, mirror, err))
+        return -1;
+    if (mirror->gone_count)
+        qsort(mirror->gone, mirror->gone_count, sizeof *mirror->gone, compare_tags);
+    return 0;
+}
+
+static void note(struct mirror *mirror, const struct stl_tag *tag)
+{
+    struct stl_import_report *report = mirror->import->report;
+    report->images = stl_realloc(report->images, (report->image_count + 1) * sizeof *report->images);
+    struct stl_imported *entry = &report->images[report->image_count++];
+    *entry = (struct stl_imported){
+        .name = mirror->repo->name, .has_tag = true, .tag = *tag, .state = STL_IMPORT_DELETED};
+}
+
+/* Whether the limits of the registry let a tag go; one that has gone is no matter. */
+static int check_tag(const struct mirror *mirror, const struct stl_tag *tag, struct stl_error *err)
+{
+    struct stl_digest current;
+    size_t added = 0;
+    if (stl_tag_resolve(mirror->repo, tag, &current, err))
+        return -1;
+    return stl_limits_check_tag(mirror->repo, tag, &current, NULL, &added, err);
+}
+
+static int delete_tags(struct mirror *mirror, struct stl_error *err)
+{
+    for (size_t i = 0; i < mirror->gone_count; i++) {
+        const struct stl_tag *tag = &mirror->gone[i];
+        int result = mirror->check_only                 ? check_tag(mirror, tag, err)
+                     : mirror->import->options->dry_run ? 0
+                                                        : stl_tag_delete(mirror->repo, tag, NULL, NULL, err);
+        if (result && err->code != STL_MANIFEST_UNKNOWN)
+            return stl_error_context(err, "%s:%s", mirror->repo->name.text, tag->text);
+        stl_error_clear(err); /* somebody else was faster */
+        if (!mirror->check_only)
+            note(mirror, tag);
+    }
+    return 0;
+}
+
+/* Whether the export was for the repository with all its tags. */
+static bool is_covered(const struct mirror *mirror)
+{
+    for (size_t i = 0; i < mirror->scope.count; i++) {
+        const struct stl_selection_pattern *pattern = &mirror->scope.items[i];
+        if (pattern->tag && (!strcmp(pattern->tag, "*") || !strcmp(pattern->tag, "**")) &&
+            stl_pattern_match(pattern->name, mirror->source))
+            return true;
+    }
+    return false;
+}
+
+static bool has_images(const struct mirror *mirror)
+{
+    const struct stl_bundle *bundle = mirror->import->bundle;
+    for (size_t i = 0; i < bundle->image_count; i++)
+        if (!strcmp(bundle->images[i].name, mirror->source))
+            return true;
+    return false;
+}
+
+/* One of which a killed deletion has left something is no repository, and goes. */
+static int delete_repository(const struct mirror *mirror, const struct stl_name *name, struct stl_error *err)
+{
+    if (mirror->check_only || mirror->import->options->dry_run || !is_covered(mirror) || has_images(mirror) ||
+        stl_repo_delete(mirror->import->registry, name, err) == 0)
+        return 0;
+    if (err->code != STL_NAME_UNKNOWN)
+        return -1;
+    stl_error_clear(err);
+    return 0;
+}
+
+static int mirror_repository(struct mirror *mirror, const char *text, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_name name;
+    free(mirror->source);
+    mirror->source = source_name(mirror->import, text);
+    mirror->repo = &repo;
+    if (!mirror->source)
+        return 0;
+    if (stl_name_parse(text, &name, err))
+        return -1;
+    if (stl_repo_open(&repo, mirror->import->registry, &name, err)) {
+        if (err->code != STL_NAME_UNKNOWN)
+            return -1;
+        stl_error_clear(err);
+        return delete_repository(mirror, &name, err);
+    }
+    if (find_gone(mirror, err) || delete_tags(mirror, err))
+        return -1;
+    return mirror->kept ? 0 : delete_repository(mirror, &name, err);
+}
+
+int stl_import_mirror(struct import *import, bool check_only, struct stl_error *err)
+{
+    __attribute__((cleanup(mirror_clear))) struct mirror mirror = {.import = import,
+                                                                   .check_only = check_only};
+    if (import->bundle->select_count == 0)
+        return stl_error_set(err, STL_USAGE,
+                             "the bundle does not say what it is a mirror of: export it with --mirror");
+    for (size_t i = 0; i < import->bundle->select_count; i++)
+        if (stl_selection_add(&mirror.scope, import->bundle->selects[i], err))
+            return stl_error_context(err, STL_BUNDLE_LIST);
+    STL_AUTO_NAMES struct stl_names names = {0};
+    if (stl_repos_list(import->registry, &names, err))
+        return -1;
+    stl_names_sort(&names);
+    for (size_t i = 0; i < names.count; i++)
+        if (mirror_repository(&mirror, names.items[i], err))
+            return -1;
+    return 0;
+}

@@ -1,0 +1,168 @@
+#include "unpack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo.h"
+
+enum { CHUNK = 256 << 10 };
+
+struct unpack {
+    struct stl_source *source;
+    struct archive *archive;
+    stl_copy_progress *progress;
+    void *progress_context;
+};
+
+static void unpack_clear(struct unpack *unpack)
+{
+    archive_read_free(unpack->archive);
+}
+
+bool stl_unpack_is_blob(const char *name, struct stl_digest *digest)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    char text[STL_DIGEST_TEXT_MAX + 1];
+    if (strncmp(name, "blobs/", 6) || (size_t)snprintf(text, sizeof text, "%s", name + 6) >= sizeof text)
+        return false;
+    char *slash = strchr(text, '/');
+    if (!slash || strchr(text, ':'))
+        return false;
+    *slash = ':';
+    return stl_digest_parse(text, digest, &ignored) == 0;
+}
+
+static int archive_failed(const struct unpack *unpack, struct stl_error *err)
+{
+    const char *why = archive_error_string(unpack->archive);
+    return stl_error_set(err, STL_INVALID, "the archive cannot be read: %s", why ? why : "unknown error");
+}
+
+/* It is known by its name that this will be parsed, so its size is limited before it fills the disk. */
+static bool is_document(const char *name)
+{
+    size_t length = strlen(name);
+    return (length > 5 && !strcmp(name + length - 5, ".json")) || !strcmp(name, "oci-layout") ||
+           !strcmp(name, "repositories");
+}
+
+static ssize_t read_content(void *context, void *bytes, size_t length, struct stl_error *err)
+{
+    const struct unpack *unpack = context;
+    la_ssize_t n = archive_read_data(unpack->archive, bytes, length);
+    return n < 0 ? archive_failed(unpack, err) : n;
+}
+
+static int unpack_content(struct unpack *unpack, const char *name, int64_t size,
+                          const struct stl_digest *wanted, struct stl_temp *temp, struct stl_error *err)
+{
+    struct stl_copy copy;
+    struct stl_digest actual;
+    stl_copy_begin(&copy, temp->fd, wanted ? wanted->algorithm : STL_SHA256, unpack->progress,
+                   unpack->progress_context);
+    if (stl_copy_ahead(&copy, size, read_content, unpack, err))
+        return -1;
+    stl_copy_end(&copy, &actual);
+    if (wanted && !stl_digest_equal(&actual, wanted))
+        return stl_error_set(err, STL_DIGEST_INVALID, "%s: its content has another digest", name);
+    return 0;
+}
+
+static int unpack_file(struct unpack *unpack, const char *name, int64_t size, struct stl_error *err)
+{
+    struct stl_source *source = unpack->source;
+    struct stl_member member = {
+        .kind = STL_MEMBER_STAGED, .size = size, .number = (uint32_t)source->members.count};
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    struct stl_digest digest;
+    char staged[STL_STAGED_NAME_MAX];
+    int64_t stored_size;
+    if (is_document(name) && size > STL_SOURCE_DOCUMENT_MAX)
+        return stl_error_set(err, STL_MANIFEST_TOO_LARGE, "%s has %lld bytes, which is more than %d", name,
+                             (long long)size, STL_SOURCE_DOCUMENT_MAX);
+    bool is_blob = stl_unpack_is_blob(name, &digest);
+    int stored = is_blob ? stl_store_claim(source->registry, &digest, &stored_size, err) : 0;
+    if (stored < 0)
+        return -1;
+    if (stored && stored_size == size) {
+        member.kind = STL_MEMBER_STORED;
+        stl_members_add(&source->members, name, NULL, member);
+        return 0;
+    }
+    snprintf(staged, sizeof staged, STL_UNPACKED_NAME, member.number);
+    if (stl_stage_create(source->stage, staged, &temp, err) ||
+        unpack_content(unpack, name, size, is_blob ? &digest : NULL, &temp, err))
+        return -1;
+    stl_temp_park(&temp);
+    stl_members_add(&source->members, name, NULL, member);
+    return 0;
+}
+
+static int unpack_entry(struct unpack *unpack, struct archive_entry *entry, struct stl_error *err)
+{
+    const char *text = archive_entry_pathname(entry), *target;
+    char name[STL_MEMBER_NAME_MAX];
+    struct stl_member link = {.kind = STL_MEMBER_HARD_LINK};
+    struct stl_members *members = &unpack->source->members;
+    if (!text)
+        text = archive_entry_pathname_utf8(entry);
+    if (!text)
+        return stl_error_set(err, STL_INVALID, "the archive has a member whose name cannot be read");
+    int usable = stl_members_meet(members, text, name, err);
+    if (usable <= 0)
+        return usable;
+    if ((target = archive_entry_hardlink(entry)) != NULL) {
+        stl_members_add(members, name, target, link);
+        return 0;
+    }
+    switch (archive_entry_filetype(entry)) {
+    case AE_IFDIR:
+        return 0;
+    case AE_IFLNK:
+        link.kind = STL_MEMBER_SYMBOLIC_LINK;
+        target = archive_entry_symlink(entry);
+        stl_members_add(members, name, target ? target : "", link);
+        return 0;
+    case AE_IFREG:
+        if (archive_entry_sparse_count(entry) > 0)
+            return stl_error_set(err, STL_INVALID, "member %s is sparse, which is not supported", name);
+        return unpack_file(unpack, name, archive_entry_size(entry), err);
+    default:
+        return stl_error_set(err, STL_INVALID, "member %s is neither a file nor a folder nor a link", name);
+    }
+}
+
+static int open_archive(struct unpack *unpack, struct stl_error *err)
+{
+    struct archive *a = unpack->archive;
+    if (!a)
+        abort();
+    archive_read_support_filter_gzip(a);
+    archive_read_support_filter_zstd(a);
+    archive_read_support_filter_xz(a);
+    archive_read_support_format_tar(a);
+    return archive_read_open_fd(a, unpack->source->fd, CHUNK) ? archive_failed(unpack, err) : 0;
+}
+
+int stl_unpack(struct stl_source *source, stl_copy_progress *progress, void *context, struct stl_error *err)
+{
+    __attribute__((cleanup(unpack_clear))) struct unpack unpack = {source, archive_read_new(), progress,
+                                                                   context};
+    if (open_archive(&unpack, err))
+        return -1;
+    for (;;) {
+        struct archive_entry *entry;
+        int result = archive_read_next_header(unpack.archive, &entry);
+        if (result == ARCHIVE_EOF)
+            return 0;
+        if (result == ARCHIVE_RETRY)
+            continue;
+        if (result < ARCHIVE_WARN)
+            return archive_failed(&unpack, err);
+        if (unpack_entry(&unpack, entry, err))
+            return -1;
+    }
+}

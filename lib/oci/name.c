@@ -1,0 +1,261 @@
+#include "name.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is_lower_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool is_alnum(char c)
+{
+    return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
+}
+
+/* The length of the path component at `text`: [a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*, 0 if there is none. */
+static size_t component_length(const char *text)
+{
+    size_t n = 0;
+    for (;;) {
+        size_t start = n;
+        while (is_lower_alnum(text[n]))
+            n++;
+        if (n == start)
+            return 0;
+        if (text[n] == '.')
+            n++;
+        else if (text[n] == '_')
+            n += text[n + 1] == '_' ? 2 : 1;
+        else if (text[n] == '-')
+            n += strspn(text + n, "-");
+        else
+            return n;
+    }
+}
+
+static bool is_reserved(const char *component, size_t length)
+{
+    static const char *const reserved[] = {"blobs", "manifests", "tags", "referrers"};
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (strlen(reserved[i]) == length && !memcmp(component, reserved[i], length))
+            return true;
+    return false;
+}
+
+int stl_name_parse(const char *text, struct stl_name *name, struct stl_error *err)
+{
+    size_t total = strlen(text);
+    if (total > STL_NAME_MAX)
+        return stl_error_set(err, STL_NAME_INVALID, "repository name '%.40s...' is longer than %d characters",
+                             text, STL_NAME_MAX);
+    for (const char *p = text;;) {
+        size_t length = component_length(p);
+        if (length == 0 || (p[length] != '/' && p[length] != '\0'))
+            return stl_error_set(err, STL_NAME_INVALID,
+                                 "repository name '%s' is invalid: use lower-case letters and digits, "
+                                 "separated by '.', '_', '__', '-' or '/'",
+                                 text);
+        if (is_reserved(p, length))
+            return stl_error_set(err, STL_NAME_INVALID,
+                                 "repository name '%s' is invalid: a component may not be '%.*s', which is a "
+                                 "folder of every repository",
+                                 text, (int)length, p);
+        if (p[length] == '\0')
+            break;
+        p += length + 1;
+    }
+    memcpy(name->text, text, total + 1);
+    return 0;
+}
+
+int stl_tag_parse(const char *text, struct stl_tag *tag, struct stl_error *err)
+{
+    size_t length = strlen(text);
+    if (length > STL_TAG_MAX)
+        return stl_error_set(err, STL_TAG_INVALID, "tag '%.40s...' is longer than %d characters", text,
+                             STL_TAG_MAX);
+    bool valid = is_alnum(text[0]) || text[0] == '_';
+    for (size_t i = 1; valid && i < length; i++)
+        valid = is_alnum(text[i]) || strchr("._-", text[i]);
+    if (!valid)
+        return stl_error_set(err, STL_TAG_INVALID,
+                             "tag '%.160s' is invalid: use letters, digits, '_', '.' and '-', and begin with "
+                             "a letter, a digit or '_'",
+                             text);
+    memcpy(tag->text, text, length + 1);
+    return 0;
+}
+
+int stl_reference_parse(const char *text, struct stl_reference *reference, struct stl_error *err)
+{
+    memset(reference, 0, sizeof *reference);
+    reference->is_digest = strchr(text, ':') != NULL;
+    if (reference->is_digest)
+        return stl_digest_parse(text, &reference->digest, err);
+    return stl_tag_parse(text, &reference->tag, err);
+}
+
+int stl_image_name_parse(const char *text, struct stl_image_name *image, struct stl_error *err)
+{
+    char copy[STL_NAME_MAX + STL_TAG_MAX + STL_DIGEST_TEXT_MAX + 3];
+    if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy)
+        return stl_error_set(err, STL_NAME_INVALID, "image name '%.40s...' is too long", text);
+    memset(image, 0, sizeof *image);
+    char *at = strchr(copy, '@');
+    if (at) {
+        *at = '\0';
+        if (stl_digest_parse(at + 1, &image->digest, err))
+            return -1;
+        image->has_digest = true;
+    }
+    char *colon = strrchr(copy, ':');
+    if (colon && !strchr(colon, '/')) {
+        *colon = '\0';
+        if (stl_tag_parse(colon + 1, &image->tag, err))
+            return -1;
+        image->has_tag = true;
+    }
+    return stl_name_parse(copy, &image->name, err);
+}
+
+int stl_image_name_parse_foreign(const char *text, struct stl_image_name *image, struct stl_error *err)
+{
+    size_t first = strcspn(text, "/");
+    bool is_host = text[first] == '/' && (memchr(text, '.', first) || memchr(text, ':', first) ||
+                                          (first == 9 && !memcmp(text, "localhost", 9)));
+    return stl_image_name_parse(is_host ? text + first + 1 : text, image, err);
+}
+
+/* RFC 6838, section 4.2: restricted-name = restricted-name-first *126restricted-name-chars */
+static size_t restricted_name_length(const char *text)
+{
+    if (!is_alnum(text[0]))
+        return 0;
+    size_t n = 1;
+    while (text[n] && (is_alnum(text[n]) || strchr("!#$&-^_.+", text[n])))
+        n++;
+    return n <= 127 ? n : 0;
+}
+
+int stl_media_type_parse(const char *text, struct stl_media_type *type, struct stl_error *err)
+{
+    text += strspn(text, " \t");
+    size_t top = restricted_name_length(text);
+    size_t sub = top && text[top] == '/' ? restricted_name_length(text + top + 1) : 0;
+    size_t length = top + 1 + sub;
+    const char *rest = sub ? text + length : "?";
+    rest += strspn(rest, " \t");
+    if (*rest != '\0' && *rest != ';')
+        return stl_error_set(err, STL_MANIFEST_INVALID, "media type '%.160s' is not of the form type/subtype",
+                             text);
+    memcpy(type->text, text, length);
+    type->text[length] = '\0';
+    return 0;
+}
+
+int stl_platform_parse(const char *text, struct stl_platform *platform, struct stl_error *err)
+{
+    memset(platform, 0, sizeof *platform);
+    char *const parts[] = {platform->os, platform->architecture, platform->variant};
+    const char *p = text;
+    for (size_t i = 0; i < 3; i++) {
+        size_t length = strcspn(p, "/");
+        if (length == 0 || length >= sizeof platform->os)
+            break;
+        memcpy(parts[i], p, length);
+        p += length;
+        if (*p == '\0' && i >= 1)
+            return 0;
+        if (*p == '/')
+            p++;
+    }
+    return stl_error_set(err, STL_USAGE, "platform '%.160s' is not of the form OS/ARCHITECTURE[/VARIANT]",
+                         text);
+}
+
+/* Where to go on when what follows a star does not match: behind the star, one character further in the text.
+ * A star makes those before it final, but a '*' that came to a '/' leaves it to the '**' before it, if there
+ * is one. */
+struct star {
+    const char *pattern, *text; /* pattern: NULL before the first */
+};
+
+bool stl_pattern_match(const char *pattern, const char *text)
+{
+    struct star one = {NULL, NULL}, many = {NULL, NULL};
+    for (;;) {
+        if (pattern[0] == '*' && pattern[1] == '*') {
+            pattern += 2;
+            many = (struct star){pattern, text};
+            one.pattern = NULL;
+        } else if (pattern[0] == '*') {
+            one = (struct star){++pattern, text};
+        } else if (*text == '\0' && *pattern == '\0') {
+            return true;
+        } else if (*text != '\0' && (*pattern == *text || (*pattern == '?' && *text != '/'))) {
+            pattern++;
+            text++;
+        } else {
+            if (one.pattern && (*one.text == '\0' || *one.text == '/'))
+                one.pattern = NULL;
+            struct star *star = one.pattern ? &one : &many;
+            if (!star->pattern || *star->text == '\0')
+                return false;
+            pattern = star->pattern;
+            text = ++star->text;
+        }
+    }
+}
+
+struct weight {
+    size_t prefix, literals, stars; /* characters before the first wildcard, characters in all, '**' */
+    bool exact;
+};
+
+static struct weight weigh(const char *pattern)
+{
+    struct weight weight = {.prefix = strcspn(pattern, "*?")};
+    weight.exact = pattern[weight.prefix] == '\0';
+    for (const char *p = pattern; *p; p++) {
+        if (p[0] == '*' && p[1] == '*') {
+            weight.stars++;
+            p++;
+        } else if (*p != '*' && *p != '?')
+            weight.literals++;
+    }
+    return weight;
+}
+
+int stl_pattern_compare(const char *a, const char *b)
+{
+    struct weight x = weigh(a), y = weigh(b);
+    if (x.prefix != y.prefix)
+        return x.prefix > y.prefix ? -1 : 1;
+    if (x.exact != y.exact)
+        return x.exact ? -1 : 1;
+    if (x.literals != y.literals)
+        return x.literals > y.literals ? -1 : 1;
+    if (x.stars != y.stars)
+        return x.stars < y.stars ? -1 : 1;
+    return 0;
+}
+
+int stl_pattern_check(const char *pattern, struct stl_error *err)
+{
+    size_t length = strlen(pattern);
+    if (length > 0 && length <= STL_NAME_MAX &&
+        strspn(pattern, "abcdefghijklmnopqrstuvwxyz0123456789._/-*?") == length)
+        return 0;
+    return stl_error_set(err, STL_INVALID,
+                         "'%.80s' is no pattern of repository names: it may have a-z, 0-9, "
+                         ". _ - / and the wildcards *, ** and ?",
+                         pattern);
+}
+
+bool stl_tag_is_referrers_schema(const struct stl_tag *tag)
+{
+    const char *text = tag->text;
+    bool known = !strncmp(text, "sha256-", 7) || !strncmp(text, "sha512-", 7);
+    return known && strlen(text + 7) == 64 && strspn(text + 7, "0123456789abcdef") == 64;
+}

@@ -1,0 +1,92 @@
+#include "hook.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "hook-internal.h"
+
+enum { REASON_MAX = 300 };
+
+/* The document for standard input, as an open file at its beginning; or -1. */
+static int write_input(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                       const struct stl_tag *tags, size_t tag_count, struct stl_error *err)
+{
+    char digest[STL_DIGEST_TEXT_MAX], path[STL_PATH_MAX];
+    const struct stl_registry *registry = repo->registry;
+    struct stl_event event = {"push",
+                              repo->name.text,
+                              tag_count ? tags[0].text : NULL,
+                              stl_digest_format(&manifest->digest, digest),
+                              manifest->media_type.text,
+                              manifest->size};
+    STL_AUTO_JSON struct json_object *object = stl_event_describe(&event, repo->actor);
+    STL_AUTO_FREE char *folder = stl_sprintf("%s/%s", registry->path, stl_path_repository(&repo->name, path));
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < tag_count; i++)
+        json_object_array_add(list, json_object_new_string(tags[i].text));
+    json_object_object_add(object, "tags", list);
+    json_object_object_add(object, "registry", json_object_new_string(registry->path));
+    json_object_object_add(object, "repositoryPath", json_object_new_string(folder));
+    json_object_object_add(object, "manifest", json_object_get(manifest->object));
+    const char *text = stl_json_text(object);
+    int fd = memfd_create("stillage-hook", MFD_CLOEXEC);
+    if (fd >= 0 && stl_write_all(fd, text, strlen(text), err) == 0 && lseek(fd, 0, SEEK_SET) == 0)
+        return fd;
+    stl_close_fd(&fd);
+    return stl_error_errno(err, "cannot write the input of a hook");
+}
+
+/* The first line that is not empty, in printable characters. */
+static void first_line(const struct stl_buf *output, char line[REASON_MAX + 1])
+{
+    const char *text = output->data ? output->data : "";
+    size_t n = 0;
+    text += strspn(text, " \t\r\n");
+    for (; *text && *text != '\n' && n < REASON_MAX; text++)
+        line[n++] = (char)(*text >= 0x20 && *text < 0x7f ? *text : ' ');
+    line[n] = '\0';
+}
+
+int stl_hook_before(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                    const struct stl_tag *tags, size_t tag_count, struct stl_error *err)
+{
+    const struct stl_registry *registry = repo->registry;
+    const char *program = registry->settings.hooks.before_manifest;
+    STL_AUTO_BUF struct stl_buf output = {.ceiling = STL_HOOK_OUTPUT_MAX};
+    char line[REASON_MAX + 1];
+    int status = 0;
+    if (!program)
+        return 0;
+    STL_AUTO_CLOSE int input = write_input(repo, manifest, tags, tag_count, err);
+    if (input < 0 || (registry->hook_runner < 0
+                          ? stl_hook_run(registry, program, input, &output, &status, err)
+                          : stl_hook_runner_ask(registry->hook_runner, input, &output, &status, err)))
+        return -1;
+    if (status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    first_line(&output, line);
+    if (status == -1 || !line[0])
+        snprintf(line, sizeof line, status == -1 ? "it took longer than %lld seconds" : "it gave no reason",
+                 (long long)registry->settings.hooks.time_limit);
+    return stl_error_set(err, STL_DENIED, "the registry's check refuses this manifest: %s", line);
+}
+
+void stl_hook_after(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                    const struct stl_tag *tags, size_t tag_count)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    const struct stl_registry *registry = repo->registry;
+    const char *program = registry->settings.hooks.after_manifest;
+    if (!program)
+        return;
+    STL_AUTO_CLOSE int input = write_input(repo, manifest, tags, tag_count, &ignored);
+    if (input >= 0 && registry->hook_runner >= 0)
+        stl_hook_runner_tell(registry->hook_runner, input, &ignored);
+    else if (input >= 0)
+        stl_hook_start(registry, program, input);
+}

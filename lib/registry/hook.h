@@ -1,0 +1,30 @@
+/*
+ * Hooks: programs that registry.yaml names (`hooks:`), run when a manifest is pushed.
+ *
+ *   before-manifest   runs before the manifest becomes visible; only if it exits with 0 does that happen.
+ * Else the first line of its output tells the client why. after-manifest    runs on its own once everything
+ * is durable; nobody waits for it.
+ *
+ * A hook is started without a shell, in a session of its own, with a fixed environment, the registry as its
+ * directory and nothing open but its standard descriptors. Standard input is a JSON document: an event
+ * (event.h) with "tags" [...], "registry" and "repositoryPath" (directories), and "manifest", the document
+ * itself. When `time-limit` is over it is killed, with all it started; before-manifest has then said no.
+ */
+#ifndef STL_HOOK_H
+#define STL_HOOK_H
+
+#include "manifest.h"
+#include "repo.h"
+
+/* Fails with STL_DENIED if the hook says no or cannot be asked. Nothing happens if there is none. */
+int stl_hook_before(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                    const struct stl_tag *tags, size_t tag_count, struct stl_error *err);
+void stl_hook_after(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                    const struct stl_tag *tags, size_t tag_count);
+
+/* Starts a process that runs the hooks of the registry at `path` for processes which cannot start programs
+ * (sandbox.h). Returns a descriptor, which they set as registry->hook_runner and may share. It reads
+ * registry.yaml anew each time, and ends when the last copy of the descriptor is closed. */
+int stl_hook_runner_start(const char *path, struct stl_error *err);
+
+#endif

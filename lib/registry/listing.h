@@ -1,0 +1,49 @@
+/*
+ * Sorted lists of names: tags/list of a repository and _catalog (distribution-spec, "Listing Tags").
+ *
+ * Both are JSON files of one shape, HEAD "a","b",... TAIL, derived from the links of the tree. A change reads
+ * the file, edits the text and replaces the file in one step; a file that does not have that shape is an
+ * error which `stillage verify --repair` mends. Names need no escaping in JSON.
+ */
+#ifndef STL_LISTING_H
+#define STL_LISTING_H
+
+#include <stdbool.h>
+
+#include "registry.h"
+
+#define STL_CATALOG_EMPTY "{\"repositories\":[]}\n"
+
+/* Adds or removes names, given in any order, and returns 1 if the file changed, 0 if it was right already, -1
+ * on error. Durable on return. The caller holds the lock: STL_LOCK_LISTS for tags, STL_LOCK_CATALOG for the
+ * catalog. `directory` is the open tags/ folder, or www/v2 for the catalog. `repository` is NULL for the
+ * catalog.
+ *
+ * `first`, if not -1, is a directory that is synced before the changed list takes its place: that of the
+ * names. */
+int stl_listing_add(const struct stl_root *root, int directory, const struct stl_name *repository,
+                    const char *const *names, size_t count, int first, struct stl_error *err);
+int stl_listing_remove(const struct stl_root *root, int directory, const struct stl_name *repository,
+                       const char *const *names, size_t count, struct stl_error *err);
+/* Replaces the whole list. Sorts `names` in place. */
+int stl_listing_write(const struct stl_root *root, int directory, const struct stl_name *repository,
+                      const char **names, size_t count, struct stl_error *err);
+
+/* The text of a list. Sorts `names` in place. */
+int stl_listing_render(const struct stl_name *repository, const char **names, size_t count,
+                       struct stl_buf *text, struct stl_error *err);
+
+/* Whether the catalog names a repository: without a lock, without reading the file into memory. */
+bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name *name);
+/* Adds or removes a repository, with the lock. */
+int stl_catalog_add(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err);
+int stl_catalog_remove(const struct stl_registry *registry, const struct stl_name *name,
+                       struct stl_error *err);
+
+/* Reads a list: calls `visit` for each name in order until it returns non-zero. A missing file gives -1 with
+ * err->sys_errno ENOENT. */
+typedef int stl_listing_visit(void *context, const char *name, struct stl_error *err);
+int stl_listing_each(int directory, const struct stl_name *repository, stl_listing_visit *visit,
+                     void *context, struct stl_error *err);
+
+#endif

@@ -1,0 +1,397 @@
+#include "publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "hook.h"
+#include "limits.h"
+#include "listing.h"
+#include "publish-internal.h"
+#include "referrers.h"
+#include "trash.h"
+
+static const char target_head[] = "../_manifests/";
+
+char *stl_publish_link_path(const char *reference, char path[STL_PATH_MAX])
+{
+    snprintf(path, STL_PATH_MAX, "manifests/%s", reference);
+    return path;
+}
+
+static int unknown_manifest(const struct stl_repo *repo, const char *reference, struct stl_error *err)
+{
+    return stl_error_set(err, STL_MANIFEST_UNKNOWN, "repository '%s' has no manifest '%s'", repo->name.text,
+                         reference);
+}
+
+int stl_publish_read_target(const struct stl_repo *repo, const struct stl_digest *digest,
+                            char target[PUBLISH_TARGET_MAX], struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    stl_digest_format(digest, text);
+    if (stl_link_read(repo->fd, stl_publish_link_path(text, path), target, PUBLISH_TARGET_MAX)) {
+        if (errno == ENOENT)
+            return unknown_manifest(repo, text, err);
+        return stl_error_errno(err, "cannot read %s", path);
+    }
+    return 0;
+}
+
+int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *digest,
+                      struct stl_media_type *type, struct stl_error *err)
+{
+    char target[PUBLISH_TARGET_MAX];
+    if (stl_publish_read_target(repo, digest, target, err))
+        return -1;
+    char *end = strrchr(target, '/');
+    if (strncmp(target, target_head, strlen(target_head)) || end < target + strlen(target_head))
+        return stl_error_set(err, STL_DAMAGED,
+                             "%s: the link of a manifest is damaged: run 'stillage verify --repair'",
+                             repo->name.text);
+    /* A power cut may have left the link without the file. */
+    if (faccessat(repo->fd, target + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW))
+        return unknown_manifest(repo, end + 1, err);
+    *end = '\0';
+    return stl_media_type_parse(target + strlen(target_head), type, err);
+}
+
+int stl_tag_resolve(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
+                    struct stl_error *err)
+{
+    char path[STL_PATH_MAX], target[PUBLISH_TARGET_MAX];
+    if (stl_link_read(repo->fd, stl_publish_link_path(tag->text, path), target, sizeof target) == 0) {
+        if (stl_digest_parse(target, digest, err) == 0)
+            return 0;
+        return stl_error_set(err, STL_DAMAGED,
+                             "%s:%s: the link of the tag is damaged: run 'stillage verify --repair'",
+                             repo->name.text, tag->text);
+    }
+    if (errno == ENOENT)
+        return unknown_manifest(repo, tag->text, err);
+    return stl_error_errno(err, "cannot read %s", path);
+}
+
+int stl_reference_resolve(const struct stl_repo *repo, const struct stl_reference *reference,
+                          struct stl_digest *digest, struct stl_error *err)
+{
+    if (!reference->is_digest)
+        return stl_tag_resolve(repo, &reference->tag, digest, err);
+    *digest = reference->digest;
+    return 0;
+}
+
+int stl_manifest_load(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_buf *bytes,
+                      struct stl_manifest *manifest, struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    struct stl_media_type type;
+    stl_digest_format(digest, text);
+    if (stl_manifest_type(repo, digest, &type, err))
+        return -1;
+    if (stl_file_read(repo->fd, stl_publish_link_path(text, path), true, bytes, err))
+        return err->sys_errno == ENOENT ? unknown_manifest(repo, text, err) : -1;
+    return stl_manifest_parse(manifest, bytes->data ? bytes->data : "", bytes->length, type.text,
+                              digest->algorithm, err);
+}
+
+/* --- publishing ----------------------------------------------------------------------------------------- */
+
+/* The client may have seen the blob before garbage collection took it: then it comes back. */
+static int has_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size,
+                    struct stl_error *err)
+{
+    int found = stl_repo_has_blob(repo, digest, size, err);
+    if (found == 0 && (found = stl_trash_recall_blob(repo, digest, err)) > 0)
+        found = stl_repo_has_blob(repo, digest, size, err);
+    return found;
+}
+
+/* Whether an index may list it: 1 and its size, 0, or -1. Build caches list blobs in an index. */
+static int has_child(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size,
+                     struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    struct stat st;
+    if (fstatat(repo->fd, stl_publish_link_path(stl_digest_format(digest, text), path), &st, 0)) {
+        if (errno == ENOENT)
+            return has_blob(repo, digest, size, err);
+        return stl_error_errno(err, "cannot look at %s", path);
+    }
+    *size = st.st_size;
+    return 1;
+}
+
+static int check_descriptor(const struct stl_repo *repo, const struct stl_descriptor *descriptor,
+                            const struct stl_publish *how, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    int64_t size = 0;
+    bool child = descriptor->role == STL_ROLE_MANIFEST;
+    if (!descriptor->distributable || (child && how->allow_missing_children))
+        return 0;
+    int found = child ? has_child(repo, &descriptor->digest, &size, err)
+                      : has_blob(repo, &descriptor->digest, &size, err);
+    if (found < 0)
+        return -1;
+    stl_digest_format(&descriptor->digest, text);
+    if (!found && how->allow_missing_blobs && !child)
+        return 0;
+    if (!found)
+        return stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN,
+                             "the manifest refers to %s %s, which is not in repository '%s': push it first",
+                             child ? "manifest" : "blob", text, repo->name.text);
+    if (size != descriptor->size)
+        return stl_error_set(err, STL_MANIFEST_INVALID,
+                             "the manifest says that %s has %lld bytes, it has %lld", text,
+                             (long long)descriptor->size, (long long)size);
+    return 0;
+}
+
+int stl_publish_sync_folder(const struct stl_repo *repo, const char *folder, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int directory = stl_dir_open(repo->fd, folder, err);
+    return directory < 0 ? -1 : stl_dir_sync(directory, err);
+}
+
+static int put_bytes(const struct stl_root *root, int directory, const char *name, const char *bytes,
+                     size_t length, struct stl_error *err)
+{
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    if (faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, bytes, length, err) ||
+        stl_temp_sync(&temp, err))
+        return -1;
+    return stl_temp_link(&temp, directory, name, err) < 0 ? -1 : 0;
+}
+
+void stl_publish_touch(const struct stl_repo *repo, const char *reference)
+{
+    char path[STL_PATH_MAX];
+    if (!strchr(reference, '/'))
+        utimensat(repo->fd, stl_publish_link_path(reference, path), NULL, AT_SYMLINK_NOFOLLOW);
+}
+
+int stl_publish_ref(const struct stl_repo *repo, const char *reference, const struct stl_media_type *type,
+                    const struct stl_digest *digest, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    const struct stl_root *root = &repo->registry->root;
+    if (!repo->registry->settings.apache)
+        return 0;
+    STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, "_refs", err);
+    if (directory < 0)
+        return -1;
+    STL_AUTO_FREE char *line = stl_sprintf("%s %s\n", type->text, stl_digest_format(digest, text));
+    STL_AUTO_BUF struct stl_buf old = {.ceiling = 1024};
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (stl_file_read(directory, reference, false, &old, &ignored) == 0 && old.data &&
+        !strcmp(old.data, line))
+        return 0;
+    return stl_file_put(root, directory, reference, line, strlen(line), err);
+}
+
+static int sync_refs(const struct stl_repo *repo, struct stl_error *err)
+{
+    return repo->registry->settings.apache ? stl_publish_sync_folder(repo, "_refs", err) : 0;
+}
+
+static void format_target(const struct stl_manifest *manifest, char target[PUBLISH_TARGET_MAX])
+{
+    char name[STL_DIGEST_TEXT_MAX];
+    snprintf(target, PUBLISH_TARGET_MAX, "%s%s/%s", target_head, manifest->media_type.text,
+             stl_digest_format(&manifest->digest, name));
+}
+
+/* manifests/<digest>. Where the same bytes were pushed before under another type, the new type counts. */
+static int put_digest_link(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *name,
+                           bool *retyped, struct stl_error *err)
+{
+    char path[STL_PATH_MAX], target[PUBLISH_TARGET_MAX], old[PUBLISH_TARGET_MAX];
+    format_target(manifest, target);
+    stl_publish_link_path(name, path);
+    if (symlinkat(target, repo->fd, path) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return stl_error_errno(err, "cannot link %s", path);
+    if (stl_link_read(repo->fd, path, old, sizeof old) == 0 && !strcmp(old, target)) {
+        stl_publish_touch(repo, name);
+        return 0;
+    }
+    *retyped = true;
+    return stl_link_put(&repo->registry->root, repo->fd, path, target, err);
+}
+
+/* The bytes are durable before any name, the names together: until the caller's tag points here, nobody was
+ * told of either. */
+static int put_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
+                        bool *retyped, struct stl_error *err)
+{
+    const struct stl_root *root = &repo->registry->root;
+    char path[STL_PATH_MAX], name[STL_DIGEST_TEXT_MAX];
+    snprintf(path, sizeof path, "_manifests/%s", manifest->media_type.text);
+    stl_digest_format(&manifest->digest, name);
+    STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, path, err);
+    if (directory < 0 || put_bytes(root, directory, name, bytes, (size_t)manifest->size, err) ||
+        put_digest_link(repo, manifest, name, retyped, err) ||
+        stl_publish_ref(repo, name, &manifest->media_type, &manifest->digest, err))
+        return -1;
+    if (stl_dir_sync(directory, err) || stl_publish_sync_folder(repo, "manifests", err))
+        return -1;
+    return sync_refs(repo, err);
+}
+
+int stl_publish_check_tag(const struct stl_repo *repo, const struct stl_tag *tag,
+                          const struct stl_digest *current, const struct stl_digest *wanted,
+                          stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err)
+{
+    if (stl_limits_check_tag(repo, tag, current, wanted, added, err))
+        return -1;
+    return guard ? guard(guard_context, repo, tag, current, wanted, err) : 0;
+}
+
+static int check_tags(const struct stl_repo *repo, const struct stl_digest *digest,
+                      const struct stl_publish *how, struct stl_error *err)
+{
+    size_t added = 0;
+    for (size_t i = 0; i < how->tag_count; i++) {
+        struct stl_digest current;
+        bool exists = stl_tag_resolve(repo, &how->tags[i], &current, err) == 0;
+        if (!exists && err->code != STL_MANIFEST_UNKNOWN)
+            return -1;
+        stl_error_clear(err);
+        if (stl_publish_check_tag(repo, &how->tags[i], exists ? &current : NULL, digest, how->guard,
+                                  how->guard_context, &added, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* The time of the link says when the tag was pushed; that of manifests/<digest>, when the manifest lost a
+ * tag. */
+static int put_tag_link(const struct stl_repo *repo, const char *tag, const char *digest,
+                        struct stl_error *err)
+{
+    char path[STL_PATH_MAX], old[PUBLISH_TARGET_MAX];
+    bool exists = stl_link_read(repo->fd, stl_publish_link_path(tag, path), old, sizeof old) == 0;
+    if (exists)
+        stl_publish_touch(repo, strcmp(old, digest) ? old : tag);
+    return exists && !strcmp(old, digest) ? 0
+                                          : stl_link_put(&repo->registry->root, repo->fd, path, digest, err);
+}
+
+/* Not durable yet. */
+static int put_tag_links(const struct stl_repo *repo, const struct stl_digest *digest,
+                         const struct stl_publish *how, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    struct stl_media_type type;
+    stl_digest_format(digest, text);
+    if (stl_manifest_type(repo, digest, &type, err))
+        return -1;
+    for (size_t i = 0; i < how->tag_count; i++)
+        if (put_tag_link(repo, how->tags[i].text, text, err) ||
+            stl_publish_ref(repo, how->tags[i].text, &type, digest, err))
+            return -1;
+    return 0;
+}
+
+/* The tags, then tags/list, which a repository has from its first manifest on, then the catalog. */
+static int put_tags(const struct stl_repo *repo, const struct stl_digest *digest,
+                    const struct stl_publish *how, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int manifests = stl_dir_open(repo->fd, "manifests", err);
+    STL_AUTO_CLOSE int tags = manifests < 0 ? -1 : stl_dir_open(repo->fd, "tags", err);
+    STL_AUTO_FREE const char **names = stl_alloc(how->tag_count * sizeof *names);
+    if (tags < 0 || put_tag_links(repo, digest, how, err) || (how->tag_count && sync_refs(repo, err)))
+        return -1;
+    for (size_t i = 0; i < how->tag_count; i++)
+        names[i] = how->tags[i].text;
+    if (stl_listing_add(&repo->registry->root, tags, &repo->name, names, how->tag_count, manifests, err) < 0)
+        return -1;
+    return stl_catalog_has(repo->registry, &repo->name) ? 0
+                                                        : stl_catalog_add(repo->registry, &repo->name, err);
+}
+
+/* While we did not have the lock, somebody may have deleted the manifest, or pushed it under another type:
+ * the last one counts. */
+static int put_manifest_again(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                              const char *bytes, bool *retyped, struct stl_error *err)
+{
+    char wanted[PUBLISH_TARGET_MAX], target[PUBLISH_TARGET_MAX];
+    format_target(manifest, wanted);
+    if (stl_publish_read_target(repo, &manifest->digest, target, err) == 0 && !strcmp(target, wanted) &&
+        faccessat(repo->fd, wanted + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    stl_error_clear(err);
+    return put_manifest(repo, manifest, bytes, retyped, err);
+}
+
+int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
+                         const struct stl_publish *how, struct stl_error *err)
+{
+    bool retyped = false;
+    STL_AUTO_CLOSE int content = stl_registry_lock(repo->registry, STL_LOCK_CONTENT, &repo->name, false, err);
+    if (content < 0)
+        return -1;
+    for (size_t i = 0; i < manifest->count; i++)
+        if (check_descriptor(repo, &manifest->descriptors[i], how, err))
+            return -1;
+    /* Asked here, a refusal leaves nothing behind; asked below, it counts. */
+    if (check_tags(repo, &manifest->digest, how, err) || stl_referrers_check(repo->fd, manifest, err) ||
+        (!how->repeated && stl_hook_before(repo, manifest, how->tags, how->tag_count, err)) ||
+        put_manifest(repo, manifest, bytes, &retyped, err))
+        return -1;
+    STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
+    if (lists < 0 || check_tags(repo, &manifest->digest, how, err) ||
+        put_manifest_again(repo, manifest, bytes, &retyped, err) ||
+        stl_referrers_add(&repo->registry->root, repo->fd, manifest, err) ||
+        put_tags(repo, &manifest->digest, how, err) ||
+        (retyped && stl_publish_drop_other_types(repo, manifest, err)))
+        return -1;
+    if (how->repeated)
+        return 0;
+    stl_event_push(repo, &manifest->digest, manifest->media_type.text, manifest->size, how->tags,
+                   how->tag_count);
+    stl_hook_after(repo, manifest, how->tags, how->tag_count);
+    return 0;
+}
+
+/* In the order in which things come, but for the manifest, without which nothing of it is done. */
+int stl_publish_is_done(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                        struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    struct stl_media_type type;
+    if (stl_manifest_type(repo, &manifest->digest, &type, err)) {
+        if (err->code != STL_MANIFEST_UNKNOWN)
+            return -1;
+        stl_error_clear(err);
+        return 0;
+    }
+    snprintf(path, sizeof path, "_refs/%s", stl_digest_format(&manifest->digest, text));
+    if ((repo->registry->settings.apache && faccessat(repo->fd, path, F_OK, AT_SYMLINK_NOFOLLOW)) ||
+        faccessat(repo->fd, "tags/list", F_OK, AT_SYMLINK_NOFOLLOW) ||
+        !stl_catalog_has(repo->registry, &repo->name))
+        return 0;
+    return stl_referrers_has(repo->fd, manifest, err);
+}
+
+int stl_publish_tags(const struct stl_repo *repo, const struct stl_digest *digest,
+                     const struct stl_publish *how, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
+    struct stl_media_type type;
+    if (lists < 0 || stl_manifest_type(repo, digest, &type, err) || check_tags(repo, digest, how, err) ||
+        put_tags(repo, digest, how, err))
+        return -1;
+    if (!how->repeated)
+        stl_event_push(repo, digest, type.text, -1, how->tags, how->tag_count);
+    return 0;
+}
