@@ -82,7 +82,7 @@ JOBS = 4
 check:
 	bash tests/packages.sh all
 	$(MAKE) all $(UNIT_TESTS) $(BUILD)/soak
-	prove -j$(JOBS) --timer $(TESTS) $(UNIT_TESTS)
+	prove -j$(JOBS) --timer $(UNIT_TESTS) $(TESTS)
 
 # Ten minutes of everything at once, on servers that are killed over and over.
 soak: all $(BUILD)/soak
