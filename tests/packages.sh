@@ -8,7 +8,7 @@ set -euo pipefail
 
 BUILD='gcc make pkg-config libc6-dev libssl-dev libjson-c-dev libyaml-dev libarchive-dev libfcgi-dev zlib1g-dev libzstd-dev
     libcurl4-openssl-dev libcrypt-dev nginx-light busybox-static curl ca-certificates skopeo'
-TEST='clang clang-tidy libcmocka-dev valgrind strace shellcheck mandoc perl jq openssl wrk xz-utils zstd git
+TEST='clang clang-tidy clang-format libcmocka-dev valgrind strace shellcheck mandoc perl jq openssl wrk xz-utils zstd git
     apache2 apache2-utils fcgiwrap spawn-fcgi docker-registry time iproute2 procps rsync
     podman buildah containerd runc docker.io umoci uidmap
     dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso'
