@@ -1,4 +1,4 @@
-#include "unit.h"
+#include "publishing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,55 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "listing.h"
 #include "referrers.h"
-
-static void check_tags(const struct unit *f, const char *tags)
-{
-    STL_AUTO_FREE char *expected = stl_sprintf("{\"name\":\"lib/app\",\"tags\":[%s]}\n", tags);
-    unit_check_text(f->repo.fd, "tags/list", expected);
-}
-
-static bool in_catalog(const struct unit *f)
-{
-    return stl_catalog_has(&f->registry, &f->repo.name);
-}
-
-static char *manifest_path(const struct stl_digest *digest)
-{
-    return stl_sprintf("manifests/%s", unit_digest_text(digest));
-}
-
-static struct stl_digest resolve(const struct unit *f, const char *text)
-{
-    struct stl_tag tag = unit_tag(text);
-    struct stl_digest digest;
-    OK(stl_tag_resolve(&f->repo, &tag, &digest, &err));
-    return digest;
-}
-
-#define CHECK_TAG(f, tag, digest)                                                                            \
-    do {                                                                                                     \
-        struct stl_digest found_ = resolve(f, tag);                                                          \
-        assert_true(stl_digest_equal(&found_, digest));                                                      \
-    } while (0)
-
-static int delete_tag(const struct unit *f, const char *text)
-{
-    struct stl_tag tag = unit_tag(text);
-    return stl_tag_delete(&f->repo, &tag, NULL, NULL, &err);
-}
-
-static int delete_manifest(const struct unit *f, const struct stl_digest *digest)
-{
-    return stl_manifest_delete(&f->repo, digest, NULL, NULL, &err);
-}
-
-static int publish_tag(const struct unit *f, const struct stl_digest *digest, const char *text)
-{
-    struct stl_tag tag = unit_tag(text);
-    return stl_publish_tags(&f->repo, digest, &(struct stl_publish){.tags = &tag, .tag_count = 1}, &err);
-}
 
 /* --- publishing ----------------------------------------------------------------------------------------- */
 
