@@ -315,7 +315,7 @@ test_plain_cgi() {
     else
         # mod_cgid runs the program as Apache's own account.
         [ "$(id -u)" -ne 0 ] || chown -R www-data "$REG"
-        start_apache "$REG" --push cgi --cgi "$STILLAGE_CGI"
+        start_apache "$REG" --push cgi --cgi "$(reachable_cgi)"
     fi
     token alice:alice-password repository:secret/app:pull,push
     as "$TOKEN" GET "/v2/secret/app/manifests/v1"

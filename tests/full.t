@@ -55,7 +55,7 @@ server() { # fcgiwrap|fastcgi|cgi
         fastcgi) start_responder 4 "${AS[@]}" ;;
     esac
     case $1 in
-        cgi) start_apache "$REG" --push cgi --cgi "$STILLAGE_CGI" ;;
+        cgi) start_apache "$REG" --push cgi --cgi "$(reachable_cgi)" ;;
         *) start_nginx "$REG" --push "$1:$SOCKET" --cgi "$STILLAGE_CGI" ;;
     esac
 }
