@@ -315,7 +315,8 @@ test_plain_cgi() {
     else
         # mod_cgid runs the program as Apache's own account.
         [ "$(id -u)" -ne 0 ] || chown -R www-data "$REG"
-        start_apache "$REG" --push cgi --cgi "$(reachable_cgi)"
+        use_copies
+        start_apache "$REG" --push cgi --cgi "$STILLAGE_CGI"
     fi
     token alice:alice-password repository:secret/app:pull,push
     as "$TOKEN" GET "/v2/secret/app/manifests/v1"

@@ -21,6 +21,7 @@ truncate -s 96M "$T/image"
     skip_all "no loop device here: $(tail -n 1 "$T/log/mount")"
 
 AS=(setpriv --reuid www-data --regid www-data --clear-groups)
+use_copies
 stillage() { "${AS[@]}" "$STILLAGE" "$1" -r "$REG" "${@:2}"; }
 
 # As full as it gets: the last block, and the last bytes of the last folders.
@@ -55,7 +56,7 @@ server() { # fcgiwrap|fastcgi|cgi
         fastcgi) start_responder 4 "${AS[@]}" ;;
     esac
     case $1 in
-        cgi) start_apache "$REG" --push cgi --cgi "$(reachable_cgi)" ;;
+        cgi) start_apache "$REG" --push cgi --cgi "$STILLAGE_CGI" ;;
         *) start_nginx "$REG" --push "$1:$SOCKET" --cgi "$STILLAGE_CGI" ;;
     esac
 }

@@ -129,6 +129,15 @@ NAME=$(basename "$0" .t)
 # 0755: the web servers' workers are other users when the tests run as root. A short path: sockets have 107 bytes.
 T=$(mktemp -d "${TMPDIR:-/tmp}/st-${NAME:0:12}.XXXXXX")
 chmod 0755 "$T"
+
+# From here on copies of the programs are run, which other accounts may run, too, also when all of this lies below /root.
+# (With sanitizers they are scripts that look for the programs beside them.)
+use_copies() {
+    [ ! "${SANITIZED:-}" ] || return 0
+    mkdir "$T/bin"
+    cp "$STILLAGE" "$STILLAGE_CGI" "$T/bin"
+    STILLAGE=$T/bin/stillage STILLAGE_CGI=$T/bin/stillage.cgi
+}
 mkdir "$T/log" "$T/home"
 export HOME=$T/home
 

@@ -14,7 +14,8 @@ start_server() {
         apache-cgi)
             # mod_cgid runs the program as Apache's own account.
             [ "$(id -u)" -ne 0 ] || chown -R www-data:www-data "$REG"
-            start_apache "$REG" --push cgi --cgi "$(reachable_cgi)"
+            use_copies
+            start_apache "$REG" --push cgi --cgi "$STILLAGE_CGI"
             ;;
     esac
 }

@@ -76,15 +76,6 @@ start_responder() {
     open_socket
 }
 
-# reachable_cgi: a stillage.cgi that Apache's own account may run, also when all of this lies below /root
-reachable_cgi() {
-    if [ "${SANITIZED:-}" ]; then
-        echo "$STILLAGE_CGI" # a script that looks for the program beside it
-    else
-        cp "$STILLAGE_CGI" "$T/stillage.cgi" && echo "$T/stillage.cgi"
-    fi
-}
-
 # The web server's workers are another user when the tests run as root; the umask is not for this, as the CGI gets it too.
 open_socket() {
     wait_up "$SERVER" 10 test -S "$SOCKET"

@@ -19,6 +19,7 @@ note "SOAK_SECONDS=$LOAD SOAK_SEED=$SEED"
 # One account owns the registry: Apache's, which is www-data when root starts it.
 AS=()
 [ "$(id -u)" -ne 0 ] || AS=(setpriv --reuid www-data --regid www-data --clear-groups)
+use_copies
 stillage() { "${AS[@]}" "$STILLAGE" "$1" -r "$REG" "${@:2}"; }
 
 make_registry() {
