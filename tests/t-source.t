@@ -52,6 +52,8 @@ is "$(upwards)" 'lib/registry/repo.c uses access.h' 'the folders of lib/ build o
 none 'nothing is left to do' '\b(TODO|FIXME|XXX)\b' lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch]
 is "$(grep -nE '\b(TODO|FIXME|XXX)\b' lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] templates/* || true)" '' 'not in a comment either'
 
+is "$(ls -A | grep -vxE 'cmd|lib|cgi|templates|tests|examples|build|Makefile|README\.md|LICENSE|\.(ci|git|gitignore|clang-format|clang-tidy)' || true)" \
+    '' 'nothing else lies at the top level'
 is "$(wc -l lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*.[ch] | awk '$2 != "total" && $1 > 600')" '' 'no file has more than 600 lines'
 is "$(awk 'FNR == 1 { start = 0 } /^{/ { start = FNR } /^}/ { if (start && FNR - start + 1 > 80) print FILENAME ":" start; start = 0 }' \
     lib/*/*.c cmd/*.c cgi/*.c tests/*.c)" '' 'no function has more than 80 lines'
