@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -105,22 +106,39 @@ static int strike(const char *name, int what)
     return 1;
 }
 
-static void tell(const struct fault_event *event)
+/* --- watching ------------------------------------------------------------------------------------------- */
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static __thread bool telling;
+
+/* From a call until it has been told the others wait: whoever watches hears of each, in their order. */
+static void take_turn(void)
 {
-    fault_watch *who = watch;
+    if (watch && !telling)
+        pthread_mutex_lock(&turn);
+}
+
+static void tell(bool success, const struct fault_event *event)
+{
     int saved = errno;
-    if (!who)
+    if (!watch || telling || !success)
         return;
-    watch = NULL;
-    who(event);
-    watch = who;
+    telling = true;
+    watch(event);
+    telling = false;
     errno = saved;
+}
+
+static void end_turn(void)
+{
+    if (watch && !telling)
+        pthread_mutex_unlock(&turn);
 }
 
 static int told(int result, struct fault_event event)
 {
-    if (result == 0)
-        tell(&event);
+    tell(result == 0, &event);
+    end_turn();
     return result;
 }
 
@@ -131,7 +149,10 @@ static int told(int result, struct fault_event event)
     type __wrap_##name parameters;                                                                           \
     type __wrap_##name parameters                                                                            \
     {                                                                                                        \
-        return strike(#name, what) ? -1 : told(__real_##name arguments, (struct fault_event){__VA_ARGS__});  \
+        if (strike(#name, what))                                                                             \
+            return -1;                                                                                       \
+        take_turn();                                                                                         \
+        return told(__real_##name arguments, (struct fault_event){__VA_ARGS__});                             \
     }
 
 WRAP(int, fsync, CHANGES | TAKES_SPACE, (int fd), (fd), CALL_SYNC, .fd = fd)
@@ -167,27 +188,36 @@ ssize_t __wrap_copy_file_range(int in, off_t *at, int out, off_t *to, size_t len
 
 static ssize_t written(int fd, ssize_t n)
 {
-    if (n > 0)
-        tell(&(struct fault_event){.call = CALL_DATA, .fd = fd});
+    tell(n > 0, &(struct fault_event){.call = CALL_DATA, .fd = fd});
+    end_turn();
     return n;
 }
 
 ssize_t __wrap_write(int fd, const void *bytes, size_t length)
 {
     int how = strike("write", CHANGES | TAKES_SPACE | WRITES);
-    return how > 0 ? -1 : written(fd, __real_write(fd, bytes, how < 0 ? (length + 1) / 2 : length));
+    if (how > 0)
+        return -1;
+    take_turn();
+    return written(fd, __real_write(fd, bytes, how < 0 ? (length + 1) / 2 : length));
 }
 
 ssize_t __wrap_pwrite(int fd, const void *bytes, size_t length, off_t at)
 {
     int how = strike("pwrite", CHANGES | TAKES_SPACE | WRITES);
-    return how > 0 ? -1 : written(fd, __real_pwrite(fd, bytes, how < 0 ? (length + 1) / 2 : length, at));
+    if (how > 0)
+        return -1;
+    take_turn();
+    return written(fd, __real_pwrite(fd, bytes, how < 0 ? (length + 1) / 2 : length, at));
 }
 
 ssize_t __wrap_copy_file_range(int in, off_t *at, int out, off_t *to, size_t length, unsigned flags)
 {
     int how = strike("copy_file_range", CHANGES | TAKES_SPACE | WRITES);
-    return how > 0 ? -1 : written(out, __real_copy_file_range(in, at, out, to, how < 0 ? 1 : length, flags));
+    if (how > 0)
+        return -1;
+    take_turn();
+    return written(out, __real_copy_file_range(in, at, out, to, how < 0 ? 1 : length, flags));
 }
 
 /* --- opening -------------------------------------------------------------------------------------------- */
@@ -203,10 +233,9 @@ long __wrap_syscall(long what, ...);
 
 static int opened(int fd, int at, const char *path, int flags)
 {
-    if (fd >= 0 && flags & O_CREAT)
-        tell(&(struct fault_event){.call = CALL_CREATE, .fd = at, .path = path});
-    if (fd >= 0 && flags & O_TRUNC)
-        tell(&(struct fault_event){.call = CALL_DATA, .fd = fd});
+    tell(fd >= 0 && flags & O_CREAT, &(struct fault_event){.call = CALL_CREATE, .fd = at, .path = path});
+    tell(fd >= 0 && flags & O_TRUNC, &(struct fault_event){.call = CALL_DATA, .fd = fd});
+    end_turn();
     return fd;
 }
 
@@ -226,6 +255,7 @@ int __wrap_open(const char *path, int flags, ...)
     MODE_ARGUMENT(flags, mode);
     if (strike("open", what_opens(flags)))
         return -1;
+    take_turn();
     return opened(__real_open(path, flags, mode), AT_FDCWD, path, flags);
 }
 
@@ -234,6 +264,7 @@ int __wrap_openat(int at, const char *path, int flags, ...)
     MODE_ARGUMENT(flags, mode);
     if (strike("openat", what_opens(flags)))
         return -1;
+    take_turn();
     return opened(__real_openat(at, path, flags, mode), at, path, flags);
 }
 

@@ -54,7 +54,8 @@ struct fault_event {
     const char *to_path;
     const char *target; /* of a symbolic link */
 };
-/* Called after each; what it does itself is not watched. NULL: nobody watches. */
+/* Called after each, by one thread at a time; what it does itself is not watched. NULL: nobody watches. Set
+ * it while there is one thread. */
 typedef void fault_watch(const struct fault_event *event);
 void fault_set_watch(fault_watch *watch);
 

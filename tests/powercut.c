@@ -34,6 +34,7 @@ enum bytes { BYTES_NEW, BYTES_OLD, BYTES_NONE, BYTES_HALF, BYTES_ZEROS, BYTES_KI
 static struct record {
     struct tree start; /* with every node that ever was */
     size_t start_entries;
+    dev_t device;
     struct tree live; /* its entries only: as they are now */
     struct step *steps;
     size_t count;
@@ -44,10 +45,10 @@ static struct record {
 
 /* --- recording ------------------------------------------------------------------------------------------ */
 
-static size_t find_node(ino_t inode)
+static size_t find_node(const struct stat *st)
 {
-    for (size_t i = record.start.node_count; i-- > 0;)
-        if (record.start.nodes[i].inode == inode)
+    for (size_t i = record.start.node_count; i-- > 0 && st->st_dev == record.device;)
+        if (record.start.nodes[i].inode == st->st_ino)
             return i;
     return NO_NODE;
 }
@@ -55,7 +56,7 @@ static size_t find_node(ino_t inode)
 static size_t node_of(int fd)
 {
     struct stat st;
-    return fstat(fd, &st) ? NO_NODE : find_node(st.st_ino);
+    return fstat(fd, &st) ? NO_NODE : find_node(&st);
 }
 
 /* The folder of a path, and its last component. */
@@ -65,7 +66,7 @@ static size_t folder_of(int at, const char *path, const char **name)
     const char *slash = strrchr(path, '/');
     STL_AUTO_FREE char *folder = slash ? stl_strndup(path, (size_t)(slash - path)) : stl_strdup(".");
     *name = slash ? slash + 1 : path;
-    return fstatat(at, *folder ? folder : "/", &st, AT_SYMLINK_NOFOLLOW) ? NO_NODE : find_node(st.st_ino);
+    return fstatat(at, *folder ? folder : "/", &st, AT_SYMLINK_NOFOLLOW) ? NO_NODE : find_node(&st);
 }
 
 static struct tree_entry *find_live(size_t folder, const char *name)
@@ -148,7 +149,7 @@ static void note_mode(const struct fault_event *event)
     struct stat st;
     if (event->path ? fstatat(event->fd, event->path, &st, AT_SYMLINK_NOFOLLOW) : fstat(event->fd, &st))
         return;
-    size_t node = find_node(st.st_ino);
+    size_t node = find_node(&st);
     if (node == NO_NODE)
         return;
     struct step *step = add_step(STEP_MODE, "mode", event->path);
@@ -231,7 +232,10 @@ static bool is_below_boring(size_t node)
 
 void powercut_begin(int fd)
 {
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
     powercut_clear();
+    record.device = st.st_dev;
     tree_read(&record.start, fd);
     record.start_entries = record.start.entry_count;
     record.boring = stl_alloc(record.start.node_count);
