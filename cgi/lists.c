@@ -124,13 +124,11 @@ int serve_referrers(struct exchange *exchange, struct stl_error *err)
     STL_AUTO_BUF struct stl_buf body = STL_BUF_INIT;
     if (stl_digest_parse(exchange->request.reference, &subject, err))
         return -1;
-    if (stl_repo_open(&repo, exchange->registry, &exchange->request.name, err)) {
-        if (err->code != STL_NAME_UNKNOWN)
-            return -1;
-        stl_error_clear(err);
-        stl_buf_puts(&body, STL_REFERRERS_EMPTY);
-    } else if (stl_referrers_read(repo.fd, &subject, artifact_type, &body, err))
+    int found = stl_repo_open_if_any(&repo, exchange->registry, &exchange->request.name, err);
+    if (found < 0 || (found && stl_referrers_read(repo.fd, &subject, artifact_type, &body, err)))
         return -1;
+    if (!found)
+        stl_buf_puts(&body, STL_REFERRERS_EMPTY);
     if (artifact_type)
         response_header(&exchange->response, "OCI-Filters-Applied", "artifactType");
     response_header(&exchange->response, "Cache-Control", "no-cache");

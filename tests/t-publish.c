@@ -309,6 +309,8 @@ static void resolving(void **state)
     OK(stl_manifest_type(&f->repo, &digest, &type, &err));
     assert_string_equal(type.text, STL_TYPE_OCI_MANIFEST);
     FAILS(STL_MANIFEST_UNKNOWN, stl_tag_resolve(&f->repo, &unknown, &found, &err));
+    assert_int_equal(stl_tag_resolve_if_any(&f->repo, &unknown, &found, &err), 0);
+    assert_int_equal(err.code, STL_OK);
     FAILS(STL_MANIFEST_UNKNOWN, stl_manifest_type(&f->repo, &none, &type, &err));
     FAILS(STL_MANIFEST_UNKNOWN, stl_manifest_load(&f->repo, &none, &bytes, &manifest, &err));
 }
@@ -351,6 +353,7 @@ static void damaged_links_and_bytes(void **state)
     unit_remove(f->repo.fd, "manifests/v1");
     unit_write(f->repo.fd, "manifests/v1", "a file");
     FAILS(STL_SYSTEM, stl_tag_resolve(&f->repo, &tag, &found, &err));
+    FAILS(STL_SYSTEM, stl_tag_resolve_if_any(&f->repo, &tag, &found, &err));
 }
 
 /* --- Apache's view -------------------------------------------------------------------------------------- */

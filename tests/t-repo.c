@@ -58,6 +58,11 @@ static void make_and_open(void **state)
     FAILS(STL_NAME_UNKNOWN,
           stl_repo_open(&other, &f->registry, &parent, &err)); /* a folder of a name is no repository */
     FAILS(STL_NAME_UNKNOWN, stl_repo_open(&other, &f->registry, &none, &err));
+    assert_int_equal(stl_repo_open_if_any(&other, &f->registry, &none, &err), 0);
+    assert_int_equal(other.fd, -1);
+    assert_int_equal(err.code, STL_OK);
+    assert_int_equal(stl_repo_open_if_any(&other, &f->registry, &child, &err), 1);
+    assert_true(other.fd >= 0);
     assert_false(unit_exists(f->registry.root.fd, "www/v2/z"));
     unit_check_text(f->registry.root.fd, "www/v2/_catalog", "{\"repositories\":[]}\n");
 }
@@ -108,6 +113,7 @@ static void a_link_is_no_repository(void **state)
     struct stl_name name = unit_name("other"), below = unit_name("other/app");
     assert_int_equal(symlinkat("lib", f->registry.root.fd, "www/v2/other"), 0);
     FAILS(STL_SYSTEM, stl_repo_open(&repo, &f->registry, &below, &err));
+    FAILS(STL_SYSTEM, stl_repo_open_if_any(&repo, &f->registry, &below, &err));
     FAILS(STL_SYSTEM, stl_repo_make(&repo, &f->registry, &name, &err));
     assert_int_equal(repo.fd, -1);
 }

@@ -127,12 +127,8 @@ static int add_tag(struct walk *walk, const char *text, bool narrow, struct stl_
     struct stl_digest digest;
     if (stl_tag_parse(text, &tag, err))
         return -1;
-    if (stl_tag_resolve(&walk->export->repo, &tag, &digest, err) == 0)
-        return add_image(walk, text, &digest, narrow, err);
-    if (err->code != STL_MANIFEST_UNKNOWN)
-        return -1;
-    stl_error_clear(err);
-    return 0;
+    int found = stl_tag_resolve_if_any(&walk->export->repo, &tag, &digest, err);
+    return found > 0 ? add_image(walk, text, &digest, narrow, err) : found;
 }
 
 static int choose_tag(void *context, const char *text, struct stl_error *err)

@@ -10,8 +10,13 @@ struct mirror {
     struct import *import;
     bool check_only;
     struct stl_selection scope; /* the patterns of the export */
-    const struct stl_repo *repo;
-    char *source; /* what the repository is called in the bundle */
+};
+
+/* One repository's. */
+struct turn {
+    struct mirror *mirror;
+    struct stl_repo repo;
+    char *source; /* what it is called in the bundle */
     size_t kept;
     struct stl_tag *gone;
     size_t gone_count;
@@ -20,8 +25,13 @@ struct mirror {
 static void mirror_clear(struct mirror *mirror)
 {
     stl_selection_clear(&mirror->scope);
-    free(mirror->source);
-    free(mirror->gone);
+}
+
+static void turn_clear(struct turn *turn)
+{
+    stl_repo_close(&turn->repo);
+    free(turn->source);
+    free(turn->gone);
 }
 
 /* The name that becomes `name` here, or NULL if none does. The caller frees. */
@@ -41,10 +51,10 @@ static char *source_name(const struct import *import, const char *name)
     return stl_strdup(inner);
 }
 
-static bool is_in_bundle(const struct mirror *mirror, const char *tag)
+static bool is_in_bundle(const struct turn *turn, const char *tag)
 {
-    const struct stl_bundle_image key = {.name = mirror->source, .tag = tag};
-    const struct stl_bundle *bundle = mirror->import->bundle;
+    const struct stl_bundle_image key = {.name = turn->source, .tag = tag};
+    const struct stl_bundle *bundle = turn->mirror->import->bundle;
     size_t low = 0, high = bundle->image_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -63,17 +73,17 @@ static bool is_in_bundle(const struct mirror *mirror, const char *tag)
  * well. */
 static int visit_link(void *context, const char *text, unsigned char type, struct stl_error *err)
 {
-    struct mirror *mirror = context;
+    struct turn *turn = context;
     (void)type;
     if (strchr(text, ':'))
         return 0;
     bool gone =
-        stl_selection_matches(&mirror->scope, mirror->source, text, NULL) && !is_in_bundle(mirror, text);
-    mirror->kept += !gone;
+        stl_selection_matches(&turn->mirror->scope, turn->source, text, NULL) && !is_in_bundle(turn, text);
+    turn->kept += !gone;
     if (!gone)
         return 0;
-    stl_grow(mirror->gone, mirror->gone_count);
-    return stl_tag_parse(text, &mirror->gone[mirror->gone_count++], err);
+    stl_grow(turn->gone, turn->gone_count);
+    return stl_tag_parse(text, &turn->gone[turn->gone_count++], err);
 }
 
 static int compare_tags(const void *a, const void *b)
@@ -81,77 +91,79 @@ static int compare_tags(const void *a, const void *b)
     return strcmp(((const struct stl_tag *)a)->text, ((const struct stl_tag *)b)->text);
 }
 
-static int find_gone(struct mirror *mirror, struct stl_error *err)
+static int find_gone(struct turn *turn, struct stl_error *err)
 {
-    mirror->kept = mirror->gone_count = 0;
-    if (stl_dir_each(mirror->repo->fd, "manifests", visit_link, mirror, err))
+    if (stl_dir_each(turn->repo.fd, "manifests", visit_link, turn, err))
         return -1;
-    if (mirror->gone_count)
-        qsort(mirror->gone, mirror->gone_count, sizeof *mirror->gone, compare_tags);
+    if (turn->gone_count)
+        qsort(turn->gone, turn->gone_count, sizeof *turn->gone, compare_tags);
     return 0;
 }
 
-static void note(struct mirror *mirror, const struct stl_tag *tag)
+static void note(struct turn *turn, const struct stl_tag *tag)
 {
-    struct stl_import_report *report = mirror->import->report;
+    struct stl_import_report *report = turn->mirror->import->report;
     report->images = stl_realloc(report->images, (report->image_count + 1) * sizeof *report->images);
     struct stl_imported *entry = &report->images[report->image_count++];
     *entry = (struct stl_imported){
-        .name = mirror->repo->name, .has_tag = true, .tag = *tag, .state = STL_IMPORT_DELETED};
+        .name = turn->repo.name, .has_tag = true, .tag = *tag, .state = STL_IMPORT_DELETED};
 }
 
 /* Whether the limits of the registry let a tag go; one that has gone is no matter. */
-static int check_tag(const struct mirror *mirror, const struct stl_tag *tag, struct stl_error *err)
+static int check_tag(const struct turn *turn, const struct stl_tag *tag, struct stl_error *err)
 {
     struct stl_digest current;
     size_t added = 0;
-    if (stl_tag_resolve(mirror->repo, tag, &current, err))
+    if (stl_tag_resolve(&turn->repo, tag, &current, err))
         return -1;
-    return stl_limits_check_tag(mirror->repo, tag, &current, NULL, &added, err);
+    return stl_limits_check_tag(&turn->repo, tag, &current, NULL, &added, err);
 }
 
-static int delete_tags(struct mirror *mirror, struct stl_error *err)
+static int delete_tags(struct turn *turn, struct stl_error *err)
 {
-    for (size_t i = 0; i < mirror->gone_count; i++) {
-        const struct stl_tag *tag = &mirror->gone[i];
-        int result = mirror->check_only                 ? check_tag(mirror, tag, err)
-                     : mirror->import->options->dry_run ? 0
-                                                        : stl_tag_delete(mirror->repo, tag, NULL, NULL, err);
+    bool check_only = turn->mirror->check_only, dry_run = turn->mirror->import->options->dry_run;
+    for (size_t i = 0; i < turn->gone_count; i++) {
+        const struct stl_tag *tag = &turn->gone[i];
+        int result = check_only ? check_tag(turn, tag, err)
+                     : dry_run  ? 0
+                                : stl_tag_delete(&turn->repo, tag, NULL, NULL, err);
         if (result && err->code != STL_MANIFEST_UNKNOWN)
-            return stl_error_context(err, "%s:%s", mirror->repo->name.text, tag->text);
+            return stl_error_context(err, "%s:%s", turn->repo.name.text, tag->text);
         stl_error_clear(err); /* somebody else was faster */
-        if (!mirror->check_only)
-            note(mirror, tag);
+        if (!check_only)
+            note(turn, tag);
     }
     return 0;
 }
 
 /* Whether the export was for the repository with all its tags. */
-static bool is_covered(const struct mirror *mirror)
+static bool is_covered(const struct turn *turn)
 {
-    for (size_t i = 0; i < mirror->scope.count; i++) {
-        const struct stl_selection_pattern *pattern = &mirror->scope.items[i];
+    const struct stl_selection *scope = &turn->mirror->scope;
+    for (size_t i = 0; i < scope->count; i++) {
+        const struct stl_selection_pattern *pattern = &scope->items[i];
         if (pattern->tag && (!strcmp(pattern->tag, "*") || !strcmp(pattern->tag, "**")) &&
-            stl_pattern_match(pattern->name, mirror->source))
+            stl_pattern_match(pattern->name, turn->source))
             return true;
     }
     return false;
 }
 
-static bool has_images(const struct mirror *mirror)
+static bool has_images(const struct turn *turn)
 {
-    const struct stl_bundle *bundle = mirror->import->bundle;
+    const struct stl_bundle *bundle = turn->mirror->import->bundle;
     for (size_t i = 0; i < bundle->image_count; i++)
-        if (!strcmp(bundle->images[i].name, mirror->source))
+        if (!strcmp(bundle->images[i].name, turn->source))
             return true;
     return false;
 }
 
 /* One of which a killed deletion has left something is no repository, and goes. */
-static int delete_repository(const struct mirror *mirror, const struct stl_name *name, struct stl_error *err)
+static int delete_repository(const struct turn *turn, struct stl_error *err)
 {
-    if (mirror->check_only || mirror->import->options->dry_run || !is_covered(mirror) || has_images(mirror) ||
-        stl_repo_delete(mirror->import->registry, name, err) == 0)
+    const struct mirror *mirror = turn->mirror;
+    if (mirror->check_only || mirror->import->options->dry_run || !is_covered(turn) || has_images(turn) ||
+        stl_repo_delete(mirror->import->registry, &turn->repo.name, err) == 0)
         return 0;
     if (err->code != STL_NAME_UNKNOWN)
         return -1;
@@ -161,24 +173,17 @@ static int delete_repository(const struct mirror *mirror, const struct stl_name 
 
 static int mirror_repository(struct mirror *mirror, const char *text, struct stl_error *err)
 {
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    __attribute__((cleanup(turn_clear))) struct turn turn = {.mirror = mirror, .repo = STL_REPO_INIT};
     struct stl_name name;
-    free(mirror->source);
-    mirror->source = source_name(mirror->import, text);
-    mirror->repo = &repo;
-    if (!mirror->source)
+    turn.source = source_name(mirror->import, text);
+    if (!turn.source)
         return 0;
     if (stl_name_parse(text, &name, err))
         return -1;
-    if (stl_repo_open(&repo, mirror->import->registry, &name, err)) {
-        if (err->code != STL_NAME_UNKNOWN)
-            return -1;
-        stl_error_clear(err);
-        return delete_repository(mirror, &name, err);
-    }
-    if (find_gone(mirror, err) || delete_tags(mirror, err))
+    int found = stl_repo_open_if_any(&turn.repo, mirror->import->registry, &name, err);
+    if (found < 0 || (found && (find_gone(&turn, err) || delete_tags(&turn, err))))
         return -1;
-    return mirror->kept ? 0 : delete_repository(mirror, &name, err);
+    return turn.kept ? 0 : delete_repository(&turn, err);
 }
 
 int stl_import_mirror(struct import *import, bool check_only, struct stl_error *err)

@@ -260,10 +260,9 @@ static int check_tag(const struct stl_repo *repo, const struct stl_imported *res
                      struct stl_error *err)
 {
     struct stl_digest current;
-    bool exists = stl_tag_resolve(repo, &result->tag, &current, err) == 0;
-    if (!exists && err->code != STL_MANIFEST_UNKNOWN)
+    int exists = stl_tag_resolve_if_any(repo, &result->tag, &current, err);
+    if (exists < 0)
         return -1;
-    stl_error_clear(err);
     return stl_limits_check_tag(repo, &result->tag, exists ? &current : NULL, &result->digest, added, err);
 }
 
@@ -272,12 +271,9 @@ static int check_tags(const struct import *import, const struct stl_name *name, 
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     const struct stl_import_report *report = import->report;
     size_t added = 0;
-    if (stl_repo_open(&repo, import->registry, name, err)) {
-        if (err->code != STL_NAME_UNKNOWN)
-            return -1;
-        stl_error_clear(err); /* what is new cannot be immutable */
-        return 0;
-    }
+    int found = stl_repo_open_if_any(&repo, import->registry, name, err);
+    if (found <= 0) /* what is new cannot be immutable */
+        return found;
     for (size_t i = 0; i < report->image_count; i++)
         if (report->images[i].has_tag && !strcmp(report->images[i].name.text, name->text) &&
             check_tag(&repo, &report->images[i], &added, err))

@@ -69,12 +69,9 @@ static int put_tag(void *context, const char *text, struct stl_error *err)
     char digest_text[STL_DIGEST_TEXT_MAX];
     if (stl_tag_parse(text, &tag, err))
         return -1;
-    if (stl_tag_resolve(c->repo, &tag, &digest, err)) {
-        if (err->code != STL_MANIFEST_UNKNOWN)
-            return -1;
-        stl_error_clear(err); /* deleted while we look */
-        return 0;
-    }
+    int found = stl_tag_resolve_if_any(c->repo, &tag, &digest, err);
+    if (found <= 0) /* deleted while we look */
+        return found;
     put(c, c->first_tag ? "\n   " : ",\n   ", text, ":");
     put(c, "", stl_digest_format(&digest, digest_text), "");
     c->first_tag = false;
@@ -113,12 +110,9 @@ static int visit_repository(void *context, const char *text, struct stl_error *e
     struct stl_name name;
     if (stl_name_parse(text, &name, err))
         return -1;
-    if (stl_repo_open(&repo, c->registry, &name, err)) {
-        if (err->code != STL_NAME_UNKNOWN)
-            return -1;
-        stl_error_clear(err); /* deleted while we look */
-        return 0;
-    }
+    int found = stl_repo_open_if_any(&repo, c->registry, &name, err);
+    if (found <= 0) /* deleted while we look */
+        return found;
     c->repo = &repo;
     if (stl_dir_each(repo.fd, "blobs", add_name, &blobs, err) || (c->out && put_repository(c, err)))
         return stl_error_context(err, "%s", text);

@@ -281,14 +281,9 @@ static int delete_orphans(struct gc *gc, const struct stl_name *name, struct stl
     STL_AUTO_CONTENTS struct stl_contents contents = {0};
     if (!gc->registry->settings.retention.delete_orphaned_referrers)
         return 0;
-    if (stl_repo_open(&repo, gc->registry, name, err)) {
-        if (err->code != STL_NAME_UNKNOWN)
-            return -1;
-        stl_error_clear(err);
-        return 0;
-    }
-    if (stl_contents_load(&contents, &repo, err))
-        return -1;
+    int found = stl_repo_open_if_any(&repo, gc->registry, name, err);
+    if (found <= 0 || stl_contents_load(&contents, &repo, err))
+        return found > 0 ? -1 : found;
     STL_AUTO_FREE bool *wanted = stl_alloc(contents.digests.count);
     want_others(&contents, wanted);
     for (size_t i = 0; i < contents.digests.count; i++) {

@@ -71,13 +71,9 @@ void stl_gc_report(const struct gc *gc, const char *path, struct stl_error *why)
 static int finish_deletions(struct gc *gc, const struct stl_name *name, struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (stl_repo_open(&repo, gc->registry, name, err)) {
-        if (err->code != STL_NAME_UNKNOWN)
-            return -1;
-        stl_error_clear(err);
-        return 0;
-    }
-    int found = stl_trash_finish(&repo, true, err);
+    int found = stl_repo_open_if_any(&repo, gc->registry, name, err);
+    if (found > 0)
+        found = stl_trash_finish(&repo, true, err);
     if (found <= 0)
         return found;
     STL_AUTO_CLOSE int lists =

@@ -281,13 +281,10 @@ static int enter_repository(struct turn *turn, struct stl_error *err)
 static int take_locked(struct turn *turn, struct stl_error *err)
 {
     const struct stl_registry *registry = turn->repo.registry;
-    if (stl_repo_open(&turn->repo, registry, &turn->repo.name, err)) {
-        if (err->code != STL_NAME_UNKNOWN)
-            return -1;
-        stl_error_clear(err);
-        return 0;
-    }
-    int found = stl_dir_each(turn->repo.fd, "manifests", is_digest_link, NULL, err);
+    int found = stl_repo_open_if_any(&turn->repo, registry, &turn->repo.name, err);
+    if (found <= 0)
+        return found;
+    found = stl_dir_each(turn->repo.fd, "manifests", is_digest_link, NULL, err);
     if (found <= 0 || faccessat(turn->repo.fd, "tags/list", F_OK, AT_SYMLINK_NOFOLLOW))
         return found < 0 ? -1 : 0; /* empty, or in the middle of its first push */
     turn->taking->picture->repositories++;

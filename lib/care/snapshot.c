@@ -99,14 +99,9 @@ static int add_repository(const struct making *making, const struct stl_name *na
     STL_AUTO_CLOSE int lists = stl_registry_lock(making->registry, STL_LOCK_LISTS, name, true, err);
     if (lists < 0)
         return -1;
-    if (stl_repo_open(&repo, making->registry, name, err)) {
-        if (err->code != STL_NAME_UNKNOWN)
-            return -1;
-        stl_error_clear(err);
-        return 0;
-    }
-    if (stl_contents_load(&contents, &repo, err))
-        return -1;
+    int found = stl_repo_open_if_any(&repo, making->registry, name, err);
+    if (found <= 0 || stl_contents_load(&contents, &repo, err))
+        return found > 0 ? -1 : found;
     return contents.tag_count ? link_repository(making, &repo, &contents, err) : 0;
 }
 

@@ -298,12 +298,9 @@ static int look_into_repository(struct check *check, const struct stl_name *name
     stl_repo_close(&place->repo);
     memset(place->blob_linked, 0, place->add->graph.blob_digests.count);
     check->added = 0;
-    if (stl_repo_open(&place->repo, registry, name, err)) {
-        if (err->code != STL_NAME_UNKNOWN)
-            return -1;
-        stl_error_clear(err);
-    }
-    return stl_limits_left(registry, name, &check->left, err);
+    return stl_repo_open_if_any(&place->repo, registry, name, err) < 0
+               ? -1
+               : stl_limits_left(registry, name, &check->left, err);
 }
 
 static int check_blobs(struct check *check, size_t root, struct stl_error *err)
@@ -332,10 +329,9 @@ static int check_tag(struct check *check, const struct stl_target *target, struc
     struct stl_digest current;
     if (repo->fd < 0)
         return 0;
-    bool exists = stl_tag_resolve(repo, &target->tag, &current, err) == 0;
-    if (!exists && err->code != STL_MANIFEST_UNKNOWN)
+    int exists = stl_tag_resolve_if_any(repo, &target->tag, &current, err);
+    if (exists < 0)
         return -1;
-    stl_error_clear(err);
     return stl_limits_check_tag(repo, &target->tag, exists ? &current : NULL,
                                 &add->graph.manifests.items[add->roots[target->image]], &check->added, err);
 }

@@ -77,6 +77,17 @@ int stl_tag_resolve(const struct stl_repo *repo, const struct stl_tag *tag, stru
     return stl_error_errno(err, "cannot read %s", path);
 }
 
+int stl_tag_resolve_if_any(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
+                           struct stl_error *err)
+{
+    if (stl_tag_resolve(repo, tag, digest, err) == 0)
+        return 1;
+    if (err->code != STL_MANIFEST_UNKNOWN)
+        return -1;
+    stl_error_clear(err);
+    return 0;
+}
+
 int stl_reference_resolve(const struct stl_repo *repo, const struct stl_reference *reference,
                           struct stl_digest *digest, struct stl_error *err)
 {
@@ -262,12 +273,9 @@ static int check_tags(const struct stl_repo *repo, const struct stl_digest *dige
     size_t added = 0;
     for (size_t i = 0; i < how->tag_count; i++) {
         struct stl_digest current;
-        bool exists = stl_tag_resolve(repo, &how->tags[i], &current, err) == 0;
-        if (!exists && err->code != STL_MANIFEST_UNKNOWN)
-            return -1;
-        stl_error_clear(err);
-        if (stl_publish_check_tag(repo, &how->tags[i], exists ? &current : NULL, digest, how->guard,
-                                  how->guard_context, &added, err))
+        int exists = stl_tag_resolve_if_any(repo, &how->tags[i], &current, err);
+        if (exists < 0 || stl_publish_check_tag(repo, &how->tags[i], exists ? &current : NULL, digest,
+                                                how->guard, how->guard_context, &added, err))
             return -1;
     }
     return 0;

@@ -50,6 +50,9 @@ int stl_publish_ref(const struct stl_repo *repo, const char *reference, const st
 /* The digest that a tag points to. Fails with STL_MANIFEST_UNKNOWN. */
 int stl_tag_resolve(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
                     struct stl_error *err);
+/* The same where the tag need not exist: 1, 0 or -1. */
+int stl_tag_resolve_if_any(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
+                           struct stl_error *err);
 /* A tag or digest to a digest; the manifest need not exist when a digest is given. */
 int stl_reference_resolve(const struct stl_repo *repo, const struct stl_reference *reference,
                           struct stl_digest *digest, struct stl_error *err);

@@ -40,6 +40,17 @@ int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, co
     return open_whole(repo, &durable, err);
 }
 
+int stl_repo_open_if_any(struct stl_repo *repo, const struct stl_registry *registry,
+                         const struct stl_name *name, struct stl_error *err)
+{
+    if (stl_repo_open(repo, registry, name, err) == 0)
+        return 1;
+    if (err->code != STL_NAME_UNKNOWN)
+        return -1;
+    stl_error_clear(err);
+    return 0;
+}
+
 /* Whether a deletion was killed here: tags/ is gone, and not all that it led to. Who makes a repository makes
  * all other folders before tags/, and puts nothing into them. */
 static bool has_remains(const struct stl_repo *repo)

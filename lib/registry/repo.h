@@ -30,6 +30,9 @@ struct stl_repo {
 /* Opens an existing repository. Fails with STL_NAME_UNKNOWN. */
 int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
                   struct stl_error *err);
+/* The same where it need not exist: 1, or 0 (repo->fd is -1 then), or -1. */
+int stl_repo_open_if_any(struct stl_repo *repo, const struct stl_registry *registry,
+                         const struct stl_name *name, struct stl_error *err);
 /* Opens a repository, and makes it if need be. It is not in the catalog before its first manifest. While it
  * is open, garbage collection does not remove it, empty as it may be. */
 int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
