@@ -70,7 +70,7 @@ static void print_overview(void)
                   0, 0);
     puts("\ncommands:");
     for (const struct cmd_command *const *command = cmd_commands; *command; command++)
-        printf("  %-10s %s\n", (*command)->name, (*command)->summary);
+        printf("  %-13s %s\n", (*command)->name, (*command)->summary);
     puts("\n'stillage COMMAND --help' tells more; 'stillage --version' prints the version.");
 }
 
