@@ -168,7 +168,7 @@ static char *volume_path(const struct arguments *arguments, const struct stl_exp
     extension = *base ? strstr(base + 1, ".tar") : NULL;
     if (!extension)
         extension = output + strlen(output);
-    int width = snprintf(NULL, 0, "%u", export->bundle.volumes);
+    int width = snprintf(NULL, 0, "%u", export->volumes);
     return stl_sprintf("%.*s.%0*u%s", (int)(extension - output), output, width, volume, extension);
 }
 
@@ -186,7 +186,7 @@ static int check_space(const struct stl_export *export, uint32_t volume, int fd,
     uint64_t needed = 0;
     if (export->options->compression != STL_COMPRESS_NONE || volume > 1)
         return 0;
-    for (; volume <= export->bundle.volumes; volume++)
+    for (; volume <= export->volumes; volume++)
         needed += (uint64_t)stl_export_volume_size(export, volume);
     return stl_space_check(fd, needed, err) ? stl_error_context(err, "%s", path) : 0;
 }
@@ -226,8 +226,7 @@ static int write_volumes(struct arguments *arguments, struct stl_export *export,
     cmd_progress_begin(&arguments->progress, "exporting", arguments->common.quiet);
     if (arguments->unpacked)
         result = stl_export_unpack(export, arguments->unpacked, err);
-    for (uint32_t volume = 1; volume <= export->bundle.volumes && result == 0 && !arguments->unpacked;
-         volume++) {
+    for (uint32_t volume = 1; volume <= export->volumes && result == 0 && !arguments->unpacked; volume++) {
         STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
         result = strcmp(path, "-") ? write_file(export, volume, path, err)
                                    : write_to(export, volume, STDOUT_FILENO, "standard output", err);
@@ -238,35 +237,16 @@ static int write_volumes(struct arguments *arguments, struct stl_export *export,
 
 /* --- report --------------------------------------------------------------------------------------------- */
 
-struct totals {
-    size_t blobs, left_out;
-    int64_t left_out_size;
-};
-
-static struct totals count(const struct stl_bundle *bundle)
-{
-    struct totals totals = {0};
-    for (size_t i = 0; i < bundle->digests.count; i++) {
-        const struct stl_bundle_blob *blob = &bundle->blobs[i];
-        totals.left_out += blob->absent;
-        totals.left_out_size += blob->absent ? blob->size : 0;
-        totals.blobs += !blob->absent && (blob->part_count || blob->volume != STL_BUNDLE_EVERYWHERE);
-    }
-    return totals;
-}
-
 static void print_text(FILE *out, const struct arguments *arguments, const struct stl_export *export)
 {
-    struct totals totals = count(&export->bundle);
     char size[CMD_SIZE_TEXT_MAX], left_out[CMD_SIZE_TEXT_MAX];
-    fprintf(out, "%zu image%s, %zu blobs, %s", export->bundle.image_count,
-            export->bundle.image_count == 1 ? "" : "s", totals.blobs,
-            cmd_format_size((uint64_t) export->content_size, size));
-    if (totals.left_out)
-        fprintf(out, "; left out: %zu blobs, %s", totals.left_out,
-                cmd_format_size((uint64_t)totals.left_out_size, left_out));
+    fprintf(out, "%zu image%s, %zu blobs, %s", export->image_count, export->image_count == 1 ? "" : "s",
+            export->blob_count, cmd_format_size((uint64_t) export->content_size, size));
+    if (export->left_out)
+        fprintf(out, "; left out: %zu blobs, %s", export->left_out,
+                cmd_format_size((uint64_t) export->left_out_size, left_out));
     fputc('\n', out);
-    for (uint32_t volume = 1; volume <= export->bundle.volumes; volume++) {
+    for (uint32_t volume = 1; volume <= export->volumes; volume++) {
         STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
         fprintf(out, "%s  %s\n", path,
                 cmd_format_size((uint64_t)stl_export_volume_size(export, volume), size));
@@ -280,19 +260,18 @@ static struct json_object *number(int64_t value)
 
 static void print_json(FILE *out, const struct arguments *arguments, const struct stl_export *export)
 {
-    struct totals totals = count(&export->bundle);
     char id[STL_DIGEST_TEXT_MAX];
     STL_AUTO_JSON struct json_object *document = json_object_new_object();
     struct json_object *volumes = json_object_new_array();
     json_object_object_add(document, "bundle",
-                           json_object_new_string(stl_digest_format(&export->bundle.id, id)));
-    json_object_object_add(document, "images", number((int64_t) export->bundle.image_count));
-    json_object_object_add(document, "blobs", number((int64_t)totals.blobs));
+                           json_object_new_string(stl_digest_format(&export->list.digest, id)));
+    json_object_object_add(document, "images", number((int64_t) export->image_count));
+    json_object_object_add(document, "blobs", number((int64_t) export->blob_count));
     json_object_object_add(document, "bytes", number(export->content_size));
-    json_object_object_add(document, "leftOutBlobs", number((int64_t)totals.left_out));
-    json_object_object_add(document, "leftOutBytes", number(totals.left_out_size));
+    json_object_object_add(document, "leftOutBlobs", number((int64_t) export->left_out));
+    json_object_object_add(document, "leftOutBytes", number(export->left_out_size));
     json_object_object_add(document, "volumes", volumes);
-    for (uint32_t volume = 1; volume <= export->bundle.volumes; volume++) {
+    for (uint32_t volume = 1; volume <= export->volumes; volume++) {
         STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
         struct json_object *entry = json_object_new_object();
         json_object_object_add(entry, "file", json_object_new_string(path));

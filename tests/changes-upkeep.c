@@ -295,8 +295,8 @@ static int64_t export(struct unit *unit, const struct stl_registry *source, int6
                                                .mirror = true};
     OK(stl_selection_add(&selection, "**", &err));
     OK(stl_export_plan(&export, source, &options, &err));
-    assert_int_equal(export.bundle.volumes, size ? VOLUMES : 1);
-    for (uint32_t i = 1; i <= export.bundle.volumes; i++) {
+    assert_int_equal(export.volumes, size ? VOLUMES : 1);
+    for (uint32_t i = 1; i <= export.volumes; i++) {
         STL_AUTO_FREE char *name = stl_sprintf("%u.tar", i);
         STL_AUTO_CLOSE int fd = openat(unit->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
         OK(stl_export_volume(&export, i, fd, &err));

@@ -90,8 +90,8 @@ static void append_image(struct stl_export *export, const char *tag, const struc
     stl_grow(export->images, export->image_count);
     export->images[export->image_count++] = (struct stl_bundle_image){
         .name = export->names[export->name_count - 1],
-        .tag = tag ? stl_strdup(tag) : NULL,
-        .media_type = stl_strdup(found->media_type),
+        .tag = tag ? stl_arena_strdup(&export->arena, tag) : NULL,
+        .media_type = stl_arena_intern(&export->arena, found->media_type),
         .digest = found->digest,
         .size = found->size,
     };
@@ -299,7 +299,7 @@ static int visit_repository(void *context, const char *text, struct stl_error *e
     if (!may_match(export->options->selection, text))
         return 0;
     stl_grow(export->names, export->name_count);
-    export->names[export->name_count++] = stl_strdup(text);
+    export->names[export->name_count++] = stl_arena_strdup(&export->arena, text);
     if (stl_export_enter(export, (uint32_t) export->name_count - 1, err)) {
         if (err->code != STL_NAME_UNKNOWN)
             return -1;
@@ -322,10 +322,7 @@ static void sort_images(struct stl_export *export)
         qsort(export->images, export->image_count, sizeof *export->images, compare_images);
     for (size_t i = 0; i < export->image_count; i++) {
         struct stl_bundle_image *image = &export->images[i];
-        if (kept > 0 && compare_images(&export->images[kept - 1], image) == 0) {
-            free((char *)image->tag);
-            free((char *)image->media_type);
-        } else
+        if (kept == 0 || compare_images(&export->images[kept - 1], image) != 0)
             export->images[kept++] = *image;
     }
     export->image_count = kept;

@@ -6,17 +6,16 @@
 
 static const char oci_layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
-struct stl_buf *stl_export_add_document(struct stl_export *export, const char *path)
+int stl_export_add_document(struct stl_export *export, enum stl_export_spool spool, const char *path,
+                            struct stl_error *err)
 {
     stl_grow(export->documents, export->document_count);
-    struct stl_export_document *document = &export->documents[export->document_count++];
-    *document = (struct stl_export_document){stl_strdup(path), {.ceiling = STL_BUNDLE_LIST_MAX}};
-    return &document->bytes;
-}
-
-static int too_many(struct stl_error *err)
-{
-    return stl_error_set(err, STL_INVALID, "too many images for one bundle: choose fewer");
+    struct stl_export_document *document = &export->documents[export->document_count];
+    if (stl_spool_end(&export->spools[spool], &document->bytes, &document->digest, err))
+        return -1;
+    document->path = stl_arena_strdup(&export->arena, path);
+    export->document_count++;
+    return 0;
 }
 
 /* HOST/NAME:TAG, as docker would complete NAME:TAG where the host is its own. */
@@ -158,7 +157,7 @@ static int add_entry(struct stl_buf *list, const struct stl_manifest *manifest, 
 
 /* Adds the image, if docker can load it. */
 static int describe_image(struct stl_export *export, const struct stl_bundle_image *image,
-                          struct stl_buf *list, struct stl_error *err)
+                          struct stl_buf *list, bool *first, struct stl_error *err)
 {
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
     const char *why = "it is no image";
@@ -173,23 +172,27 @@ static int describe_image(struct stl_export *export, const struct stl_bundle_ima
     if (why)
         return 0;
     STL_AUTO_FREE char *name = full_name(export, image);
-    return add_entry(list, &manifest, name) || stl_buf_puts(list, ",\n") ? too_many(err) : 0;
+    int full = stl_buf_puts(list, *first ? "[" : ",\n") | add_entry(list, &manifest, name);
+    *first = false;
+    return full ? stl_export_too_many(err) : 0;
 }
 
 /* docker with its own storage loads from manifest.json only, and podman load needs it where there are several
  * images. */
 static int make_docker_list(struct stl_export *export, struct stl_error *err)
 {
-    STL_AUTO_BUF struct stl_buf entries = {.ceiling = STL_BUNDLE_LIST_MAX};
+    struct stl_spool *spool = &export->spools[STL_EXPORT_DOCUMENTS];
+    bool first = true;
     for (size_t i = 0; i < export->image_count; i++)
         if (export->images[i].tag && !is_companion(&export->images[i]) &&
-            describe_image(export, &export->images[i], &entries, err))
+            (describe_image(export, &export->images[i], &spool->bytes, &first, err) ||
+             stl_spool_pass(spool, err)))
             return -1;
-    if (entries.length == 0)
+    if (first)
         return 0;
-    entries.data[entries.length - 2] = '\0'; /* the last comma */
-    struct stl_buf *list = stl_export_add_document(export, "manifest.json");
-    return stl_buf_printf(list, "[%s]\n", entries.data) ? too_many(err) : 0;
+    return stl_buf_puts(&spool->bytes, "]\n")
+               ? stl_export_too_many(err)
+               : stl_export_add_document(export, STL_EXPORT_DOCUMENTS, "manifest.json", err);
 }
 
 /* --- index.json ----------------------------------------------------------------------------------------- */
@@ -210,7 +213,8 @@ static int find_images(struct stl_export *export, bool *images, struct stl_error
 static int make_index(struct stl_export *export, struct stl_error *err)
 {
     STL_AUTO_FREE bool *images = stl_alloc(export->image_count);
-    struct stl_buf *index = stl_export_add_document(export, "index.json");
+    struct stl_spool *spool = &export->spools[STL_EXPORT_DOCUMENTS];
+    struct stl_buf *index = &spool->bytes;
     const char *comma = "";
     if (find_images(export, images, err))
         return -1;
@@ -222,8 +226,12 @@ static int make_index(struct stl_export *export, struct stl_error *err)
                 continue;
             full = stl_buf_puts(index, comma) | add_descriptor(index, export, &export->images[i]);
             comma = ",";
+            if (stl_spool_pass(spool, err))
+                return -1;
         }
-    return full || stl_buf_puts(index, "]}\n") ? too_many(err) : 0;
+    return full || stl_buf_puts(index, "]}\n")
+               ? stl_export_too_many(err)
+               : stl_export_add_document(export, STL_EXPORT_DOCUMENTS, "index.json", err);
 }
 
 /* --- all ------------------------------------------------------------------------------------------------ */
@@ -240,8 +248,8 @@ static bool leaves_something_out(const struct stl_export *export)
 /* Volumes of several, and a bundle of which something is left out, are nothing to be loaded or served. */
 int stl_export_describe(struct stl_export *export, struct stl_error *err)
 {
-    stl_buf_puts(stl_export_add_document(export, "oci-layout"), oci_layout);
-    if (make_index(export, err))
+    stl_buf_puts(&export->spools[STL_EXPORT_DOCUMENTS].bytes, oci_layout);
+    if (stl_export_add_document(export, STL_EXPORT_DOCUMENTS, "oci-layout", err) || make_index(export, err))
         return -1;
     if (export->options->volume_size)
         return 0;

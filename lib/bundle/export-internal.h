@@ -21,8 +21,13 @@ int stl_export_open(struct stl_export *export, const struct stl_digest *digest, 
 /* Reads and parses a manifest of the graph: 1, or 0 if it has none such, or -1. On 1 the caller clears. */
 int stl_export_load(struct stl_export *export, const struct stl_digest *digest, struct stl_manifest *manifest,
                     struct stl_error *err);
-/* Adds an empty document. What is returned is good until the next one is added. */
-struct stl_buf *stl_export_add_document(struct stl_export *export, const char *path);
+/* Makes a document of what has come to the spool. */
+int stl_export_add_document(struct stl_export *export, enum stl_export_spool spool, const char *path,
+                            struct stl_error *err);
 bool stl_export_leaves_out(const struct stl_export *export, const struct stl_digest *digest);
+/* All that is in volumes besides documents, in the order of the list. */
+int stl_export_each(const struct stl_export *export, stl_bundle_visit *visit, void *context,
+                    struct stl_error *err);
+int stl_export_too_many(struct stl_error *err);
 
 #endif

@@ -9,19 +9,8 @@
 
 enum { PIECE = 256 << 10, BLOCK = 512 };
 
-/* A blob, or a part of one, in a volume. */
-struct piece {
-    size_t blob;   /* number in the graph */
-    uint32_t part; /* from 1 on; 0: it is whole */
-    uint32_t volume;
-    int64_t offset, size;
-    struct stl_digest digest; /* of the piece */
-};
-
 struct packer {
     struct stl_export *export;
-    struct piece *pieces;
-    size_t piece_count;
     int64_t *room; /* left in each volume */
     size_t volume_count;
     int64_t capacity; /* of an empty volume */
@@ -29,7 +18,6 @@ struct packer {
 
 static void packer_clear(struct packer *p)
 {
-    free(p->pieces);
     free(p->room);
 }
 
@@ -46,13 +34,15 @@ static uint32_t new_volume(struct packer *p)
     return (uint32_t)++p->volume_count;
 }
 
-static void add_piece(struct packer *p, const struct piece *piece)
+/* Of a blob that is whole, `part` is NULL. */
+static void add_piece(struct packer *p, size_t number, uint32_t volume, int64_t size,
+                      struct stl_export_part *part)
 {
-    const struct stl_digest *whole = &p->export->graph.blob_digests.items[piece->blob];
-    p->room[piece->volume - 1] -= member_size(whole, piece->part, piece->size);
-    stl_grow(p->pieces, p->piece_count);
-    p->pieces[p->piece_count] = *piece;
-    p->pieces[p->piece_count++].digest = *whole;
+    struct stl_export *export = p->export;
+    const struct stl_digest *blob = &export->graph.blob_digests.items[number];
+    p->room[volume - 1] -= member_size(blob, part ? part->number : 0, size);
+    stl_grow(export->pieces, export->piece_count);
+    export->pieces[export->piece_count++] = (struct stl_export_piece){(uint32_t)number, volume, part};
 }
 
 /* The first volume with room, so that gaps are filled; blobs of one image tend to stay together all the same.
@@ -64,23 +54,26 @@ static void place_whole(struct packer *p, size_t number, int64_t size, int64_t n
         volume++;
     if (volume > p->volume_count)
         volume = new_volume(p);
-    add_piece(p, &(struct piece){.blob = number, .volume = volume, .size = size});
+    add_piece(p, number, volume, size, NULL);
 }
 
 /* Larger than a volume: the first part goes into what is left of the last one, if that is worth it, and every
  * other part but the last fills a volume. */
 static void place_parts(struct packer *p, size_t number, int64_t size)
 {
-    const struct stl_digest *digest = &p->export->graph.blob_digests.items[number];
+    struct stl_export *export = p->export;
+    const struct stl_digest *digest = &export->graph.blob_digests.items[number];
     int64_t header = member_size(digest, STL_BUNDLE_VOLUMES_MAX, 0);
-    uint32_t part = 1, volume = (uint32_t)p->volume_count;
+    uint32_t volume = (uint32_t)p->volume_count, count = 0;
     if (p->room[volume - 1] < p->capacity / 4)
         volume = new_volume(p);
-    for (int64_t offset = 0; offset < size; part++) {
+    for (int64_t offset = 0; offset < size;) {
         int64_t most = (p->room[volume - 1] - header) / BLOCK * BLOCK;
-        int64_t length = size - offset < most ? size - offset : most;
-        add_piece(p, &(struct piece){number, part, volume, offset, length, *digest});
-        offset += length;
+        struct stl_export_part *part = stl_arena_alloc(&export->arena, sizeof *part);
+        *part =
+            (struct stl_export_part){++count, offset, size - offset < most ? size - offset : most, *digest};
+        add_piece(p, number, volume, part->size, part);
+        offset += part->size;
         volume = offset < size ? new_volume(p) : volume;
     }
 }
@@ -91,6 +84,19 @@ static bool is_in_bundle(const struct stl_export *export, size_t number)
            !stl_export_leaves_out(export, &export->graph.blob_digests.items[number]);
 }
 
+/* One file cannot be both. */
+static int check_kind(const struct stl_export *export, size_t number, struct stl_error *err)
+{
+    const struct stl_digest *digest = &export->graph.blob_digests.items[number];
+    char text[STL_DIGEST_TEXT_MAX];
+    size_t ignored;
+    if (!stl_digestset_find(&export->graph.manifests, digest, &ignored))
+        return 0;
+    return stl_error_set(err, STL_INVALID,
+                         "%s is a manifest to one image and a blob to another: export them one by one",
+                         stl_digest_format(digest, text));
+}
+
 static int distribute(struct packer *p, int64_t list_size, struct stl_error *err)
 {
     struct stl_export *export = p->export;
@@ -99,7 +105,7 @@ static int distribute(struct packer *p, int64_t list_size, struct stl_error *err
                         ? volume_size / 1000 + 65536
                         : 0; /* what cannot be compressed grows */
     p->capacity = volume_size ? volume_size - slack - head : INT64_MAX;
-    p->piece_count = p->volume_count = 0;
+    export->piece_count = p->volume_count = 0;
     if (p->capacity < 8 * BLOCK)
         return stl_error_set(err, STL_USAGE,
                              "volumes of %lld bytes are too small: what they have in common takes %lld",
@@ -109,6 +115,8 @@ static int distribute(struct packer *p, int64_t list_size, struct stl_error *err
         int64_t size = export->graph.blobs[i].size;
         if (!is_in_bundle(export, i))
             continue;
+        if (check_kind(export, i, err))
+            return -1;
         int64_t need = member_size(&export->graph.blob_digests.items[i], 0, size);
         if (need <= p->capacity)
             place_whole(p, i, size, need);
@@ -123,61 +131,65 @@ static int distribute(struct packer *p, int64_t list_size, struct stl_error *err
 
 /* --- the list ------------------------------------------------------------------------------------------- */
 
-static void list_documents(const struct stl_export *export, bool leading, struct stl_buf *list)
+static int list_documents(const struct stl_export *export, bool leading, struct stl_spool *list,
+                          struct stl_error *err)
 {
     for (size_t i = 0; i < export->document_count; i++) {
-        const struct stl_buf *bytes = &export->documents[i].bytes;
-        struct stl_digest digest;
-        if (stl_bundle_leads(export->documents[i].path) != leading)
+        const struct stl_export_document *document = &export->documents[i];
+        if (stl_bundle_leads(document->path) != leading)
             continue;
-        stl_digest_of(STL_SHA256, bytes->data, bytes->length, &digest);
-        stl_bundle_put_file(list, STL_BUNDLE_EVERYWHERE, &digest, (int64_t)bytes->length,
-                            export->documents[i].path);
+        stl_bundle_put_file(&list->bytes, STL_BUNDLE_EVERYWHERE, &document->digest, document->bytes.size,
+                            document->path);
+        if (stl_spool_pass(list, err))
+            return -1;
     }
-}
-
-static void list_manifests(const struct stl_export *export, struct stl_buf *list)
-{
-    const struct stl_graph *graph = &export->graph;
-    for (size_t i = 0; i < graph->manifests.count; i++) {
-        char path[STL_BUNDLE_PATH_MAX];
-        const struct stl_digest *digest = &graph->manifests.items[i];
-        if (!graph->nodes[i].missing)
-            stl_bundle_put_file(list, STL_BUNDLE_EVERYWHERE, digest, graph->nodes[i].size,
-                                stl_bundle_path(digest, 0, path));
-    }
-}
-
-static void list_pieces(const struct packer *p, struct stl_buf *list)
-{
-    for (size_t i = 0; i < p->piece_count; i++) {
-        const struct piece *piece = &p->pieces[i];
-        char path[STL_BUNDLE_PATH_MAX];
-        stl_bundle_path(&p->export->graph.blob_digests.items[piece->blob], piece->part, path);
-        stl_bundle_put_file(list, piece->volume, &piece->digest, piece->size, path);
-    }
-}
-
-static int make_list(const struct packer *p, struct stl_buf *list, struct stl_error *err)
-{
-    const struct stl_export *export = p->export;
-    const struct stl_selection *selection = export->options->selection;
-    stl_buf_clear(list);
-    stl_bundle_put_head(list, (uint32_t)p->volume_count);
-    for (size_t i = 0; i < selection->count && export->options->mirror; i++)
-        stl_bundle_put_select(list, selection->items[i].text);
-    for (size_t i = 0; i < export->image_count; i++)
-        stl_bundle_put_image(list, &export->images[i]);
-    for (size_t i = 0; i < export->graph.blob_digests.count; i++)
-        if (stl_export_leaves_out(export, &export->graph.blob_digests.items[i]))
-            stl_bundle_put_without(list, &export->graph.blob_digests.items[i], export->graph.blobs[i].size);
-    list_documents(export, true, list);
-    list_manifests(export, list);
-    list_pieces(p, list);
-    list_documents(export, false, list);
-    if (list->length + 4096 > STL_BUNDLE_LIST_MAX)
-        return stl_error_set(err, STL_INVALID, "too many images for one bundle: choose fewer");
     return 0;
+}
+
+static int list_piece(void *context, const struct stl_bundle_piece *piece, struct stl_error *err)
+{
+    struct stl_spool *list = context;
+    char path[STL_BUNDLE_PATH_MAX];
+    stl_bundle_put_file(&list->bytes, piece->volume, piece->digest, piece->size,
+                        stl_bundle_path(piece->blob, piece->part, path));
+    return stl_spool_pass(list, err);
+}
+
+static int list_images(const struct stl_export *export, struct stl_spool *list, struct stl_error *err)
+{
+    const struct stl_selection *selection = export->options->selection;
+    const struct stl_graph *graph = &export->graph;
+    for (size_t i = 0; i < selection->count && export->options->mirror; i++)
+        stl_bundle_put_select(&list->bytes, selection->items[i].text);
+    for (size_t i = 0; i < export->image_count; i++) {
+        stl_bundle_put_image(&list->bytes, &export->images[i]);
+        if (stl_spool_pass(list, err))
+            return -1;
+    }
+    for (size_t i = 0; i < graph->blob_digests.count; i++) {
+        if (!stl_export_leaves_out(export, &graph->blob_digests.items[i]))
+            continue;
+        stl_bundle_put_without(&list->bytes, &graph->blob_digests.items[i], graph->blobs[i].size);
+        if (stl_spool_pass(list, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* In place of the one that was made before. */
+static int make_list(const struct packer *p, struct stl_error *err)
+{
+    struct stl_export *export = p->export;
+    struct stl_spool *list = &export->spools[STL_EXPORT_DOCUMENTS];
+    if (export->list.path)
+        stl_spool_again(list, &export->list.bytes);
+    export->list.path = STL_BUNDLE_LIST;
+    stl_bundle_put_head(&list->bytes, (uint32_t)p->volume_count);
+    if (list_images(export, list, err) || list_documents(export, true, list, err) ||
+        stl_export_each(export, list_piece, list, err) || list_documents(export, false, list, err) ||
+        stl_spool_end(list, &export->list.bytes, &export->list.digest, err))
+        return -1;
+    return export->list.bytes.size + 4096 > STL_BUNDLE_LIST_MAX ? stl_export_too_many(err) : 0;
 }
 
 static void measure_head(struct stl_export *export)
@@ -186,7 +198,7 @@ static void measure_head(struct stl_export *export)
     export->head_size = STL_ARCHIVE_END_SIZE;
     for (size_t i = 0; i < export->document_count; i++)
         export->head_size +=
-            stl_archive_member_size(export->documents[i].path, (int64_t) export->documents[i].bytes.length);
+            stl_archive_member_size(export->documents[i].path, export->documents[i].bytes.size);
     if (export->options->key)
         export->head_size += stl_archive_member_size(STL_BUNDLE_SIGNATURE, STL_SIGNATURE_SIZE);
     for (size_t i = 0; i < graph->manifests.count; i++)
@@ -194,57 +206,74 @@ static void measure_head(struct stl_export *export)
             export->head_size += member_size(&graph->manifests.items[i], 0, graph->nodes[i].size);
 }
 
-static int hash_part(struct stl_export *export, struct piece *piece, struct stl_error *err)
+static int hash_part(struct stl_export *export, const struct stl_export_piece *piece, struct stl_error *err)
 {
     const struct stl_digest *whole = &export->graph.blob_digests.items[piece->blob];
+    struct stl_export_part *part = piece->part;
     STL_AUTO_CLOSE int fd = stl_export_open(export, whole, err);
     STL_AUTO_FREE char *chunk = stl_alloc(PIECE);
+    const struct stl_extent extent = {.fd = fd, .offset = part->offset, .size = part->size};
     struct stl_hasher hasher;
-    if (fd < 0)
-        return -1;
+    ssize_t n = -1;
     stl_hasher_init(&hasher, whole->algorithm);
-    for (int64_t done = 0; done < piece->size;) {
-        size_t length = piece->size - done < PIECE ? (size_t)(piece->size - done) : PIECE;
-        ssize_t n = pread(fd, chunk, length, piece->offset + done);
-        if (n <= 0)
-            return n < 0 ? stl_error_errno(err, "cannot read a blob")
-                         : stl_error_set(err, STL_INVALID, "a blob has become shorter while it was read");
+    for (int64_t done = 0; fd >= 0 && (n = stl_extent_read(&extent, done, chunk, PIECE, err)) > 0; done += n)
         stl_hasher_update(&hasher, chunk, (size_t)n);
-        done += n;
-    }
-    stl_hasher_final(&hasher, &piece->digest);
-    return 0;
+    stl_hasher_final(&hasher, &part->digest);
+    return n < 0 ? -1 : 0;
 }
 
 /* How much room the list takes decides how much is left for blobs, and that decides what the list says. */
-static int settle(struct packer *p, struct stl_buf *list, struct stl_error *err)
+static int settle(struct packer *p, struct stl_error *err)
 {
     int64_t assumed = 0;
     for (;;) {
-        if (distribute(p, assumed, err) || make_list(p, list, err))
+        if (distribute(p, assumed, err) || make_list(p, err))
             return -1;
-        int64_t actual = stl_archive_member_size(STL_BUNDLE_LIST, (int64_t)list->length);
-        if (actual <= assumed)
+        int64_t actual = stl_archive_member_size(STL_BUNDLE_LIST, p->export->list.bytes.size);
+        if (actual <= assumed || !p->export->options->volume_size)
             return 0;
         assumed = actual;
+    }
+}
+
+/* A list with the digests of parts is as long as one without. */
+static int describe_parts(const struct packer *p, struct stl_error *err)
+{
+    struct stl_export *export = p->export;
+    bool any = false;
+    for (size_t i = 0; i < export->piece_count; i++) {
+        const struct stl_export_piece *piece = &export->pieces[i];
+        if (piece->part && hash_part(export, piece, err))
+            return -1;
+        any |= piece->part != NULL;
+    }
+    return any ? make_list(p, err) : 0;
+}
+
+static void count(struct stl_export *export)
+{
+    const struct stl_graph *graph = &export->graph;
+    for (size_t i = 0; i < graph->blob_digests.count; i++) {
+        int64_t size = graph->blobs[i].size;
+        if (is_in_bundle(export, i)) {
+            export->blob_count++;
+            export->content_size += size;
+        } else if (stl_export_leaves_out(export, &graph->blob_digests.items[i])) {
+            export->left_out++;
+            export->left_out_size += size;
+        }
     }
 }
 
 int stl_export_pack(struct stl_export *export, struct stl_error *err)
 {
     __attribute__((cleanup(packer_clear))) struct packer p = {.export = export};
-    STL_AUTO_BUF struct stl_buf list = {.ceiling = STL_BUNDLE_LIST_MAX};
     measure_head(export);
-    if (settle(&p, &list, err))
+    if (settle(&p, err))
         return -1;
-    if (p.piece_count + export->graph.manifests.count + export->document_count + 2 > STL_MEMBERS_MAX)
-        return stl_error_set(err, STL_INVALID, "too many images for one bundle: choose fewer");
-    for (size_t i = 0; i < p.piece_count; i++) {
-        export->content_size += p.pieces[i].size;
-        if (p.pieces[i].part && hash_part(export, &p.pieces[i], err))
-            return -1;
-    }
-    if (make_list(&p, &list, err))
-        return -1;
-    return stl_bundle_parse(&export->bundle, &list, err);
+    if (export->piece_count + export->graph.manifests.count + export->document_count + 2 > STL_MEMBERS_MAX)
+        return stl_export_too_many(err);
+    export->volumes = (uint32_t)p.volume_count;
+    count(export);
+    return describe_parts(&p, err);
 }

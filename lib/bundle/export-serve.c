@@ -11,7 +11,7 @@
 /* One repository of the bundle. */
 struct serving {
     struct stl_export *export;
-    struct stl_buf *nginx, *apache; /* the two maps */
+    struct stl_buf *text, *nginx, *apache; /* of the spools: a document, and the two maps */
     const struct stl_bundle_image *images;
     size_t image_count;
     bool *seen;       /* for each manifest of the graph: it is in this repository */
@@ -22,15 +22,17 @@ struct serving {
 
 static void clear(struct serving *s)
 {
-    stl_buf_clear(s->nginx);
-    stl_buf_clear(s->apache);
     free(s->seen);
     free(s->order);
 }
 
-static int too_many(struct stl_error *err)
+/* After each line of the maps. */
+static int pass(struct serving *s, bool full, struct stl_error *err)
 {
-    return stl_error_set(err, STL_INVALID, "too many images for one bundle: choose fewer");
+    struct stl_spool *spools = s->export->spools;
+    return full ? stl_export_too_many(err)
+                : stl_spool_pass(&spools[STL_EXPORT_NGINX], err) |
+                      stl_spool_pass(&spools[STL_EXPORT_APACHE], err);
 }
 
 /* --- maps ----------------------------------------------------------------------------------------------- */
@@ -52,7 +54,7 @@ static int map_one(struct serving *s, const char *name, const char *kind, const 
     int full = stl_buf_printf(s->nginx, "%s/%s/%s \"", name, kind, reference);
     full |= put_target(s->nginx, reference, path, media_type) | stl_buf_puts(s->nginx, "\";\n");
     full |= stl_buf_printf(s->apache, "%s/%s/%s %s|%s\n", name, kind, reference, path, media_type);
-    return full ? too_many(err) : 0;
+    return pass(s, full, err);
 }
 
 /* To nginx, keys that differ in upper and lower case are one. */
@@ -64,7 +66,7 @@ static int compare_folded(const void *a, const void *b)
     return folded ? folded : strcmp(x->tag, y->tag);
 }
 
-static int map_tag(struct serving *s, const struct stl_bundle_image *image, bool goes_on,
+static int map_tag(struct serving *s, const struct stl_bundle_image *image, bool goes_on, bool ends,
                    struct stl_error *err)
 {
     char path[STL_BUNDLE_PATH_MAX];
@@ -74,7 +76,8 @@ static int map_tag(struct serving *s, const struct stl_bundle_image *image, bool
     full |= put_target(s->nginx, image->tag, path, image->media_type);
     full |= stl_buf_printf(s->apache, "%s/manifests/%s %s|%s\n", image->name, image->tag, path,
                            image->media_type);
-    return full ? too_many(err) : 0;
+    full |= ends ? stl_buf_puts(s->nginx, "\";\n") : 0;
+    return pass(s, full, err);
 }
 
 static int map_tags(struct serving *s, struct stl_error *err)
@@ -89,8 +92,8 @@ static int map_tags(struct serving *s, struct stl_error *err)
     for (size_t i = 0; i < count; i++) {
         bool ends = i + 1 == count || strcasecmp(tagged[i]->tag, tagged[i + 1]->tag) != 0;
         bool goes_on = i > 0 && strcasecmp(tagged[i - 1]->tag, tagged[i]->tag) == 0;
-        if (map_tag(s, tagged[i], goes_on, err) || (ends && stl_buf_puts(s->nginx, "\";\n")))
-            return too_many(err);
+        if (map_tag(s, tagged[i], goes_on, ends, err))
+            return -1;
     }
     return 0;
 }
@@ -111,10 +114,11 @@ static int map_digests(struct serving *s, struct stl_error *err)
 
 /* --- lists ---------------------------------------------------------------------------------------------- */
 
-static struct stl_buf *number_document(struct serving *s, char path[STL_BUNDLE_PATH_MAX])
+/* Makes a document of what has come to `text`. */
+static int number_document(struct serving *s, char path[STL_BUNDLE_PATH_MAX], struct stl_error *err)
 {
     snprintf(path, STL_BUNDLE_PATH_MAX, STL_BUNDLE_SERVE "%zu.json", ++s->documents);
-    return stl_export_add_document(s->export, path);
+    return stl_export_add_document(s->export, STL_EXPORT_DOCUMENTS, path, err);
 }
 
 static int list_tags(struct serving *s, struct stl_error *err)
@@ -126,8 +130,8 @@ static int list_tags(struct serving *s, struct stl_error *err)
     for (size_t i = 0; i < s->image_count; i++)
         if (s->images[i].tag)
             tags[count++] = s->images[i].tag;
-    if (stl_name_parse(s->images->name, &name, err) ||
-        stl_listing_render(&name, tags, count, number_document(s, path), err))
+    if (stl_name_parse(s->images->name, &name, err) || stl_listing_render(&name, tags, count, s->text, err) ||
+        number_document(s, path, err))
         return -1;
     return map_one(s, name.text, "tags", "list", path, "application/json", err);
 }
@@ -158,8 +162,10 @@ static int list_subject(struct serving *s, const struct referrer *referrers, siz
             return -1;
         json_object_array_add(list, stl_referrers_entry(&manifest));
     }
-    if (stl_buf_puts(number_document(s, path), stl_json_text(index)))
-        return too_many(err);
+    if (stl_buf_puts(s->text, stl_json_text(index)))
+        return stl_export_too_many(err);
+    if (number_document(s, path, err))
+        return -1;
     return map_one(s, s->images->name, "referrers", stl_digest_format(referrers->subject, text), path,
                    STL_TYPE_OCI_INDEX, err);
 }
@@ -216,25 +222,28 @@ static int serve_repositories(struct serving *s, struct stl_error *err)
         if (map_tags(s, err) || map_digests(s, err) || list_tags(s, err) || list_referrers(s, err))
             return -1;
     }
-    return stl_listing_render(NULL, names, count,
-                              stl_export_add_document(s->export, STL_BUNDLE_SERVE "catalog.json"), err);
+    return stl_listing_render(NULL, names, count, s->text, err)
+               ? -1
+               : stl_export_add_document(s->export, STL_EXPORT_DOCUMENTS, STL_BUNDLE_SERVE "catalog.json",
+                                         err);
 }
 
 int stl_export_describe_serving(struct stl_export *export, struct stl_error *err)
 {
-    struct stl_buf nginx = {.ceiling = STL_BUNDLE_LIST_MAX}, apache = nginx;
     __attribute__((cleanup(clear))) struct serving s = {
         .export = export,
-        .nginx = &nginx,
-        .apache = &apache,
+        .text = &export->spools[STL_EXPORT_DOCUMENTS].bytes,
+        .nginx = &export->spools[STL_EXPORT_NGINX].bytes,
+        .apache = &export->spools[STL_EXPORT_APACHE].bytes,
         .seen = stl_alloc(export->graph.manifests.count),
         .order = stl_alloc(export->graph.manifests.count * sizeof *s.order),
     };
     if (serve_repositories(&s, err))
         return -1;
-    stl_buf_puts(stl_export_add_document(export, STL_BUNDLE_SERVE "referrers.json"), STL_REFERRERS_EMPTY);
-    *stl_export_add_document(export, STL_BUNDLE_SERVE "nginx.map") = nginx;
-    *stl_export_add_document(export, STL_BUNDLE_SERVE "apache.map") = apache;
-    nginx = apache = (struct stl_buf){0};
-    return 0;
+    stl_buf_puts(s.text, STL_REFERRERS_EMPTY);
+    return stl_export_add_document(export, STL_EXPORT_DOCUMENTS, STL_BUNDLE_SERVE "referrers.json", err) ||
+                   stl_export_add_document(export, STL_EXPORT_NGINX, STL_BUNDLE_SERVE "nginx.map", err) ||
+                   stl_export_add_document(export, STL_EXPORT_APACHE, STL_BUNDLE_SERVE "apache.map", err)
+               ? -1
+               : 0;
 }

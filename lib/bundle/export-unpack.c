@@ -66,10 +66,10 @@ static int check_room(const struct unpacker *u, struct stl_error *err)
     if (fstatfs(u->folder, &fs))
         return stl_error_errno(err, "cannot ask for the free space");
     struct room room = {.block = fs.f_bsize > 0 ? fs.f_bsize : 512};
-    stl_bundle_each(&export->bundle, add_piece_room, &room, err);
+    stl_export_each(export, add_piece_room, &room, err);
     for (size_t i = 0; i < export->document_count; i++)
-        add_room(&room, (int64_t) export->documents[i].bytes.length);
-    add_room(&room, (int64_t) export->bundle.list.length);
+        add_room(&room, export->documents[i].bytes.size);
+    add_room(&room, export->list.bytes.size);
     return check_file_size(u, room.most, err) ? -1 : stl_space_check(u->folder, (uint64_t)room.needed, err);
 }
 
@@ -100,18 +100,19 @@ static int write_bytes(const struct unpacker *u, const char *path, const void *b
     return stl_write_all(fd, bytes, length, err) ? stl_error_context(err, "%s", path) : 0;
 }
 
-static int copy(const struct unpacker *u, int from, int to, int64_t size, struct stl_error *err)
+static int copy(const struct unpacker *u, const struct stl_extent *from, const char *path,
+                stl_archive_progress *progress, struct stl_error *err)
 {
-    const struct stl_export_options *options = u->export->options;
-    struct stl_extent extent = {.fd = from, .size = size};
-    ssize_t n;
-    for (int64_t done = 0; (n = stl_extent_read(&extent, done, u->chunk, CHUNK, err)) > 0; done += n) {
+    STL_AUTO_CLOSE int to = create(u, path, err);
+    ssize_t n = -1;
+    for (int64_t done = 0; to >= 0 && (n = stl_extent_read(from, done, u->chunk, CHUNK, err)) > 0;
+         done += n) {
         if (stl_write_all(to, u->chunk, (size_t)n, err))
-            return -1;
-        if (options->progress)
-            options->progress(options->progress_context, (uint64_t)n);
+            return stl_error_context(err, "%s", path);
+        if (progress)
+            progress(u->export->options->progress_context, (uint64_t)n);
     }
-    return (int)n;
+    return n < 0 ? stl_error_context(err, "%s", path) : 0;
 }
 
 static int write_piece(void *context, const struct stl_bundle_piece *piece, struct stl_error *err)
@@ -120,17 +121,15 @@ static int write_piece(void *context, const struct stl_bundle_piece *piece, stru
     char path[STL_BUNDLE_PATH_MAX];
     stl_bundle_path(piece->blob, piece->part, path);
     STL_AUTO_CLOSE int from = stl_export_open(u->export, piece->blob, err);
-    STL_AUTO_CLOSE int to = from < 0 ? -1 : create(u, path, err);
-    if (to < 0)
-        return -1;
-    return copy(u, from, to, piece->size, err) ? stl_error_context(err, "%s", path) : 0;
+    const struct stl_extent extent = {.fd = from, .size = piece->size};
+    return from < 0 ? -1 : copy(u, &extent, path, u->export->options->progress, err);
 }
 
 static int write_documents(const struct unpacker *u, struct stl_error *err)
 {
     for (size_t i = 0; i < u->export->document_count; i++) {
         const struct stl_export_document *document = &u->export->documents[i];
-        if (write_bytes(u, document->path, document->bytes.data, document->bytes.length, err))
+        if (copy(u, &document->bytes, document->path, NULL, err))
             return -1;
     }
     if (!u->export->options->key)
@@ -146,7 +145,6 @@ static int sync_all(const struct unpacker *u, struct stl_error *err)
 
 static int unpack(struct unpacker *u, struct stl_error *err)
 {
-    const struct stl_buf *list = &u->export->bundle.list;
     struct stat st;
     if (fstatat(u->folder, STL_BUNDLE_LIST, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return stl_error_set(err, STL_INVALID,
@@ -155,9 +153,8 @@ static int unpack(struct unpacker *u, struct stl_error *err)
         return stl_error_set(err, STL_INVALID, "this is a registry: give another folder");
     u->chunk = stl_alloc(CHUNK);
     int result = check_room(u, err) || make_folders(u, err) ||
-                         stl_bundle_each(&u->export->bundle, write_piece, u, err) ||
-                         write_documents(u, err) || sync_all(u, err) ||
-                         write_bytes(u, STL_BUNDLE_LIST, list->data, list->length, err)
+                         stl_export_each(u->export, write_piece, u, err) || write_documents(u, err) ||
+                         sync_all(u, err) || copy(u, &u->export->list.bytes, STL_BUNDLE_LIST, NULL, err)
                      ? -1
                      : sync_all(u, err);
     stl_free_ptr(&u->chunk);

@@ -40,43 +40,88 @@ int stl_export_open(struct stl_export *export, const struct stl_digest *digest, 
     return fd < 0 ? stl_error_errno(err, "cannot open %s/%s", export->repo.name.text, path) : fd;
 }
 
+int stl_export_too_many(struct stl_error *err)
+{
+    return stl_error_set(err, STL_INVALID, "too many images for one bundle: choose fewer");
+}
+
+static int sign(struct stl_export *export, struct stl_error *err)
+{
+    const struct stl_extent *list = &export->list.bytes;
+    size_t size = (size_t)list->size;
+    if (!export->options->key)
+        return 0;
+    STL_AUTO_FREE char *bytes = stl_alloc(size);
+    return stl_extent_read(list, 0, bytes, size, err) < 0
+               ? -1
+               : stl_signature_sign(export->options->key, bytes, size, export->signature, err);
+}
+
 int stl_export_plan(struct stl_export *export, const struct stl_registry *registry,
                     const struct stl_export_options *options, struct stl_error *err)
 {
     *export = (struct stl_export)STL_EXPORT_INIT;
     export->registry = registry;
     export->options = options;
-    if (stl_export_choose(export, err) || stl_export_describe(export, err) || stl_export_pack(export, err))
-        return -1;
-    const struct stl_buf *list = &export->bundle.list;
-    return options->key ? stl_signature_sign(options->key, list->data, list->length, export->signature, err)
-                        : 0;
+    for (size_t i = 0; i < STL_EXPORT_SPOOLS; i++)
+        if (stl_spool_open(&export->spools[i], err))
+            return -1;
+    return stl_export_choose(export, err) || stl_export_describe(export, err) ||
+                   stl_export_pack(export, err) || sign(export, err)
+               ? -1
+               : 0;
 }
 
 void stl_export_clear(struct stl_export *export)
 {
-    for (size_t i = 0; i < export->image_count; i++) {
-        free((char *)export->images[i].tag);
-        free((char *)export->images[i].media_type);
-    }
+    for (size_t i = 0; i < STL_EXPORT_SPOOLS; i++)
+        stl_spool_close(&export->spools[i]);
     free(export->images);
-    for (size_t i = 0; i < export->name_count; i++)
-        free(export->names[i]);
     free(export->names);
-    for (size_t i = 0; i < export->document_count; i++) {
-        free(export->documents[i].path);
-        stl_buf_clear(&export->documents[i].bytes);
-    }
     free(export->documents);
+    free(export->pieces);
     free(export->manifest_places);
     free(export->blob_places);
     stl_repo_close(&export->repo);
     stl_graph_clear(&export->graph);
-    stl_bundle_clear(&export->bundle);
+    stl_arena_clear(&export->arena);
     *export = (struct stl_export)STL_EXPORT_INIT;
 }
 
 /* --- volumes -------------------------------------------------------------------------------------------- */
+
+static struct stl_bundle_piece describe(const struct stl_export *export, const struct stl_export_piece *piece)
+{
+    const struct stl_digest *blob = &export->graph.blob_digests.items[piece->blob];
+    const struct stl_export_part *part = piece->part;
+    return (struct stl_bundle_piece){
+        .part = part ? part->number : 0,
+        .volume = piece->volume,
+        .offset = part ? part->offset : 0,
+        .size = part ? part->size : export->graph.blobs[piece->blob].size,
+        .digest = part ? &part->digest : blob,
+        .blob = blob,
+    };
+}
+
+int stl_export_each(const struct stl_export *export, stl_bundle_visit *visit, void *context,
+                    struct stl_error *err)
+{
+    const struct stl_graph *graph = &export->graph;
+    int result = 0;
+    for (size_t i = 0; i < graph->manifests.count && !result; i++) {
+        const struct stl_digest *digest = &graph->manifests.items[i];
+        const struct stl_bundle_piece piece = {
+            .volume = STL_BUNDLE_EVERYWHERE, .size = graph->nodes[i].size, .digest = digest, .blob = digest};
+        if (!graph->nodes[i].missing)
+            result = visit(context, &piece, err);
+    }
+    for (size_t i = 0; i < export->piece_count && !result; i++) {
+        const struct stl_bundle_piece piece = describe(export, &export->pieces[i]);
+        result = visit(context, &piece, err);
+    }
+    return result;
+}
 
 static bool is_in_volume(const struct stl_bundle_piece *piece, uint32_t volume)
 {
@@ -102,13 +147,12 @@ int64_t stl_export_volume_size(const struct stl_export *export, uint32_t volume)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct sum sum = {volume, STL_ARCHIVE_END_SIZE};
-    sum.size += stl_archive_member_size(STL_BUNDLE_LIST, (int64_t) export->bundle.list.length);
+    sum.size += stl_archive_member_size(STL_BUNDLE_LIST, export->list.bytes.size);
     for (size_t i = 0; i < export->document_count; i++)
-        sum.size +=
-            stl_archive_member_size(export->documents[i].path, (int64_t) export->documents[i].bytes.length);
+        sum.size += stl_archive_member_size(export->documents[i].path, export->documents[i].bytes.size);
     if (export->options->key)
         sum.size += stl_archive_member_size(STL_BUNDLE_SIGNATURE, STL_SIGNATURE_SIZE);
-    stl_bundle_each(&export->bundle, add_size, &sum, &ignored);
+    stl_export_each(export, add_size, &sum, &ignored);
     return sum.size;
 }
 
@@ -133,13 +177,19 @@ static int write_piece(void *context, const struct stl_bundle_piece *piece, stru
     return 0;
 }
 
+static int write_document(const struct stl_export_document *document, struct stl_archive *archive,
+                          struct stl_error *err)
+{
+    const struct stl_extent *bytes = &document->bytes;
+    return stl_archive_add_file(archive, document->path, bytes->fd, bytes->offset, bytes->size, err);
+}
+
 static int write_documents(const struct stl_export *export, bool leading, struct stl_archive *archive,
                            struct stl_error *err)
 {
     for (size_t i = 0; i < export->document_count; i++) {
         const struct stl_export_document *document = &export->documents[i];
-        if (stl_bundle_leads(document->path) == leading &&
-            stl_archive_add(archive, document->path, document->bytes.data, document->bytes.length, err))
+        if (stl_bundle_leads(document->path) == leading && write_document(document, archive, err))
             return -1;
     }
     return 0;
@@ -147,8 +197,7 @@ static int write_documents(const struct stl_export *export, bool leading, struct
 
 static int write_list(const struct stl_export *export, struct stl_archive *archive, struct stl_error *err)
 {
-    const struct stl_buf *list = &export->bundle.list;
-    if (stl_archive_add(archive, STL_BUNDLE_LIST, list->data, list->length, err))
+    if (write_document(&export->list, archive, err))
         return -1;
     return export->options->key ? stl_archive_add(archive, STL_BUNDLE_SIGNATURE, export->signature,
                                                   sizeof export->signature, err)
@@ -161,11 +210,14 @@ int stl_export_volume(struct stl_export *export, uint32_t volume, int fd, struct
     struct writer writer = {export, &archive, volume};
     if (stl_archive_begin(&archive, fd, export->options->compression, err))
         return -1;
+    if (write_documents(export, true, &archive, err) || write_list(export, &archive, err))
+        return -1;
     archive.progress = export->options->progress;
     archive.progress_context = export->options->progress_context;
-    if (write_documents(export, true, &archive, err) || write_list(export, &archive, err) ||
-        stl_bundle_each(&export->bundle, write_piece, &writer, err) ||
-        write_documents(export, false, &archive, err))
+    if (stl_export_each(export, write_piece, &writer, err))
+        return -1;
+    archive.progress = NULL;
+    if (write_documents(export, false, &archive, err))
         return -1;
     return stl_archive_end(&archive, err);
 }

@@ -6,6 +6,7 @@
  *   stl_export_unpack()    or everything into a folder
  *
  * Same content, same bytes: the order is that of names and digests, and no time, owner or place gets in.
+ * Memory holds about 500 bytes of each image; what is written about them waits in files below /tmp.
  * Blobs are copied without being read, so nothing checks them here: whoever imports does. A registry that is
  * only www/ can be exported as well, and nothing is ever written to it.
  */
@@ -13,11 +14,13 @@
 #define STL_EXPORT_H
 
 #include "archive.h"
+#include "arena.h"
 #include "bundle.h"
 #include "graph.h"
 #include "repo.h"
 #include "selection.h"
 #include "signature.h"
+#include "spool.h"
 
 struct stl_export_options {
     struct stl_selection *selection;     /* the patterns that matched are noted */
@@ -34,34 +37,61 @@ struct stl_export_options {
     void *progress_context;
 };
 
+struct stl_export_document {
+    const char *path;
+    struct stl_extent bytes;
+    struct stl_digest digest;
+};
+
+/* A blob in a volume, or a part of one. */
+struct stl_export_piece {
+    uint32_t blob; /* number in the graph */
+    uint32_t volume;
+    struct stl_export_part {
+        uint32_t number; /* from 1 on */
+        int64_t offset, size;
+        struct stl_digest digest;
+    } * part; /* NULL: it is whole */
+};
+
+/* The maps of serve/ are made while other documents are. */
+enum stl_export_spool { STL_EXPORT_DOCUMENTS, STL_EXPORT_NGINX, STL_EXPORT_APACHE, STL_EXPORT_SPOOLS };
+
 struct stl_export {
     const struct stl_registry *registry;
     const struct stl_export_options *options;
-    struct stl_bundle bundle; /* the result */
+    struct stl_export_document list; /* its digest is the identity of the bundle */
     unsigned char signature[STL_SIGNATURE_SIZE];
+    uint32_t volumes;
+    size_t image_count, blob_count, left_out;
     int64_t head_size;    /* bytes that all volumes have in common, without the list */
     int64_t content_size; /* of the blobs in the bundle, manifests not among them */
+    int64_t left_out_size;
 
     /* What stl_export_plan() works with. */
     struct stl_graph graph;
-    struct stl_bundle_image *images; /* sorted; tags and types are on the heap, names belong to `names` */
-    size_t image_count;
-    char **names; /* of the repositories */
+    struct stl_arena arena;          /* strings, and parts of blobs */
+    struct stl_bundle_image *images; /* sorted */
+    const char **names;              /* of the repositories */
     size_t name_count;
     uint32_t *manifest_places,
         *blob_places; /* for each of the graph: the number of a repository that holds it */
     size_t placed_manifests, placed_blobs;
     struct stl_repo repo; /* the one that was looked at last */
-    struct stl_export_document {
-        char *path;
-        struct stl_buf bytes;
-    } * documents;
+    struct stl_export_document *documents;
     size_t document_count;
+    struct stl_export_piece *pieces;
+    size_t piece_count;
+    struct stl_spool spools[STL_EXPORT_SPOOLS];
 };
 
 #define STL_EXPORT_INIT                                                                                      \
     {                                                                                                        \
-        .repo = STL_REPO_INIT                                                                                \
+        .repo = STL_REPO_INIT, .spools = {                                                                   \
+            STL_SPOOL_INIT,                                                                                  \
+            STL_SPOOL_INIT,                                                                                  \
+            STL_SPOOL_INIT,                                                                                  \
+        }                                                                                                    \
     }
 #define STL_AUTO_EXPORT __attribute__((cleanup(stl_export_clear)))
 

@@ -33,7 +33,7 @@ static int check_limits(const struct stl_graph *graph, struct stl_error *err)
         graph->manifests.count + graph->blob_digests.count <= STL_GRAPH_DIGESTS_MAX)
         return 0;
     return stl_error_set(err, STL_INVALID,
-                         "%s: more than %d manifests and blobs at once: choose images with --ref",
+                         "%s: more than %d manifests and blobs at once: choose fewer images",
                          graph->reader.label, STL_GRAPH_DIGESTS_MAX);
 }
 
@@ -51,7 +51,8 @@ static int discover_manifest(struct stl_graph *graph, const struct stl_digest *d
     size_t count = graph->manifests.count;
     if (stl_digestset_add(&graph->manifests, digest, number)) {
         stl_grow(graph->nodes, count);
-        graph->nodes[*number] = (struct stl_node){.size = size, .media_type = stl_strdup(media_type)};
+        graph->nodes[*number] =
+            (struct stl_node){.size = size, .media_type = stl_arena_intern(&graph->arena, media_type)};
     }
     const struct stl_node *node = &graph->nodes[*number];
     return node->size == size && !strcmp(node->media_type, media_type) ? 0 : differs(graph, digest, err);
@@ -79,8 +80,8 @@ static bool is_manifest(const struct stl_descriptor *descriptor)
 static int discover(struct stl_graph *graph, const struct stl_manifest *manifest, size_t parent,
                     struct stl_error *err)
 {
-    STL_AUTO_FREE uint32_t *children = stl_alloc(manifest->count * sizeof *children);
-    STL_AUTO_FREE uint32_t *blobs = stl_alloc(manifest->count * sizeof *blobs);
+    /* From the front, the children; from the end, the blobs. */
+    STL_AUTO_FREE uint32_t *found = stl_alloc(manifest->count * sizeof *found);
     uint32_t child_count = 0, blob_count = 0;
     graph->edges += manifest->count;
     for (size_t i = 0; i < manifest->count; i++) {
@@ -91,20 +92,24 @@ static int discover(struct stl_graph *graph, const struct stl_manifest *manifest
         if (is_manifest(d)) {
             if (discover_manifest(graph, &d->digest, d->size, d->media_type, &number, err))
                 return -1;
-            children[child_count++] = (uint32_t)number;
+            found[child_count++] = (uint32_t)number;
         } else {
             if (discover_blob(graph, d, &number, err))
                 return -1;
-            blobs[blob_count++] = (uint32_t)number;
+            found[manifest->count - ++blob_count] = (uint32_t)number;
         }
     }
     struct stl_node *node = &graph->nodes[parent];
-    node->children = stl_steal(children);
-    node->blobs = stl_steal(blobs);
+    node->children = stl_arena_alloc(&graph->arena, child_count * sizeof *found);
+    node->blobs = stl_arena_alloc(&graph->arena, blob_count * sizeof *found);
+    for (uint32_t i = 0; i < child_count; i++)
+        node->children[i] = found[i];
+    for (uint32_t i = 0; i < blob_count; i++)
+        node->blobs[i] = found[manifest->count - 1 - i];
     node->child_count = child_count;
     node->blob_count = blob_count;
     if (manifest->has_subject) {
-        node->subject = stl_alloc(sizeof *node->subject);
+        node->subject = stl_arena_alloc(&graph->arena, sizeof *node->subject);
         *node->subject = manifest->subject;
     }
     return 0;
@@ -139,15 +144,9 @@ int stl_graph_add(struct stl_graph *graph, const struct stl_digest *digest, int6
 
 void stl_graph_clear(struct stl_graph *graph)
 {
-    for (size_t i = 0; i < graph->manifests.count; i++) {
-        struct stl_node *node = &graph->nodes[i];
-        free(node->media_type);
-        free(node->subject);
-        free(node->children);
-        free(node->blobs);
-    }
     free(graph->nodes);
     free(graph->blobs);
+    stl_arena_clear(&graph->arena);
     stl_digestset_clear(&graph->manifests);
     stl_digestset_clear(&graph->blob_digests);
     *graph = (struct stl_graph){0};

@@ -7,6 +7,7 @@
 #ifndef STL_GRAPH_H
 #define STL_GRAPH_H
 
+#include "arena.h"
 #include "digestset.h"
 #include "manifest.h"
 
@@ -17,7 +18,7 @@ enum {
 
 struct stl_node {
     int64_t size;
-    char *media_type;
+    const char *media_type;
     struct stl_digest *subject; /* or NULL */
     uint32_t *children;         /* numbers of manifests */
     uint32_t *blobs;            /* numbers of blobs */
@@ -49,6 +50,7 @@ struct stl_graph {
     struct stl_digestset manifests, blob_digests;
     struct stl_node *nodes;
     struct stl_node_blob *blobs;
+    struct stl_arena arena; /* what nodes point to */
     size_t loaded, edges;
 };
 
