@@ -68,6 +68,14 @@ buildah_run() {
 
 ctr_run() { timeout 300 ctr -a "$CLIENT_DIR/ctd/sock" "$@"; }
 
+# Now and then ctr gets but a part of a blob from its own daemon, whatever the registry (containerd issue 5734): it is
+# asked once more then, and only then.
+ctr_push() {
+    ctr_run images push "$@" 2>"$CLIENT_DIR/ctr.err" && return
+    cat "$CLIENT_DIR/ctr.err" >&2
+    grep -q 'rpc error: code = Internal desc = unexpected EOF' "$CLIENT_DIR/ctr.err" && ctr_run images push "$@"
+}
+
 docker_run() { timeout 300 docker --config "$CLIENT_DIR/docker-cli" -H "unix://$CLIENT_DIR/dk/sock" "$@"; }
 
 # ---- engines -----------------------------------------------------------------------------------------------------
@@ -335,7 +343,7 @@ client_push() {
             tar=$(mktemp "$CLIENT_DIR/tar.XXXXXX")
             as_ctr_archive "$2" "$3" "$4" >"$tar"
             ctr_run images import --all-platforms --snapshotter native "$tar"
-            ctr_run images push ${CTR_USER:+--user "$CTR_USER"} --plain-http "$4" ;;
+            ctr_push ${CTR_USER:+--user "$CTR_USER"} --plain-http "$4" ;;
         docker)
             tar=$CLIENT_DIR/push-$RANDOM.tar
             skopeo_run copy -q "$from" "docker-archive:$tar:$4"
