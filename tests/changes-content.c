@@ -71,10 +71,9 @@ static void prepare_public(struct unit *unit)
 static int tag_three(struct unit *unit, struct stl_error *error)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    const struct stl_tag tags[] = {{"latest"}, {"v1"}};
-    const struct stl_digest digest = content_digest("three");
-    const struct stl_publish how = {.tags = tags, .tag_count = 2};
-    return open_app(unit, &repo, error) || stl_publish_tags(&repo, &digest, &how, error) ? -1 : 0;
+    const struct stl_digest two = content_digest("two"), three = content_digest("three");
+    const struct stl_tagging set[] = {{{"latest"}, three, false}, {{"v1"}, two, false}, {{"a"}, two, false}};
+    return open_app(unit, &repo, error) || stl_publish_tag_set(&repo, set, 3, NULL, NULL, error) ? -1 : 0;
 }
 
 static int upload_blob(struct unit *unit, struct stl_error *error)
@@ -113,6 +112,13 @@ static int delete_tag(struct unit *unit, struct stl_error *error)
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     const struct stl_tag tag = {"v2"};
     return open_app(unit, &repo, error) || stl_tag_delete(&repo, &tag, NULL, NULL, error) ? -1 : 0;
+}
+
+static int delete_tags(struct unit *unit, struct stl_error *error)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    const struct stl_tag tags[] = {{"v2"}, {"v1"}};
+    return open_app(unit, &repo, error) || stl_tags_delete(&repo, tags, 2, NULL, NULL, error) ? -1 : 0;
 }
 
 static int delete_manifest(struct unit *unit, const struct stl_digest *digest, struct stl_error *error)
@@ -208,11 +214,12 @@ const struct change changes_of_content[] = {
     {"a push that moves a tag", prepare_all, push_two_as_one, .settings = NULL},
     {"a push of an index", prepare_one, push_index, .settings = NULL},
     {"a push of a referrer", prepare_one, push_referrer, .settings = NULL},
-    {"new and moved tags", prepare_all, tag_three, .settings = NULL},
+    {"new and moved tags", prepare_all, tag_three, .sets_tags = true},
     {"an upload", prepare_one, upload_blob, .settings = NULL},
     {"a mount", prepare_one, mount_blob, .settings = NULL},
     {"deleting a tag", prepare_all, delete_tag, .ends = 404},
     {"deleting a tag for good", prepare_all, delete_tag, .ends = 404, .settings = "trash:\n  keep: 0s\n"},
+    {"deleting tags", prepare_all, delete_tags, .ends = 404},
     {"deleting a manifest", prepare_all, delete_one, .ends = 404},
     {"deleting a manifest for good", prepare_all, delete_one, .ends = 404,
      .settings = "trash:\n  keep: 0s\n"},

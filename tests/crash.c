@@ -213,6 +213,25 @@ void crash_check_there(const struct unit *unit, const struct stl_names *wanted, 
             fail_msg("%s: there is '%s'", where, now.items[i]);
 }
 
+static bool is_of_tags(const char *line)
+{
+    size_t length = strcspn(line, "\t");
+    const char *name = memrchr(line, '/', length);
+    return !memmem(name, length - (size_t)(name - line), ":", 1) &&
+           (strstr(line, "/manifests/") || strstr(line, "/tags/list") || strstr(line, "/_refs/"));
+}
+
+void crash_check_tags(const struct unit *unit, const struct stl_names *before, const char *where)
+{
+    STL_AUTO_NAMES struct stl_names now = {0};
+    crash_list(unit, false, &now);
+    for (size_t i = 0; i < now.count; i++) {
+        const char *found = is_of_tags(now.items[i]) ? find_line(before, now.items[i]) : now.items[i];
+        if (!found || strcmp(found, now.items[i]))
+            fail_msg("%s: it failed, but there is '%s'", where, now.items[i]);
+    }
+}
+
 /* --- what readers see ----------------------------------------------------------------------------------- */
 
 struct reader {

@@ -27,6 +27,7 @@ struct change {
     int64_t later;        /* seconds by which the clock is ahead */
     bool lazy;            /* nobody is told that it is durable */
     bool damaged;         /* what is there before is not in order */
+    bool sets_tags;       /* an error, unless it is that of a sync, has not moved any (publish.h) */
 };
 
 /* The tables of changes: of the library (change-*.c) and by requests (change-push.c). A name of NULL ends
@@ -59,6 +60,8 @@ void crash_check_cut(const struct change *change, const struct unit *unit, const
 /* All of `wanted` is there, and nothing else, but for, unless `trash` is set, more in the trash. */
 void crash_check_there(const struct unit *unit, const struct stl_names *wanted, bool modes, bool trash,
                        const char *where);
+/* The tags and the lists of them are what they were. */
+void crash_check_tags(const struct unit *unit, const struct stl_names *before, const char *where);
 /* Does the change again, and checks the end: `strict`, with modes, and with nothing more in the trash. */
 void crash_check_repeated(const struct change *change, struct unit *unit, const struct crash_wanted *wanted,
                           bool strict, const char *where);

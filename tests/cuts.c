@@ -7,7 +7,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FAILED = 1, SILENT = 3, IGNORED = 4, IGNORED_SYNC = 5, POINTS_MAX = 2000, OTHERS_STEP = 4 };
+enum {
+    FAILED = 1,
+    SILENT = 3,
+    IGNORED = 4,
+    IGNORED_SYNC = 5,
+    FAILED_SYNC = 6,
+    POINTS_MAX = 2000,
+    OTHERS_STEP = 4
+};
 
 struct trial {
     const struct change *change;
@@ -35,7 +43,9 @@ static int run_cut(const struct trial *trial, struct unit *unit)
             print_message("# %s: %s: %s\n", trial->where, struck, result ? error.message : "ignored");
         if (result == 0)
             _exit(!struck ? 0 : strstr(struck, "sync") ? IGNORED_SYNC : IGNORED);
-        _exit(error.code && error.message[0] ? FAILED : SILENT);
+        _exit(!error.code || !error.message[0]   ? SILENT
+              : struck && strstr(struck, "sync") ? FAILED_SYNC
+                                                 : FAILED);
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -45,8 +55,9 @@ static int run_cut(const struct trial *trial, struct unit *unit)
     if (status == IGNORED_SYNC && trial->kind->number != EIO)
         status =
             IGNORED; /* for lack of space: tried again with some of the reserve (lib/registry/reserve.h) */
-    bool as_wanted =
-        trial->kind->fault == FAULT_KILL ? status == FAULT_KILLED : status == FAILED || status == IGNORED;
+    bool as_wanted = trial->kind->fault == FAULT_KILL
+                         ? status == FAULT_KILLED
+                         : status == FAILED || status == FAILED_SYNC || status == IGNORED;
     if (status != 0 && !as_wanted)
         fail_msg("%s: exit status %d", trial->where, status);
     return status;
@@ -57,6 +68,8 @@ static void check_cut(const struct trial *trial, struct unit *unit, int status)
     crash_check_cut(trial->change, unit, &trial->wanted, trial->where);
     if (status == IGNORED)
         crash_check_there(unit, &trial->wanted.after, true, true, trial->where);
+    if (status == FAILED && trial->change->sets_tags)
+        crash_check_tags(unit, &trial->wanted.before, trial->where);
     if (trial->kind->fault != FAULT_KILL && unit_count(unit->registry.root.fd, "tmp") > 1)
         fail_msg("%s: an error leaves files in tmp/", trial->where);
 }

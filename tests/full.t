@@ -181,6 +181,28 @@ on_full_disk() {
     refuses 507 'No space left'
 }
 
+# One block more is free with each push of a tag: at some point there is room for a part of what it needs.
+tags_on_the_edge() {
+    local i refused=0 accepted=0 listed
+    for i in 1 2 3 4 5 6; do dd if=/dev/zero of="$DISK/filler.slot$i" bs="$(stat -f -c %S "$DISK")" count=1 2>/dev/null; done
+    fill
+    for i in 1 2 3 4 5 6; do
+        ask PUT "/v2/other/manifests/edge$i" -H "Content-Type: $TYPE" --data-binary "@$REG/www/v2/other/manifests/v1"
+        [ "$STATUS" = 201 ] && accepted=$((accepted + 1)) listed=true || refused=$((refused + 1)) listed=false
+        [ "$STATUS" = 201 ] || want_error 507 DENIED
+        http HEAD "/v2/other/manifests/edge$i"
+        "$listed" && want_status 200 || want_status 404
+        http GET /v2/other/tags/list
+        want_json ".tags | index(\"edge$i\") != null | . == $listed"
+        verdict "$HOW: with $((i - 1)) blocks free, a tag is there and listed if the push of it is answered with 201, or neither: $listed"
+        rm "$DISK/filler.slot$i"
+        sync "$DISK"
+    done
+    [ "$refused" -gt 1 ] && [ "$accepted" -gt 0 ] && rc=0 || rc=1
+    ok "$rc" 'there were both'
+}
+
+HOW=fastcgi URL=${AT[fastcgi]} tags_on_the_edge
 fill
 each_server on_full_disk
 commands_refuse 'No space left'

@@ -29,7 +29,7 @@ static void try_list(const struct stl_registry *registry, int directory, const s
     struct stl_error err = STL_ERROR_INIT;
     size_t before, after;
     bool whole = count(directory, repository, &before);
-    int added = stl_listing_add(&registry->root, directory, repository, names, 3, -1, &err);
+    int added = stl_listing_add(&registry->root, directory, repository, names, 3, &err);
     EXPECT(whole == (added >= 0));
     if (!whole)
         return;

@@ -41,8 +41,7 @@ static void check(const struct list *list, const char *names)
 static int add(const struct list *list, const char *a, const char *b, const char *c)
 {
     const char *const names[] = {a, b, c};
-    return stl_listing_add(list->root, list->fd, list->repository, names, (size_t)(!!a + !!b + !!c), -1,
-                           &err);
+    return stl_listing_add(list->root, list->fd, list->repository, names, (size_t)(!!a + !!b + !!c), &err);
 }
 
 static int erase(const struct list *list, const char *a, const char *b, const char *c)
@@ -251,17 +250,26 @@ static void many_changes(void **state)
 
 /* --- the catalog ---------------------------------------------------------------------------------------- */
 
+static int add_repository(const struct stl_registry *registry, const struct stl_name *name,
+                          struct stl_error *error)
+{
+    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", error);
+    STL_AUTO_LISTING_CHANGE struct stl_listing_change change = STL_LISTING_CHANGE_INIT;
+    return stl_catalog_prepare(registry, name, v2, &change, error) || stl_listing_commit(&change, error) ? -1
+                                                                                                         : 0;
+}
+
 static void the_catalog(void **state)
 {
     struct unit *unit = *state;
     struct stl_name app = unit_name("lib/app"), part = unit_name("app"), other = unit_name("repositories");
     assert_false(stl_catalog_has(&unit->registry, &app));
-    OK(stl_catalog_add(&unit->registry, &app, &err));
-    OK(stl_catalog_add(&unit->registry, &app, &err));
+    OK(add_repository(&unit->registry, &app, &err));
+    OK(add_repository(&unit->registry, &app, &err));
     assert_true(stl_catalog_has(&unit->registry, &app));
     assert_false(stl_catalog_has(&unit->registry, &part));
     assert_false(stl_catalog_has(&unit->registry, &other)); /* that word is in the head of the file */
-    OK(stl_catalog_add(&unit->registry, &other, &err));
+    OK(add_repository(&unit->registry, &other, &err));
     assert_true(stl_catalog_has(&unit->registry, &other));
     unit_check_text(unit->registry.root.fd, "www/v2/_catalog",
                     "{\"repositories\":[\"lib/app\",\"repositories\"]}\n");
@@ -270,11 +278,11 @@ static void the_catalog(void **state)
     assert_false(stl_catalog_has(&unit->registry, &app));
     unit_remove(unit->registry.root.fd, "www/v2/_catalog");
     assert_false(stl_catalog_has(&unit->registry, &other));
-    OK(stl_catalog_add(&unit->registry, &other, &err));
+    OK(add_repository(&unit->registry, &other, &err));
     unit_check_text(unit->registry.root.fd, "www/v2/_catalog", "{\"repositories\":[\"repositories\"]}\n");
     unit_write(unit->registry.root.fd, "www/v2/_catalog", "");
     assert_false(stl_catalog_has(&unit->registry, &other));
-    FAILS(STL_DAMAGED, stl_catalog_add(&unit->registry, &app, &err));
+    FAILS(STL_DAMAGED, add_repository(&unit->registry, &app, &err));
 }
 
 struct adder {
@@ -289,7 +297,7 @@ static void *add_repositories(void *context)
     for (int i = 0; i < 20; i++) {
         struct stl_name name;
         snprintf(name.text, sizeof name.text, "r%d/%d", adder->number, i);
-        adder->failures += stl_catalog_add(adder->registry, &name, &error) != 0;
+        adder->failures += add_repository(adder->registry, &name, &error) != 0;
         adder->failures += !stl_catalog_has(adder->registry, &name);
     }
     return NULL;

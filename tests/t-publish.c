@@ -287,6 +287,37 @@ static void guards_decide_about_tags(void **state)
     check_tags(f, "");
 }
 
+static void a_set_of_tags(void **state)
+{
+    struct unit *f = *state;
+    struct stl_digest one = unit_push(&f->repo, "one", "b"), two = unit_push(&f->repo, "two", NULL),
+                      none = unit_digest("none");
+    struct stl_tagging set[] = {{unit_tag("c"), two, false},
+                                {unit_tag("b"), two, false},
+                                {unit_tag("a"), one, false},
+                                {unit_tag("c"), one, false}, /* again: the last one counts */
+                                {unit_tag("d"), none, false}};
+    struct guarded guarded = {.deny = "a"};
+    FAILS(STL_MANIFEST_UNKNOWN, stl_publish_tag_set(&f->repo, set, 5, NULL, NULL, &err));
+    FAILS(STL_DENIED, stl_publish_tag_set(&f->repo, set, 4, guard, &guarded, &err));
+    check_tags(f, "\"b\""); /* all or none */
+    CHECK_TAG(f, "b", &one);
+    OK(stl_publish_tag_set(&f->repo, set, 4, NULL, NULL, &err));
+    check_tags(f, "\"a\",\"b\",\"c\"");
+    CHECK_TAG(f, "a", &one);
+    CHECK_TAG(f, "b", &two);
+    CHECK_TAG(f, "c", &one);
+    OK(stl_publish_tag_set(&f->repo, set, 4, NULL, NULL, &err));
+    check_tags(f, "\"a\",\"b\",\"c\"");
+    const struct stl_tag gone[] = {unit_tag("c"), unit_tag("x"), unit_tag("a")};
+    guarded.deny = "a";
+    FAILS(STL_DENIED, stl_tags_delete(&f->repo, gone, 3, guard, &guarded, &err));
+    check_tags(f, "\"a\",\"b\",\"c\"");
+    FAILS(STL_MANIFEST_UNKNOWN, stl_tags_delete(&f->repo, gone, 3, NULL, NULL, &err)); /* x */
+    check_tags(f, "\"b\"");
+    CHECK_TAG(f, "b", &two);
+}
+
 /* --- resolving ------------------------------------------------------------------------------------------ */
 
 static void resolving(void **state)
@@ -399,6 +430,7 @@ int main(void)
         repository_test(children_of_an_index),
         repository_test(a_subject_need_not_exist),
         repository_test(guards_decide_about_tags),
+        repository_test(a_set_of_tags),
         repository_test(resolving),
         repository_test(damaged_links_and_bytes),
         apache_test(apache_gets_its_files),

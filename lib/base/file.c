@@ -432,13 +432,14 @@ int stl_file_put(const struct stl_root *root, int directory, const char *name, c
     return stl_temp_replace(&temp, directory, name, err);
 }
 
-int stl_link_put(const struct stl_root *root, int directory, const char *name, const char *target,
-                 struct stl_error *err)
+/* Puts a new link into its place: a symbolic one to `target`, or, if that is NULL, another name of `from`. */
+static int put_link(const struct stl_root *root, int directory, const char *from, const char *target,
+                    const char *name, struct stl_error *err)
 {
     for (;;) {
         char temp[40];
         random_name(temp);
-        if (symlinkat(target, root->fd, temp))
+        if (target ? symlinkat(target, root->fd, temp) : linkat(directory, from, root->fd, temp, 0))
             return stl_error_errno(err, "cannot create a link in tmp/");
         if (renameat(root->fd, temp, directory, name) == 0)
             return 0;
@@ -448,6 +449,22 @@ int stl_link_put(const struct stl_root *root, int directory, const char *name, c
         errno = number;
         return stl_error_errno(err, "cannot put link %s into its place", name);
     }
+}
+
+int stl_link_put(const struct stl_root *root, int directory, const char *name, const char *target,
+                 struct stl_error *err)
+{
+    return put_link(root, directory, NULL, target, name, err);
+}
+
+int stl_file_link(const struct stl_root *root, int directory, const char *from, const char *name,
+                  struct stl_error *err)
+{
+    if (linkat(directory, from, directory, name, 0) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return stl_error_errno(err, "cannot link %s", name);
+    return put_link(root, directory, from, NULL, name, err);
 }
 
 static int read_all(int fd, const char *path, struct stl_buf *buf, struct stl_error *err)

@@ -118,6 +118,10 @@ int stl_file_put(const struct stl_root *root, int directory, const char *name, c
 /* Replaces the symbolic link `name` in one step. */
 int stl_link_put(const struct stl_root *root, int directory, const char *name, const char *target,
                  struct stl_error *err);
+/* Makes `name` another name of the file `from`, both in `directory`, in one step. If it is there, it must be
+ * another file. */
+int stl_file_link(const struct stl_root *root, int directory, const char *from, const char *name,
+                  struct stl_error *err);
 
 /* Adds the whole regular file to `buf`, whose ceiling is the limit. A file that is missing, is no regular
  * file or is too large is an error; err->sys_errno tells ENOENT. A symbolic link is followed only if

@@ -162,24 +162,23 @@ static int withdraw_removed(const struct restoring *restoring, struct stl_error 
     const struct stl_repo *repo = restoring->repo;
     size_t count = 0;
     STL_AUTO_FREE const char **names = stl_alloc(restoring->count * sizeof *names);
+    STL_AUTO_FREE struct stl_tagging *removed = stl_alloc(restoring->count * sizeof *removed);
     for (size_t i = 0; i < restoring->count; i++) {
-        char text[STL_DIGEST_TEXT_MAX];
         const struct change *change = &restoring->changes[i];
-        STL_AUTO_FREE char *ref = stl_sprintf("_refs/%s", change->tag.text);
         if (!change->remove)
             continue;
-        if (stl_trash_tag(repo, change->tag.text, stl_digest_format(&change->digest, text), err))
-            return -1;
-        if (unlinkat(repo->fd, ref, 0) && errno != ENOENT)
-            return stl_error_errno(err, "cannot remove %s", ref);
-        names[count++] = change->tag.text;
+        names[count] = change->tag.text;
+        removed[count++] = (struct stl_tagging){.tag = change->tag, .digest = change->digest};
     }
     if (!count)
         return 0;
     STL_AUTO_CLOSE int tags = stl_dir_open(repo->fd, "tags", err);
-    return tags < 0 || stl_listing_remove(&repo->registry->root, tags, &repo->name, names, count, err) < 0
-               ? -1
-               : 0;
+    if (tags < 0 || stl_trash_tags(repo, removed, count, err))
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (stl_publish_remove_ref(repo, names[i], err))
+            return -1;
+    return stl_listing_remove(&repo->registry->root, tags, &repo->name, names, count, err) < 0 ? -1 : 0;
 }
 
 /* Where folders cannot be exchanged. */

@@ -83,16 +83,44 @@ static int load(int directory, const struct stl_name *repository, struct listing
                          file_name(repository));
 }
 
-/* `first` is synced after the bytes of the list: a journal has then written it already. */
-static int store(const struct stl_root *root, int directory, const struct stl_name *repository,
-                 const struct stl_buf *text, int first, struct stl_error *err)
+void stl_listing_change_end(struct stl_listing_change *change)
 {
-    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
-    if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, text->data, text->length, err) ||
-        stl_temp_sync(&temp, err) || (first >= 0 && stl_dir_sync(first, err)) ||
-        stl_temp_replace(&temp, directory, file_name(repository), err))
+    stl_temp_abort(&change->temp);
+    stl_close_fd(&change->lock);
+    change->lock = -1;
+}
+
+/* The bytes that a list will have. */
+static int prepare(const struct stl_root *root, int directory, const struct stl_name *repository,
+                   const struct stl_buf *text, struct stl_listing_change *change, struct stl_error *err)
+{
+    change->directory = directory;
+    change->file = file_name(repository);
+    return stl_temp_begin(root, &change->temp, err) ||
+                   stl_write_all(change->temp.fd, text->data, text->length, err) ||
+                   stl_temp_sync(&change->temp, err)
+               ? -1
+               : 0;
+}
+
+int stl_listing_place(struct stl_listing_change *change, struct stl_error *err)
+{
+    return change->temp.name[0] ? stl_temp_replace(&change->temp, change->directory, change->file, err) : 0;
+}
+
+int stl_listing_commit(struct stl_listing_change *change, struct stl_error *err)
+{
+    if (stl_listing_place(change, err))
         return -1;
-    return stl_dir_sync(directory, err);
+    return change->directory < 0 ? 0 : stl_dir_sync(change->directory, err);
+}
+
+static int store(const struct stl_root *root, int directory, const struct stl_name *repository,
+                 const struct stl_buf *text, struct stl_error *err)
+{
+    STL_AUTO_LISTING_CHANGE struct stl_listing_change change = STL_LISTING_CHANGE_INIT;
+    return prepare(root, directory, repository, text, &change, err) || stl_listing_commit(&change, err) ? -1
+                                                                                                        : 0;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -121,7 +149,7 @@ int stl_listing_write(const struct stl_root *root, int directory, const struct s
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     if (stl_listing_render(repository, names, count, &text, err))
         return -1;
-    return store(root, directory, repository, &text, -1, err);
+    return store(root, directory, repository, &text, err);
 }
 
 /* Compares the quoted name at `entry` with `name`. */
@@ -132,63 +160,65 @@ static int compare_entry(const char *entry, size_t length, const char *name)
     return order ? order : (length > name_length) - (length < name_length);
 }
 
-/* Where `name` is, or would be inserted: in whole entries, so a linear walk; returns true if it is there. */
-static bool find(const struct listing *listing, const char *name, size_t *where, size_t *behind)
+/* Adds entries, which may end with a comma, to a list that is being made and begins at `begin`. */
+static void join(struct stl_buf *text, size_t begin, const char *entries, size_t length)
 {
-    const char *entry;
-    size_t length;
-    for (size_t position = listing->begin, next = position;
-         (entry = entry_at(listing, &next, &length)) != NULL;) {
-        int order = compare_entry(entry, length, name);
-        *where = position;
-        *behind = next;
-        if (order >= 0)
-            return order == 0;
-        position = next;
-    }
-    *where = *behind = listing->end;
-    return false;
+    if (length && text->length > begin && text->data[text->length - 1] != ',')
+        stl_buf_puts(text, ",");
+    stl_buf_add(text, entries, length);
 }
 
-static void replace_range(struct listing *listing, size_t from, size_t to, const char *replacement)
+/* The list with the names, which are sorted, or without them. Returns whether that is another. */
+static bool edit(struct listing *listing, const char *const *names, size_t count, bool add)
 {
-    size_t length = strlen(replacement), old_length = listing->text.length;
     struct stl_buf text = {.ceiling = 2 * (size_t)LISTING_MAX};
-    stl_buf_add(&text, listing->text.data, from);
-    stl_buf_add(&text, replacement, length);
-    stl_buf_add(&text, listing->text.data + to, old_length - to);
+    size_t from = listing->begin, position = from, length;
+    bool changed = false;
+    stl_buf_add(&text, listing->text.data, listing->begin);
+    for (size_t i = 0; i < count;) {
+        size_t next = position;
+        const char *entry = entry_at(listing, &next, &length);
+        int order = entry ? compare_entry(entry, length, names[i]) : 1;
+        if (order < 0) {
+            position = next;
+            continue;
+        }
+        if (add == (order != 0) && (i == 0 || strcmp(names[i - 1], names[i]))) {
+            join(&text, listing->begin, listing->text.data + from, position - from);
+            STL_AUTO_FREE char *quoted = stl_sprintf("\"%s\"", names[i]);
+            join(&text, listing->begin, quoted, add ? strlen(quoted) : 0);
+            from = add ? position : next;
+            changed = true;
+        }
+        i++;
+    }
+    join(&text, listing->begin, listing->text.data + from, listing->end - from);
+    text.length -= text.data[text.length - 1] == ',';
+    listing->end = text.length;
+    stl_buf_puts(&text, tail);
     stl_buf_clear(&listing->text);
     listing->text = text;
-    listing->end = listing->end - (to - from) + length;
+    return changed;
 }
 
-static bool insert(struct listing *listing, const char *name)
+static bool edit_unsorted(struct listing *listing, const char *const *names, size_t count, bool add)
 {
-    size_t where, behind;
-    if (find(listing, name, &where, &behind))
-        return false;
-    bool last = where == listing->end, first = listing->begin == listing->end;
-    STL_AUTO_FREE char *entry = stl_sprintf("%s\"%s\"%s", last && !first ? "," : "", name, last ? "" : ",");
-    replace_range(listing, where, where, entry);
-    return true;
+    STL_AUTO_FREE const char **sorted = stl_alloc((count + 1) * sizeof *sorted);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = names[i];
+    qsort(sorted, count, sizeof *sorted, compare_names);
+    return edit(listing, sorted, count, add);
 }
 
-static bool erase(struct listing *listing, const char *name)
-{
-    size_t where, behind;
-    if (!find(listing, name, &where, &behind))
-        return false;
-    if (behind == listing->end && where > listing->begin)
-        where--; /* the comma in front of the last one */
-    replace_range(listing, where, behind, "");
-    return true;
-}
-
-int stl_listing_add(const struct stl_root *root, int directory, const struct stl_name *repository,
-                    const char *const *names, size_t count, int first, struct stl_error *err)
+int stl_listing_prepare(const struct stl_root *root, int directory, const struct stl_name *repository,
+                        const char *const *names, size_t count, struct stl_listing_change *change,
+                        struct stl_error *err)
 {
     AUTO_LISTING struct listing listing = {0};
     bool changed = false;
+    change->directory = directory;
+    if (count == 0 && faccessat(directory, file_name(repository), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
     if (load(directory, repository, &listing, err)) {
         if (err->sys_errno != ENOENT)
             return -1;
@@ -198,29 +228,33 @@ int stl_listing_add(const struct stl_root *root, int directory, const struct stl
         stl_buf_puts(&listing.text, tail);
         changed = true;
     }
-    for (size_t i = 0; i < count; i++)
-        changed |= insert(&listing, names[i]);
-    if (changed)
-        return store(root, directory, repository, &listing.text, first, err) ? -1 : 1;
-    return (first >= 0 && stl_dir_sync(first, err)) || stl_dir_sync(directory, err) ? -1 : 0;
+    changed |= edit_unsorted(&listing, names, count, true);
+    if (!changed)
+        return 0;
+    return prepare(root, directory, repository, &listing.text, change, err) ? -1 : 1;
+}
+
+int stl_listing_add(const struct stl_root *root, int directory, const struct stl_name *repository,
+                    const char *const *names, size_t count, struct stl_error *err)
+{
+    STL_AUTO_LISTING_CHANGE struct stl_listing_change change = STL_LISTING_CHANGE_INIT;
+    int changed = stl_listing_prepare(root, directory, repository, names, count, &change, err);
+    return changed < 0 || stl_listing_commit(&change, err) ? -1 : changed;
 }
 
 int stl_listing_remove(const struct stl_root *root, int directory, const struct stl_name *repository,
                        const char *const *names, size_t count, struct stl_error *err)
 {
     AUTO_LISTING struct listing listing = {0};
-    bool changed = false;
     if (load(directory, repository, &listing, err)) {
         if (err->sys_errno != ENOENT)
             return -1;
         stl_error_clear(err);
         return 0;
     }
-    for (size_t i = 0; i < count; i++)
-        changed |= erase(&listing, names[i]);
-    if (!changed) /* by somebody who may have been killed before it was durable */
-        return stl_dir_sync(directory, err);
-    return store(root, directory, repository, &listing.text, -1, err) ? -1 : 1;
+    if (!edit_unsorted(&listing, names, count, false))
+        return stl_dir_sync(directory, err); /* somebody may have been killed before it was durable */
+    return store(root, directory, repository, &listing.text, err) ? -1 : 1;
 }
 
 int stl_listing_each(int directory, const struct stl_name *repository, stl_listing_visit *visit,
@@ -258,12 +292,15 @@ bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name 
     return found;
 }
 
-int stl_catalog_add(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
+int stl_catalog_prepare(const struct stl_registry *registry, const struct stl_name *name, int v2,
+                        struct stl_listing_change *change, struct stl_error *err)
 {
     const char *text = name->text;
-    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", err);
-    STL_AUTO_CLOSE int lock = v2 < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_CATALOG, NULL, true, err);
-    return lock < 0 || stl_listing_add(&registry->root, v2, NULL, &text, 1, -1, err) < 0 ? -1 : 0;
+    if (stl_catalog_has(registry, name))
+        return 0;
+    change->lock = stl_registry_lock(registry, STL_LOCK_CATALOG, NULL, true, err);
+    return change->lock < 0 || stl_listing_prepare(&registry->root, v2, NULL, &text, 1, change, err) < 0 ? -1
+                                                                                                         : 0;
 }
 
 int stl_catalog_remove(const struct stl_registry *registry, const struct stl_name *name,

@@ -17,14 +17,36 @@
 /* Adds or removes names, given in any order, and returns 1 if the file changed, 0 if it was right already, -1
  * on error. Durable on return. The caller holds the lock: STL_LOCK_LISTS for tags, STL_LOCK_CATALOG for the
  * catalog. `directory` is the open tags/ folder, or www/v2 for the catalog. `repository` is NULL for the
- * catalog.
- *
- * `first`, if not -1, is a directory that is synced before the changed list takes its place: that of the
- * names. */
+ * catalog. Takes time by the length of the list, and n log n of the names. */
 int stl_listing_add(const struct stl_root *root, int directory, const struct stl_name *repository,
-                    const char *const *names, size_t count, int first, struct stl_error *err);
+                    const char *const *names, size_t count, struct stl_error *err);
 int stl_listing_remove(const struct stl_root *root, int directory, const struct stl_name *repository,
                        const char *const *names, size_t count, struct stl_error *err);
+
+/* Adding in two steps, for what has to become visible in between: all that takes space comes with the first.
+ */
+struct stl_listing_change {
+    struct stl_temp temp; /* the new list, durable; without a name if nothing changes */
+    int directory;        /* the caller's, which outlives the change; -1: there is nothing to commit */
+    int lock;             /* of the catalog */
+    const char *file;
+};
+#define STL_LISTING_CHANGE_INIT                                                                              \
+    {                                                                                                        \
+        .temp = STL_TEMP_INIT, .directory = -1, .lock = -1                                                   \
+    }
+#define STL_AUTO_LISTING_CHANGE __attribute__((cleanup(stl_listing_change_end)))
+/* 1 if the file is to change, 0 if it is right already, -1 on error. */
+int stl_listing_prepare(const struct stl_root *root, int directory, const struct stl_name *repository,
+                        const char *const *names, size_t count, struct stl_listing_change *change,
+                        struct stl_error *err);
+/* Puts the list into its place, a rename. stl_listing_commit() does that if need be, and is durable on
+ * return.
+ */
+int stl_listing_place(struct stl_listing_change *change, struct stl_error *err);
+int stl_listing_commit(struct stl_listing_change *change, struct stl_error *err);
+void stl_listing_change_end(struct stl_listing_change *change);
+
 /* Replaces the whole list. Sorts `names` in place. */
 int stl_listing_write(const struct stl_root *root, int directory, const struct stl_name *repository,
                       const char **names, size_t count, struct stl_error *err);
@@ -35,8 +57,11 @@ int stl_listing_render(const struct stl_name *repository, const char **names, si
 
 /* Whether the catalog names a repository: without a lock, without reading the file into memory. */
 bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name *name);
-/* Adds or removes a repository, with the lock. */
-int stl_catalog_add(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err);
+/* stl_listing_prepare() with one repository for the catalog, unless that names it. Takes the lock, which is
+ * held until the end of the change. `v2` is the open folder www/v2. */
+int stl_catalog_prepare(const struct stl_registry *registry, const struct stl_name *name, int v2,
+                        struct stl_listing_change *change, struct stl_error *err);
+/* Removes a repository, with the lock. */
 int stl_catalog_remove(const struct stl_registry *registry, const struct stl_name *name,
                        struct stl_error *err);
 

@@ -17,65 +17,108 @@
 #include "reserve.h"
 #include "trash.h"
 
-static int remove_ref(const struct stl_repo *repo, const char *reference, struct stl_error *err)
+int stl_publish_remove_ref(const struct stl_repo *repo, const char *reference, struct stl_error *err)
 {
     char path[STL_PATH_MAX];
     snprintf(path, sizeof path, "_refs/%s", reference);
-    if (unlinkat(repo->fd, path, 0))
-        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot remove %s", path);
-    return stl_publish_sync_folder(repo, "_refs", err);
-}
-
-static int remove_tag(const struct stl_repo *repo, const char *tag, struct stl_error *err)
-{
-    char path[STL_PATH_MAX], target[PUBLISH_TARGET_MAX];
-    if (stl_link_read(repo->fd, stl_publish_link_path(tag, path), target, sizeof target) == 0) {
-        if (stl_trash_tag(repo, tag, target, err))
-            return -1;
-        stl_publish_touch(repo, target);
-    }
-    if (remove_ref(repo, tag, err))
-        return -1;
     return unlinkat(repo->fd, path, 0) && errno != ENOENT ? stl_error_errno(err, "cannot remove %s", path)
                                                           : 0;
 }
 
+int stl_publish_unlink_tag(const struct stl_repo *repo, const char *tag, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    if (stl_publish_remove_ref(repo, tag, err))
+        return -1;
+    return unlinkat(repo->fd, stl_publish_link_path(tag, path), 0) && errno != ENOENT
+               ? stl_error_errno(err, "cannot remove %s", path)
+               : 0;
+}
+
+/* Those of the tags that are there, with what they point to. The caller frees. */
+static struct stl_tagging *find_tags(const struct stl_repo *repo, const char *const *tags, size_t count,
+                                     size_t *found)
+{
+    struct stl_tagging *set = stl_alloc(count * sizeof *set);
+    *found = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct stl_error ignored = STL_ERROR_INIT;
+        struct stl_tagging *tagging = &set[*found];
+        *found += stl_tag_parse(tags[i], &tagging->tag, &ignored) == 0 &&
+                  stl_tag_resolve(repo, &tagging->tag, &tagging->digest, &ignored) == 0;
+    }
+    return set;
+}
+
+/* Apache's files go before the links: who was killed in between can do it again as long as these are there.
+ */
 int stl_publish_remove_tags(const struct stl_repo *repo, const char *const *tags, size_t count,
                             struct stl_error *err)
 {
+    size_t found;
+    STL_AUTO_FREE struct stl_tagging *set = find_tags(repo, tags, count, &found);
     STL_AUTO_CLOSE int directory = stl_dir_open(repo->fd, "tags", err);
     if (directory < 0 ||
-        stl_listing_remove(&repo->registry->root, directory, &repo->name, tags, count, err) < 0)
+        stl_listing_remove(&repo->registry->root, directory, &repo->name, tags, count, err) < 0 ||
+        stl_trash_tags(repo, set, found, err))
+        return -1;
+    for (size_t i = 0; i < found; i++) {
+        char text[STL_DIGEST_TEXT_MAX];
+        stl_publish_touch(repo, stl_digest_format(&set[i].digest, text));
+    }
+    for (size_t i = 0; i < count; i++)
+        if (stl_publish_remove_ref(repo, tags[i], err))
+            return -1;
+    if (count && stl_publish_sync_refs(repo, err))
         return -1;
     for (size_t i = 0; i < count; i++)
-        if (remove_tag(repo, tags[i], err))
+        if (stl_publish_unlink_tag(repo, tags[i], err))
             return -1;
     return count ? stl_publish_sync_folder(repo, "manifests", err) : 0;
 }
 
-static int delete_tag(const struct stl_repo *repo, const struct stl_tag *tag, stl_tag_guard *guard,
-                      void *guard_context, struct stl_error *err)
+static int delete_tags(const struct stl_repo *repo, const struct stl_tag *tags, size_t count,
+                       stl_tag_guard *guard, void *guard_context, struct stl_error *err)
 {
-    struct stl_digest digest;
+    STL_AUTO_FREE const char **names = stl_alloc(count * sizeof *names);
+    STL_AUTO_FREE size_t *found = stl_alloc(count * sizeof *found);
+    struct stl_error missing = STL_ERROR_INIT;
+    size_t there = 0, added = 0;
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    if (lists < 0 || stl_tag_resolve(repo, tag, &digest, err))
+    for (size_t i = 0; i < count && lists >= 0; i++) {
+        struct stl_digest digest;
+        if (stl_tag_resolve(repo, &tags[i], &digest, err)) {
+            if (err->code != STL_MANIFEST_UNKNOWN)
+                return -1;
+            missing = *err;
+            continue;
+        }
+        if (stl_publish_check_tag(repo, &tags[i], &digest, NULL, guard, guard_context, &added, err))
+            return -1;
+        names[there] = tags[i].text;
+        found[there++] = i;
+    }
+    if (lists < 0 || (there && stl_publish_remove_tags(repo, names, there, err)))
         return -1;
-    size_t added = 0;
-    const char *name = tag->text;
-    if (stl_publish_check_tag(repo, tag, &digest, NULL, guard, guard_context, &added, err) ||
-        stl_publish_remove_tags(repo, &name, 1, err))
-        return -1;
-    stl_event_delete(repo, tag, NULL);
+    for (size_t i = 0; i < there; i++)
+        stl_event_delete(repo, &tags[found[i]], NULL);
+    *err = missing;
+    return missing.code ? -1 : 0;
+}
+
+int stl_tags_delete(const struct stl_repo *repo, const struct stl_tag *tags, size_t count,
+                    stl_tag_guard *guard, void *guard_context, struct stl_error *err)
+{
+    while (delete_tags(repo, tags, count, guard, guard_context, err))
+        if (!stl_reserve_use(repo->registry, err))
+            return -1;
     return 0;
 }
 
 int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, stl_tag_guard *guard,
                    void *guard_context, struct stl_error *err)
 {
-    while (delete_tag(repo, tag, guard, guard_context, err))
-        if (!stl_reserve_use(repo->registry, err))
-            return -1;
-    return 0;
+    return stl_tags_delete(repo, tag, 1, guard, guard_context, err);
 }
 
 /* The tags that point to a manifest, and how many manifests the repository has. */
@@ -138,7 +181,8 @@ static int remove_manifest(const struct stl_repo *repo, const struct stl_manifes
     if (manifest->has_subject &&
         stl_referrers_remove(&repo->registry->root, repo->fd, &manifest->subject, &manifest->digest, err))
         return -1;
-    if (stl_publish_read_target(repo, &manifest->digest, target, err) || remove_ref(repo, text, err) ||
+    if (stl_publish_read_target(repo, &manifest->digest, target, err) ||
+        stl_publish_remove_ref(repo, text, err) || stl_publish_sync_refs(repo, err) ||
         stl_trash_doom_manifest(repo, &manifest->media_type, &manifest->digest, err))
         return -1;
     if (unlinkat(repo->fd, stl_publish_link_path(text, path), 0))
@@ -313,7 +357,7 @@ static int delete_repository(const struct stl_registry *registry, const struct s
     STL_AUTO_CLOSE int lists =
         content < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_LISTS, name, true, err);
     if (lists < 0 || check_tags_may_go(&repo, err) || stl_catalog_remove(registry, name, err) ||
-        stl_trash_tags(&repo, err))
+        stl_trash_all_tags(&repo, err))
         return -1;
     static const char *const visible[] = {"tags", "_refs", "referrers"};
     for (size_t i = 0; i < sizeof visible / sizeof *visible; i++)

@@ -182,37 +182,6 @@ static int put_bytes(const struct stl_root *root, int directory, const char *nam
     return stl_temp_link(&temp, directory, name, err) < 0 ? -1 : 0;
 }
 
-void stl_publish_touch(const struct stl_repo *repo, const char *reference)
-{
-    char path[STL_PATH_MAX];
-    if (!strchr(reference, '/'))
-        utimensat(repo->fd, stl_publish_link_path(reference, path), NULL, AT_SYMLINK_NOFOLLOW);
-}
-
-int stl_publish_ref(const struct stl_repo *repo, const char *reference, const struct stl_media_type *type,
-                    const struct stl_digest *digest, struct stl_error *err)
-{
-    char text[STL_DIGEST_TEXT_MAX];
-    const struct stl_root *root = &repo->registry->root;
-    if (!repo->registry->settings.apache)
-        return 0;
-    STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, "_refs", err);
-    if (directory < 0)
-        return -1;
-    STL_AUTO_FREE char *line = stl_sprintf("%s %s\n", type->text, stl_digest_format(digest, text));
-    STL_AUTO_BUF struct stl_buf old = {.ceiling = 1024};
-    struct stl_error ignored = STL_ERROR_INIT;
-    if (stl_file_read(directory, reference, false, &old, &ignored) == 0 && old.data &&
-        !strcmp(old.data, line))
-        return 0;
-    return stl_file_put(root, directory, reference, line, strlen(line), err);
-}
-
-static int sync_refs(const struct stl_repo *repo, struct stl_error *err)
-{
-    return repo->registry->settings.apache ? stl_publish_sync_folder(repo, "_refs", err) : 0;
-}
-
 static void format_target(const struct stl_manifest *manifest, char target[PUBLISH_TARGET_MAX])
 {
     char name[STL_DIGEST_TEXT_MAX];
@@ -239,8 +208,8 @@ static int put_digest_link(const struct stl_repo *repo, const struct stl_manifes
     return stl_link_put(&repo->registry->root, repo->fd, path, target, err);
 }
 
-/* The bytes are durable before any name, the names together: until the caller's tag points here, nobody was
- * told of either. */
+/* The bytes are durable before any name, the names are not yet: until the caller's tag points here, nobody
+ * was told of either. */
 static int put_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
                         bool *retyped, struct stl_error *err)
 {
@@ -249,82 +218,21 @@ static int put_manifest(const struct stl_repo *repo, const struct stl_manifest *
     snprintf(path, sizeof path, "_manifests/%s", manifest->media_type.text);
     stl_digest_format(&manifest->digest, name);
     STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, path, err);
-    if (directory < 0 || put_bytes(root, directory, name, bytes, (size_t)manifest->size, err) ||
-        put_digest_link(repo, manifest, name, retyped, err) ||
-        stl_publish_ref(repo, name, &manifest->media_type, &manifest->digest, err))
-        return -1;
-    if (stl_dir_sync(directory, err) || stl_publish_sync_folder(repo, "manifests", err))
-        return -1;
-    return sync_refs(repo, err);
+    return directory < 0 || put_bytes(root, directory, name, bytes, (size_t)manifest->size, err) ||
+                   put_digest_link(repo, manifest, name, retyped, err) ||
+                   stl_publish_ref(repo, name, &manifest->media_type, &manifest->digest, err)
+               ? -1
+               : 0;
 }
 
-int stl_publish_check_tag(const struct stl_repo *repo, const struct stl_tag *tag,
-                          const struct stl_digest *current, const struct stl_digest *wanted,
-                          stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err)
+static int sync_names(const struct stl_repo *repo, const struct stl_manifest *manifest, struct stl_error *err)
 {
-    if (stl_limits_check_tag(repo, tag, current, wanted, added, err))
-        return -1;
-    return guard ? guard(guard_context, repo, tag, current, wanted, err) : 0;
-}
-
-static int check_tags(const struct stl_repo *repo, const struct stl_digest *digest,
-                      const struct stl_publish *how, struct stl_error *err)
-{
-    size_t added = 0;
-    for (size_t i = 0; i < how->tag_count; i++) {
-        struct stl_digest current;
-        int exists = stl_tag_resolve_if_any(repo, &how->tags[i], &current, err);
-        if (exists < 0 || stl_publish_check_tag(repo, &how->tags[i], exists ? &current : NULL, digest,
-                                                how->guard, how->guard_context, &added, err))
-            return -1;
-    }
-    return 0;
-}
-
-/* The time of the link says when the tag was pushed; that of manifests/<digest>, when the manifest lost a
- * tag. */
-static int put_tag_link(const struct stl_repo *repo, const char *tag, const char *digest,
-                        struct stl_error *err)
-{
-    char path[STL_PATH_MAX], old[PUBLISH_TARGET_MAX];
-    bool exists = stl_link_read(repo->fd, stl_publish_link_path(tag, path), old, sizeof old) == 0;
-    if (exists)
-        stl_publish_touch(repo, strcmp(old, digest) ? old : tag);
-    return exists && !strcmp(old, digest) ? 0
-                                          : stl_link_put(&repo->registry->root, repo->fd, path, digest, err);
-}
-
-/* Not durable yet. */
-static int put_tag_links(const struct stl_repo *repo, const struct stl_digest *digest,
-                         const struct stl_publish *how, struct stl_error *err)
-{
-    char text[STL_DIGEST_TEXT_MAX];
-    struct stl_media_type type;
-    stl_digest_format(digest, text);
-    if (stl_manifest_type(repo, digest, &type, err))
-        return -1;
-    for (size_t i = 0; i < how->tag_count; i++)
-        if (put_tag_link(repo, how->tags[i].text, text, err) ||
-            stl_publish_ref(repo, how->tags[i].text, &type, digest, err))
-            return -1;
-    return 0;
-}
-
-/* The tags, then tags/list, which a repository has from its first manifest on, then the catalog. */
-static int put_tags(const struct stl_repo *repo, const struct stl_digest *digest,
-                    const struct stl_publish *how, struct stl_error *err)
-{
-    STL_AUTO_CLOSE int manifests = stl_dir_open(repo->fd, "manifests", err);
-    STL_AUTO_CLOSE int tags = manifests < 0 ? -1 : stl_dir_open(repo->fd, "tags", err);
-    STL_AUTO_FREE const char **names = stl_alloc(how->tag_count * sizeof *names);
-    if (tags < 0 || put_tag_links(repo, digest, how, err) || (how->tag_count && sync_refs(repo, err)))
-        return -1;
-    for (size_t i = 0; i < how->tag_count; i++)
-        names[i] = how->tags[i].text;
-    if (stl_listing_add(&repo->registry->root, tags, &repo->name, names, how->tag_count, manifests, err) < 0)
-        return -1;
-    return stl_catalog_has(repo->registry, &repo->name) ? 0
-                                                        : stl_catalog_add(repo->registry, &repo->name, err);
+    char path[STL_PATH_MAX];
+    snprintf(path, sizeof path, "_manifests/%s", manifest->media_type.text);
+    return stl_publish_sync_folder(repo, path, err) || stl_publish_sync_folder(repo, "manifests", err) ||
+                   stl_publish_sync_refs(repo, err)
+               ? -1
+               : 0;
 }
 
 /* While we did not have the lock, somebody may have deleted the manifest, or pushed it under another type:
@@ -341,10 +249,26 @@ static int put_manifest_again(const struct stl_repo *repo, const struct stl_mani
     return put_manifest(repo, manifest, bytes, retyped, err);
 }
 
+/* The step that makes it visible. What takes space comes first, then the tags. */
+static int show(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                const struct stl_tagging *set, size_t count, bool retyped, struct stl_error *err)
+{
+    STL_AUTO_PUBLISH_TAGS struct publish_tags tags = PUBLISH_TAGS_INIT;
+    if (manifest->has_subject && (sync_names(repo, manifest, err) ||
+                                  stl_referrers_add(&repo->registry->root, repo->fd, manifest, err)))
+        return -1;
+    return stl_publish_tags_begin(&tags, repo, set, count, err) || sync_names(repo, manifest, err) ||
+                   (retyped && stl_publish_drop_other_types(repo, manifest, err)) ||
+                   stl_publish_tags_finish(&tags, err)
+               ? -1
+               : 0;
+}
+
 int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
                          const struct stl_publish *how, struct stl_error *err)
 {
     bool retyped = false;
+    STL_AUTO_FREE struct stl_tagging *set = stl_publish_taggings(how, &manifest->digest);
     STL_AUTO_CLOSE int content = stl_registry_lock(repo->registry, STL_LOCK_CONTENT, &repo->name, false, err);
     if (content < 0)
         return -1;
@@ -352,16 +276,18 @@ int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest 
         if (check_descriptor(repo, &manifest->descriptors[i], how, err))
             return -1;
     /* Asked here, a refusal leaves nothing behind; asked below, it counts. */
-    if (check_tags(repo, &manifest->digest, how, err) || stl_referrers_check(repo->fd, manifest, err) ||
+    if (stl_publish_check_tags(repo, set, how->tag_count, how->guard, how->guard_context, err) ||
+        stl_referrers_check(repo->fd, manifest, err) ||
         (!how->repeated && stl_hook_before(repo, manifest, how->tags, how->tag_count, err)) ||
         put_manifest(repo, manifest, bytes, &retyped, err))
         return -1;
+    /* A journal writes the names together with the list that a tag needs: no need to write them twice. */
+    if (how->tag_count == 0 && sync_names(repo, manifest, err))
+        return -1;
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    if (lists < 0 || check_tags(repo, &manifest->digest, how, err) ||
+    if (lists < 0 || stl_publish_check_tags(repo, set, how->tag_count, how->guard, how->guard_context, err) ||
         put_manifest_again(repo, manifest, bytes, &retyped, err) ||
-        stl_referrers_add(&repo->registry->root, repo->fd, manifest, err) ||
-        put_tags(repo, &manifest->digest, how, err) ||
-        (retyped && stl_publish_drop_other_types(repo, manifest, err)))
+        show(repo, manifest, set, how->tag_count, retyped, err))
         return -1;
     if (how->repeated)
         return 0;
@@ -389,17 +315,4 @@ int stl_publish_is_done(const struct stl_repo *repo, const struct stl_manifest *
         !stl_catalog_has(repo->registry, &repo->name))
         return 0;
     return stl_referrers_has(repo->fd, manifest, err);
-}
-
-int stl_publish_tags(const struct stl_repo *repo, const struct stl_digest *digest,
-                     const struct stl_publish *how, struct stl_error *err)
-{
-    STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    struct stl_media_type type;
-    if (lists < 0 || stl_manifest_type(repo, digest, &type, err) || check_tags(repo, digest, how, err) ||
-        put_tags(repo, digest, how, err))
-        return -1;
-    if (!how->repeated)
-        stl_event_push(repo, digest, type.text, -1, how->tags, how->tag_count);
-    return 0;
 }

@@ -5,6 +5,11 @@
  * manifests/<digest> -> referrers -> manifests/<tag> -> tags/list -> _catalog. Deleting runs backwards. A
  * reader never sees a name whose content is missing, and a crash at any point leaves the old or the new
  * state; repeating the call finishes the work. Everything that returns 0 is durable.
+ *
+ * A call that fails leaves the tags and their lists as they were: what takes space, also the bytes of the
+ * lists, is written before the first tag changes, and what has changed since is taken back. Exceptions: the
+ * sync of tags/list, and then the rename of a finished _catalog, fail; or there is no room to move one of
+ * several tags back. The manifest, and its entry in a list of referrers, may stay.
  */
 #ifndef STL_PUBLISH_H
 #define STL_PUBLISH_H
@@ -42,6 +47,17 @@ int stl_publish_is_done(const struct stl_repo *repo, const struct stl_manifest *
 int stl_publish_tags(const struct stl_repo *repo, const struct stl_digest *digest,
                      const struct stl_publish *how, struct stl_error *err);
 
+/* A tag and the manifest that it is to point at. */
+struct stl_tagging {
+    struct stl_tag tag;
+    struct stl_digest digest;
+    bool repeated; /* it does so already: no event is written for finishing it */
+};
+/* The same for many tags of a repository, each with its own manifest, in any order: tags/list is written
+ * once. The guard may be NULL. */
+int stl_publish_tag_set(const struct stl_repo *repo, const struct stl_tagging *set, size_t count,
+                        stl_tag_guard *guard, void *guard_context, struct stl_error *err);
+
 /* Apache's view of a tag or digest: one small file, _refs/<reference>, that it reads once per request. Does
  * nothing for a registry without `apache: true`. Not durable on return. */
 int stl_publish_ref(const struct stl_repo *repo, const char *reference, const struct stl_media_type *type,
@@ -67,6 +83,10 @@ int stl_manifest_load(const struct stl_repo *repo, const struct stl_digest *dige
  */
 int stl_tag_delete(const struct stl_repo *repo, const struct stl_tag *tag, stl_tag_guard *guard,
                    void *guard_context, struct stl_error *err);
+/* The same for several: tags/list is written once. None goes if one may not; if one does not exist, the
+ * others go, and then the call fails with STL_MANIFEST_UNKNOWN. */
+int stl_tags_delete(const struct stl_repo *repo, const struct stl_tag *tags, size_t count,
+                    stl_tag_guard *guard, void *guard_context, struct stl_error *err);
 /* Deletes a manifest, the tags that point to it and its entry in its subject's referrers, and nothing else.
  * Its blobs, children and referrers stay. The guard is asked for each of the tags. Fails with
  * STL_MANIFEST_UNKNOWN. */

@@ -77,27 +77,34 @@ static int put(const struct stl_repo *repo, const char *folder, int (*put_into)(
     }
 }
 
-struct tag_link {
-    const char *tag, *digest;
+struct tags {
+    const struct stl_tagging *set;
+    size_t count;
 };
 
-static int put_tag(void *context, int directory)
+static int put_tags(void *context, int directory)
 {
-    const struct tag_link *link = context;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    STL_AUTO_FREE char *name =
-        stl_sprintf("%s@%lld.%06ld", link->tag, (long long)now.tv_sec, now.tv_nsec / 1000);
-    return symlinkat(link->digest, directory, name);
+    const struct tags *tags = context;
+    for (size_t i = 0; i < tags->count; i++) {
+        char text[STL_DIGEST_TEXT_MAX];
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        STL_AUTO_FREE char *name =
+            stl_sprintf("%s@%lld.%06ld", tags->set[i].tag.text, (long long)now.tv_sec, now.tv_nsec / 1000);
+        if (symlinkat(stl_digest_format(&tags->set[i].digest, text), directory, name))
+            return -1;
+    }
+    return 0;
 }
 
-int stl_trash_tag(const struct stl_repo *repo, const char *tag, const char *digest, struct stl_error *err)
+int stl_trash_tags(const struct stl_repo *repo, const struct stl_tagging *set, size_t count,
+                   struct stl_error *err)
 {
-    struct tag_link link = {tag, digest};
+    struct tags tags = {set, count};
     char folder[STL_PATH_MAX];
-    if (!repo->registry->settings.retention.trash)
+    if (count == 0 || !repo->registry->settings.retention.trash)
         return 0;
-    return put(repo, stl_trash_path("tags", &repo->name, folder), put_tag, &link, err);
+    return put(repo, stl_trash_path("tags", &repo->name, folder), put_tags, &tags, err);
 }
 
 struct manifest_file {
@@ -188,17 +195,25 @@ int stl_trash_finish(const struct stl_repo *repo, bool dry_run, struct stl_error
 
 /* --- whole repositories --------------------------------------------------------------------------------- */
 
-static int visit_link(void *context, const char *name, unsigned char type, struct stl_error *err)
+struct found_tags {
+    const struct stl_repo *repo;
+    struct stl_tagging *set;
+    size_t count;
+};
+
+static int find_tag(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    const struct stl_repo *repo = context;
+    struct found_tags *found = context;
     struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_digest digest;
-    struct stl_tag tag;
-    char text[STL_DIGEST_TEXT_MAX];
+    struct stl_tagging tagging = {.repeated = false};
     (void)type;
-    if (stl_tag_parse(name, &tag, &ignored) || stl_tag_resolve(repo, &tag, &digest, &ignored))
+    (void)err;
+    if (stl_tag_parse(name, &tagging.tag, &ignored) ||
+        stl_tag_resolve(found->repo, &tagging.tag, &tagging.digest, &ignored))
         return 0;
-    return stl_trash_tag(repo, name, stl_digest_format(&digest, text), err);
+    stl_grow(found->set, found->count);
+    found->set[found->count++] = tagging;
+    return 0;
 }
 
 static int each(const struct stl_repo *repo, const char *folder, stl_dir_visit *visit, struct stl_error *err)
@@ -206,9 +221,12 @@ static int each(const struct stl_repo *repo, const char *folder, stl_dir_visit *
     return stl_dir_each_if_any(repo->fd, folder, visit, (void *)repo, err);
 }
 
-int stl_trash_tags(const struct stl_repo *repo, struct stl_error *err)
+int stl_trash_all_tags(const struct stl_repo *repo, struct stl_error *err)
 {
-    return repo->registry->settings.retention.trash ? each(repo, "manifests", visit_link, err) : 0;
+    struct found_tags found = {.repo = repo};
+    int result = stl_dir_each_if_any(repo->fd, "manifests", find_tag, &found, err);
+    STL_AUTO_FREE struct stl_tagging *set = found.set;
+    return result || stl_trash_tags(repo, set, found.count, err) ? -1 : 0;
 }
 
 struct content {

@@ -14,7 +14,7 @@
 #ifndef STL_TRASH_H
 #define STL_TRASH_H
 
-#include "repo.h"
+#include "publish.h"
 
 /* trash/<kind>/<name>, in a form for the *at() functions. */
 char *stl_trash_path(const char *kind, const struct stl_name *name, char path[STL_PATH_MAX]);
@@ -25,8 +25,9 @@ int stl_trash_blob(const struct stl_repo *repo, const struct stl_digest *digest,
 int stl_trash_recall_blob(const struct stl_repo *repo, const struct stl_digest *digest,
                           struct stl_error *err);
 
-/* Notes, before a tag is removed, what it pointed to. Does nothing if deleted things are not kept. */
-int stl_trash_tag(const struct stl_repo *repo, const char *tag, const char *digest, struct stl_error *err);
+/* Notes, before tags are removed, what they point to. Does nothing if deleted things are not kept. */
+int stl_trash_tags(const struct stl_repo *repo, const struct stl_tagging *set, size_t count,
+                   struct stl_error *err);
 /* Links a manifest into the trash, before its own link is removed: then everybody can see that its deletion
  * has begun. Does nothing if deleted things are not kept. */
 int stl_trash_doom_manifest(const struct stl_repo *repo, const struct stl_media_type *type,
@@ -39,9 +40,9 @@ int stl_trash_manifest(const struct stl_repo *repo, const struct stl_media_type 
  * more, but still their file. Without that, it would keep its blobs. Returns how many there were; with
  * `dry_run` nothing changes. The caller holds STL_LOCK_LISTS, but for a dry run. */
 int stl_trash_finish(const struct stl_repo *repo, bool dry_run, struct stl_error *err);
-/* stl_trash_tag() for all tags; and the like for all manifests, and for all manifests and blobs, of a
+/* stl_trash_tags() for all tags; and the like for all manifests, and for all manifests and blobs, of a
  * repository that is being deleted. Blobs are kept for the grace period in any case. */
-int stl_trash_tags(const struct stl_repo *repo, struct stl_error *err);
+int stl_trash_all_tags(const struct stl_repo *repo, struct stl_error *err);
 int stl_trash_manifests(const struct stl_repo *repo, struct stl_error *err);
 int stl_trash_content(const struct stl_repo *repo, struct stl_error *err);
 
