@@ -11,6 +11,9 @@ MANIFEST=application/vnd.oci.image.manifest.v1+json
 INDEX=application/vnd.oci.image.index.v1+json
 
 stillage() { "$STILLAGE" "$1" -r "$REG" "${@:2}"; }
+all_well() { ok_run "$1" stillage verify; }
+# json FILTER: of what the command before has printed
+json() { jq -r "$1" "$T/.out"; }
 
 # make_registry LINE...: REG, with these lines in registry.yaml
 make_registry() {
@@ -64,6 +67,14 @@ push() {
 # descriptor FILE TYPE
 descriptor() { printf '{"mediaType":"%s","digest":"%s","size":%d}' "$2" "$(digest "$1")" "$(stat -c %s "$1")"; }
 
+# index FILE MANIFEST...: writes an index of images
+index() {
+    local file=$1 manifest
+    shift
+    for manifest; do descriptor "$manifest" $MANIFEST; done |
+        jq -sc --arg type $INDEX '{schemaVersion: 2, mediaType: $type, manifests: .}' >"$file"
+}
+
 # age: until all there is now is older than a grace period of one second
 age() {
     local until=$((EPOCHSECONDS + 2))
@@ -82,3 +93,35 @@ where() {
     in_store "$2" && places+=(store)
     printf '%s' "${places[*]}"
 }
+
+# ---- killed ------------------------------------------------------------------------------------------------------
+
+can_kill() { have strace && strace -qq -o /dev/null true 2>/dev/null; }
+
+# killed_at NUMBER COMMAND...: `stillage COMMAND...`, killed at that call of those that change names; 0: it got to its end
+killed_at() {
+    local calls='/^(un|sym)?link|^rename|^mkdir'
+    strace -f -qq -o /dev/null -e "trace=$calls" -e "inject=$calls:signal=KILL:when=$1" \
+        "$STILLAGE" "$2" -r "$REG" "${@:3}" >"$T/strace.out" 2>&1
+}
+
+# killed_at_each CHECK COMMAND...: at its first change, its second, and so on to its end, each time in the registry as it
+# is now; then CHECK looks at it, and says wrong() of what is. WRONG is empty if all was right.
+killed_at_each() {
+    local check=$1 limit=150
+    shift
+    KILLED=1 WRONG=
+    mv "$REG" "$T/start"
+    cp -a "$T/start" "$REG"
+    while ! killed_at "$KILLED" "$@" && [ "$KILLED" -lt $limit ]; do
+        "$check"
+        KILLED=$((KILLED + 1))
+        rm -rf "$REG"
+        cp -a "$T/start" "$REG"
+    done 2>"$T/killed"
+    rm -rf "$T/start"
+    note "$1: killed at each of $((KILLED - 1)) changes"
+    [ "$KILLED" -gt 5 ] && [ "$KILLED" -lt $limit ] || wrong 'the number of changes'
+}
+wrong() { WRONG+="killed at $KILLED: $* "; }
+in_order() { stillage verify -q "$@" >"$T/verify.out" || wrong "$(<"$T/verify.out")"; }

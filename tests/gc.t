@@ -3,8 +3,6 @@
 . "$(dirname "$0")/gc-common.sh"
 
 GC=(stillage gc --grace 1s)
-all_well() { ok_run "$1" stillage verify; }
-json() { jq -r "$1" "$T/.out"; }
 
 # ---- blobs -------------------------------------------------------------------------------------------------------
 
@@ -95,8 +93,7 @@ image "$T/p1" amd64
 image "$T/p2" arm64
 push multi @ "$T/p1"
 push multi @ "$T/p2"
-jq -nc --argjson a "$(descriptor "$T/p1" $MANIFEST)" --argjson b "$(descriptor "$T/p2" $MANIFEST)" --arg type $INDEX \
-    '{schemaVersion: 2, mediaType: $type, manifests: [$a, $b]}' >"$T/index"
+index "$T/index" "$T/p1" "$T/p2"
 is "$(put multi v1 "$T/index" $INDEX)" 201 'an index'
 EXTRA="{\"subject\":$(descriptor "$T/p1" $MANIFEST),\"artifactType\":\"application/x\"}" image "$T/sig" signature
 push multi @ "$T/sig"
@@ -236,7 +233,6 @@ for n in 1 2 3; do
     blob "r$n" "$T/c.0" >/dev/null
 done
 blob empty "$T/c.0" >/dev/null
-TRACED='/unlink.*,/rename.*,/mkdir.*,/link.*'
 for n in {1..80}; do cp -a "$REG" "$T/start$n"; done
 # interrupted FIRST OPTION...: killed at the first, second, third ... change, until it gets to its end
 interrupted() {
@@ -245,8 +241,7 @@ interrupted() {
     while :; do
         n=$((n + 1)) rc=0
         REG=$T/start$((copy++))
-        strace -f -qq -o /dev/null -e "trace=$TRACED" -e "inject=$TRACED:signal=KILL:when=$n" \
-            "$STILLAGE" gc -q -r "$REG" "$@" >"$T/strace.out" 2>&1 || rc=$?
+        killed_at "$n" gc -q "$@" || rc=$?
         stillage verify -q >"$T/verify.out" || bad+="killed at $n: $(<"$T/verify.out") "
         [ "$rc" -ne 0 ] && [ "$n" -lt 40 ] || break
     done 2>"$T/killed"
@@ -254,7 +249,7 @@ interrupted() {
     [ "$n" -gt 5 ] && [ "$n" -lt 40 ] || bad+="$n changes"
     is "$bad" '' "killed at each change (gc $*): always in order"
 }
-if have strace && strace -qq -o /dev/null true 2>/dev/null; then
+if can_kill; then
     age
     interrupted 1 --grace 1s
     interrupted 41 --grace 0s

@@ -5,7 +5,6 @@
 FAR=$T/far
 far() { "$STILLAGE" "$1" -r "$FAR" "${@:2}"; }
 far_well() { ok_run "$1" far verify; }
-json() { jq -r "$1" "$T/.out"; }
 # rsync does not set a time that differs by less than a second.
 seconds() { sed -E 's/ ([0-9]{10})\.[0-9]+/ \1/'; }
 # What is served, and how it is linked; the times of folders are nobody's business, and the catalog is made anew.

@@ -2,7 +2,6 @@
 # What gc and verify promise about time and company: whom they hold up, how their cost grows, that they are seen to work.
 . "$(dirname "$0")/gc-common.sh"
 
-all_well() { ok_run "$1" stillage verify; }
 image "$T/a" base one
 image "$T/b" base two
 
@@ -42,7 +41,7 @@ generate() {
 
 # ---- how the cost grows ------------------------------------------------------------------------------------------
 
-if have strace && strace -qq -o /dev/null true 2>/dev/null; then
+if can_kill; then
     # calls COMMAND...: how many system calls it makes
     calls() { strace -f -qq -o "$T/calls" "$STILLAGE" "$1" -r "$REG" "${@:2}" >/dev/null && wc -l <"$T/calls"; }
     for shape in '30 4' '1 120'; do
@@ -162,7 +161,7 @@ if have script; then
 else
     skip 2 'no script(1) here' 'progress'
 fi
-if have strace && strace -qq -o /dev/null true 2>/dev/null && [ "$(nproc)" -gt 1 ]; then
+if can_kill && [ "$(nproc)" -gt 1 ]; then
     strace -f -qq -o "$T/clones" -e trace=clone,clone3 "$STILLAGE" verify -q -r "$REG"
     is "$(grep -c clone "$T/clones")" "$(($(nproc) - 1))" 'it uses all cores'
     strace -f -qq -o "$T/clones" -e trace=clone,clone3 taskset -c 0 "$STILLAGE" verify -q -r "$REG"
