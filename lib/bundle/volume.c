@@ -11,6 +11,7 @@
 
 #include "archive.h"
 #include "tar.h"
+#include "unpack.h"
 
 enum { CHUNK = 256 << 10, PIPE_SIZE = 1 << 20 };
 
@@ -330,16 +331,10 @@ static int read_stream_head(struct stl_volume *volume, struct stl_error *err)
 static int open_stream(struct stl_volume *volume, struct stl_error *err)
 {
     volume->stream = stl_alloc(sizeof *volume->stream);
-    struct archive *a = volume->stream->archive = archive_read_new();
-    if (!a)
-        abort();
-    archive_read_support_filter_gzip(a);
-    archive_read_support_filter_zstd(a);
-    archive_read_support_filter_xz(a);
-    archive_read_support_format_tar(a);
+    volume->stream->archive = stl_unpack_reader();
     fcntl(volume->fd, F_SETPIPE_SZ, PIPE_SIZE); /* where it is one, who writes to it goes on while we hash */
-    return archive_read_open_fd(a, volume->fd, CHUNK) ? stream_failed(volume, err)
-                                                      : read_stream_head(volume, err);
+    return archive_read_open_fd(volume->stream->archive, volume->fd, CHUNK) ? stream_failed(volume, err)
+                                                                            : read_stream_head(volume, err);
 }
 
 /* --- any kind ------------------------------------------------------------------------------------------- */

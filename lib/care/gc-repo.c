@@ -53,16 +53,14 @@ static void add_task(struct turn *turn, enum deed deed, const struct stl_digest 
 static int visit_blob(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct turn *turn = context;
-    struct stl_error ignored = STL_ERROR_INIT;
     struct stl_digest digest;
     struct stat st;
     size_t number;
     (void)type;
     (void)err;
     STL_AUTO_FREE char *path = stl_sprintf("blobs/%s", name);
-    bool ours = stl_digest_parse(name, &digest, &ignored) == 0 &&
-                fstatat(turn->repo.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
-    if (ours && !stl_digestset_find(&turn->marks.all.blobs, &digest, &number) &&
+    if (stl_blob_look(turn->repo.fd, path, &digest, &st) &&
+        !stl_digestset_find(&turn->marks.all.blobs, &digest, &number) &&
         stl_gc_is_old(turn->gc, &digest, &st))
         add_task(turn, turn->gc->options->grace ? DEED_SET_ASIDE : DEED_DELETE, &digest, &st);
     else
@@ -83,8 +81,7 @@ static int visit_trashed(void *context, const char *name, unsigned char type, st
     (void)type;
     (void)err;
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", turn->trash, name);
-    if (stl_digest_parse(name, &digest, &ignored) ||
-        fstatat(turn->gc->registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW))
+    if (!stl_blob_look(turn->gc->registry->root.fd, path, &digest, &st))
         return 0;
     bool named = stl_digestset_find(&turn->marks.all.blobs, &digest, &number);
     bool own = named && turn->repo.fd >= 0 && turn->marks.own && number < turn->marks.own_blobs;

@@ -30,23 +30,11 @@ struct gc_touch *stl_gc_touch(struct gc *gc, const struct stl_digest *digest)
     return &gc->touches[number];
 }
 
-static int add_trashed_name(void *context, const char *name, unsigned char type, struct stl_error *err)
-{
-    struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_name checked;
-    (void)type;
-    (void)err;
-    STL_AUTO_FREE char *text = stl_path_unflatten(stl_strdup(name));
-    if (stl_name_parse(text, &checked, &ignored) == 0)
-        stl_names_add(context, text);
-    return 0;
-}
-
 /* The repositories of which a folder of the trash has something. */
 static int list_trashed(const struct gc *gc, const char *folder, struct stl_names *names,
                         struct stl_error *err)
 {
-    return stl_dir_each_if_any(gc->registry->root.fd, folder, add_trashed_name, names, err);
+    return stl_dir_each_if_any(gc->registry->root.fd, folder, stl_names_add_flat, names, err);
 }
 
 /* The repositories, and those of which only the trash has something. */

@@ -91,7 +91,7 @@ static const struct stl_prune_rule *rule_of(const struct prune_plan *plan, const
     const struct stl_prune_rules *rules = plan->options->rules;
     for (size_t i = 0; i < rules->count; i++)
         if (stl_prune_rule_matches(&rules->items[i], &plan->repo->name) &&
-            (!rules->items[i].tags.count || stl_prune_match(&rules->items[i].tags, tag)))
+            (!rules->items[i].tags.count || stl_words_match(&rules->items[i].tags, tag)))
             return &rules->items[i];
     return NULL;
 }
@@ -103,7 +103,7 @@ static char *stays_anyway(const struct prune_plan *plan, size_t number, const st
     const struct prune_tag *tag = &plan->tags[number];
     struct stl_error why = STL_ERROR_INIT;
     size_t added = 0;
-    const char *pattern = rule ? stl_prune_match(&rule->keep, held->tag.text) : NULL;
+    const char *pattern = rule ? stl_words_match(&rule->keep, held->tag.text) : NULL;
     if (!rule)
         return stl_strdup("no rule is about it");
     if (stl_limits_check_tag(plan->repo, &held->tag, &held->digest, NULL, &added, &why))

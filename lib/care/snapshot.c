@@ -173,25 +173,13 @@ int stl_snapshot_list(const struct stl_registry *registry, struct stl_names *sna
     return 0;
 }
 
-static int note_flat_name(void *context, const char *flat, unsigned char type, struct stl_error *err)
-{
-    struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_name name;
-    STL_AUTO_FREE char *text = stl_path_unflatten(stl_strdup(flat));
-    (void)type;
-    (void)err;
-    if (stl_name_parse(text, &name, &ignored) == 0)
-        stl_names_add(context, text);
-    return 0;
-}
-
 int stl_snapshot_names(const struct stl_registry *registry, const char *snapshot, struct stl_names *names,
                        struct stl_error *err)
 {
     STL_AUTO_FREE char *path = stl_sprintf("snapshots/%s", snapshot);
     if (check_name(snapshot, err))
         return -1;
-    if (stl_dir_each(registry->root.fd, path, note_flat_name, names, err)) {
+    if (stl_dir_each(registry->root.fd, path, stl_names_add_flat, names, err)) {
         if (err->sys_errno == ENOENT)
             stl_error_set(err, STL_INVALID, "there is no snapshot '%s'", snapshot);
         return -1;

@@ -1,9 +1,9 @@
 /*
  * Snapshots: the state of all tags at a moment, made of links.
  *
- *     snapshots/<snapshot>/<name>/tags/<tag>                        symbolic link <digest>
- *     snapshots/<snapshot>/<name>/_manifests/<type>/<subtype>/<digest>   hard link to the repository's
- * manifest
+ *     snapshots/<snapshot>/<name>/tags/<tag>          symbolic link <digest>
+ *     snapshots/<snapshot>/<name>/_manifests/<type>/<subtype>/<digest>
+ *                                                     hard link to the repository's manifest
  *
  * <name> is the repository's, with '~' for '/'; <snapshot> has the form of a tag. A snapshot has the
  * manifests that tags lead to: images, the platforms of indexes, and what refers to any of them. As long as

@@ -62,12 +62,20 @@ static void collect_groups(const struct stl_contents *contents, struct groups *g
                 (void *)contents);
 }
 
+/* Those that refer to `subject`, which may be none. */
+static struct group find_group(const struct groups *groups, const struct stl_digest *subject)
+{
+    const struct group none = {0};
+    size_t number;
+    return groups->items && stl_digestset_find(&groups->subjects, subject, &number) ? groups->items[number]
+                                                                                    : none;
+}
+
 static struct json_object *build(const struct stl_contents *contents, const struct group *group)
 {
     struct json_object *index = json_tokener_parse(STL_REFERRERS_EMPTY), *list = NULL;
     json_object_object_get_ex(index, "manifests", &list);
-    for (size_t i = 0; i < group->count;
-         i++) /* NOLINT(clang-analyzer-core.NullDereference): no caller has none */
+    for (size_t i = 0; i < group->count; i++)
         json_object_array_add(list, json_tokener_parse(contents->manifests[group->members[i]].referrer));
     return index;
 }
@@ -116,7 +124,6 @@ static int visit_file(void *context, const char *name, unsigned char type, struc
     struct verify_repo *repo = visit->repo;
     struct stl_digest digest;
     struct stat st;
-    size_t number;
     (void)type;
     STL_AUTO_FREE char *path = stl_sprintf("referrers/%s", name);
     STL_AUTO_FREE char *full = stl_sprintf("%s/%s", repo->path, path);
@@ -128,9 +135,8 @@ static int visit_file(void *context, const char *name, unsigned char type, struc
         return 0;
     }
     stl_verify_modes(repo->verify, full, &st, &repo->problems);
-    const struct group none = {0};
-    bool has = stl_digestset_find(&visit->groups->subjects, &digest, &number);
-    if (!is_right(repo, path, has ? &visit->groups->items[number] : &none))
+    const struct group group = find_group(visit->groups, &digest);
+    if (!is_right(repo, path, &group))
         stl_verify_add(&repo->problems, VERIFY_REFERRERS, full,
                        "does not match the manifests that refer to it");
     return 0;
@@ -159,12 +165,10 @@ int stl_verify_rebuild_referrers(struct verify_repo *repo, const struct stl_dige
                                  struct stl_error *err)
 {
     AUTO_GROUPS struct groups groups;
-    const struct group none = {0};
     char text[STL_DIGEST_TEXT_MAX];
-    size_t number;
     collect_groups(&repo->contents, &groups);
-    bool has = stl_digestset_find(&groups.subjects, subject, &number);
-    STL_AUTO_JSON struct json_object *index = build(&repo->contents, has ? &groups.items[number] : &none);
+    const struct group group = find_group(&groups, subject);
+    STL_AUTO_JSON struct json_object *index = build(&repo->contents, &group);
     STL_AUTO_CLOSE int directory = stl_dir_open(repo->repo.fd, "referrers", err);
     const char *json = stl_json_text(index);
     if (directory < 0 || stl_file_put(&repo->verify->wanted, directory, stl_digest_format(subject, text),

@@ -152,15 +152,13 @@ static int visit_link(void *context, const char *name, unsigned char type, struc
 {
     struct jobs *jobs = context;
     struct verify *verify = jobs->verify;
-    struct stl_error ignored = STL_ERROR_INIT;
     struct stl_digest digest;
     struct stat st;
     size_t number;
     (void)type;
     (void)err;
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", jobs->folder, name);
-    if (stl_digest_parse(name, &digest, &ignored) ||
-        fstatat(verify->registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+    if (!stl_blob_look(verify->registry->root.fd, path, &digest, &st))
         return 0; /* the repository's own check tells */
     bool stored = stl_digestset_find(&verify->store, &digest, &number);
     if (stored && verify->blobs[number].inode == st.st_ino)

@@ -135,24 +135,24 @@ static int unpack_entry(struct unpack *unpack, struct archive_entry *entry, stru
     }
 }
 
-static int open_archive(struct unpack *unpack, struct stl_error *err)
+struct archive *stl_unpack_reader(void)
 {
-    struct archive *a = unpack->archive;
+    struct archive *a = archive_read_new();
     if (!a)
         abort();
     archive_read_support_filter_gzip(a);
     archive_read_support_filter_zstd(a);
     archive_read_support_filter_xz(a);
     archive_read_support_format_tar(a);
-    return archive_read_open_fd(a, unpack->source->fd, CHUNK) ? archive_failed(unpack, err) : 0;
+    return a;
 }
 
 int stl_unpack(struct stl_source *source, stl_copy_progress *progress, void *context, struct stl_error *err)
 {
-    __attribute__((cleanup(unpack_clear))) struct unpack unpack = {source, archive_read_new(), progress,
+    __attribute__((cleanup(unpack_clear))) struct unpack unpack = {source, stl_unpack_reader(), progress,
                                                                    context};
-    if (open_archive(&unpack, err))
-        return -1;
+    if (archive_read_open_fd(unpack.archive, source->fd, CHUNK))
+        return archive_failed(&unpack, err);
     for (;;) {
         struct archive_entry *entry;
         int result = archive_read_next_header(unpack.archive, &entry);

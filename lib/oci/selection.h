@@ -1,9 +1,10 @@
 /*
  * Patterns that choose images: for `stillage export` and `stillage import`.
  *
- *   NAME:TAG        where both may hold '*', '**' and '?' (stl_pattern_match): lib/app:1.0, lib/app-?:v1.*,
- * **:latest NAME            all tags of it NAME@DIGEST     a manifest, with a tag or without sha256:<hex> a
- * manifest, in whatever repositories it is
+ *   NAME:TAG        both may hold '*', '**' and '?' (stl_pattern_match): lib/app-?:v1.*, **:latest
+ *   NAME            all tags of it
+ *   NAME@DIGEST     a manifest, with a tag or without
+ *   sha256:<hex>    a manifest, in whatever repositories it is
  */
 #ifndef STL_SELECTION_H
 #define STL_SELECTION_H

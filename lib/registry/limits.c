@@ -69,21 +69,13 @@ void stl_limits_clear(struct stl_limits *limits)
 
 /* --- tags ----------------------------------------------------------------------------------------------- */
 
-static bool matches_any(const struct stl_words *patterns, const char *text)
-{
-    for (size_t i = 0; i < patterns->count; i++)
-        if (stl_pattern_match(patterns->items[i], text))
-            return true;
-    return false;
-}
-
 static bool is_immutable(const struct stl_limits *limits, const char *repository, const char *tag)
 {
     for (size_t i = 0; i < limits->immutable_count; i++) {
         const struct stl_immutable *immutable = &limits->immutable[i];
         if ((!immutable->repository || stl_pattern_match(immutable->repository, repository)) &&
-            (!immutable->tags.line || matches_any(&immutable->tags, tag)) &&
-            !matches_any(&immutable->except, tag))
+            (!immutable->tags.line || stl_words_match(&immutable->tags, tag)) &&
+            !stl_words_match(&immutable->except, tag))
             return true;
     }
     return false;

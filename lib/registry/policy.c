@@ -95,6 +95,14 @@ int stl_pattern_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
     return stl_pattern_check(*(char **)target, &why) ? stl_yaml_error(yaml, node, err, "%s", why.message) : 0;
 }
 
+const char *stl_words_match(const struct stl_words *patterns, const char *text)
+{
+    for (size_t i = 0; i < patterns->count; i++)
+        if (stl_pattern_match(patterns->items[i], text))
+            return patterns->items[i];
+    return NULL;
+}
+
 void stl_words_clear(struct stl_words *names)
 {
     for (size_t i = 0; i < names->count; i++)

@@ -85,6 +85,8 @@ bool stl_policy_allows(const struct stl_policy *policy, const char *user, const 
  * struct stl_words; a pattern of repositories goes into a char *. */
 int stl_words_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 int stl_pattern_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
+/* The first of these patterns (stl_pattern_match) that matches, or NULL. */
+const char *stl_words_match(const struct stl_words *patterns, const char *text);
 void stl_words_clear(struct stl_words *words);
 
 #endif

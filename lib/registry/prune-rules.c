@@ -54,11 +54,3 @@ bool stl_prune_rule_matches(const struct stl_prune_rule *rule, const struct stl_
 {
     return !rule->repository || stl_pattern_match(rule->repository, name->text);
 }
-
-const char *stl_prune_match(const struct stl_words *patterns, const char *tag)
-{
-    for (size_t i = 0; i < patterns->count; i++)
-        if (stl_pattern_match(patterns->items[i], tag))
-            return patterns->items[i];
-    return NULL;
-}

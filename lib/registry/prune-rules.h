@@ -40,7 +40,5 @@ void stl_prune_rule_clear(struct stl_prune_rule *rule);
 void stl_prune_rules_clear(struct stl_prune_rules *rules);
 
 bool stl_prune_rule_matches(const struct stl_prune_rule *rule, const struct stl_name *name);
-/* The pattern that matches, or NULL. */
-const char *stl_prune_match(const struct stl_words *patterns, const char *tag);
 
 #endif

@@ -133,11 +133,13 @@ char *stl_path_flatten(char *name)
     return name;
 }
 
-char *stl_path_unflatten(char *name)
+bool stl_path_unflatten(const char *flat, struct stl_name *name)
 {
-    for (char *tilde = name; (tilde = strchr(tilde, '~')) != NULL;)
+    struct stl_error ignored = STL_ERROR_INIT;
+    STL_AUTO_FREE char *text = stl_strdup(flat);
+    for (char *tilde = text; (tilde = strchr(tilde, '~')) != NULL;)
         *tilde = '/';
-    return name;
+    return stl_name_parse(text, name, &ignored) == 0;
 }
 
 char *stl_path_repository(const struct stl_name *name, char path[STL_PATH_MAX])

@@ -81,6 +81,7 @@ char *stl_path_store_directory(const struct stl_digest *digest, char path[STL_PA
 
 /* Makes a repository name one file name: '/' becomes '~', which no name holds. Returns `name`. */
 char *stl_path_flatten(char *name);
-char *stl_path_unflatten(char *name);
+/* Whether `flat` is a repository name that was made so, and which. */
+bool stl_path_unflatten(const char *flat, struct stl_name *name);
 
 #endif

@@ -185,6 +185,13 @@ int stl_store_has(const struct stl_registry *registry, const struct stl_digest *
     return blob_size(registry->root.fd, stl_path_store(digest, path), size, err);
 }
 
+bool stl_blob_look(int at, const char *path, struct stl_digest *digest, struct stat *st)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    return stl_digest_parse(strrchr(path, '/') + 1, digest, &ignored) == 0 &&
+           fstatat(at, path, st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st->st_mode);
+}
+
 static char *blob_path(const struct stl_digest *digest, char path[STL_PATH_MAX])
 {
     char text[STL_DIGEST_TEXT_MAX];

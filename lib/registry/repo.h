@@ -11,6 +11,7 @@
 
 #include "registry.h"
 
+struct stat;
 struct stl_actor;
 
 struct stl_repo {
@@ -55,6 +56,10 @@ int stl_store_claim(const struct stl_registry *registry, const struct stl_digest
                     struct stl_error *err);
 int stl_repo_has_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size,
                       struct stl_error *err);
+
+/* Whether a path of a folder of blobs, <folder>/<digest>, leads to one: fills both. What vanished meanwhile
+ * does not. */
+bool stl_blob_look(int at, const char *path, struct stl_digest *digest, struct stat *st);
 
 /* Opens the folder of the store that a blob belongs into, with a shared lock: while it is held, garbage
  * collection takes nothing out of it. With the lock made exclusive (flock on the descriptor), nobody links

@@ -23,6 +23,16 @@ void stl_names_add(struct stl_names *names, const char *name)
     names->items[names->count++] = stl_strdup(name);
 }
 
+int stl_names_add_flat(void *names, const char *flat, unsigned char type, struct stl_error *err)
+{
+    struct stl_name name;
+    (void)type;
+    (void)err;
+    if (stl_path_unflatten(flat, &name))
+        stl_names_add(names, name.text);
+    return 0;
+}
+
 static int compare(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

@@ -18,6 +18,9 @@ struct stl_names {
 
 void stl_names_clear(struct stl_names *names);
 void stl_names_add(struct stl_names *names, const char *name);
+/* Adds the repository whose flattened name (stl_path_flatten) a file has; a stl_dir_visit, to which `names`
+ * is the struct stl_names. What is no such name is passed over. */
+int stl_names_add_flat(void *names, const char *flat, unsigned char type, struct stl_error *err);
 /* Sorts, and drops what is there twice. */
 void stl_names_sort(struct stl_names *names);
 

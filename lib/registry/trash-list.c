@@ -72,23 +72,18 @@ static int walk_manifests(struct walk *walk, struct stl_error *err)
     return stl_manifest_files_each(walk->registry->root.fd, folder, visit_manifest, walk, err);
 }
 
-static int set_name(struct walk *walk, const char *flat)
-{
-    struct stl_error ignored = STL_ERROR_INIT;
-    STL_AUTO_FREE char *text = stl_path_unflatten(stl_strdup(flat));
-    return stl_name_parse(text, &walk->name, &ignored);
-}
-
 static int visit_tags_of(void *context, const char *flat, unsigned char type, struct stl_error *err)
 {
+    struct walk *walk = context;
     (void)type;
-    return set_name(context, flat) ? 0 : walk_tags(context, err);
+    return stl_path_unflatten(flat, &walk->name) ? walk_tags(walk, err) : 0;
 }
 
 static int visit_manifests_of(void *context, const char *flat, unsigned char type, struct stl_error *err)
 {
+    struct walk *walk = context;
     (void)type;
-    return set_name(context, flat) ? 0 : walk_manifests(context, err);
+    return stl_path_unflatten(flat, &walk->name) ? walk_manifests(walk, err) : 0;
 }
 
 int stl_trash_each(const struct stl_registry *registry, const struct stl_name *name, stl_trash_visit *visit,

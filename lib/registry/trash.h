@@ -1,11 +1,11 @@
 /*
  * trash/: what was taken out of the registry and can come back.
  *
- *     trash/blobs/<name>/<digest>                       a blob that garbage collection took out of a
- * repository trash/manifests/<name>/<type>/<subtype>/<digest>  a deleted manifest; its mtime is when
- *     trash/tags/<name>/<tag>@<time>                    a deleted tag: a symbolic link <digest>; seconds
- * since 1970 trash/damaged/<digest>                            what `stillage verify --repair` moved out of
- * the way
+ *     trash/blobs/<name>/<digest>                       a blob that was taken out of a repository
+ *     trash/manifests/<name>/<type>/<subtype>/<digest>  a deleted manifest; its mtime is when
+ *     trash/tags/<name>/<tag>@<time>                    a deleted tag: a symbolic link <digest>;
+ *                                                       seconds since 1970, with six decimals
+ *     trash/damaged/<digest>                            what `stillage verify --repair` moved here
  *
  * <name> is the repository's, with '~' for '/'. Nothing here is served. Blobs stay for the grace period; tags
  * and manifests as long as registry.yaml says (`trash: keep:`), and the blobs of a manifest in the trash as
