@@ -1,4 +1,4 @@
-#include "upload.h"
+#include "upload-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,12 +18,6 @@ enum {
     CHECKPOINT = 64 << 20, /* bytes between two saves while a body arrives: what a kill costs to read again */
     LOCK_TRIES = 40,
     LOCK_PAUSE_NS = 50000000,
-    UPLOAD_PATH_MAX = 80,
-    KEY_LENGTH = 32,
-    HOUR = 3600,
-    TIME_AT = STL_UPLOAD_UUID_LENGTH + 1, /* where the parts of an identifier begin */
-    ALGORITHM_AT = TIME_AT + 8,
-    MAC_AT = ALGORITHM_AT + 1,
 };
 
 /* The .hash file. It is read by the programs of one machine only, so it is a plain structure. */
@@ -35,139 +28,6 @@ struct record {
     struct stl_hasher hasher;
 };
 static const char magic[8] = "upload2";
-
-static int unknown(const char *id, struct stl_error *err)
-{
-    return stl_error_set(
-        err, STL_BLOB_UPLOAD_UNKNOWN,
-        "there is no upload session '%.40s' in this repository: it may have ended or expired, begin anew",
-        id);
-}
-
-/* --- identifiers ---------------------------------------------------------------------------------------- */
-
-static void make_random(void *bytes, size_t length)
-{
-    if (getrandom(bytes, length, 0) != (ssize_t)length)
-        abort();
-}
-
-static int read_key(const struct stl_registry *registry, unsigned char key[KEY_LENGTH], struct stl_error *err)
-{
-    STL_AUTO_CLOSE int fd = openat(registry->root.fd, "auth/upload-key", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, key, KEY_LENGTH);
-    if (n == KEY_LENGTH)
-        return 0;
-    return n < 0 ? stl_error_errno(err, "cannot read auth/upload-key")
-                 : stl_error_set(err, STL_INVALID,
-                                 "auth/upload-key is damaged: remove it, and uploads begin anew");
-}
-
-/* The first upload of a registry makes the key; of several at once, one wins. */
-static int make_key(const struct stl_registry *registry, struct stl_error *err)
-{
-    unsigned char key[KEY_LENGTH];
-    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
-    STL_AUTO_CLOSE int directory = stl_dir_open(registry->root.fd, "auth", err);
-    make_random(key, sizeof key);
-    if (directory < 0 || stl_temp_begin(&registry->root, &temp, err))
-        return -1;
-    if (fchmod(temp.fd, 0600))
-        return stl_error_errno(err, "cannot make auth/upload-key");
-    if (stl_write_all(temp.fd, key, sizeof key, err) || stl_temp_sync(&temp, err) ||
-        stl_temp_link(&temp, directory, "upload-key", err) < 0)
-        return -1;
-    return stl_dir_sync(directory, err);
-}
-
-static int get_key(const struct stl_registry *registry, unsigned char key[KEY_LENGTH], struct stl_error *err)
-{
-    if (read_key(registry, key, err) == 0)
-        return 0;
-    if (err->sys_errno != ENOENT)
-        return -1;
-    stl_error_clear(err);
-    return make_key(registry, err) || read_key(registry, key, err) ? -1 : 0;
-}
-
-/* HMAC-SHA-256 (RFC 2104) with stl_hasher, which needs no provider to be loaded; cut to 96 bits, in
- * hexadecimal. */
-static void authenticate(const unsigned char key[KEY_LENGTH], const char *id, const struct stl_name *name,
-                         char mac[STL_UPLOAD_ID_LENGTH - MAC_AT + 1])
-{
-    unsigned char pad[64];
-    struct stl_hasher hasher;
-    struct stl_digest digest;
-    char text[STL_DIGEST_TEXT_MAX];
-    for (size_t i = 0; i < sizeof pad; i++)
-        pad[i] = (i < KEY_LENGTH ? key[i] : 0) ^ 0x36;
-    stl_hasher_init(&hasher, STL_SHA256);
-    stl_hasher_update(&hasher, pad, sizeof pad);
-    stl_hasher_update(&hasher, id, MAC_AT);
-    stl_hasher_update(&hasher, name->text, strlen(name->text));
-    stl_hasher_final(&hasher, &digest);
-    for (size_t i = 0; i < sizeof pad; i++)
-        pad[i] ^= 0x36 ^ 0x5c;
-    stl_hasher_init(&hasher, STL_SHA256);
-    stl_hasher_update(&hasher, pad, sizeof pad);
-    stl_hasher_update(&hasher, digest.bytes, 32);
-    stl_hasher_final(&hasher, &digest);
-    snprintf(mac, STL_UPLOAD_ID_LENGTH - MAC_AT + 1, "%s", strchr(stl_digest_format(&digest, text), ':') + 1);
-}
-
-int stl_upload_begin(const struct stl_registry *registry, const struct stl_name *name,
-                     enum stl_algorithm algorithm, char id[STL_UPLOAD_ID_LENGTH + 1], struct stl_error *err)
-{
-    unsigned char b[16], key[KEY_LENGTH] = {0};
-    if (get_key(registry, key, err))
-        return -1;
-    make_random(b, sizeof b);
-    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    snprintf(id, STL_UPLOAD_ID_LENGTH + 1,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x.%08x%d", b[0], b[1], b[2],
-             b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15],
-             (unsigned)time(NULL), (int)algorithm);
-    authenticate(key, id, name, id + MAC_AT);
-    return 0;
-}
-
-/* Whether we made this identifier for this repository. Every byte is compared, whatever the first difference.
- */
-static int check_id(const struct stl_registry *registry, const struct stl_name *name, const char *id,
-                    struct stl_error *err)
-{
-    unsigned char key[KEY_LENGTH] = {0}, difference = 0;
-    char mac[STL_UPLOAD_ID_LENGTH - MAC_AT + 1];
-    if (strlen(id) != STL_UPLOAD_ID_LENGTH)
-        return unknown(id, err);
-    if (get_key(registry, key, err))
-        return -1;
-    authenticate(key, id, name, mac);
-    for (size_t i = 0; i < sizeof mac; i++)
-        difference |= (unsigned char)(mac[i] ^ id[MAC_AT + i]);
-    return difference ? unknown(id, err) : 0;
-}
-
-/* The parts of an identifier that check_id() has accepted. */
-static time_t began(const char *id)
-{
-    char digits[9] = "";
-    memcpy(digits, id + TIME_AT, 8);
-    return (time_t)strtoul(digits, NULL, 16);
-}
-
-static enum stl_algorithm algorithm_of(const char *id)
-{
-    return id[ALGORITHM_AT] == '0' + STL_SHA512 ? STL_SHA512 : STL_SHA256;
-}
-
-static char *path_of(const char *id, const char *suffix, char path[UPLOAD_PATH_MAX])
-{
-    snprintf(path, UPLOAD_PATH_MAX, "uploads/%08llx/%.*s%s", (long long)(began(id) / HOUR),
-             STL_UPLOAD_UUID_LENGTH, id, suffix);
-    return path;
-}
 
 /* --- opening -------------------------------------------------------------------------------------------- */
 
@@ -185,25 +45,26 @@ static bool is_expired(const struct stl_registry *registry, time_t last)
 /* The mark comes before the bytes go, which may still have to stay. */
 static bool is_over(const struct stl_registry *registry, const char *id, int64_t size)
 {
-    char path[UPLOAD_PATH_MAX];
+    char path[STL_UPLOAD_PATH_MAX];
     return size == 0 &&
-           faccessat(registry->root.fd, path_of(id, ".ended", path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+           faccessat(registry->root.fd, stl_upload_path(id, ".ended", path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* Checks the identifier, that the session goes on, and how many bytes it has. */
 static int look_up(const struct stl_registry *registry, const struct stl_name *name, const char *id,
                    int64_t *size, struct stl_error *err)
 {
-    char path[UPLOAD_PATH_MAX];
+    char path[STL_UPLOAD_PATH_MAX];
     struct stat st = {0};
-    if (check_id(registry, name, id, err))
+    if (stl_upload_check_id(registry, name, id, err))
         return -1;
-    if (fstatat(registry->root.fd, path_of(id, "", path), &st, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
+    if (fstatat(registry->root.fd, stl_upload_path(id, "", path), &st, AT_SYMLINK_NOFOLLOW) &&
+        errno != ENOENT)
         return stl_error_errno(err, "cannot look at %s", path);
     if (is_over(registry, id, st.st_size))
-        return unknown(id, err);
-    if (is_expired(registry, st.st_mtime > began(id) ? st.st_mtime : began(id)))
-        return unknown(id, err);
+        return stl_upload_unknown(id, err);
+    if (is_expired(registry, st.st_mtime > stl_upload_began(id) ? st.st_mtime : stl_upload_began(id)))
+        return stl_upload_unknown(id, err);
     *size = st.st_size;
     return 0;
 }
@@ -218,9 +79,9 @@ int stl_upload_size(const struct stl_registry *registry, const struct stl_name *
 static int open_data(struct stl_upload *upload, struct stl_error *err)
 {
     const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-    char path[UPLOAD_PATH_MAX];
+    char path[STL_UPLOAD_PATH_MAX];
     int root = upload->registry->root.fd;
-    path_of(upload->id, "", path);
+    stl_upload_path(upload->id, "", path);
     upload->data = openat(root, path, flags, 0600);
     if (upload->data < 0 && errno == ENOENT) {
         struct stl_error ignored = STL_ERROR_INIT;
@@ -236,7 +97,7 @@ static int open_data(struct stl_upload *upload, struct stl_error *err)
     struct stat st;
     if (upload->data >= 0 && fstat(upload->data, &st) == 0 && S_ISREG(st.st_mode))
         return 0;
-    return upload->data >= 0 || errno == ELOOP ? unknown(upload->id, err)
+    return upload->data >= 0 || errno == ELOOP ? stl_upload_unknown(upload->id, err)
                                                : stl_error_errno(err, "cannot open %s", path);
 }
 
@@ -268,30 +129,31 @@ static int lock_data(const struct stl_upload *upload, struct stl_error *err)
                                  upload->id);
         nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
     }
-    char path[UPLOAD_PATH_MAX];
+    char path[STL_UPLOAD_PATH_MAX];
     struct stat ours, there;
     if (fstat(upload->data, &ours))
         return stl_error_errno(err, "cannot look at the upload session");
     /* It may have ended while we waited; or just before, and the file is a new one, made by us. */
-    if (fstatat(upload->registry->root.fd, path_of(upload->id, "", path), &there, AT_SYMLINK_NOFOLLOW) ||
+    if (fstatat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), &there,
+                AT_SYMLINK_NOFOLLOW) ||
         ours.st_ino != there.st_ino)
-        return unknown(upload->id, err);
+        return stl_upload_unknown(upload->id, err);
     if (is_over(upload->registry, upload->id, ours.st_size)) {
         unlinkat(upload->registry->root.fd, path, 0);
-        return unknown(upload->id, err);
+        return stl_upload_unknown(upload->id, err);
     }
     return 0;
 }
 
 int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
 {
-    char path[UPLOAD_PATH_MAX];
+    char path[STL_UPLOAD_PATH_MAX];
     struct record record = {.covered = upload->size, .hasher = upload->hasher};
     if (upload->size == 0 || upload->data < 0)
         return 0;
     memcpy(record.magic, magic, sizeof magic);
     stl_boot_id(record.boot);
-    STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, path_of(upload->id, ".hash", path),
+    STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
                                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
     if (fd < 0 || pwrite(fd, &record, sizeof record, 0) != (ssize_t)sizeof record) {
         stl_error_errno(err, "cannot save the upload session");
@@ -305,8 +167,8 @@ int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
 /* A record that cannot be used is none: then all bytes are hashed anew. */
 static bool load_record(const struct stl_upload *upload, struct record *record)
 {
-    char path[UPLOAD_PATH_MAX], boot[STL_BOOT_ID_SIZE];
-    STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, path_of(upload->id, ".hash", path),
+    char path[STL_UPLOAD_PATH_MAX], boot[STL_BOOT_ID_SIZE];
+    STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
                                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || pread(fd, record, sizeof *record, 0) != (ssize_t)sizeof *record)
         return false;
@@ -320,8 +182,8 @@ static bool load_record(const struct stl_upload *upload, struct record *record)
  * now need not be those that it covers. */
 static int drop_record(const struct stl_upload *upload, struct stl_error *err)
 {
-    char path[UPLOAD_PATH_MAX];
-    if (unlinkat(upload->registry->root.fd, path_of(upload->id, ".hash", path), 0) && errno != ENOENT)
+    char path[STL_UPLOAD_PATH_MAX];
+    if (unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0) && errno != ENOENT)
         return stl_error_errno(err, "cannot remove %s", path);
     return 0;
 }
@@ -333,7 +195,7 @@ static int take_up(struct stl_upload *upload, struct stl_error *err)
     if (fstat(upload->data, &st))
         return stl_error_errno(err, "cannot look at the data of the upload");
     upload->size = st.st_size;
-    stl_hasher_init(&upload->hasher, algorithm_of(upload->id));
+    stl_hasher_init(&upload->hasher, stl_upload_algorithm(upload->id));
     if (upload->size == 0)
         return drop_record(upload, err);
     if (load_record(upload, &record)) {
@@ -405,10 +267,11 @@ static int check_digest(const struct stl_upload *upload, const struct stl_digest
  * allows only so many. */
 static int mark_ended(const struct stl_upload *upload, struct stl_error *err)
 {
-    char path[UPLOAD_PATH_MAX], stone[UPLOAD_PATH_MAX];
+    char path[STL_UPLOAD_PATH_MAX], stone[STL_UPLOAD_PATH_MAX];
     int root = upload->registry->root.fd;
-    path_of(upload->id, ".ended", path);
-    snprintf(stone, sizeof stone, "uploads/%08llx/ended", (long long)(began(upload->id) / HOUR));
+    stl_upload_path(upload->id, ".ended", path);
+    snprintf(stone, sizeof stone, "uploads/%08llx/ended",
+             (long long)(stl_upload_began(upload->id) / STL_UPLOAD_HOUR));
     for (int tries = 0; linkat(root, stone, root, path, 0) && errno != EEXIST; tries++) {
         if (tries == 8 || (errno != ENOENT && errno != EMLINK))
             return stl_error_errno(err, "cannot end the upload session");
@@ -421,10 +284,10 @@ static int mark_ended(const struct stl_upload *upload, struct stl_error *err)
 
 static void remove_files(const struct stl_upload *upload)
 {
-    char path[UPLOAD_PATH_MAX];
-    unlinkat(upload->registry->root.fd, path_of(upload->id, "", path), 0);
+    char path[STL_UPLOAD_PATH_MAX];
+    unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), 0);
     if (upload->saved)
-        unlinkat(upload->registry->root.fd, path_of(upload->id, ".hash", path), 0);
+        unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0);
 }
 
 static int end_session(struct stl_upload *upload, struct stl_error *err)
@@ -438,11 +301,12 @@ static int end_session(struct stl_upload *upload, struct stl_error *err)
 
 int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest, struct stl_error *err)
 {
-    char path[UPLOAD_PATH_MAX];
+    char path[STL_UPLOAD_PATH_MAX];
     struct stl_temp temp;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     if (check_digest(upload, digest, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
-        stl_temp_adopt(&upload->registry->root, &temp, upload->data, path_of(upload->id, "", path), err))
+        stl_temp_adopt(&upload->registry->root, &temp, upload->data, stl_upload_path(upload->id, "", path),
+                       err))
         return -1;
     struct stl_error ignored = STL_ERROR_INIT; /* a leftover session expires */
     mark_ended(
@@ -481,7 +345,7 @@ struct hour {
 static int look_at_session(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct hour *hour = context;
-    char path[UPLOAD_PATH_MAX + 256];
+    char path[STL_UPLOAD_PATH_MAX + 256];
     struct stat st;
     (void)type;
     (void)err;
@@ -499,11 +363,11 @@ static int look_at_session(void *context, const char *name, unsigned char type, 
 static int sweep_hour(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     const struct sweep *sweep = context;
-    char path[UPLOAD_PATH_MAX + 256], *end;
+    char path[STL_UPLOAD_PATH_MAX + 256], *end;
     struct hour hour = {.registry = sweep->registry, .name = name};
     (void)type;
     unsigned long long number = strtoull(name, &end, 16);
-    if (*end == '\0' && !is_expired(sweep->registry, (time_t)((number + 1) * HOUR)))
+    if (*end == '\0' && !is_expired(sweep->registry, (time_t)((number + 1) * STL_UPLOAD_HOUR)))
         return 0;
     snprintf(path, sizeof path, "uploads/%s", name);
     if (stl_dir_each_if_any(sweep->registry->root.fd, path, look_at_session, &hour, err) < 0)
