@@ -7,9 +7,10 @@
  * which it began:
  *
  *     uploads/<hour>/<uuid>          the bytes that have arrived, in order; becomes the blob by rename(2)
- *     uploads/<hour>/<uuid>.hash     the running hash and the number of bytes it covers, once a PATCH has
- * ended uploads/<hour>/<uuid>.ended    if there are no bytes, the session is over: a hard link to
- * uploads/<hour>/ended auth/upload-key                the key
+ *     uploads/<hour>/<uuid>.hash     the running hash and how many bytes it covers, once a PATCH has ended
+ *     uploads/<hour>/<uuid>.ended    if there are no bytes, the session is over: a hard link to
+ *                                    uploads/<hour>/ended
+ *     auth/upload-key                the key
  *
  * One writer at a time: stl_upload_open() holds a lock on the bytes until stl_upload_close(). What a killed
  * writer leaves behind is taken up where it stopped: the length of the file says how far it came, and bytes

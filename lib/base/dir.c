@@ -1,0 +1,193 @@
+#include "dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "mem.h"
+
+enum { DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+
+/* Copies the next component of *path to `name`, and moves *path on. Returns false at the end. */
+static bool next_component(const char **path, char name[NAME_MAX + 2])
+{
+    *path += strspn(*path, "/");
+    size_t length = strcspn(*path, "/");
+    if (length == 0)
+        return false;
+    if (length > NAME_MAX + 1)
+        length = NAME_MAX + 1; /* as long as this, no name is possible */
+    memcpy(name, *path, length);
+    name[length] = '\0';
+    *path += strcspn(*path, "/");
+    return true;
+}
+
+/* For kernels without openat2(2), and sandboxes that refuse it. */
+static int open_by_walking(int at, const char *path)
+{
+    int fd = openat(at, ".", DIRECTORY_FLAGS);
+    char name[NAME_MAX + 2];
+    for (const char *rest = path; fd >= 0 && next_component(&rest, name);) {
+        int next = openat(fd, name, DIRECTORY_FLAGS);
+        stl_close_fd(&fd);
+        fd = next;
+    }
+    return fd;
+}
+
+static int open_directory(int at, const char *path)
+{
+    struct open_how how = {.flags = DIRECTORY_FLAGS, .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
+    long fd = syscall(SYS_openat2, at, *path ? path : ".", &how, sizeof how);
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        return open_by_walking(at, path);
+    return (int)fd;
+}
+
+int stl_dir_open(int at, const char *path, struct stl_error *err)
+{
+    int fd = open_directory(at, path);
+    return fd >= 0 ? fd : stl_error_errno(err, "cannot open directory %s", path);
+}
+
+bool stl_dir_is_durable(const struct stat *st)
+{
+    return !(st->st_mode & S_ISVTX);
+}
+
+/* Finishes a directory whose name may not be durable yet, whoever made it. */
+static int finish_directory(const struct stl_root *root, int parent, int fd, struct stl_error *err)
+{
+    if (root->group != (gid_t)-1 && fchown(fd, (uid_t)-1, root->group))
+        return stl_error_errno(err, "cannot set the group of a directory");
+    if (stl_dir_sync(parent, err))
+        return -1;
+    return fchmod(fd, root->directory_mode) ? stl_error_errno(err, "cannot set the mode of a directory") : 0;
+}
+
+/* Opens one component, makes it if it is missing, and sees to it that it is durable. */
+static int step_into(const struct stl_root *root, int parent, const char *name, struct stl_error *err)
+{
+    struct stat st;
+    int fd = openat(parent, name, DIRECTORY_FLAGS);
+    if (fd < 0 && errno == ENOENT) {
+        if (mkdirat(parent, name, root->directory_mode | S_ISVTX) && errno != EEXIST)
+            return stl_error_errno(err, "cannot make directory %s", name);
+        fd = openat(parent, name, DIRECTORY_FLAGS);
+    }
+    if (fd < 0 || fstat(fd, &st)) {
+        stl_error_errno(err, "cannot open directory %s", name);
+        stl_close_fd(&fd);
+        return -1;
+    }
+    if (!stl_dir_is_durable(&st) && finish_directory(root, parent, fd, err)) {
+        stl_close_fd(&fd);
+        return -1;
+    }
+    return fd;
+}
+
+int stl_dir_make(const struct stl_root *root, int at, const char *path, struct stl_error *err)
+{
+    struct stat st;
+    int fd = open_directory(at, path);
+    if (fd >= 0 && fstat(fd, &st) == 0 && stl_dir_is_durable(&st))
+        return fd;
+    stl_close_fd(&fd);
+    fd = open_directory(at, "");
+    if (fd < 0)
+        return stl_error_errno(err, "cannot make directory %s", path);
+    char name[NAME_MAX + 2];
+    for (const char *rest = path; fd >= 0 && next_component(&rest, name);) {
+        int next = step_into(root, fd, name, err);
+        stl_close_fd(&fd);
+        fd = next;
+    }
+    return fd;
+}
+
+int stl_dir_sync(int fd, struct stl_error *err)
+{
+    return fsync(fd) ? stl_error_errno(err, "cannot sync a directory") : 0;
+}
+
+/* --- what is in them ------------------------------------------------------------------------------------ */
+
+/* Takes the descriptor. */
+static int each_entry(int fd, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
+{
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (!directory) {
+        stl_error_errno(err, "cannot read directory %s", path);
+        stl_close_fd(&fd);
+        return -1;
+    }
+    int result = 0;
+    struct dirent *entry;
+    while (result == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+            result = visit(context, entry->d_name, entry->d_type, err);
+    }
+    if (result == 0 && errno)
+        result = stl_error_errno(err, "cannot read directory %s", path);
+    closedir(directory);
+    return result;
+}
+
+int stl_dir_each(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
+{
+    return each_entry(openat(at, path, DIRECTORY_FLAGS), path, visit, context, err);
+}
+
+int stl_dir_each_if_any(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
+{
+    int fd = openat(at, path, DIRECTORY_FLAGS);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+        return 0;
+    return each_entry(fd, path, visit, context, err);
+}
+
+static int stop(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    (void)context;
+    (void)name;
+    (void)type;
+    (void)err;
+    return 1;
+}
+
+bool stl_dir_is_empty(int at, const char *path)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    return stl_dir_each_if_any(at, path, stop, NULL, &ignored) == 0;
+}
+
+static int remove_entry(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    int directory = *(int *)context;
+    if (type == DT_DIR)
+        return stl_tree_remove(directory, name, err);
+    if (unlinkat(directory, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno == EISDIR) /* a file system that tells no types */
+        return stl_tree_remove(directory, name, err);
+    return stl_error_errno(err, "cannot remove %s", name);
+}
+
+int stl_tree_remove(int at, const char *path, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int fd = openat(at, path, DIRECTORY_FLAGS);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot remove %s", path);
+    if (stl_dir_each(fd, ".", remove_entry, &fd, err))
+        return -1;
+    if (unlinkat(at, path, AT_REMOVEDIR) && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove directory %s", path);
+    return 0;
+}

@@ -1,0 +1,94 @@
+/*
+ * Files that are being written.
+ *
+ * A file is written under a unique name in tmp/ (begin), then takes its place with one rename (link or
+ * replace) or vanishes (abort). The temporary name is locked with flock while its writer lives, so
+ * stl_temp_sweep() can tell what a killed process left behind.
+ *
+ * Durability: stl_temp_sync() makes the bytes durable, stl_dir_sync() the names of one directory. A caller
+ * that acknowledges a change syncs first the bytes, then renames, then syncs the directory.
+ */
+#ifndef STL_TEMP_H
+#define STL_TEMP_H
+
+#include <stdint.h>
+
+#include "dir.h"
+
+/* Makes up a name in tmp/ that nothing has. */
+enum { STL_TEMP_NAME_SIZE = 40 };
+void stl_temp_name(char name[STL_TEMP_NAME_SIZE]);
+
+/* A file being written. Initialise with STL_TEMP_INIT; stl_temp_abort() at the end of the scope is always
+ * right. */
+struct stl_temp {
+    const struct stl_root *root;
+    int fd;         /* open for reading and writing */
+    char name[320]; /* below the root; "" once the file has its place */
+};
+
+#define STL_TEMP_INIT                                                                                        \
+    {                                                                                                        \
+        NULL, -1, ""                                                                                         \
+    }
+#define STL_AUTO_TEMP __attribute__((cleanup(stl_temp_abort)))
+
+/* Creates an empty file in tmp/, with the mode and group that published files have. */
+int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct stl_error *err);
+/* Treats a file that was written elsewhere in the registry as one of tmp/, and gives it the mode and group
+ * that published files have. On error `fd` stays the caller's. */
+int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, const char *name,
+                   struct stl_error *err);
+/* Removes the file, unless it has its place, and closes it. */
+void stl_temp_abort(struct stl_temp *temp);
+int stl_temp_sync(struct stl_temp *temp, struct stl_error *err);
+/* Gives the file its place. stl_temp_link() returns 1 if the name exists already: it is left as it is,
+ * and the file stays in tmp/. stl_temp_replace() puts it in the place of what there was. Neither syncs the
+ * directory. The file stays open until stl_temp_abort(). */
+int stl_temp_link(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
+int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
+
+/* A folder in tmp/ for files that wait for each other, more of them than can be open at once: the lock of the
+ * folder protects them all. A file of a stage can be parked, which closes it and leaves it to the stage, and
+ * taken out again later. Ending the stage removes whatever did not get its place. */
+struct stl_stage {
+    const struct stl_root *root;
+    int fd;
+    char name[STL_TEMP_NAME_SIZE];
+};
+
+enum { STL_STAGED_NAME_MAX = 32 }; /* of a file in a stage, with the NUL */
+
+#define STL_STAGE_INIT                                                                                       \
+    {                                                                                                        \
+        NULL, -1, ""                                                                                         \
+    }
+
+int stl_stage_begin(const struct stl_root *root, struct stl_stage *stage, struct stl_error *err);
+void stl_stage_end(struct stl_stage *stage);
+/* Begins a file, of which there may be none yet: stl_temp_abort() removes it, stl_temp_park() keeps it. */
+int stl_stage_create(const struct stl_stage *stage, const char *name, struct stl_temp *temp,
+                     struct stl_error *err);
+void stl_temp_park(struct stl_temp *temp);
+/* Opens a parked file again, as it was before. */
+int stl_stage_take(const struct stl_stage *stage, const char *name, struct stl_temp *temp,
+                   struct stl_error *err);
+/* A descriptor for reading a parked file; the caller closes it. */
+int stl_stage_open(const struct stl_stage *stage, const char *name, struct stl_error *err);
+/* Makes the bytes of a parked file durable. */
+int stl_stage_sync(const struct stl_stage *stage, const char *name, struct stl_error *err);
+/* Gives a parked file a second name. */
+int stl_stage_link(const struct stl_stage *stage, const char *name, const char *second,
+                   struct stl_error *err);
+
+/* What a sweep removed, or, if `dry_run` is set, would remove. */
+struct stl_swept {
+    bool dry_run;
+    uint64_t count, bytes; /* of files or folders, and of what is in them */
+};
+
+/* Removes what dead writers left in tmp/. The second one counts it. */
+int stl_temp_sweep(const struct stl_root *root, struct stl_error *err);
+int stl_temp_sweep_counted(const struct stl_root *root, struct stl_swept *swept, struct stl_error *err);
+
+#endif
