@@ -60,6 +60,9 @@ is "$(longer 500 lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*.t tests/*.sh; longer
 is "$(awk 'FNR == 1 { start = 0 } /^{/ { start = FNR } /^}/ { if (start && FNR - start + 1 > 80) print FILENAME ":" start; start = 0 }' \
     lib/*/*.c cmd/*.c cgi/*.c tests/*.c)" '' 'no function has more than 80 lines'
 
+is "$(awk 'length($0) > 110 && !/"|\\$/ { print FILENAME ":" FNR }' lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*.[ch])" '' \
+    'no line has more than 110 columns, unless a text does'
+
 # Names say where a thing is.
 globals() {
     nm -g --defined-only "$TOP/build/libstillage.a" 2>/dev/null | awk 'NF == 3 { print $3 }'

@@ -43,7 +43,7 @@ enum stl_code {
     STL_UNSUPPORTED, /* the operation is switched off or does not exist */
     STL_URI_TOO_LONG,
     STL_TOO_MANY_REQUESTS,
-    STL_UNAVAILABLE, /* frozen for maintenance */
+    STL_UNAVAILABLE, /* frozen for maintenance, or busy for longer than one waits */
     STL_CODES
 };
 

@@ -3,8 +3,8 @@
  *
  * In a template, @NAME@ is replaced by a value. A line that holds "@IF NAME@" starts a block that is kept
  * only if NAME has a value (even an empty one), "@IF !NAME@" one that is kept only if it has none; a line
- * with "@END NAME@" or
- * "@END !NAME@" ends it. Such lines, which may be comments of the target language, are dropped. Blocks nest.
+ * with "@END NAME@" or "@END !NAME@" ends it. Such lines, which may be comments of the target language, are
+ * dropped. Blocks nest.
  */
 #ifndef STL_RENDER_H
 #define STL_RENDER_H

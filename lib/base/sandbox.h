@@ -4,11 +4,13 @@
  * reported.
  *
  *   files         By Landlock, from version 2 (Linux 5.19): below the registry everything can be read; www/,
- * store/, uploads/, tmp/, locks/, auth/, log/, trash/ and reserve/ can be written. Outside nothing can be
- * opened or made, and registry.yaml, snapshots/ and imports/ cannot be changed. No network, no signals to
- * others. system calls  By seccomp: those that serving a request takes. No programs, no processes, no
- * sockets, no executable memory. For x86-64, ARM64 and 64-bit RISC-V. and           No new privileges, no
- * capabilities but those with which root writes files, no core dumps, no processes (for others than root).
+ *                 store/, uploads/, tmp/, locks/, auth/, log/, trash/ and reserve/ can be written. Outside
+ *                 nothing can be opened or made, and registry.yaml, snapshots/ and imports/ cannot be
+ *                 changed. No network, no signals to others.
+ *   system calls  By seccomp: those that serving a request takes. No programs, no processes, no sockets, no
+ *                 executable memory. For x86-64, ARM64 and 64-bit RISC-V.
+ *   and           No new privileges, no capabilities but those with which root writes files, no core dumps,
+ *                 no processes (for others than root).
  *
  * Hooks are run by a process that was started before (hook.h). Descriptors that are open stay usable. The
  * registry's folders are meant as they are at that moment: one that is put in their place later is out of

@@ -27,11 +27,14 @@
  * systems that know no colons, no links and no difference between upper and lower case; and for a web server
  * to serve it there, names lead to files by way of a table (templates/nginx.conf, templates/apache.conf):
  *
- *   serve/nginx.map        NAME/KIND/REFERENCE "REFERENCE PATH TYPE|...";    where KIND/REFERENCE is that of
- * the URL behind NAME. nginx finds keys without regard to upper and lower case; so tags that differ in
- * nothing else share a line, and REFERENCE says which is meant. serve/apache.map       NAME/KIND/REFERENCE
- * PATH|TYPE serve/<number>.json    the lists of tags and of referrers that these lead to serve/catalog.json,
- * serve/referrers.json    of /v2/_catalog, and of a manifest that has no referrers
+ *   serve/nginx.map         NAME/KIND/REFERENCE "REFERENCE PATH TYPE|...";
+ *   serve/apache.map        NAME/KIND/REFERENCE PATH|TYPE
+ *   serve/<number>.json     the lists of tags and of referrers that these lead to
+ *   serve/catalog.json      the answer to GET /v2/_catalog
+ *   serve/referrers.json    the list of a manifest that has no referrers
+ *
+ * KIND/REFERENCE is what stands behind NAME in the URL. nginx finds keys without regard to upper and lower
+ * case; so tags that differ in nothing else share a line, and REFERENCE says which is meant.
  */
 #ifndef STL_BUNDLE_H
 #define STL_BUNDLE_H
@@ -90,9 +93,8 @@ struct stl_bundle {
     size_t image_count;
     struct stl_bundle_document *documents;
     size_t document_count;
-    struct stl_digestset
-        digests; /* of the blobs, manifests among them: blobs[i] belongs to digests.items[i] */
-    struct stl_bundle_blob *blobs;
+    struct stl_digestset digests;  /* of the blobs, manifests among them */
+    struct stl_bundle_blob *blobs; /* blobs[i] belongs to digests.items[i] */
     struct stl_bundle_part *parts;
     size_t part_count;
     char *words; /* what the strings point into */

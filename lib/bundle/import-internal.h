@@ -11,8 +11,6 @@
 #include "import.h"
 #include "pending.h"
 
-#define STL_NO_NODE ((size_t)-1)
-
 /* An image of the bundle and what becomes of it. */
 struct import_target {
     const struct stl_bundle_image *image;
@@ -60,17 +58,12 @@ void stl_import_progress(void *context, uint64_t bytes);
 
 /* Finds out what is to be done, and whether it can be. */
 int stl_import_plan(struct import *import, struct stl_error *err);
-/* Whether the registry still lacks something that was left out of the bundle; fails if so. */
-int stl_import_check_presumed(const struct import *import, struct stl_error *err);
 /* Copies blobs from the volumes. */
 int stl_import_fetch(struct import *import, struct stl_error *err);
 /* Makes complete images visible. */
 int stl_import_publish(struct import *import, struct stl_error *err);
 /* Deletes tags that are gone, or only finds out whether that may be. */
 int stl_import_mirror(struct import *import, bool check_only, struct stl_error *err);
-
-/* Whether the registry has all that an image consists of. */
-bool stl_import_is_complete(const struct import *import, const struct import_target *target);
 
 /* Notes in the folder of the pending import which images wait for which blobs: for stl_import_status(). */
 int stl_import_note_images(struct import *import, struct stl_error *err);

@@ -22,7 +22,8 @@ static void place_clear(struct place *place)
     free(place->order);
 }
 
-bool stl_import_is_complete(const struct import *import, const struct import_target *target)
+/* Whether the registry has all that the image consists of. */
+static bool is_complete(const struct import *import, const struct import_target *target)
 {
     const struct stl_graph *graph = &import->graph;
     STL_AUTO_FREE bool *seen = stl_alloc(graph->manifests.count);
@@ -85,9 +86,9 @@ static void decide(struct import *import)
         struct import_target *target = &import->targets[i];
         if (target->root == STL_NO_NODE)
             continue;
-        target->result->state = !stl_import_is_complete(import, target) ? STL_IMPORT_WAITING
-                                : is_unchanged(import, target)          ? STL_IMPORT_UNCHANGED
-                                                                        : STL_IMPORT_DONE;
+        target->result->state = !is_complete(import, target)   ? STL_IMPORT_WAITING
+                                : is_unchanged(import, target) ? STL_IMPORT_UNCHANGED
+                                                               : STL_IMPORT_DONE;
     }
 }
 

@@ -26,7 +26,8 @@ void stl_import_report_clear(struct stl_import_report *report)
 
 /* --- what is presumed ----------------------------------------------------------------------------------- */
 
-int stl_import_check_presumed(const struct import *import, struct stl_error *err)
+/* Whether the registry still lacks something that was left out of the bundle; fails if so. */
+static int check_presumed(const struct import *import, struct stl_error *err)
 {
     char list[4 * STL_DIGEST_TEXT_MAX] = "";
     size_t count = 0;
@@ -100,8 +101,8 @@ static int hold(struct import *import, struct stl_error *err)
             return -1;
         stl_error_clear(err);
     }
-    return stl_repo_sync_entered(&import->pending.holder, list, held, err) ||
-                   stl_import_check_presumed(import, err) || stl_import_note_images(import, err)
+    return stl_repo_sync_entered(&import->pending.holder, list, held, err) || check_presumed(import, err) ||
+                   stl_import_note_images(import, err)
                ? -1
                : 0;
 }
@@ -189,7 +190,7 @@ static int run(struct import *import, struct stl_error *err)
         if (!stl_digest_equal(&import->volumes[i].bundle.id, &import->bundle->id))
             return stl_error_set(err, STL_INVALID, "%s and %s are volumes of different bundles",
                                  import->volumes[0].label, import->volumes[i].label);
-    if (stl_import_plan(import, err) || stl_import_check_presumed(import, err) ||
+    if (stl_import_plan(import, err) || check_presumed(import, err) ||
         (import->options->mirror && stl_import_mirror(import, true, err)) ||
         (!import->options->dry_run && open_pending(import, err)))
         return -1;

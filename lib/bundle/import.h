@@ -24,13 +24,12 @@ struct stl_import_map {
 };
 
 struct stl_import_options {
-    struct stl_selection
-        *selection; /* of the images of the bundle; without patterns, all; those that match are noted */
+    struct stl_selection *selection;   /* of the images; without patterns, all; those that match are noted */
     const struct stl_import_map *maps; /* the first that applies counts */
     size_t map_count;
     const char *prefix; /* PREFIX/ comes in front of every name, after the maps; or NULL */
-    const char *const
-        *trust; /* files of public keys, by one of which the bundle must be signed; none: it need not be */
+    /* Files of public keys, by one of which the bundle must be signed; none: it need not be. */
+    const char *const *trust;
     size_t trust_count;
     bool dry_run; /* only find out what would be done */
     bool mirror;  /* delete the tags that the bundle was exported for, and does not have */

@@ -2,10 +2,10 @@
  * A volume of a bundle, or an unpacked bundle, opened for reading (lib/bundle/bundle.h says what is in it).
  *
  * - A folder, and an uncompressed tar in a file, whatever tool packed it: every member can be found and read
- * in any order and by several threads. Where a tar is damaged, what lies behind the damage is found by
- * calculation, since the list tells the size of everything.
+ *   in any order and by several threads. Where a tar is damaged, what lies behind the damage is found by
+ *   calculation, since the list tells the size of everything.
  * - Anything else (compressed, a pipe) is a stream: its members are to be taken in the order in which they
- * come, and the list has to be among the first of them.
+ *   come, and the list has to be among the first of them.
  *
  * Nothing but the form of the list is checked here: digests are the caller's to check.
  */

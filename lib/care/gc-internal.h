@@ -40,9 +40,8 @@ struct gc_touch *stl_gc_touch(struct gc *gc, const struct stl_digest *digest);
 /* What the manifests of a repository name, with those in the trash, in snapshots and in pictures. */
 struct gc_marks {
     struct stl_marks all;
-    size_t own; /* manifest files in the repository itself, at the last look */
-    size_t
-        own_blobs; /* the first so many of all.blobs are what those name that were there at the first look */
+    size_t own;       /* manifest files in the repository itself, at the last look */
+    size_t own_blobs; /* so many of all.blobs come first, and are what those of the first look name */
 };
 
 /* Reads the manifests that were not read before. Fails if one is damaged: then nothing is known. */

@@ -113,7 +113,7 @@ static int collect(struct gc *gc, struct stl_error *err)
     STL_AUTO_NAMES struct stl_names names = {0}, later = {0};
     struct stl_gc_result *result = gc->result;
     if (stl_temp_sweep_counted(&gc->registry->root, &result->temporary, err) ||
-        stl_upload_sweep_counted(gc->registry, &result->uploads, err) || finish_all(gc, err) ||
+        stl_upload_sweep(gc->registry, &result->uploads, err) || finish_all(gc, err) ||
         stl_trash_empty(gc->registry, gc->registry->settings.retention.trash, &result->expired, err) ||
         list_names(gc, &names, err))
         return -1;

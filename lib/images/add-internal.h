@@ -10,8 +10,6 @@
 #include "graph.h"
 #include "targets.h"
 
-#define STL_NO_NODE ((size_t)-1)
-
 enum add_blob_state {
     ADD_BLOB_STORED,  /* it was in the store when we came */
     ADD_BLOB_WANTED,  /* to be copied */

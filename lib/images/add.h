@@ -29,10 +29,9 @@ struct stl_added {
     struct stl_name name;
     struct stl_tag tag;
     struct stl_digest digest;
-    bool changed; /* false: the tag was there, and so was all it leads to */
-    size_t blobs; /* blobs of the image and of what refers to it */
-    uint64_t
-        new_bytes; /* of blobs that the registry had not got; each counts for the first image that has it */
+    bool changed;       /* false: the tag was there, and so was all it leads to */
+    size_t blobs;       /* blobs of the image and of what refers to it */
+    uint64_t new_bytes; /* of blobs that were new here; each counts for the first image that has it */
 };
 
 struct stl_add_report {

@@ -4,7 +4,7 @@
  *
  * - STL_FORMAT_OCI: an image layout (image-spec, image-layout.md), as a folder or an archive.
  * - STL_FORMAT_DOCKER: what docker save, podman save and the like write: manifest.json, configs and layer
- * tars. It has no manifests; stl_images_make() makes them.
+ *   tars. It has no manifests; stl_docker_make() makes them.
  * - STL_FORMAT_DIR: a folder in skopeo's dir: format.
  */
 #ifndef STL_IMAGES_H

@@ -5,8 +5,8 @@
  * - A folder is read in place, one path component at a time and without following links.
  * - An uncompressed tar in a file is indexed by its headers (lib/images/tar.h) and read in place.
  * - Everything else (gzip, zstd, xz, a pipe) is unpacked in one pass (lib/images/unpack.h): each member
- * becomes a file of the stage and is hashed on the way, so that a blob gets its place by a rename. What the
- * registry has is passed over.
+ *   becomes a file of the stage and is hashed on the way, so that a blob gets its place by a rename. What the
+ *   registry has is passed over.
  *
  * Nothing outside the source is ever reached. Sources come from strangers: sizes and counts have limits.
  */

@@ -16,6 +16,9 @@ enum {
     STL_GRAPH_DIGESTS_MAX = 100000, /* manifests and blobs */
 };
 
+/* As the number of a manifest or a blob: there is none. */
+#define STL_NO_NODE ((size_t)-1)
+
 struct stl_node {
     int64_t size;
     const char *media_type;

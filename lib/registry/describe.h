@@ -7,8 +7,9 @@
  *   platform "os/arch[/variant]", created, labels  from the config of an image
  *   layers [{mediaType, digest, size}]             of an image or artifact
  *   manifests [{... platform, totalSize, layers}]  the children of an index, described the same way; those
- * that are not there, and all behind the first thousand, by their descriptors referrers [{mediaType, digest,
- * size, artifactType, annotations}]
+ *                                                  that are not there, and all behind the first thousand, by
+ *                                                  their descriptors
+ *   referrers [{mediaType, digest, size, artifactType, annotations}]
  */
 #ifndef STL_DESCRIBE_H
 #define STL_DESCRIBE_H

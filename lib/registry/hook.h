@@ -2,8 +2,8 @@
  * Hooks: programs that registry.yaml names (`hooks:`), run when a manifest is pushed.
  *
  *   before-manifest   runs before the manifest becomes visible; only if it exits with 0 does that happen.
- * Else the first line of its output tells the client why. after-manifest    runs on its own once everything
- * is durable; nobody waits for it.
+ *                     Else the first line of its output tells the client why.
+ *   after-manifest    runs on its own once everything is durable; nobody waits for it.
  *
  * A hook is started without a shell, in a session of its own, with a fixed environment, the registry as its
  * directory and nothing open but its standard descriptors. Standard input is a JSON document: an event

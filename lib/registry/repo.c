@@ -185,6 +185,42 @@ int stl_store_has(const struct stl_registry *registry, const struct stl_digest *
     return blob_size(registry->root.fd, stl_path_store(digest, path), size, err);
 }
 
+/* Opens the folder of the store that a blob belongs into, with a shared lock: while it is held, garbage
+ * collection takes nothing out of it. Unless `make`, err->sys_errno is ENOENT if there is none. */
+static int lock_store(const struct stl_registry *registry, const struct stl_digest *digest, bool make,
+                      struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    stl_path_store_directory(digest, path);
+    int directory = make ? stl_dir_make(&registry->root, registry->root.fd, path, err)
+                         : stl_dir_open(registry->root.fd, path, err);
+    while (directory >= 0 && flock(directory, LOCK_SH)) {
+        if (errno == EINTR)
+            continue;
+        stl_error_errno(err, "cannot lock %s", path);
+        stl_close_fd(&directory);
+        return -1;
+    }
+    return directory;
+}
+
+/* The ctime is the clock of garbage collection. */
+int stl_store_claim(const struct stl_registry *registry, const struct stl_digest *digest, int64_t *size,
+                    struct stl_error *err)
+{
+    const struct timespec touch[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+    char path[STL_PATH_MAX];
+    STL_AUTO_CLOSE int store = lock_store(registry, digest, false, err);
+    if (store < 0 && err->sys_errno == ENOENT) {
+        stl_error_clear(err);
+        return 0;
+    }
+    int found = store < 0 ? -1 : stl_store_has(registry, digest, size, err);
+    if (found > 0)
+        utimensat(store, strrchr(stl_path_store(digest, path), '/') + 1, touch, AT_SYMLINK_NOFOLLOW);
+    return found;
+}
+
 bool stl_blob_look(int at, const char *path, struct stl_digest *digest, struct stat *st)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -269,40 +305,6 @@ static int link_at_once(const struct stl_repo *repo, int at, const char *from,
     return 0;
 }
 
-int stl_store_lock(const struct stl_registry *registry, const struct stl_digest *digest, bool make,
-                   struct stl_error *err)
-{
-    char path[STL_PATH_MAX];
-    stl_path_store_directory(digest, path);
-    int directory = make ? stl_dir_make(&registry->root, registry->root.fd, path, err)
-                         : stl_dir_open(registry->root.fd, path, err);
-    while (directory >= 0 && flock(directory, LOCK_SH)) {
-        if (errno == EINTR)
-            continue;
-        stl_error_errno(err, "cannot lock %s", path);
-        stl_close_fd(&directory);
-        return -1;
-    }
-    return directory;
-}
-
-/* The ctime is the clock of garbage collection. */
-int stl_store_claim(const struct stl_registry *registry, const struct stl_digest *digest, int64_t *size,
-                    struct stl_error *err)
-{
-    const struct timespec touch[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
-    char path[STL_PATH_MAX];
-    STL_AUTO_CLOSE int store = stl_store_lock(registry, digest, false, err);
-    if (store < 0 && err->sys_errno == ENOENT) {
-        stl_error_clear(err);
-        return 0;
-    }
-    int found = store < 0 ? -1 : stl_store_has(registry, digest, size, err);
-    if (found > 0)
-        utimensat(store, strrchr(stl_path_store(digest, path), '/') + 1, touch, AT_SYMLINK_NOFOLLOW);
-    return found;
-}
-
 /* The same, within the quota: exact, because those who add to a repository that has one do so one by one. */
 static int link_blob(const struct stl_repo *repo, int at, const char *from, const struct stl_digest *digest,
                      struct stl_error *err)
@@ -337,7 +339,7 @@ static int unknown_blob(const struct stl_digest *digest, struct stl_error *err)
 
 int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, false, err);
+    STL_AUTO_CLOSE int store = lock_store(repo->registry, digest, false, err);
     if (store < 0)
         return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
     return link_from_store(repo, digest, err) || sync_blobs(repo, err) ? -1 : 0;
@@ -347,7 +349,7 @@ int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from
                         const struct stl_digest *digest, struct stl_error *err)
 {
     char path[STL_PATH_MAX];
-    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, false, err);
+    STL_AUTO_CLOSE int store = lock_store(repo->registry, digest, false, err);
     if (store < 0)
         return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
     return link_blob(repo, from->fd, blob_path(digest, path), digest, err) || sync_blobs(repo, err) ? -1 : 0;
@@ -359,7 +361,7 @@ static int link_known_blob(const struct stl_repo *repo, const struct stl_digest 
                            struct stl_error *err)
 {
     int known = stl_store_has(repo->registry, digest, NULL, err);
-    STL_AUTO_CLOSE int store = known > 0 ? stl_store_lock(repo->registry, digest, false, err) : -1;
+    STL_AUTO_CLOSE int store = known > 0 ? lock_store(repo->registry, digest, false, err) : -1;
     if (known <= 0)
         return known < 0 ? -1 : 1;
     if (store < 0 || stl_dir_sync(store, err))
@@ -395,7 +397,7 @@ int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const 
     if (check_room(repo, temp, err) || stl_temp_sync(temp, err))
         return -1;
     char path[STL_PATH_MAX];
-    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, true, err);
+    STL_AUTO_CLOSE int store = lock_store(repo->registry, digest, true, err);
     stl_path_store(digest, path);
     if (store < 0 || stl_temp_link(temp, store, strrchr(path, '/') + 1, err) < 0 ||
         link_from_store(repo, digest, err))
@@ -409,7 +411,7 @@ int stl_repo_enter_blob(const struct stl_repo *repo, struct stl_temp *temp, cons
     char path[STL_PATH_MAX];
     if (temp && check_room(repo, temp, err))
         return -1;
-    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, temp != NULL, err);
+    STL_AUTO_CLOSE int store = lock_store(repo->registry, digest, temp != NULL, err);
     if (store < 0)
         return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
     stl_path_store(digest, path);

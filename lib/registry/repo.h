@@ -18,8 +18,8 @@ struct stl_repo {
     const struct stl_registry *registry; /* outlives the repo */
     struct stl_name name;
     int fd; /* www/v2/<name> */
-    const struct stl_actor
-        *actor; /* who changes it, for events and hooks; NULL: the command line. Set once it is open */
+    /* Who changes it, for events and hooks; NULL: the command line. The caller sets it once it is open. */
+    const struct stl_actor *actor;
 };
 
 #define STL_REPO_INIT                                                                                        \
@@ -60,12 +60,6 @@ int stl_repo_has_blob(const struct stl_repo *repo, const struct stl_digest *dige
 /* Whether a path of a folder of blobs, <folder>/<digest>, leads to one: fills both. What vanished meanwhile
  * does not. */
 bool stl_blob_look(int at, const char *path, struct stl_digest *digest, struct stat *st);
-
-/* Opens the folder of the store that a blob belongs into, with a shared lock: while it is held, garbage
- * collection takes nothing out of it. With the lock made exclusive (flock on the descriptor), nobody links
- * from there. `make`: make the folder; else err->sys_errno is ENOENT if there is none. */
-int stl_store_lock(const struct stl_registry *registry, const struct stl_digest *digest, bool make,
-                   struct stl_error *err);
 
 /* Makes a finished file, whose content has `digest`, a blob of the repository. Syncs it first, unless the
  * store has the blob: then the file stays where it is. */

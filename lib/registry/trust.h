@@ -2,8 +2,7 @@
  * Whose bundles are let in: the section `bundles:` of registry.yaml.
  *
  *   bundles:
- *     trust: [keys/release.pub]    files of public keys (lib/bundle/signature.h), relative to the registry
- * directory
+ *     trust: [keys/release.pub]    files of public keys (lib/bundle/signature.h), below the registry's folder
  *
  * With at least one key, a bundle has to be signed by one of them.
  */

@@ -88,7 +88,7 @@ static int open_data(struct stl_upload *upload, struct stl_error *err)
         char *slash = strrchr(path, '/');
         *slash = '\0';
         if (mkdirat(root, path, 0700) == 0)
-            stl_upload_sweep(upload->registry, &ignored);
+            stl_upload_sweep(upload->registry, &(struct stl_swept){0}, &ignored);
         else if (errno != EEXIST)
             return stl_error_errno(err, "cannot make %s", path);
         *slash = '/';
@@ -379,14 +379,7 @@ static int sweep_hour(void *context, const char *name, unsigned char type, struc
     return sweep->swept->dry_run ? 0 : stl_tree_remove(sweep->registry->root.fd, path, err);
 }
 
-int stl_upload_sweep(const struct stl_registry *registry, struct stl_error *err)
-{
-    struct stl_swept uncounted = {0};
-    return stl_upload_sweep_counted(registry, &uncounted, err);
-}
-
-int stl_upload_sweep_counted(const struct stl_registry *registry, struct stl_swept *swept,
-                             struct stl_error *err)
+int stl_upload_sweep(const struct stl_registry *registry, struct stl_swept *swept, struct stl_error *err)
 {
     struct sweep sweep = {registry, swept};
     return stl_dir_each(registry->root.fd, "uploads", sweep_hour, &sweep, err);

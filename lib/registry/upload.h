@@ -73,10 +73,8 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
 /* Ends the session and drops its bytes; nothing happens if it is over. */
 int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err);
 
-/* Removes the sessions that have expired. Called whenever the first upload of an hour begins to write, too.
- * The second one counts them. */
-int stl_upload_sweep(const struct stl_registry *registry, struct stl_error *err);
-int stl_upload_sweep_counted(const struct stl_registry *registry, struct stl_swept *swept,
-                             struct stl_error *err);
+/* Removes the sessions that have expired, and counts them in *swept. The first upload of an hour that begins
+ * to write does so, too. */
+int stl_upload_sweep(const struct stl_registry *registry, struct stl_swept *swept, struct stl_error *err);
 
 #endif
