@@ -44,14 +44,14 @@ int stl_file_put(const struct stl_root *root, int directory, const char *name, c
     return stl_temp_replace(&temp, directory, name, err);
 }
 
-/* Puts a new link into its place: a symbolic one to `target`, or, if that is NULL, another name of `from`. */
-static int put_link(const struct stl_root *root, int directory, const char *from, const char *target,
+/* Puts a new link into its place: a symbolic one to `target`, or another name of that file in `directory`. */
+static int put_link(const struct stl_root *root, int directory, bool symbolic, const char *target,
                     const char *name, struct stl_error *err)
 {
     for (;;) {
         char temp[STL_TEMP_NAME_SIZE];
         stl_temp_name(temp);
-        if (target ? symlinkat(target, root->fd, temp) : linkat(directory, from, root->fd, temp, 0))
+        if (symbolic ? symlinkat(target, root->fd, temp) : linkat(directory, target, root->fd, temp, 0))
             return stl_error_errno(err, "cannot create a link in tmp/");
         if (renameat(root->fd, temp, directory, name) == 0)
             return 0;
@@ -66,7 +66,7 @@ static int put_link(const struct stl_root *root, int directory, const char *from
 int stl_link_put(const struct stl_root *root, int directory, const char *name, const char *target,
                  struct stl_error *err)
 {
-    return put_link(root, directory, NULL, target, name, err);
+    return put_link(root, directory, true, target, name, err);
 }
 
 int stl_file_link(const struct stl_root *root, int directory, const char *from, const char *name,
@@ -76,7 +76,7 @@ int stl_file_link(const struct stl_root *root, int directory, const char *from, 
         return 0;
     if (errno != EEXIST)
         return stl_error_errno(err, "cannot link %s", name);
-    return put_link(root, directory, from, NULL, name, err);
+    return put_link(root, directory, false, from, name, err);
 }
 
 static int read_all(int fd, const char *path, struct stl_buf *buf, struct stl_error *err)

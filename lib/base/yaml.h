@@ -21,7 +21,6 @@ struct stl_yaml {
 int stl_yaml_load(struct stl_yaml *yaml, const char *file, const char *text, size_t length,
                   struct stl_error *err);
 void stl_yaml_clear(struct stl_yaml *yaml);
-#define STL_AUTO_YAML __attribute__((cleanup(stl_yaml_clear)))
 
 /* Sets "file:line: message". Returns -1. */
 int stl_yaml_error(const struct stl_yaml *yaml, const yaml_node_t *node, struct stl_error *err,

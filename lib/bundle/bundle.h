@@ -117,8 +117,6 @@ struct stl_bundle_lost {
     char *why; /* on the heap */
 };
 
-#define STL_AUTO_BUNDLE __attribute__((cleanup(stl_bundle_clear)))
-
 /* By name and tag; those without a tag come last, by digest. The order in which a list has them. */
 int stl_bundle_image_compare(const struct stl_bundle_image *a, const struct stl_bundle_image *b);
 

@@ -20,8 +20,6 @@ struct stl_targets {
     size_t count;
 };
 
-#define STL_AUTO_TARGETS __attribute__((cleanup(stl_targets_clear)))
-
 /* `is_referrer[i]`: image i has a subject; where it has no name, it is added with its subject and has no
  * target of its own. Fails with STL_INVALID where a name is missing, STL_CONFLICT where two images want one
  * tag. */

@@ -110,7 +110,8 @@ static int check_room_for_tag(const struct stl_repo *repo, const char *tag, size
         return 0;
     if (stl_dir_each(repo->fd, "manifests", count_tag, &count, err))
         return -1;
-    if (count + (int64_t)++ * added > quota->tags)
+    *added += 1;
+    if (count + (int64_t)*added > quota->tags)
         return stl_error_set(err, STL_DENIED, "tag '%s' is one too many: repository '%s' may have %lld tags",
                              tag, repo->name.text, (long long)quota->tags);
     return 0;
