@@ -66,14 +66,6 @@ make_layout() {
     oci_name "$1" "$(oci_manifest "$1" "$config" "$layer")" v1
 }
 
-start_server() {
-    start_responder 4
-    RESPONDER=$SERVER
-    # Web servers are another user: what they may look at is part of the test.
-    NGINX_USER=www-data
-    "start_$KIND" "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
-}
-
 # token CREDENTIALS SCOPE...: sets TOKEN
 token() {
     local who=$1 scope args=()
@@ -127,5 +119,5 @@ PUBLIC_LAYER=$(digest_of public/app '.layers[0].digest')
 TEAM_LAYER=$(digest_of team/app '.layers[0].digest')
 SECRET_LAYER=$(digest_of secret/app '.layers[0].digest')
 SECRET_MANIFEST=$(readlink "$REG/www/v2/secret/app/manifests/v1")
-start_server
+start_with_responder "$KIND" 4
 MAIN=$SERVER

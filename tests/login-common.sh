@@ -25,13 +25,6 @@ END
     ROBOT=$("$STILLAGE" token create -q -r "$REG" --user ci --repository 'robot/**' --actions pull,push)
 }
 
-start_server() {
-    start_responder 8
-    RESPONDER=$SERVER
-    NGINX_USER=www-data
-    "start_$KIND" "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
-}
-
 # Passes if the command fails, and says why in words of the registry or the client, not with a crash or a time-out. ctr
 # says "closed pipe" when the registry has answered before all of the body was sent.
 refused() {
@@ -111,7 +104,7 @@ test_client() {
 }
 
 make_registry
-start_server
+start_with_responder "$KIND" 8
 start_clients
 for client in $CLIENTS; do test_client "$client"; done
 "$STILLAGE" verify -r "$REG" >"$T/verify" 2>&1

@@ -53,13 +53,18 @@ start_apache() {
     wait_up "$SERVER" 15 answers "$URL"
 }
 
+# next_socket NAME: sets SERVER and SOCKET
+next_socket() {
+    SERVER_COUNT=$((SERVER_COUNT + 1))
+    SERVER=$1$SERVER_COUNT
+    SOCKET=$T/$SERVER.sock
+}
+
 # start_fcgiwrap WORKERS [COMMAND BEFORE IT...]: sets SOCKET. Give it to start_nginx as --push "fcgiwrap:$SOCKET".
 start_fcgiwrap() {
     local workers=$1
     shift
-    SERVER_COUNT=$((SERVER_COUNT + 1))
-    SERVER=fcgiwrap$SERVER_COUNT
-    SOCKET=$T/$SERVER.sock
+    next_socket fcgiwrap
     spawn "$SERVER" "$@" fcgiwrap -c "$workers" -f -s "unix:$SOCKET"
     open_socket
 }
@@ -69,11 +74,18 @@ start_fcgiwrap() {
 start_responder() {
     local workers=$1
     shift
-    SERVER_COUNT=$((SERVER_COUNT + 1))
-    SERVER=responder$SERVER_COUNT
-    SOCKET=$T/$SERVER.sock
+    next_socket responder
     spawn "$SERVER" "$@" env STILLAGE_REGISTRY="${REG:-$T/reg}" spawn-fcgi -n -s "$SOCKET" -- "$STILLAGE_CGI" --workers "$workers"
     open_socket
+}
+
+# start_with_responder nginx|apache WORKERS: the responder, RESPONDER, and a web server before it, for the registry $REG.
+# Web servers are another user: what they may look at is part of the tests.
+start_with_responder() {
+    start_responder "$2"
+    RESPONDER=$SERVER
+    NGINX_USER=www-data
+    "start_$1" "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
 }
 
 # The web server's workers are another user when the tests run as root; the umask is not for this, as the CGI gets it too.
