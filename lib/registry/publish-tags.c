@@ -19,7 +19,8 @@ void stl_publish_touch(const struct stl_repo *repo, const char *reference)
 
 /* --- Apache's files ------------------------------------------------------------------------------------- */
 
-/* A tag has the same line as its digest, so it is another name of that file, unless that has too many. */
+/* A tag has the same line as its digest, so it is another name of that file, where that can be: it may have
+ * too many, or belong to another account. */
 int stl_publish_ref(const struct stl_repo *repo, const char *reference, const struct stl_media_type *type,
                     const struct stl_digest *digest, struct stl_error *err)
 {
@@ -42,8 +43,6 @@ int stl_publish_ref(const struct stl_repo *repo, const char *reference, const st
         return -1;
     if (stl_file_link(root, directory, text, reference, err) == 0)
         return 0;
-    if (err->sys_errno != EMLINK)
-        return -1;
     stl_error_clear(err);
     return stl_file_put(root, directory, reference, line, strlen(line), err);
 }
