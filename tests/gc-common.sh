@@ -67,12 +67,14 @@ push() {
 # descriptor FILE TYPE
 descriptor() { printf '{"mediaType":"%s","digest":"%s","size":%d}' "$2" "$(digest "$1")" "$(stat -c %s "$1")"; }
 
-# index FILE MANIFEST...: writes an index of images
-index() {
-    local file=$1 manifest
-    shift
-    for manifest; do descriptor "$manifest" $MANIFEST; done |
+# push_index NAME TAG FILE IMAGE...: images, and an index of them, which it writes
+push_index() {
+    local name=$1 tag=$2 file=$3 image
+    shift 3
+    for image; do push "$name" @ "$image"; done
+    for image; do descriptor "$image" $MANIFEST; done |
         jq -sc --arg type $INDEX '{schemaVersion: 2, mediaType: $type, manifests: .}' >"$file"
+    [ "$(put "$name" "$tag" "$file" $INDEX)" = 201 ]
 }
 
 # age: until all there is now is older than a grace period of one second

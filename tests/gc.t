@@ -91,10 +91,7 @@ all_well 'in order'
 make_registry 'trash: {keep: 0s}'
 image "$T/p1" amd64
 image "$T/p2" arm64
-push multi @ "$T/p1"
-push multi @ "$T/p2"
-index "$T/index" "$T/p1" "$T/p2"
-is "$(put multi v1 "$T/index" $INDEX)" 201 'an index'
+ok_run 'an index' push_index multi v1 "$T/index" "$T/p1" "$T/p2"
 EXTRA="{\"subject\":$(descriptor "$T/p1" $MANIFEST),\"artifactType\":\"application/x\"}" image "$T/sig" signature
 push multi @ "$T/sig"
 printf 'cache' >"$T/cache"

@@ -105,11 +105,7 @@ fails_with 2 "'x' is not a number" stillage prune --keep-newest x
 family() {
     make_registry
     local n
-    for n in 1 2 3; do push app @ "$T/i$n"; done
-    for n in 1 2; do
-        index "$T/index$n" "$T/i$n" "$T/i$((n + 1))"
-        [ "$(put app "v$n" "$T/index$n" $INDEX)" = 201 ]
-    done
+    for n in 1 2; do push_index app "v$n" "$T/index$n" "$T/i$n" "$T/i$((n + 1))"; done
     EXTRA="{\"subject\":$(descriptor "$T/i1" $MANIFEST)}" image "$T/sig" signature
     EXTRA="{\"subject\":$(descriptor "$T/sig" $MANIFEST)}" image "$T/sigsig" counter-signature
     push app @ "$T/sig"

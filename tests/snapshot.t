@@ -13,10 +13,7 @@ fill() { # REGISTRY.YAML LINE...
     push app v1 "$T/i1"
     push app v2 "$T/i2"
     push lib/x latest "$T/i1"
-    index "$T/index" "$T/i1" "$T/i2"
-    push multi @ "$T/i1"
-    push multi @ "$T/i2"
-    [ "$(put multi v1 "$T/index" $INDEX)" = 201 ]
+    push_index multi v1 "$T/index" "$T/i1" "$T/i2"
     EXTRA="{\"subject\":$(descriptor "$T/i1" $MANIFEST)}" image "$T/sig" signature
     push multi @ "$T/sig"
     push multi @ "$T/i3"
