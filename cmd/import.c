@@ -159,7 +159,7 @@ static void print_images(const struct stl_import_report *report, bool dry_run)
         char digest[STL_DIGEST_TEXT_MAX] = "";
         if (image->state != STL_IMPORT_DELETED)
             stl_digest_format(&image->digest, digest);
-        printf("%s %s%s%s%s%s\n", state_name(image->state, dry_run), image->name.text,
+        printf("%s %s%s%s%s%s\n", state_name(image->state, dry_run), image->name->text,
                image->has_tag ? ":" : "@", image->has_tag ? image->tag.text : digest,
                image->has_tag && *digest ? " " : "", image->has_tag ? digest : "");
     }
@@ -197,7 +197,7 @@ static struct json_object *images_json(const struct stl_import_report *report, b
     for (size_t i = 0; i < report->image_count; i++) {
         const struct stl_imported *image = &report->images[i];
         struct json_object *entry = json_object_new_object();
-        add_text(entry, "name", image->name.text);
+        add_text(entry, "name", image->name->text);
         if (image->has_tag)
             add_text(entry, "tag", image->tag.text);
         if (image->state != STL_IMPORT_DELETED)

@@ -1,6 +1,7 @@
 #include "cmd.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@ const struct cmd_command *const cmd_commands[] = {
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "help";
+    /* What grows large is moved by the kernel then, leaves no holes, and is given back at once. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
     if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
         puts("stillage " STL_VERSION);
         return cmd_flush(0);

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by bench.sh: what costs more the more a registry holds, and must not cost more than that: verify, gc, and the export
-# of what is new.
+# Sourced by bench.sh: what costs more the more a registry holds, and must not cost more than that, in time and memory: verify,
+# gc, export and import.
 
 SWEEP=${BENCH_SWEEP:-10 1000 10000}
 
@@ -72,6 +72,18 @@ upkeep_export() {
     rm -rf "$T/small" "$T/new.tar"
 }
 
+# All of it into a bundle, and from there into another registry: memory is what counts here.
+upkeep_bundle() {
+    local reg=$1 count=$2
+    upkeep_row "export of all, $count images" "$count" "$STILLAGE" export -q -r "$reg" --all -o "$T/all.tar"
+    upkeep_row "verify-bundle of that" "$count" "$STILLAGE" verify-bundle -q "$T/all.tar"
+    "$STILLAGE" init -q "$T/far"
+    timed "$STILLAGE" import -q -r "$T/far" "$T/all.tar"
+    row "import of that" "$WALL s, $(awk -v s="$WALL" -v n="$count" 'BEGIN { printf "%.2f", 1000 * s / n }') ms for each, $PEAK KiB"
+    upkeep_row "inventory, $count images" "$count" "$STILLAGE" inventory -r "$reg"
+    rm -rf "$T/far" "$T/all.tar"
+}
+
 upkeep_at() {
     local reg=$1 count=$2
     upkeep_row "verify --full, $count images" "$count" "$STILLAGE" verify -q --full -r "$reg"
@@ -80,6 +92,7 @@ upkeep_at() {
     upkeep_row "verify --quick, $count images" "$count" "$STILLAGE" verify -q --quick -r "$reg"
     upkeep_row "gc, nothing to free, $count images" "$count" "$STILLAGE" gc -q -r "$reg"
     upkeep_export "$reg" "$count"
+    upkeep_bundle "$reg" "$count"
     shrink "$reg" many 10
     timed "$STILLAGE" gc -q --grace 0s -r "$reg"
     row "gc, a tenth to free, $count images" "$WALL s, $(awk -v s="$WALL" -v n="$count" 'BEGIN { printf "%.2f", 1000 * s / n }') ms for each, $PEAK KiB"

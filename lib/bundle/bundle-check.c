@@ -13,7 +13,7 @@ enum { CHUNK = 256 << 10, MANIFEST_MAX = 64 << 20 };
 /* A member to be read. */
 struct job {
     const struct stl_volume *volume;
-    char path[STL_BUNDLE_PATH_MAX];
+    const char *document; /* its path; NULL: a piece of a blob */
     const struct stl_digest *digest, *blob;
     uint32_t part;
     int64_t size;
@@ -50,13 +50,20 @@ void stl_bundle_check_clear(struct stl_bundle_check *check)
 
 /* --- results -------------------------------------------------------------------------------------------- */
 
+static const char *path_of(const struct job *job, char path[STL_BUNDLE_PATH_MAX])
+{
+    return job->document ? job->document : stl_bundle_path(job->blob, job->part, path);
+}
+
 static void lose(struct checker *c, const struct job *job, const char *why)
 {
     struct stl_bundle_check *check = c->check;
+    char path[STL_BUNDLE_PATH_MAX];
     pthread_mutex_lock(&c->mutex);
     stl_grow(check->lost, check->lost_count);
-    check->lost[check->lost_count++] = (struct stl_bundle_lost){
-        *job->blob, job->part, job->size, stl_sprintf("%s: %s: %s", job->volume->label, job->path, why)};
+    check->lost[check->lost_count++] =
+        (struct stl_bundle_lost){*job->blob, job->part, job->size,
+                                 stl_sprintf("%s: %s: %s", job->volume->label, path_of(job, path), why)};
     pthread_mutex_unlock(&c->mutex);
 }
 
@@ -122,8 +129,9 @@ static int run_job(void *context, size_t index, struct stl_error *err)
     const struct job *job = &c->jobs[index];
     STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
     struct stl_error why = STL_ERROR_INIT;
+    char path[STL_BUNDLE_PATH_MAX];
     (void)err;
-    int found = stl_volume_find(job->volume, job->path, &extent, &why);
+    int found = stl_volume_find(job->volume, path_of(job, path), &extent, &why);
     if (found <= 0)
         lose(c, job, found < 0 ? why.message : "it is not there");
     else if (extent.size != job->size)
@@ -167,7 +175,6 @@ static int add_piece(void *context, const struct stl_bundle_piece *piece, struct
         return 0;
     c->check->at_hand[piece->volume] = true;
     struct job *job = add_job(c, piece->digest, piece->size);
-    stl_bundle_path(piece->blob, piece->part, job->path);
     job->blob = piece->blob;
     job->part = piece->part;
     return 0;
@@ -182,7 +189,7 @@ static int list_members(struct checker *c, const struct stl_volume *volume, stru
     for (size_t i = 0; i < c->bundle->document_count; i++) {
         const struct stl_bundle_document *document = &c->bundle->documents[i];
         struct job *job = add_job(c, &document->digest, document->size);
-        snprintf(job->path, sizeof job->path, "%s", document->path);
+        job->document = document->path;
     }
     return stl_bundle_each(c->bundle, add_piece, c, err);
 }
@@ -191,10 +198,11 @@ static int list_members(struct checker *c, const struct stl_volume *volume, stru
 
 static struct job document_job(const struct stl_volume *volume, const struct stl_bundle_document *document)
 {
-    struct job job = {
-        .volume = volume, .digest = &document->digest, .blob = &document->digest, .size = document->size};
-    snprintf(job.path, sizeof job.path, "%s", document->path);
-    return job;
+    return (struct job){.volume = volume,
+                        .document = document->path,
+                        .digest = &document->digest,
+                        .blob = &document->digest,
+                        .size = document->size};
 }
 
 static void check_early(struct checker *c, const struct stl_volume *volume)
@@ -244,7 +252,7 @@ static int check_late(struct checker *c, struct stl_volume *volume, const char *
         return 0;
     for (; *next < (path ? found : c->bundle->document_count); (*next)++) {
         struct job job = document_job(volume, &c->bundle->documents[*next]);
-        if (!stl_bundle_leads(job.path))
+        if (!stl_bundle_leads(job.document))
             lose(c, &job, "it is not there, or damaged");
     }
     if (!path)
@@ -271,7 +279,6 @@ static int note_absence(void *context, const struct stl_bundle_piece *piece, str
                       .blob = piece->blob,
                       .part = piece->part,
                       .size = piece->size};
-    stl_bundle_path(piece->blob, piece->part, job.path);
     lose(absence->c, &job, "it is not there, or damaged");
     return 0;
 }
@@ -302,7 +309,6 @@ static int run_stream(struct checker *c, struct stl_volume *volume,
         absence.number = piece.volume != STL_BUNDLE_EVERYWHERE ? piece.volume : absence.number;
         struct job job = {
             .volume = volume, .digest = piece.digest, .blob = piece.blob, .part = piece.part, .size = size};
-        stl_bundle_path(piece.blob, piece.part, job.path);
         if (hash_stream(c, volume, &job, err))
             break;
         seen[piece.number] = true;
@@ -383,8 +389,10 @@ static int check_all(struct checker *c, struct stl_error *err)
         if (!stl_digest_equal(&c->volumes[i].bundle.id, &c->bundle->id))
             return stl_error_set(err, STL_INVALID, "%s and %s are volumes of different bundles",
                                  c->volumes[0].label, c->volumes[i].label);
-    if (check_signature(c, err) ||
-        stl_bundle_manifests_load(&manifests, c->bundle, c->volumes, c->volume_count, MANIFEST_MAX, err))
+    if (check_signature(c, err))
+        return -1;
+    stl_buf_clear(&c->volumes[0].bundle.list);
+    if (stl_bundle_manifests_load(&manifests, c->bundle, c->volumes, c->volume_count, MANIFEST_MAX, err))
         return -1;
     for (size_t i = 0; i < c->volume_count; i++)
         if (!c->volumes[i].stream && list_members(c, &c->volumes[i], err))

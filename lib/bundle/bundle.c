@@ -195,11 +195,11 @@ static int read_select(struct parser *p)
 {
     struct stl_bundle *bundle = p->bundle;
     stl_grow(bundle->selects, bundle->select_count);
-    bundle->selects[bundle->select_count++] = p->words[1];
+    bundle->selects[bundle->select_count++] = stl_arena_strdup(&bundle->arena, p->words[1]);
     return 0;
 }
 
-/* NAME:TAG or NAME@DIGEST; splits the word. */
+/* NAME:TAG or NAME@DIGEST. */
 static int read_image_name(struct parser *p, struct stl_bundle_image *image)
 {
     struct stl_image_name parsed;
@@ -210,17 +210,15 @@ static int read_image_name(struct parser *p, struct stl_bundle_image *image)
         (parsed.has_digest && !stl_digest_equal(&parsed.digest, &image->digest)))
         return bad(p, "'%.200s' has neither a tag nor the digest %s", p->words[1],
                    stl_digest_format(&image->digest, digest));
-    char *end = p->words[1] + strlen(parsed.name.text);
-    *end = '\0';
-    image->name = p->words[1];
-    image->tag = parsed.has_tag ? end + 1 : NULL;
+    image->name = stl_arena_intern(&p->bundle->arena, parsed.name.text);
+    image->tag = parsed.has_tag ? stl_arena_strdup(&p->bundle->arena, parsed.tag.text) : NULL;
     return 0;
 }
 
 static int read_image(struct parser *p)
 {
     struct stl_bundle *bundle = p->bundle;
-    struct stl_bundle_image image = {.media_type = p->words[4]};
+    struct stl_bundle_image image = {.media_type = stl_arena_intern(&bundle->arena, p->words[4])};
     struct stl_media_type type;
     if (read_digest(p, p->words[2], &image.digest) ||
         read_number(p, p->words[3], INT64_MAX - 1, &image.size) || read_image_name(p, &image))
@@ -315,7 +313,8 @@ static int read_document(struct parser *p, const struct stl_bundle_document *doc
     if (!is_document(document->path) || volume != STL_BUNDLE_EVERYWHERE)
         return bad(p, "a bundle has no member '%.160s' in volume %s", document->path, p->words[1]);
     stl_grow(bundle->documents, bundle->document_count);
-    bundle->documents[bundle->document_count++] = *document;
+    bundle->documents[bundle->document_count] = *document;
+    bundle->documents[bundle->document_count++].path = stl_arena_strdup(&bundle->arena, document->path);
     return 0;
 }
 
@@ -409,11 +408,14 @@ static int parse(struct parser *p)
     p->line = 1;
     if (!list->length || list->data[list->length - 1] != '\n' || strlen(list->data) != list->length)
         return bad(p, "the list is no text of lines, or cut short");
-    bundle->words = stl_strndup(list->data, list->length - 1);
-    char *rest = bundle->words;
-    for (char *line; (line = strsep(&rest, "\n")); p->line++)
-        if (read_line(p, line))
+    STL_AUTO_BUF struct stl_buf line = {.ceiling = STL_BUNDLE_LIST_MAX};
+    for (const char *rest = list->data; *rest; p->line++) {
+        size_t length = strcspn(rest, "\n");
+        line.length = 0;
+        if (stl_buf_add(&line, rest, length) || read_line(p, line.data))
             return -1;
+        rest += length + 1;
+    }
     if (p->line < 3)
         return bad(p, "the list ends too early");
     return check_images(p);
@@ -441,6 +443,6 @@ void stl_bundle_clear(struct stl_bundle *bundle)
     stl_digestset_clear(&bundle->digests);
     free(bundle->blobs);
     free(bundle->parts);
-    free(bundle->words);
+    stl_arena_clear(&bundle->arena);
     *bundle = (struct stl_bundle){0};
 }

@@ -39,6 +39,7 @@
 #ifndef STL_BUNDLE_H
 #define STL_BUNDLE_H
 
+#include "arena.h"
 #include "digestset.h"
 #include "mem.h"
 #include "name.h"
@@ -84,7 +85,7 @@ struct stl_bundle_blob {
 };
 
 struct stl_bundle {
-    struct stl_buf list; /* as it is in the volumes */
+    struct stl_buf list; /* as it is in the volumes; may be cleared when it is not needed any more */
     struct stl_digest id;
     uint32_t volumes;
     const char **selects;
@@ -97,7 +98,7 @@ struct stl_bundle {
     struct stl_bundle_blob *blobs; /* blobs[i] belongs to digests.items[i] */
     struct stl_bundle_part *parts;
     size_t part_count;
-    char *words; /* what the strings point into */
+    struct stl_arena arena; /* what the strings point into */
 };
 
 /* What a volume has of a blob: the whole, or a part. */

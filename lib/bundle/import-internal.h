@@ -14,8 +14,8 @@
 /* An image of the bundle and what becomes of it. */
 struct import_target {
     const struct stl_bundle_image *image;
-    struct stl_name name; /* in the registry */
-    size_t root;          /* number of its manifest in the graph, or STL_NO_NODE: it is not chosen */
+    const struct stl_name *name; /* in the registry; the report's */
+    size_t root;                 /* number of its manifest in the graph, or STL_NO_NODE: it is not chosen */
     struct stl_imported *result;
 };
 
@@ -55,6 +55,9 @@ int stl_import_copy(struct stl_copy *copy, const struct stl_digest *digest, stru
                     struct stl_error *err);
 /* For struct stl_copy. */
 void stl_import_progress(void *context, uint64_t bytes);
+
+/* A copy for the report. Images come sorted by name, so the last one is often the same. */
+const struct stl_name *stl_import_keep_name(struct stl_import_report *report, const struct stl_name *name);
 
 /* Finds out what is to be done, and whether it can be. */
 int stl_import_plan(struct import *import, struct stl_error *err);

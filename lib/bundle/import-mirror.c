@@ -105,8 +105,10 @@ static void note(struct turn *turn, const struct stl_tag *tag)
     struct stl_import_report *report = turn->mirror->import->report;
     report->images = stl_realloc(report->images, (report->image_count + 1) * sizeof *report->images);
     struct stl_imported *entry = &report->images[report->image_count++];
-    *entry = (struct stl_imported){
-        .name = turn->repo.name, .has_tag = true, .tag = *tag, .state = STL_IMPORT_DELETED};
+    *entry = (struct stl_imported){.name = stl_import_keep_name(report, &turn->repo.name),
+                                   .has_tag = true,
+                                   .tag = *tag,
+                                   .state = STL_IMPORT_DELETED};
 }
 
 /* Whether the limits of the registry let a tag go; one that has gone is no matter. */

@@ -84,8 +84,10 @@ static int add_target(struct import *import, size_t i, struct stl_error *err)
 {
     struct import_target *target = &import->targets[i];
     const struct stl_bundle_image *image = target->image;
-    if (map_name(import, image->name, &target->name, err))
+    struct stl_name name;
+    if (map_name(import, image->name, &name, err))
         return stl_error_context(err, "%s", image->name);
+    target->name = stl_import_keep_name(import->report, &name);
     return stl_graph_add(&import->graph, &image->digest, image->size, image->media_type, &target->root, err);
 }
 
@@ -172,7 +174,7 @@ static int choose(struct import *import, struct stl_error *err)
 static int compare_results(const void *left, const void *right)
 {
     const struct stl_imported *a = left, *b = right;
-    int by_name = strcmp(a->name.text, b->name.text);
+    int by_name = strcmp(a->name->text, b->name->text);
     if (by_name)
         return by_name;
     if (a->has_tag && b->has_tag)
@@ -200,7 +202,7 @@ static int add_results(struct import *import, struct stl_error *err)
         const struct stl_imported *a = &report->images[i - 1], *b = &report->images[i];
         if (a->has_tag && compare_results(a, b) == 0 && !stl_digest_equal(&a->digest, &b->digest))
             return stl_error_set(err, STL_CONFLICT, "two images of the bundle would both become %s:%s",
-                                 a->name.text, a->tag.text);
+                                 a->name->text, a->tag.text);
     }
     return 0;
 }
@@ -275,7 +277,7 @@ static int check_tags(const struct import *import, const struct stl_name *name, 
     if (found <= 0) /* what is new cannot be immutable */
         return found;
     for (size_t i = 0; i < report->image_count; i++)
-        if (report->images[i].has_tag && !strcmp(report->images[i].name.text, name->text) &&
+        if (report->images[i].has_tag && !strcmp(report->images[i].name->text, name->text) &&
             check_tag(&repo, &report->images[i], &added, err))
             return -1;
     return 0;
@@ -294,7 +296,7 @@ static int64_t added_size(const struct import *import, const struct stl_name *na
     int64_t size = 0;
     bool exists = stl_repo_open(&repo, import->registry, name, &ignored) == 0;
     for (size_t i = 0; i < import->bundle->image_count; i++)
-        if (import->targets[i].root != STL_NO_NODE && !strcmp(import->targets[i].name.text, name->text))
+        if (import->targets[i].root != STL_NO_NODE && !strcmp(import->targets[i].name->text, name->text))
             count += stl_graph_order(graph, import->targets[i].root, seen, order + count);
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < graph->nodes[order[i]].blob_count; k++) {
@@ -320,8 +322,8 @@ static int check_limits(const struct import *import, struct stl_error *err)
 {
     const struct stl_import_report *report = import->report;
     for (size_t i = 0; i < report->image_count; i++) {
-        const struct stl_name *name = &report->images[i].name;
-        if ((i == 0 || strcmp(report->images[i - 1].name.text, name->text)) &&
+        const struct stl_name *name = report->images[i].name;
+        if ((i == 0 || strcmp(report->images[i - 1].name->text, name->text)) &&
             (check_tags(import, name, err) || check_quota(import, name, err)))
             return -1;
     }

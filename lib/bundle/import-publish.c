@@ -65,7 +65,7 @@ static bool is_unchanged(const struct import *import, const struct import_target
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_media_type type;
     struct stl_digest current;
-    if (stl_repo_open(&repo, import->registry, &target->name, &ignored))
+    if (stl_repo_open(&repo, import->registry, target->name, &ignored))
         return false;
     if (target->result->has_tag && (stl_tag_resolve(&repo, &target->result->tag, &current, &ignored) ||
                                     !stl_digest_equal(&current, &target->image->digest)))
@@ -166,7 +166,7 @@ static int publish_manifests(struct import *import, const struct stl_name *name,
     for (size_t i = 0; i < import->bundle->image_count; i++) {
         const struct import_target *target = &import->targets[i];
         if (target->root != STL_NO_NODE && is_to_do(import, target->result) &&
-            !strcmp(target->name.text, name->text))
+            !strcmp(target->name->text, name->text))
             place.count += stl_graph_order(graph, target->root, place.seen, place.order + place.count);
     }
     if (place.count == 0)
@@ -194,9 +194,9 @@ static int set_tag(void *context, size_t index, struct stl_error *err)
         return 0;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     const struct stl_publish how = {.tags = &image->tag, .tag_count = 1};
-    return stl_repo_open(&repo, import->registry, &image->name, err) ||
+    return stl_repo_open(&repo, import->registry, image->name, err) ||
                    stl_publish_tags(&repo, &image->digest, &how, err)
-               ? stl_error_context(err, "%s:%s", image->name.text, image->tag.text)
+               ? stl_error_context(err, "%s:%s", image->name->text, image->tag.text)
                : 0;
 }
 
@@ -223,8 +223,8 @@ static int publish_all(struct import *import, struct stl_error *err)
     STL_AUTO_FREE const struct stl_name **names = stl_alloc(report->image_count * sizeof *names);
     struct repositories all = {.import = import, .names = names};
     for (size_t i = 0; i < report->image_count; i++)
-        if (i == 0 || strcmp(report->images[i - 1].name.text, report->images[i].name.text))
-            names[all.count++] = &report->images[i].name;
+        if (i == 0 || strcmp(report->images[i - 1].name->text, report->images[i].name->text))
+            names[all.count++] = report->images[i].name;
     return stl_pool_run(stl_copy_workers(), all.count, publish_repository, &all, err) ||
                    stl_pool_run(stl_copy_workers(), report->image_count, set_tag, import, err)
                ? -1

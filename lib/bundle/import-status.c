@@ -41,7 +41,7 @@ static int add_line(const struct import *import, const struct import_target *tar
     char text[STL_DIGEST_TEXT_MAX];
     size_t count = stl_graph_order(graph, target->root, seen, order);
     stl_digest_format(&target->image->digest, text);
-    int full = stl_buf_printf(lines, "%s%c%s %s", target->name.text, target->image->tag ? ':' : '@',
+    int full = stl_buf_printf(lines, "%s%c%s %s", target->name->text, target->image->tag ? ':' : '@',
                               target->image->tag ? target->image->tag : text, text);
     for (size_t i = 0; i < count; i++) {
         const struct stl_node *node = &graph->nodes[order[i]];
@@ -120,7 +120,7 @@ static int read_image(struct status *status, char *line, struct stl_error *err)
         waits |= count_blob(status, word);
     if (!waits)
         return 0;
-    image.name = name.name;
+    image.name = stl_import_keep_name(report, &name.name);
     image.has_tag = name.has_tag;
     image.tag = name.tag;
     stl_grow(report->images, report->image_count);

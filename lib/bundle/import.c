@@ -20,8 +20,19 @@ void stl_import_report_clear(struct stl_import_report *report)
         free(report->lost[i].why);
     free(report->lost);
     free(report->images);
+    stl_arena_clear(&report->arena);
     free(report->missing);
     *report = (struct stl_import_report){0};
+}
+
+const struct stl_name *stl_import_keep_name(struct stl_import_report *report, const struct stl_name *name)
+{
+    if (!report->last_name || strcmp(report->last_name->text, name->text)) {
+        struct stl_name *copy = stl_arena_alloc(&report->arena, sizeof *copy);
+        *copy = *name;
+        report->last_name = copy;
+    }
+    return report->last_name;
 }
 
 /* --- what is presumed ----------------------------------------------------------------------------------- */
@@ -116,6 +127,7 @@ static int open_pending(struct import *import, struct stl_error *err)
         stl_pending_write(&import->pending, "list", list->data, list->length, err) ||
         stl_pending_sync(&import->pending, err))
         return -1;
+    stl_buf_clear(&import->volumes[0].bundle.list);
     return hold(import, err);
 }
 

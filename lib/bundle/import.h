@@ -45,7 +45,7 @@ enum stl_import_state {
 };
 
 struct stl_imported {
-    struct stl_name name;
+    const struct stl_name *name; /* the report's */
     bool has_tag;
     struct stl_tag tag;
     struct stl_digest digest;
@@ -65,6 +65,8 @@ struct stl_import_report {
     bool complete;               /* nothing is waiting */
     struct stl_imported *images; /* sorted by name and tag */
     size_t image_count;
+    struct stl_arena arena; /* names */
+    const struct stl_name *last_name;
     struct stl_import_missing *missing; /* sorted by volume */
     size_t missing_count;
     struct stl_bundle_lost *lost; /* damaged blobs of the volumes at hand */

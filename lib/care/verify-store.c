@@ -110,41 +110,60 @@ static int scan_store(struct verify *verify, struct stl_error *err)
 
 /* --- the links to it ------------------------------------------------------------------------------------ */
 
+/* A file to be read. */
 struct job {
-    char *path;
+    const char *path;
     struct stl_digest digest;
-    int64_t size;
     ino_t inode;
-    char *what;  /* what is wrong with it, or NULL */
+};
+
+struct damage {
+    size_t number; /* of the job */
+    char *what;
     bool closed; /* it could not even be opened, which tells nothing about its content */
 };
 
+/* First all of the store, then the copies. */
 struct jobs {
     struct verify *verify;
-    struct job *items;
-    size_t count;
-    const char *folder; /* that is being read */
-    pthread_mutex_t mutex;
-    uint64_t done, total; /* bytes */
+    struct job *copies; /* their paths are on the heap */
+    size_t copy_count;
+    struct damage *damages;
+    size_t damage_count;
+    const char *folder;    /* that is being read */
+    pthread_mutex_t mutex; /* for the damages and what is done */
+    uint64_t done, total;  /* bytes */
 };
 
 static void jobs_clear(struct jobs *jobs)
 {
-    for (size_t i = 0; i < jobs->count; i++) {
-        free(jobs->items[i].path);
-        free(jobs->items[i].what);
-    }
-    free(jobs->items);
+    for (size_t i = 0; i < jobs->copy_count; i++)
+        free((char *)jobs->copies[i].path);
+    for (size_t i = 0; i < jobs->damage_count; i++)
+        free(jobs->damages[i].what);
+    free(jobs->copies);
+    free(jobs->damages);
+    pthread_mutex_destroy(&jobs->mutex);
 }
 
-static void add_job(struct jobs *jobs, const char *path, const struct stl_digest *digest, int64_t size,
-                    ino_t inode)
+static void add_copy(struct jobs *jobs, const char *path, const struct stl_digest *digest,
+                     const struct stat *st)
 {
     if (!jobs->verify->options->full)
         return;
-    stl_grow(jobs->items, jobs->count);
-    jobs->items[jobs->count++] = (struct job){stl_strdup(path), *digest, size, inode, NULL, false};
-    jobs->total += (uint64_t)size;
+    stl_grow(jobs->copies, jobs->copy_count);
+    jobs->copies[jobs->copy_count++] = (struct job){stl_strdup(path), *digest, st->st_ino};
+    jobs->total += (uint64_t)st->st_size;
+}
+
+/* `path` is room for that of a file of the store. */
+static struct job find_job(const struct jobs *jobs, size_t number, char path[STL_PATH_MAX])
+{
+    const struct verify *verify = jobs->verify;
+    if (number >= verify->store.count)
+        return jobs->copies[number - verify->store.count];
+    const struct stl_digest *digest = &verify->store.items[number];
+    return (struct job){stl_path_store(digest, path), *digest, verify->blobs[number].inode};
 }
 
 /* A link to the store's file is counted; anything else is a copy and has to be read for itself. */
@@ -164,7 +183,7 @@ static int visit_link(void *context, const char *name, unsigned char type, struc
     if (stored && verify->blobs[number].inode == st.st_ino)
         verify->blobs[number].found++;
     else if (stored || st.st_ctime < verify->started)
-        add_job(jobs, path, &digest, st.st_size, st.st_ino);
+        add_copy(jobs, path, &digest, &st);
     return 0;
 }
 
@@ -231,28 +250,36 @@ static int hash_file(struct jobs *jobs, int fd, struct stl_hasher *hasher)
     }
 }
 
-/* Never fails: what is wrong with a file is noted with it. One that is gone was collected meanwhile. */
+static void note_damage(struct jobs *jobs, size_t number, bool closed, char *what)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    stl_grow(jobs->damages, jobs->damage_count);
+    jobs->damages[jobs->damage_count++] = (struct damage){number, what, closed};
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+/* Never fails: what is wrong with a file is noted. One that is gone was collected meanwhile. */
 static int check_digest(void *context, size_t index, struct stl_error *err)
 {
     struct jobs *jobs = context;
-    struct job *job = &jobs->items[index];
     struct stl_hasher hasher;
     struct stl_digest actual;
-    char text[STL_DIGEST_TEXT_MAX];
+    char text[STL_DIGEST_TEXT_MAX], path[STL_PATH_MAX];
+    const struct job job = find_job(jobs, index, path);
     (void)err;
     STL_AUTO_CLOSE int fd =
-        openat(jobs->verify->registry->root.fd, job->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        openat(jobs->verify->registry->root.fd, job.path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return 0;
-    stl_hasher_init(&hasher, job->digest.algorithm);
+    stl_hasher_init(&hasher, job.digest.algorithm);
     if (fd < 0 || hash_file(jobs, fd, &hasher)) {
-        job->what = stl_sprintf("cannot be read: %s", strerror(errno));
-        job->closed = fd < 0;
+        note_damage(jobs, index, fd < 0, stl_sprintf("cannot be read: %s", strerror(errno)));
         return 0;
     }
     stl_hasher_final(&hasher, &actual);
-    if (!stl_digest_equal(&actual, &job->digest))
-        job->what = stl_sprintf("its content has digest %s", stl_digest_format(&actual, text));
+    if (!stl_digest_equal(&actual, &job.digest))
+        note_damage(jobs, index, false,
+                    stl_sprintf("its content has digest %s", stl_digest_format(&actual, text)));
     return 0;
 }
 
@@ -311,38 +338,48 @@ static int set_blob_aside(struct verify *verify, const struct job *job, struct s
     return stl_error_set(err, STL_UNAVAILABLE, "%s is linked by others again and again", text);
 }
 
-static void handle_damaged(struct verify *verify, const struct job *job)
+static void handle_damage(const struct jobs *jobs, const struct damage *damage)
 {
+    struct verify *verify = jobs->verify;
+    char path[STL_PATH_MAX];
+    const struct job job = find_job(jobs, damage->number, path);
     struct stl_error err = STL_ERROR_INIT;
-    struct verify_problem problem = {job->closed ? VERIFY_UNREADABLE : VERIFY_DAMAGED_BLOB, job->path,
-                                     job->what};
+    struct verify_problem problem = {damage->closed ? VERIFY_UNREADABLE : VERIFY_DAMAGED_BLOB,
+                                     (char *)job.path, damage->what};
     size_t number;
-    bool mended = verify->options->repair && !job->closed && set_blob_aside(verify, job, &err) == 0;
+    bool mended = verify->options->repair && !damage->closed && set_blob_aside(verify, &job, &err) == 0;
     if (!mended)
-        stl_digestset_add(&verify->damaged, &job->digest, &number);
+        stl_digestset_add(&verify->damaged, &job.digest, &number);
     stl_verify_report(verify, &problem, mended);
+}
+
+static int compare_damages(const void *a, const void *b)
+{
+    size_t left = ((const struct damage *)a)->number, right = ((const struct damage *)b)->number;
+    return (left > right) - (left < right);
+}
+
+static int read_all(struct jobs *jobs, struct stl_error *err)
+{
+    const struct verify *verify = jobs->verify;
+    for (size_t i = 0; i < verify->store.count; i++)
+        jobs->total += (uint64_t)verify->blobs[i].size;
+    if (stl_pool_run(stl_pool_cores(), verify->store.count + jobs->copy_count, check_digest, jobs, err))
+        return -1;
+    if (jobs->damage_count)
+        qsort(jobs->damages, jobs->damage_count, sizeof *jobs->damages, compare_damages);
+    for (size_t i = 0; i < jobs->damage_count; i++)
+        handle_damage(jobs, &jobs->damages[i]);
+    return 0;
 }
 
 int stl_verify_store(struct verify *verify, struct stl_error *err)
 {
     __attribute__((cleanup(jobs_clear))) struct jobs jobs = {.verify = verify};
-    if (scan_store(verify, err))
-        return -1;
-    for (size_t i = 0; i < verify->store.count; i++) {
-        char path[STL_PATH_MAX];
-        const struct verify_blob *blob = &verify->blobs[i];
-        add_job(&jobs, stl_path_store(&verify->store.items[i], path), &verify->store.items[i], blob->size,
-                blob->inode);
-    }
-    if (collect_links(&jobs, err))
-        return -1;
     pthread_mutex_init(&jobs.mutex, NULL);
-    int result = stl_pool_run(stl_pool_cores(), jobs.count, check_digest, &jobs, err);
-    pthread_mutex_destroy(&jobs.mutex);
-    for (size_t i = 0; i < jobs.count && result == 0; i++)
-        if (jobs.items[i].what)
-            handle_damaged(verify, &jobs.items[i]);
-    return result;
+    if (scan_store(verify, err) || collect_links(&jobs, err))
+        return -1;
+    return verify->options->full ? read_all(&jobs, err) : 0;
 }
 
 /* A file whose links changed while we counted tells nothing. */

@@ -10,11 +10,8 @@ enum { LINKS_MAX = 16 };
 
 void stl_members_clear(struct stl_members *members)
 {
-    for (size_t i = 0; i < members->count; i++) {
-        free(members->items[i].name);
-        free(members->items[i].target);
-    }
     free(members->items);
+    stl_arena_clear(&members->arena);
     *members = (struct stl_members){0};
 }
 
@@ -69,8 +66,8 @@ void stl_members_add(struct stl_members *members, const char *name, const char *
                      struct stl_member member)
 {
     stl_grow(members->items, members->count);
-    member.name = stl_strdup(name);
-    member.target = target ? stl_strdup(target) : NULL;
+    member.name = stl_arena_strdup(&members->arena, name);
+    member.target = target ? stl_arena_strdup(&members->arena, target) : NULL;
     members->items[members->count++] = member;
 }
 
@@ -95,7 +92,7 @@ int stl_members_finish(struct stl_members *members, struct stl_error *err)
 
 ssize_t stl_members_find(const struct stl_members *members, const char *name)
 {
-    struct stl_member key = {.name = (char *)name};
+    struct stl_member key = {.name = name};
     struct stl_member *found = NULL;
     if (members->count)
         found = bsearch(&key, members->items, members->count, sizeof *members->items, compare);

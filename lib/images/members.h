@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "arena.h"
 #include "err.h"
 
 enum { STL_MEMBERS_MAX = 100000, STL_MEMBER_NAME_MAX = 1024 };
@@ -27,14 +28,15 @@ struct stl_member {
     enum stl_member_kind kind;
     uint32_t number;      /* of the file in the stage */
     int64_t offset, size; /* offset: in the archive */
-    char *target;         /* of a link, as it stands in the archive; else NULL */
-    char *name;
+    const char *target;   /* of a link, as it stands in the archive; else NULL */
+    const char *name;
 };
 
 struct stl_members {
     struct stl_member *items; /* sorted by name once the table is finished */
     size_t count;
-    size_t met; /* folders too */
+    size_t met;             /* folders too */
+    struct stl_arena arena; /* names and targets */
 };
 
 void stl_members_clear(struct stl_members *members);
