@@ -43,6 +43,25 @@ static struct record {
     size_t seen_count;
 } record;
 
+static uint64_t mix(uint64_t hash, const void *bytes, size_t length)
+{
+    const unsigned char *p = bytes;
+    uint64_t word = 0;
+    for (; length >= sizeof word; p += sizeof word, length -= sizeof word) {
+        memcpy(&word, p, sizeof word);
+        hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+        hash ^= hash >> 29;
+    }
+    for (; length > 0; p++, length--)
+        hash = (hash ^ *p) * 1099511628211u;
+    return hash;
+}
+
+static uint64_t hash_bytes(const struct tree_node *node)
+{
+    return mix(node->length, node->data, node->length);
+}
+
 /* --- recording ------------------------------------------------------------------------------------------ */
 
 static size_t find_node(const struct stat *st)
@@ -113,6 +132,7 @@ static size_t add_node(const struct fault_event *event, size_t folder)
     const char *data = event->target ? event->target : "";
     size_t node = tree_add_node(&record.start, st.st_mode, data, strlen(data), st.st_ino);
     record.start.nodes[node].time = st.st_mtim;
+    record.start.nodes[node].hash = hash_bytes(&record.start.nodes[node]);
     record.boring = stl_realloc(record.boring, record.start.node_count);
     record.boring[node] = folder != NO_NODE && record.boring[folder];
     return node;
@@ -237,6 +257,8 @@ void powercut_begin(int fd)
     powercut_clear();
     record.device = st.st_dev;
     tree_read(&record.start, fd);
+    for (size_t i = 0; i < record.start.node_count; i++)
+        record.start.nodes[i].hash = hash_bytes(&record.start.nodes[i]);
     record.start_entries = record.start.entry_count;
     record.boring = stl_alloc(record.start.node_count);
     for (size_t i = 0; i < record.start.entry_count; i++) {
@@ -357,6 +379,7 @@ static void set_bytes(struct tree_node *node, const char *data, size_t length)
     node->data = stl_alloc(length + 1);
     node->length = length;
     memcpy(node->data, data, length);
+    node->hash = hash_bytes(node);
 }
 
 /* What was synced and has not been written since stays, whatever becomes of the rest. */
@@ -423,6 +446,7 @@ static void make_tree(struct tree *tree, const bool *set, size_t steps, enum byt
         const struct tree_node *node = &record.start.nodes[i];
         tree_add_node(tree, node->mode, node->data, node->length, node->inode);
         tree->nodes[i].time = node->time;
+        tree->nodes[i].hash = node->hash;
         apply_bytes(tree, i, chance ? (enum bytes)(next_number(chance) % BYTES_KINDS) : bytes, steps);
     }
     for (size_t i = 0; i < record.start_entries; i++)
@@ -440,13 +464,6 @@ static void make_tree(struct tree *tree, const bool *set, size_t steps, enum byt
 
 /* --- all of them ---------------------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash, const void *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ ((const unsigned char *)bytes)[i]) * 1099511628211u;
-    return hash;
-}
-
 /* The same whatever the order of the entries; without tmp/, which is swept. */
 static uint64_t hash_folder(const struct tree *tree, size_t folder, uint64_t path)
 {
@@ -458,7 +475,7 @@ static uint64_t hash_folder(const struct tree *tree, size_t folder, uint64_t pat
         if (entry->folder != folder || outside || !strcmp(entry->name, "tmp") || record.boring[entry->node])
             continue;
         uint64_t hash = mix(mix(path, entry->name, strlen(entry->name) + 1), &node->mode, sizeof node->mode);
-        sum += mix(hash, node->data, node->length);
+        sum += mix(hash, &node->hash, sizeof node->hash);
         sum += S_ISDIR(node->mode) ? hash_folder(tree, entry->node, hash) : 0;
     }
     return sum;

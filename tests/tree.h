@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 struct tree_node {
@@ -14,7 +15,8 @@ struct tree_node {
     struct timespec time;
     char *data; /* bytes of a file, target of a link; owned */
     size_t length;
-    ino_t inode; /* where it was read */
+    uint64_t hash; /* of the data, for who keeps it */
+    ino_t inode;   /* where it was read */
 };
 
 struct tree_entry {
