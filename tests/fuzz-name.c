@@ -4,6 +4,7 @@
 
 #include "fuzz.h"
 #include "name.h"
+#include "pattern.h"
 #include "scratch.h"
 
 /* What a path may be made of. */

@@ -366,107 +366,6 @@ static void platforms(void **state)
     FAILS(STL_USAGE, stl_platform_parse(over, &platform, &err));
 }
 
-static void patterns(void **state)
-{
-    (void)state;
-    static const struct {
-        bool match;
-        const char *pattern, *text;
-    } cases[] = {
-        {true, "", ""},
-        {false, "", "a"},
-        {false, "a", ""},
-        {true, "a", "a"},
-        {false, "a", "ab"},
-        {true, "*", ""},
-        {true, "*", "abc"},
-        {false, "*", "a/b"},
-        {true, "**", ""},
-        {true, "**", "a/b/c"},
-        {true, "?", "a"},
-        {false, "?", ""},
-        {false, "?", "/"},
-        {true, "a*c", "abbc"},
-        {true, "a*c", "ac"},
-        {false, "a*c", "a/c"},
-        {true, "a**c", "a/b/c"},
-        {true, "a/*", "a/b"},
-        {true, "a/*", "a/"},
-        {false, "a/*", "a"},
-        {false, "a/*", "a/b/c"},
-        {true, "a/**", "a/b/c"},
-        {true, "*/*", "a/b"},
-        {false, "*/*", "a/b/c"},
-        {true, "**/c", "a/b/c"},
-        {false, "**/c", "a/b/cd"},
-        {true, "*.*", "1.0.0"},
-        {true, "v?.*", "v1.2"},
-        {true, "*a*b*c", "xxaxxbxxabc"},
-        {true, "**/a*b", "x/acc/ab"},
-        {true, "**a*b/c", "ax/ab/c"},
-        {true, "**/a*/b", "x/a/c/a/b"},
-        {false, "**/a*b", "x/acc/ac"},
-        {true, "a**/*b", "a/x/y/zb"},
-        {true, "**/b?", "b/bb/bx"},
-        {false, "**/prod-*", "team/prod-a/b"},
-        {true, "***", "a/b"},
-        {true, "*?", "abc"},
-        {false, "[a]", "a"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (stl_pattern_match(cases[i].pattern, cases[i].text) != cases[i].match)
-            fail_msg("'%s' and '%s' should %smatch", cases[i].pattern, cases[i].text,
-                     cases[i].match ? "" : "not ");
-}
-
-/* The obvious way to say what a pattern means; exponential. */
-static bool reference_match(const char *pattern, const char *text)
-{
-    if (pattern[0] == '*') {
-        bool crosses = pattern[1] == '*';
-        for (const char *rest = text;; rest++) {
-            if (reference_match(pattern + (crosses ? 2 : 1), rest))
-                return true;
-            if (!*rest || (*rest == '/' && !crosses))
-                return false;
-        }
-    }
-    if (!*pattern || !*text)
-        return !*pattern && !*text;
-    return (*pattern == *text || (*pattern == '?' && *text != '/')) && reference_match(pattern + 1, text + 1);
-}
-
-static void every_short_pattern(void **state)
-{
-    (void)state;
-    static const char in_pattern[] = {'a', 'b', '/', '*', '?'}, in_text[] = {'a', 'b', '/'};
-    enum { P = 5, PATTERNS = P * P * P * P * P * P, T = 3, TEXTS = T * T * T * T * T * T };
-    for (size_t p = 0; p < PATTERNS; p += 3) {
-        char pattern[7] = "";
-        for (size_t i = 0, rest = p; i < 6; i++, rest /= P)
-            pattern[i] = in_pattern[rest % P];
-        for (size_t t = p % 7; t < TEXTS; t += 7) {
-            char text[7] = "";
-            for (size_t i = 0, rest = t; i < 6; i++, rest /= T)
-                text[i] = in_text[rest % T];
-            if (stl_pattern_match(pattern, text) != reference_match(pattern, text))
-                fail_msg("'%s' and '%s' should %smatch", pattern, text,
-                         reference_match(pattern, text) ? "" : "not ");
-        }
-    }
-}
-
-/* It would not come back if each '*' tried everything that those before it tried. */
-static void patterns_cost_little(void **state)
-{
-    (void)state;
-    char pattern[256] = "", text[256] = "";
-    for (size_t i = 0; i < 240; i += 3)
-        memcpy(pattern + i, i % 2 ? "**a" : "*ab", 3);
-    memset(text, 'a', 255);
-    assert_false(stl_pattern_match(pattern, text));
-}
-
 /* distribution-spec, "Referrers Tag Schema": both parts cut, to 32 and to 64 characters */
 static void referrers_tags(void **state)
 {
@@ -490,6 +389,21 @@ static void referrers_tags(void **state)
     }
 }
 
+static void tags_that_name_a_digest(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",       "sha256",      "sha256-",     "sha256_" HEX,  "sha256-" HEX "0",
+        "latest", "sha384-" HEX, "sha512-" HEX, ".sha256-" HEX, "sha256-.sig"};
+    struct stl_digest digest, wanted;
+    OK(stl_digest_parse("sha256:" HEX, &wanted, &err));
+    assert_true(stl_tag_names_digest("sha256-" HEX, &digest) && stl_digest_equal(&digest, &wanted));
+    assert_true(stl_tag_names_digest("sha256-" HEX ".sig", &digest) && stl_digest_equal(&digest, &wanted));
+    assert_true(stl_tag_names_digest("sha512-" HEX HEX ".att.sig", &digest));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(stl_tag_names_digest(bad[i], &digest));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,10 +419,8 @@ int main(void)
         cmocka_unit_test(media_types),
         cmocka_unit_test(media_type_lengths),
         cmocka_unit_test(platforms),
-        cmocka_unit_test(patterns),
-        cmocka_unit_test(every_short_pattern),
-        cmocka_unit_test(patterns_cost_little),
         cmocka_unit_test(referrers_tags),
+        cmocka_unit_test(tags_that_name_a_digest),
     };
     return unit_run(tests);
 }

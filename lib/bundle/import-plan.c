@@ -1,7 +1,6 @@
 /* What is to be done, and whether it can be: nothing is changed here. */
 #include "import-internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,14 +99,8 @@ static bool find_subject(struct import *import, const struct stl_bundle_image *i
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
     struct stl_error ignored = STL_ERROR_INIT;
-    if (image->tag) {
-        char text[STL_DIGEST_TEXT_MAX];
-        if (strlen(image->tag) < 8 || image->tag[6] != '-')
-            return false;
-        snprintf(text, sizeof text, "%.*s", (int)strcspn(image->tag, "."), image->tag);
-        text[6] = ':';
-        return stl_digest_parse(text, subject, &ignored) == 0;
-    }
+    if (image->tag)
+        return stl_tag_names_digest(image->tag, subject);
     if (stl_graph_read(&import->graph, &image->digest, image->size, image->media_type, &bytes, &manifest,
                        &ignored))
         return false;

@@ -74,16 +74,10 @@ static void find_fresh(struct prune_plan *plan)
 
 /* --- tags ----------------------------------------------------------------------------------------------- */
 
-/* "sha256-<hex>", alone or before a dot: the tag schema of the specification, and cosign's tags. */
 static size_t find_subject(const struct stl_contents *contents, const char *tag)
 {
-    struct stl_error ignored = STL_ERROR_INIT;
     struct stl_digest digest;
-    if (strncmp(tag, "sha256-", 7) && strncmp(tag, "sha512-", 7))
-        return STL_NOT_HELD;
-    STL_AUTO_FREE char *text = stl_strndup(tag, strcspn(tag, "."));
-    text[6] = ':';
-    return stl_digest_parse(text, &digest, &ignored) ? STL_NOT_HELD : stl_contents_find(contents, &digest);
+    return stl_tag_names_digest(tag, &digest) ? stl_contents_find(contents, &digest) : STL_NOT_HELD;
 }
 
 static const struct stl_prune_rule *rule_of(const struct prune_plan *plan, const char *tag)

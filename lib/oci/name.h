@@ -63,19 +63,10 @@ int stl_media_type_parse(const char *text, struct stl_media_type *type, struct s
 /* OS/ARCHITECTURE[/VARIANT]. Fails with STL_USAGE. */
 int stl_platform_parse(const char *text, struct stl_platform *platform, struct stl_error *err);
 
-/* Whether `text` matches a pattern of '*' (any run within a component), '**' (any run, '/' included) and '?'.
- */
-bool stl_pattern_match(const char *pattern, const char *text);
-/* Orders patterns, the most specific first: by the length of the text before the first wildcard; then, one
- * without a wildcard; then, by the number of characters that are no wildcards; then, one with fewer '**'.
- * Returns < 0, 0 or > 0. */
-int stl_pattern_compare(const char *a, const char *b);
-/* Whether a pattern could match a repository name at all: only its letters and wildcards. Fails with
- * STL_INVALID. */
-int stl_pattern_check(const char *pattern, struct stl_error *err);
-
 /* Whether a tag is one of the referrers tag schema ("sha256-<hex>"; distribution-spec, "Referrers Tag
  * Schema"). */
 bool stl_tag_is_referrers_schema(const struct stl_tag *tag);
+/* Whether a tag names a whole digest: "sha256-<hex>", alone or before a dot, as cosign makes them. */
+bool stl_tag_names_digest(const char *tag, struct stl_digest *digest);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "name.h"
+#include "pattern.h"
 
 struct stl_selection_pattern {
     char *text;       /* as it was given */

@@ -23,6 +23,7 @@
 #include <stddef.h>
 
 #include "name.h"
+#include "pattern.h"
 #include "yaml.h"
 
 enum stl_action { STL_PULL, STL_PUSH, STL_DELETE, STL_ACTIONS };
