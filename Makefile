@@ -132,7 +132,7 @@ $(BUILD)/tests/t-%: $(BUILD)/tests/t-%.o $(BUILD)/tests/unit.o $(BUILD)/libstill
 FAULT_CALLS = open openat __openat_2 syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \
 	ftruncate mkdir mkdirat symlinkat linkat unlinkat renameat renameat2 time stl_boot_id
 CRASH_TESTS = $(addprefix $(BUILD)/tests/,t-crash t-crash-push t-crash-upkeep t-powercut)
-CRASH_OBJECTS = $(patsubst %,$(BUILD)/tests/%.o,faults crash cuts powercut tree content client scratch changes-content changes-push changes-upkeep)
+CRASH_OBJECTS = $(patsubst %,$(BUILD)/tests/%.o,faults crash cuts powercut powercut-record tree content client scratch changes-content changes-push changes-upkeep)
 $(CRASH_TESTS): $(CRASH_OBJECTS) $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 $(CRASH_TESTS): LIBS += -lfcgi
 $(CRASH_TESTS): LDFLAGS += $(FAULT_CALLS:%=-Wl,--wrap=%)

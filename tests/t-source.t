@@ -54,9 +54,8 @@ is "$(grep -nE '\b(TODO|FIXME|XXX)\b' lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] templat
 
 is "$(ls -A | grep -vxE 'cmd|lib|cgi|templates|tests|examples|build|Makefile|README\.md|LICENSE|\.(ci|git|gitignore|clang-format|clang-tidy)' || true)" \
     '' 'nothing else lies at the top level'
-longer() { wc -l "${@:2}" | awk -v most="$1" '$2 != "total" && $1 > most'; }
-is "$(longer 500 lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*.t tests/*.sh; longer 600 tests/*.[ch])" '' \
-    'no file has more than 500 lines, 600 in tests that are C'
+is "$(wc -l lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*.[ch] tests/*.t tests/*.sh | awk '$2 != "total" && $1 > 500')" '' \
+    'no file has more than 500 lines'
 is "$(awk 'FNR == 1 { start = 0 } /^{/ { start = FNR } /^}/ { if (start && FNR - start + 1 > 80) print FILENAME ":" start; start = 0 }' \
     lib/*/*.c cmd/*.c cgi/*.c tests/*.c)" '' 'no function has more than 80 lines'
 
