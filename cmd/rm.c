@@ -2,23 +2,58 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "mem.h"
 #include "publish.h"
 
 static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, CMD_OPTION_FORCE, {0}};
+
+/* Tags of one repository, all of which must exist. */
+static int remove_tags(const struct stl_registry *registry, const struct stl_image_name *images, size_t count,
+                       struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_FREE struct stl_tag *tags = stl_alloc(count * sizeof *tags);
+    struct stl_digest digest;
+    if (stl_repo_open(&repo, registry, &images[0].name, err))
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (stl_tag_resolve(&repo, &images[i].tag, &digest, err))
+            return -1;
+        tags[i] = images[i].tag;
+    }
+    return stl_tags_delete(&repo, tags, count, NULL, NULL, err);
+}
 
 static int remove_one(const struct stl_registry *registry, const struct stl_image_name *image,
                       struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (image->has_tag && image->has_digest)
-        return stl_error_set(err, STL_USAGE, "give a tag or a digest, not both");
-    if (!image->has_tag && !image->has_digest)
+    if (!image->has_digest)
         return stl_repo_delete(registry, &image->name, err);
-    if (stl_repo_open(&repo, registry, &image->name, err))
+    return stl_repo_open(&repo, registry, &image->name, err) ||
+                   stl_manifest_delete(&repo, &image->digest, NULL, NULL, err)
+               ? -1
+               : 0;
+}
+
+/* How many of the images, from the first on, are tags of one repository. */
+static size_t count_tags(const struct stl_image_name *images, size_t count)
+{
+    size_t n = 0;
+    while (n < count && images[n].has_tag && !strcmp(images[n].name.text, images[0].name.text))
+        n++;
+    return n;
+}
+
+static int parse(const char *text, struct stl_image_name *image, struct stl_error *err)
+{
+    if (stl_image_name_parse(text, image, err))
         return -1;
-    return image->has_tag ? stl_tag_delete(&repo, &image->tag, NULL, NULL, err)
-                          : stl_manifest_delete(&repo, &image->digest, NULL, NULL, err);
+    return image->has_tag && image->has_digest
+               ? stl_error_set(err, STL_USAGE, "'%s': give a tag or a digest, not both", text)
+               : 0;
 }
 
 static int run(int argc, char **argv)
@@ -30,14 +65,20 @@ static int run(int argc, char **argv)
     cmd_parse_common(&cmd_rm, argc, argv, &common);
     if (optind == argc)
         return cmd_usage(&cmd_rm, "give what to remove: NAME:TAG, NAME@DIGEST or NAME");
+    size_t count = (size_t)(argc - optind);
+    STL_AUTO_FREE struct stl_image_name *images = stl_alloc(count * sizeof *images);
+    for (size_t i = 0; i < count; i++)
+        if (parse(argv[(size_t)optind + i], &images[i], &err))
+            return cmd_fail(&err);
     if (cmd_open_registry_to_write(&registry, common.registry, common.force, &writing, &err))
         return cmd_fail(&err);
-    for (int i = optind; i < argc; i++) {
-        struct stl_image_name image;
-        if (stl_image_name_parse(argv[i], &image, &err) || remove_one(&registry, &image, &err))
+    for (size_t i = 0; i < count;) {
+        size_t tags = count_tags(images + i, count - i), next = i + (tags ? tags : 1);
+        if (tags ? remove_tags(&registry, images + i, tags, &err) : remove_one(&registry, images + i, &err))
             return cmd_fail(&err);
-        if (!common.quiet)
-            printf("removed %s\n", argv[i]);
+        for (; i < next; i++)
+            if (!common.quiet)
+                printf("removed %s\n", argv[(size_t)optind + i]);
     }
     return 0;
 }
@@ -47,11 +88,13 @@ const struct cmd_command cmd_rm = {
     .run = run,
     .arguments = "NAME:TAG|NAME@DIGEST|NAME...",
     .summary = "Remove tags, manifests or whole repositories",
-    .description = "NAME:TAG removes that tag and nothing else: other tags of the same image stay.\n\n"
-                   "NAME@DIGEST removes the manifest with all tags that point to it.\n\n"
-                   "NAME removes the repository, but not those nested in it.\n\n"
-                   "What is removed can be had back with 'stillage restore' as long as registry.yaml says "
-                   "(trash: keep:). The space is freed by 'stillage gc' after that.",
+    .description =
+        "NAME:TAG removes that tag and nothing else: other tags of the same image stay. Several tags "
+        "of one repository in a row go together: none of them, if one does not exist.\n\n"
+        "NAME@DIGEST removes the manifest with all tags that point to it.\n\n"
+        "NAME removes the repository, but not those nested in it.\n\n"
+        "What is removed can be had back with 'stillage restore' as long as registry.yaml says "
+        "(trash: keep:). The space is freed by 'stillage gc' after that.",
     .options = options,
     .examples = "  stillage rm lib/app:1.0\n"
                 "  stillage rm lib/app@sha256:...",

@@ -135,6 +135,33 @@ bench_sweep() {
         row "$target images" "$(<"$T/one") s"
     done
     rm -rf "$reg" "$T/small"
+    for target in 1000 10000; do sweep_tags "$target"; done
+}
+
+# sweep_tags COUNT: many tags of one repository by one command, of ten images by turns.
+sweep_tags() {
+    local reg=$T/sweep far=$T/far i what
+    layout "$T/small" 2 4096
+    for ((i = 0; i < 10; i++)); do
+        jq -c ".annotations = {n: \"$i\"}" "$(blob_file "$T/small" "$(jq -r '.manifests[0].digest' "$T/small/index.json")")" |
+            oci_blob "$T/small" "$OCI_TYPE.manifest.v1+json"
+    done | jq -sc --argjson n "$1" '. as $all | {schemaVersion: 2, manifests: [range($n) | . as $i | $all[$i % 10] |
+        .annotations = {"org.opencontainers.image.ref.name": "v\($i)"}]}' >"$T/index.json"
+    mv "$T/index.json" "$T/small/index.json"
+    "$STILLAGE" init -q "$reg"
+    "$STILLAGE" init -q "$far"
+    for what in add export import rm restore; do
+        case $what in
+            add) set -- "$1" -r "$reg" "oci:$T/small" app ;;
+            export) set -- "$1" -r "$reg" --all -o "$T/bundle.tar" ;;
+            import) set -- "$1" -r "$far" "$T/bundle.tar" ;;
+            rm) mapfile -t names < <(seq -f 'app:v%.0f' 0 $(($1 - 1))) && set -- "$1" -r "$reg" "${names[@]}" ;;
+            restore) set -- "$1" -r "$reg" app ;;
+        esac
+        timed "$STILLAGE" "$what" -q "${@:2}"
+        [ "$what" = export ] || row "$what, $1 tags" "$WALL s, $(awk -v s="$WALL" -v n="$1" 'BEGIN { printf "%.2f", 1000 * s / n }') ms for each"
+    done
+    rm -rf "$reg" "$far" "$T/small" "$T/bundle.tar"
 }
 
 # Requests per second; 0 if not all were answered with 200.

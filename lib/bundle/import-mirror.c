@@ -121,20 +121,28 @@ static int check_tag(const struct turn *turn, const struct stl_tag *tag, struct 
     return stl_limits_check_tag(&turn->repo, tag, &current, NULL, &added, err);
 }
 
+static int check_tags(const struct turn *turn, struct stl_error *err)
+{
+    for (size_t i = 0; i < turn->gone_count; i++) {
+        if (check_tag(turn, &turn->gone[i], err) && err->code != STL_MANIFEST_UNKNOWN)
+            return stl_error_context(err, "%s:%s", turn->repo.name.text, turn->gone[i].text);
+        stl_error_clear(err); /* somebody else was faster */
+    }
+    return 0;
+}
+
 static int delete_tags(struct turn *turn, struct stl_error *err)
 {
-    bool check_only = turn->mirror->check_only, dry_run = turn->mirror->import->options->dry_run;
-    for (size_t i = 0; i < turn->gone_count; i++) {
-        const struct stl_tag *tag = &turn->gone[i];
-        int result = check_only ? check_tag(turn, tag, err)
-                     : dry_run  ? 0
-                                : stl_tag_delete(&turn->repo, tag, NULL, NULL, err);
-        if (result && err->code != STL_MANIFEST_UNKNOWN)
-            return stl_error_context(err, "%s:%s", turn->repo.name.text, tag->text);
-        stl_error_clear(err); /* somebody else was faster */
-        if (!check_only)
-            note(turn, tag);
-    }
+    const struct mirror *mirror = turn->mirror;
+    if (mirror->check_only)
+        return check_tags(turn, err);
+    if (!mirror->import->options->dry_run && turn->gone_count > 0 &&
+        stl_tags_delete(&turn->repo, turn->gone, turn->gone_count, NULL, NULL, err) &&
+        err->code != STL_MANIFEST_UNKNOWN)
+        return stl_error_context(err, "%s", turn->repo.name.text);
+    stl_error_clear(err); /* somebody else was faster */
+    for (size_t i = 0; i < turn->gone_count; i++)
+        note(turn, &turn->gone[i]);
     return 0;
 }
 

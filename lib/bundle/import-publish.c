@@ -186,31 +186,41 @@ static int publish_manifests(struct import *import, const struct stl_name *name,
 
 /* --- all of them ---------------------------------------------------------------------------------------- */
 
-static int set_tag(void *context, size_t index, struct stl_error *err)
-{
-    const struct import *import = context;
-    const struct stl_imported *image = &import->report->images[index];
-    if (!image->has_tag || !is_to_do(import, image))
-        return 0;
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    const struct stl_publish how = {.tags = &image->tag, .tag_count = 1};
-    return stl_repo_open(&repo, import->registry, image->name, err) ||
-                   stl_publish_tags(&repo, &image->digest, &how, err)
-               ? stl_error_context(err, "%s:%s", image->name->text, image->tag.text)
-               : 0;
-}
-
 struct repositories {
     struct import *import;
-    const struct stl_name **names;
+    const struct stl_imported **first; /* image of each */
     size_t count;
 };
 
 static int publish_repository(void *context, size_t index, struct stl_error *err)
 {
     const struct repositories *all = context;
-    const struct stl_name *name = all->names[index];
+    const struct stl_name *name = all->first[index]->name;
     return publish_manifests(all->import, name, stl_copy_workers() / all->count + 1, err)
+               ? stl_error_context(err, "%s", name->text)
+               : 0;
+}
+
+/* The images of a repository follow each other. */
+static int set_tags(void *context, size_t index, struct stl_error *err)
+{
+    const struct repositories *all = context;
+    const struct stl_import_report *report = all->import->report;
+    const struct stl_name *name = all->first[index]->name;
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_FREE struct stl_tagging *set = NULL;
+    size_t count = 0;
+    for (const struct stl_imported *image = all->first[index];
+         image < report->images + report->image_count && !strcmp(image->name->text, name->text); image++) {
+        if (image->has_tag && is_to_do(all->import, image)) {
+            stl_grow(set, count);
+            set[count++] = (struct stl_tagging){.tag = image->tag, .digest = image->digest};
+        }
+    }
+    if (count == 0)
+        return 0;
+    return stl_repo_open(&repo, all->import->registry, name, err) ||
+                   stl_publish_tag_set(&repo, set, count, NULL, NULL, err)
                ? stl_error_context(err, "%s", name->text)
                : 0;
 }
@@ -220,13 +230,13 @@ static int publish_repository(void *context, size_t index, struct stl_error *err
 static int publish_all(struct import *import, struct stl_error *err)
 {
     const struct stl_import_report *report = import->report;
-    STL_AUTO_FREE const struct stl_name **names = stl_alloc(report->image_count * sizeof *names);
-    struct repositories all = {.import = import, .names = names};
+    STL_AUTO_FREE const struct stl_imported **first = stl_alloc(report->image_count * sizeof *first);
+    struct repositories all = {.import = import, .first = first};
     for (size_t i = 0; i < report->image_count; i++)
         if (i == 0 || strcmp(report->images[i - 1].name->text, report->images[i].name->text))
-            names[all.count++] = report->images[i].name;
+            first[all.count++] = &report->images[i];
     return stl_pool_run(stl_copy_workers(), all.count, publish_repository, &all, err) ||
-                   stl_pool_run(stl_copy_workers(), report->image_count, set_tag, import, err)
+                   stl_pool_run(stl_copy_workers(), all.count, set_tags, &all, err)
                ? -1
                : 0;
 }

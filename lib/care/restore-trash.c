@@ -20,7 +20,8 @@ struct trashed {
     const struct stl_reference *reference; /* or NULL */
     struct candidate *tags;
     size_t count;
-    bool has_digest; /* the manifest that is asked for is there */
+    stl_tag_guard *guard; /* decides whether a tag may be set; or NULL */
+    bool has_digest;      /* the manifest that is asked for is there */
 };
 
 static void trashed_clear(struct trashed *trashed)
@@ -80,20 +81,67 @@ static int forget(void *context, const struct stl_trash_item *item, struct stl_e
     return 0;
 }
 
-static int restore_tags(struct stl_restore *restore, struct trashed *trashed, struct stl_error *err)
+/* Whether the tag may be set: 1; 0: it exists and is another, which does not matter where all are asked for;
+ * or -1. */
+static int is_free(const struct stl_repo *repo, const struct trashed *trashed,
+                   const struct candidate *candidate, struct stl_error *err)
+{
+    struct stl_digest current;
+    int exists = stl_tag_resolve_if_any(repo, &candidate->tag, &current, err);
+    if (exists <= 0 || !trashed->guard ||
+        trashed->guard(NULL, repo, &candidate->tag, &current, &candidate->digest, err) == 0)
+        return exists < 0 ? -1 : 1;
+    if (trashed->reference)
+        return -1;
+    stl_error_clear(err);
+    return 0;
+}
+
+/* The newest of each tag, with all that belongs to it. */
+static int restore_manifests(struct stl_restore *restore, struct trashed *trashed, struct stl_error *err)
 {
     for (size_t i = 0; i < trashed->count; i++) {
         struct candidate *candidate = &trashed->tags[i];
         bool older = i > 0 && !strcmp(trashed->tags[i - 1].tag.text, candidate->tag.text);
-        if (older)
-            continue;
-        if (stl_restore_publish(restore, &candidate->digest, &candidate->tag, err)) {
-            if (trashed->reference || err->code != STL_CONFLICT)
-                return -1;
-            stl_error_clear(err); /* of all tags, those whose name is free */
-            continue;
-        }
-        candidate->restored = true;
+        int wanted = older ? 0 : is_free(restore->repo, trashed, candidate, err);
+        if (wanted < 0 || (wanted && stl_restore_want(restore, &candidate->digest, err)))
+            return -1;
+        candidate->restored = wanted;
+    }
+    return stl_restore_publish(restore, err);
+}
+
+static int set_tags(struct stl_restore *restore, struct trashed *trashed, struct stl_error *err)
+{
+    STL_AUTO_FREE struct stl_tagging *set = stl_alloc(trashed->count * sizeof *set);
+    size_t count = 0;
+    for (size_t i = 0; i < trashed->count; i++) {
+        struct candidate *candidate = &trashed->tags[i];
+        int wanted = candidate->restored ? is_free(restore->repo, trashed, candidate, err) : 0;
+        if (wanted < 0)
+            return -1;
+        candidate->restored = wanted;
+        if (wanted)
+            set[count++] = (struct stl_tagging){.tag = candidate->tag, .digest = candidate->digest};
+    }
+    restore->restored.tags = count;
+    return count ? stl_publish_tag_set(restore->repo, set, count, trashed->guard, NULL, err) : 0;
+}
+
+static int restore_manifest(struct stl_restore *restore, const struct stl_digest *digest,
+                            struct stl_error *err)
+{
+    return stl_restore_want(restore, digest, err) || stl_restore_publish(restore, err) ? -1 : 0;
+}
+
+static int restore_tags(struct stl_restore *restore, struct trashed *trashed, struct stl_error *err)
+{
+    if (restore_manifests(restore, trashed, err))
+        return -1;
+    while (set_tags(restore, trashed, err)) {
+        if (trashed->reference || err->code != STL_CONFLICT)
+            return -1;
+        stl_error_clear(err); /* somebody has just pushed one of them */
     }
     return 0;
 }
@@ -111,8 +159,7 @@ static int empty_trash(const struct stl_repo *repo, const struct trashed *trashe
 }
 
 static int restore_all(const struct stl_registry *registry, const struct stl_name *name,
-                       struct trashed *trashed, bool force, struct stl_restored *restored,
-                       struct stl_error *err)
+                       struct trashed *trashed, struct stl_restored *restored, struct stl_error *err)
 {
     char folder[STL_PATH_MAX];
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
@@ -120,25 +167,25 @@ static int restore_all(const struct stl_registry *registry, const struct stl_nam
     if (stl_repo_make(&repo, registry, name, err) ||
         stl_restore_begin(&restore, &repo, stl_trash_path("manifests", name, folder), err))
         return -1;
-    restore.guard = force ? NULL : refuse_to_move;
-    int result = trashed->has_digest ? stl_restore_publish(&restore, &trashed->reference->digest, NULL, err)
+    int result = trashed->has_digest ? restore_manifest(&restore, &trashed->reference->digest, err)
                                      : restore_tags(&restore, trashed, err);
     *restored = restore.restored;
-    return result || stl_restore_sync(&restore, err) || empty_trash(&repo, trashed, err) ? -1 : 0;
+    return result || empty_trash(&repo, trashed, err) ? -1 : 0;
 }
 
 int stl_restore_from_trash(const struct stl_registry *registry, const struct stl_name *name,
                            const struct stl_reference *reference, bool force, struct stl_restored *restored,
                            struct stl_error *err)
 {
-    __attribute__((cleanup(trashed_clear))) struct trashed trashed = {.reference = reference};
+    __attribute__((cleanup(trashed_clear))) struct trashed trashed = {.reference = reference,
+                                                                      .guard = force ? NULL : refuse_to_move};
     *restored = (struct stl_restored){0, 0};
     if (stl_trash_each(registry, name, visit, &trashed, err))
         return -1;
     if (trashed.count)
         qsort(trashed.tags, trashed.count, sizeof *trashed.tags, compare);
     if (trashed.count || trashed.has_digest)
-        return restore_all(registry, name, &trashed, force, restored, err);
+        return restore_all(registry, name, &trashed, restored, err);
     return stl_error_set(err, STL_MANIFEST_UNKNOWN,
                          "the trash has nothing of that kind of %s: see 'stillage trash ls'", name->text);
 }

@@ -20,7 +20,7 @@ struct stl_restore {
     const struct stl_repo *repo;
     const char *folder;           /* <folder>/<type>/<subtype>/<digest>, relative to the registry; borrowed */
     struct stl_contents contents; /* of the folder */
-    stl_tag_guard *guard;         /* decides whether a tag may be set; or NULL */
+    bool *wanted;                 /* for each manifest of it */
     bool found;                   /* something that the repository had already */
     struct stl_restored restored;
 };
@@ -32,13 +32,12 @@ int stl_restore_begin(struct stl_restore *restore, const struct stl_repo *repo, 
                       struct stl_error *err);
 void stl_restore_end(struct stl_restore *restore);
 
-/* Publishes a manifest of the folder, with what belongs to it, and points `tag` at it unless that is NULL.
- * What the repository has already is left as it is. Fails with STL_MANIFEST_UNKNOWN if neither has it. */
-int stl_restore_publish(struct stl_restore *restore, const struct stl_digest *digest,
-                        const struct stl_tag *tag, struct stl_error *err);
-
-/* Makes durable what was found, too: a restoring that was killed may not have. */
-int stl_restore_sync(const struct stl_restore *restore, struct stl_error *err);
+/* Chooses a manifest, of the folder or the repository. Fails with STL_MANIFEST_UNKNOWN if neither has it. */
+int stl_restore_want(struct stl_restore *restore, const struct stl_digest *digest, struct stl_error *err);
+/* Publishes what was chosen, with what belongs to it, and sets no tag: that is for stl_publish_tag_set(), so
+ * that an image's signatures are there when it appears. What the repository has already is left as it is, but
+ * made durable: a restoring that was killed may not have. */
+int stl_restore_publish(struct stl_restore *restore, struct stl_error *err);
 
 /* Brings a tag of the repository `name` back from the trash, or a manifest by its digest; without a
  * reference, every tag whose name is free, as it was when it was deleted last. The repository need not exist

@@ -65,11 +65,13 @@ static int bring_manifests(struct restoring *restoring, const char *folder, stru
     if (stl_restore_begin(&restore, restoring->repo, folder, err))
         return -1;
     for (size_t i = 0; i < restoring->count; i++)
-        if (stl_restore_publish(&restore, &restoring->changes[i].digest, NULL, err))
+        if (stl_restore_want(&restore, &restoring->changes[i].digest, err))
             return stl_error_context(err, "%s:%s", restoring->repo->name.text,
                                      restoring->changes[i].tag.text);
+    if (stl_restore_publish(&restore, err))
+        return -1;
     restoring->restored->manifests += restore.restored.manifests;
-    return stl_restore_sync(&restore, err);
+    return 0;
 }
 
 /* --- the new folder of links ---------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hook.h"
 #include "publish.h"
 
 struct place {
@@ -17,6 +18,8 @@ struct place {
     uint32_t *blobs;        /* blobs of one target */
     size_t blob_count;
     bool *blob_seen, *blob_linked; /* for each blob: in `blobs`; in this repository by now */
+    struct stl_tagging *tags;      /* of this repository, whose manifests are there by now */
+    size_t tag_count;
 };
 
 static void place_clear(struct place *place)
@@ -29,6 +32,7 @@ static void place_clear(struct place *place)
     free(place->blobs);
     free(place->blob_seen);
     free(place->blob_linked);
+    free(place->tags);
 }
 
 static void place_init(struct place *place, struct add *add)
@@ -42,7 +46,8 @@ static void place_init(struct place *place, struct add *add)
                             .published = stl_alloc(manifests),
                             .blobs = stl_alloc(blobs * sizeof *place->blobs),
                             .blob_seen = stl_alloc(blobs),
-                            .blob_linked = stl_alloc(blobs)};
+                            .blob_linked = stl_alloc(blobs),
+                            .tags = stl_alloc(add->targets.count * sizeof *place->tags)};
 }
 
 static void append_order(struct place *place, size_t root)
@@ -162,19 +167,19 @@ static int publish(struct place *place, size_t number, const struct stl_publish 
     struct stl_publish how = *tags;
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
-    const struct stl_digest *digest = &graph->manifests.items[number];
-    how.allow_missing_children = graph->sparse;
-    how.repeated = is_repeated(place, digest, &how);
     if (place->published[number])
-        return how.tag_count ? stl_publish_tags(&place->repo, digest, &how, err) : 0;
-    if (stl_graph_read(graph, digest, node->size, node->media_type, &bytes, &manifest, err) ||
+        return 0;
+    how.allow_missing_children = graph->sparse;
+    how.repeated = is_repeated(place, &graph->manifests.items[number], tags);
+    if (stl_graph_read(graph, &graph->manifests.items[number], node->size, node->media_type, &bytes,
+                       &manifest, err) ||
         stl_publish_manifest(&place->repo, &manifest, bytes.data, &how, err))
         return -1;
     place->published[number] = true;
     return 0;
 }
 
-/* The tags come last, so that an image's signatures are there when it appears. */
+/* The image comes last, so that its signatures are there when its tags, which come after that, appear. */
 static int publish_all(struct place *place, size_t root, const struct stl_publish *tags,
                        struct stl_error *err)
 {
@@ -188,13 +193,11 @@ static int publish_all(struct place *place, size_t root, const struct stl_publis
 }
 
 /* What a run that was killed left undone is done now. */
-static int keep_target(struct place *place, const struct stl_target *target, struct stl_added *added,
-                       struct stl_error *err)
+static void keep_target(struct place *place, const struct stl_target *target, struct stl_added *added)
 {
-    const struct stl_publish how = {.tags = &target->tag, .tag_count = 1, .repeated = true};
     *added = (struct stl_added){
         .name = target->name, .tag = target->tag, .digest = target->digest, .blobs = target->blobs};
-    return stl_publish_tags(&place->repo, &target->digest, &how, err);
+    place->tags[place->tag_count++] = (struct stl_tagging){target->tag, target->digest, true};
 }
 
 /* Several targets that are tags of one image in one repository. */
@@ -220,8 +223,40 @@ static int place_targets(struct place *place, const struct stl_target *targets, 
         added[i].changed |= !has_tag(place, &tags[i], digest);
         first.new_bytes = 0;
     }
-    const struct stl_publish how = {.tags = tags, .tag_count = count};
+    const struct stl_publish how = {.tags = tags, .tag_count = count, .tags_later = true};
+    bool repeated = is_repeated(place, digest, &how);
+    for (size_t i = 0; i < count; i++)
+        place->tags[place->tag_count++] = (struct stl_tagging){tags[i], *digest, repeated};
     return publish_all(place, root, &how, err);
+}
+
+/* After the fact, with all tags of an image. */
+static void tell_hook(const struct place *place)
+{
+    STL_AUTO_FREE struct stl_tag *tags = stl_alloc(place->tag_count * sizeof *tags);
+    for (size_t i = 0, next; i < place->tag_count; i = next) {
+        const struct stl_tagging *first = &place->tags[i];
+        STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+        STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+        struct stl_error ignored = STL_ERROR_INIT;
+        for (next = i; next < place->tag_count && stl_digest_equal(&place->tags[next].digest, &first->digest);
+             next++)
+            tags[next - i] = place->tags[next].tag;
+        if (!first->repeated &&
+            stl_manifest_load(&place->repo, &first->digest, &bytes, &manifest, &ignored) == 0)
+            stl_hook_after(&place->repo, &manifest, tags, next - i);
+    }
+}
+
+/* All tags of a repository, once everything that they lead to is there. */
+static int set_tags(struct place *place, struct stl_error *err)
+{
+    if (stl_publish_tag_set(&place->repo, place->tags, place->tag_count, NULL, NULL, err))
+        return stl_error_context(err, "%s", place->repo.name.text);
+    if (place->add->registry->settings.hooks.after_manifest)
+        tell_hook(place);
+    place->tag_count = 0;
+    return 0;
 }
 
 /* Targets are sorted by name. */
@@ -257,20 +292,31 @@ static size_t group_length(const struct add *add, size_t i)
     return count;
 }
 
+static int place_group(struct place *place, const struct stl_target *targets, size_t count,
+                       struct stl_added *added, struct stl_error *err)
+{
+    int result = enter_repository(place, &targets->name, err);
+    if (result == 0 && targets->done)
+        keep_target(place, targets, added);
+    else if (result == 0)
+        result = place_targets(place, targets, count, added, err);
+    return result ? stl_error_context(err, "%s:%s", targets->name.text, targets->tag.text) : 0;
+}
+
 int stl_add_place(struct add *add, struct stl_add_report *report, struct stl_error *err)
 {
     __attribute__((cleanup(place_clear))) struct place place;
     place_init(&place, add);
     report->items = stl_alloc(add->targets.count * sizeof *report->items);
     report->count = add->targets.count;
-    for (size_t i = 0, count; i < report->count; i += count) {
+    for (size_t i = 0, next; i < report->count; i = next) {
         const struct stl_target *targets = &add->targets.items[i];
-        count = group_length(add, i);
-        if (enter_repository(&place, &targets->name, err) ||
-            (targets->done ? keep_target(&place, targets, &report->items[i], err)
-                           : place_targets(&place, targets, count, &report->items[i], err))) {
+        next = i + group_length(add, i);
+        bool last = next == report->count || strcmp(add->targets.items[next].name.text, targets->name.text);
+        if (place_group(&place, targets, next - i, &report->items[i], err) ||
+            (last && set_tags(&place, err))) {
             stl_add_report_clear(report);
-            return stl_error_context(err, "%s:%s", targets->name.text, targets->tag.text);
+            return -1;
         }
     }
     return 0;

@@ -183,27 +183,40 @@ void stl_publish_tags_end(struct publish_tags *tags)
     free(tags->old);
 }
 
+static int check_manifests(const struct stl_repo *repo, const struct stl_tagging *set, size_t count,
+                           struct stl_error *err)
+{
+    struct stl_media_type type;
+    for (size_t i = 0; i < count; i++)
+        if ((i == 0 || !stl_digest_equal(&set[i].digest, &set[i - 1].digest)) &&
+            stl_manifest_type(repo, &set[i].digest, &type, err))
+            return -1;
+    return 0;
+}
+
+static void write_event(const struct stl_repo *repo, const struct stl_tagging *tagging)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_media_type type;
+    struct stat st;
+    stl_publish_link_path(stl_digest_format(&tagging->digest, text), path);
+    if (!tagging->repeated && stl_manifest_type(repo, &tagging->digest, &type, &ignored) == 0)
+        stl_event_push(repo, &tagging->digest, type.text, fstatat(repo->fd, path, &st, 0) ? -1 : st.st_size,
+                       &tagging->tag, 1);
+}
+
 int stl_publish_tag_set(const struct stl_repo *repo, const struct stl_tagging *set, size_t count,
                         stl_tag_guard *guard, void *guard_context, struct stl_error *err)
 {
     STL_AUTO_PUBLISH_TAGS struct publish_tags tags = PUBLISH_TAGS_INIT;
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    if (lists < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        struct stl_media_type type;
-        if (stl_manifest_type(repo, &set[i].digest, &type, err))
-            return -1;
-    }
-    if (stl_publish_check_tags(repo, set, count, guard, guard_context, err) ||
+    if (lists < 0 || check_manifests(repo, set, count, err) ||
+        stl_publish_check_tags(repo, set, count, guard, guard_context, err) ||
         stl_publish_tags_begin(&tags, repo, set, count, err) || stl_publish_tags_finish(&tags, err))
         return -1;
-    for (size_t i = 0; i < count; i++) {
-        struct stl_error ignored = STL_ERROR_INIT;
-        struct stl_media_type type;
-        if (!set[i].repeated && stl_manifest_type(repo, &set[i].digest, &type, &ignored) == 0)
-            stl_event_push(repo, &set[i].digest, type.text, -1, &set[i].tag, 1);
-    }
+    for (size_t i = 0; i < count; i++)
+        write_event(repo, &set[i]);
     return 0;
 }
 

@@ -282,14 +282,15 @@ int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest 
         put_manifest(repo, manifest, bytes, &retyped, err))
         return -1;
     /* A journal writes the names together with the list that a tag needs: no need to write them twice. */
-    if (how->tag_count == 0 && sync_names(repo, manifest, err))
+    size_t now = how->tags_later ? 0 : how->tag_count;
+    if (now == 0 && sync_names(repo, manifest, err))
         return -1;
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    if (lists < 0 || stl_publish_check_tags(repo, set, how->tag_count, how->guard, how->guard_context, err) ||
+    if (lists < 0 || stl_publish_check_tags(repo, set, now, how->guard, how->guard_context, err) ||
         put_manifest_again(repo, manifest, bytes, &retyped, err) ||
-        show(repo, manifest, set, how->tag_count, retyped, err))
+        show(repo, manifest, set, now, retyped, err))
         return -1;
-    if (how->repeated)
+    if (how->repeated || how->tags_later)
         return 0;
     stl_event_push(repo, &manifest->digest, manifest->media_type.text, manifest->size, how->tags,
                    how->tag_count);

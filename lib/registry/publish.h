@@ -30,6 +30,8 @@ struct stl_publish {
     size_t tag_count;
     bool allow_missing_children; /* an index may come before its manifests */
     bool allow_missing_blobs;    /* an image may come before its blobs */
+    bool tags_later;      /* the tags are only checked, and told to the hook: the caller will set them, all of
+                             a repository at once, with stl_publish_tag_set(), which writes the event */
     bool repeated;        /* all is there already: no hook runs and no event is written for finishing it */
     stl_tag_guard *guard; /* or NULL */
     void *guard_context;
