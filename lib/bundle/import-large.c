@@ -8,19 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "boot.h"
-
-enum { CHECKPOINT = 64 << 20 }; /* bytes */
-
-/* parts/<digest>.state: how far a blob has got that comes in one piece. Read by the programs of one machine
- * only. */
-struct record {
-    char magic[8];
-    char boot[STL_BOOT_ID_SIZE]; /* the run of the system during which this was saved (lib/base/boot.h) */
-    int64_t covered;             /* bytes that `hasher` has seen */
-    struct stl_hasher hasher;
-};
-static const char magic[8] = "import1";
+#include "checkpoint.h"
 
 static char *path_of(const struct stl_digest *digest, const char *ending, char path[STL_PATH_MAX])
 {
@@ -73,7 +61,7 @@ static int store_file(const struct import *import, const struct stl_digest *dige
 
 /* --- in one piece --------------------------------------------------------------------------------------- */
 
-/* A blob on its way. */
+/* A blob on its way. parts/<digest>.state is its last checkpoint. */
 struct large {
     struct import *import;
     const struct stl_digest *digest;
@@ -84,15 +72,11 @@ struct large {
 
 static int save(const struct large *large, struct stl_error *err)
 {
-    struct record record;
+    struct stl_checkpoint checkpoint;
     char path[STL_PATH_MAX];
-    memset(&record, 0, sizeof record);
-    memcpy(record.magic, magic, sizeof magic);
-    stl_boot_id(record.boot);
-    record.covered = large->copy.size;
-    record.hasher = large->copy.hasher;
+    stl_checkpoint_make(&checkpoint, &large->copy.hasher, large->copy.size);
     path_of(large->digest, ".state", path);
-    return stl_pending_write(&large->import->pending, path, &record, sizeof record, err);
+    return stl_pending_write(&large->import->pending, path, &checkpoint, sizeof checkpoint, err);
 }
 
 /* All bytes so far are in the file. */
@@ -100,7 +84,7 @@ static void note_progress(void *context, uint64_t bytes)
 {
     struct large *large = context;
     stl_import_progress(large->import, bytes);
-    if (large->copy.size - large->saved < CHECKPOINT || large->error.code)
+    if (large->copy.size - large->saved < STL_CHECKPOINT_EVERY || large->error.code)
         return;
     save(large, &large->error);
     large->saved = large->copy.size;
@@ -109,22 +93,20 @@ static void note_progress(void *context, uint64_t bytes)
 /* Goes on where the last run stopped, if it is known where that was. */
 static void resume(struct large *large)
 {
-    STL_AUTO_BUF struct stl_buf bytes = {.ceiling = sizeof(struct record)};
+    STL_AUTO_BUF struct stl_buf bytes = {.ceiling = sizeof(struct stl_checkpoint)};
     struct stl_error ignored = STL_ERROR_INIT;
-    struct record record;
+    struct stl_checkpoint checkpoint;
     struct stat st;
-    char path[STL_PATH_MAX], boot[STL_BOOT_ID_SIZE];
+    char path[STL_PATH_MAX];
     path_of(large->digest, ".state", path);
     if (stl_pending_read(&large->import->pending, path, &bytes, &ignored) <= 0 ||
-        bytes.length != sizeof record)
+        bytes.length != sizeof checkpoint || fstat(large->copy.fd, &st))
         return;
-    memcpy(&record, bytes.data, sizeof record);
-    stl_boot_id(boot);
-    if (memcmp(record.magic, magic, sizeof magic) || !boot[0] || memcmp(record.boot, boot, sizeof boot) ||
-        fstat(large->copy.fd, &st) || record.covered < 0 || record.covered > st.st_size)
+    memcpy(&checkpoint, bytes.data, sizeof checkpoint);
+    if (!stl_checkpoint_is_good(&checkpoint, st.st_size))
         return;
-    large->copy.hasher = record.hasher;
-    large->copy.size = large->copy.flushed = large->saved = record.covered;
+    large->copy.hasher = checkpoint.hasher;
+    large->copy.size = large->copy.flushed = large->saved = checkpoint.covered;
 }
 
 /* Passes over what is there already. */

@@ -10,24 +10,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "boot.h"
+#include "checkpoint.h"
 #include "repo.h"
 
 enum {
     CHUNK = 256 << 10,
-    CHECKPOINT = 64 << 20, /* bytes between two saves while a body arrives: what a kill costs to read again */
     LOCK_TRIES = 40,
     LOCK_PAUSE_NS = 50000000,
 };
-
-/* The .hash file. It is read by the programs of one machine only, so it is a plain structure. */
-struct record {
-    char magic[8];
-    char boot[STL_BOOT_ID_SIZE]; /* the run of the system during which `hasher` was saved (lib/base/boot.h) */
-    int64_t covered;             /* bytes that `hasher` has seen */
-    struct stl_hasher hasher;
-};
-static const char magic[8] = "upload2";
 
 /* --- opening -------------------------------------------------------------------------------------------- */
 
@@ -148,14 +138,13 @@ static int lock_data(const struct stl_upload *upload, struct stl_error *err)
 int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
 {
     char path[STL_UPLOAD_PATH_MAX];
-    struct record record = {.covered = upload->size, .hasher = upload->hasher};
+    struct stl_checkpoint checkpoint;
     if (upload->size == 0 || upload->data < 0)
         return 0;
-    memcpy(record.magic, magic, sizeof magic);
-    stl_boot_id(record.boot);
+    stl_checkpoint_make(&checkpoint, &upload->hasher, upload->size);
     STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
                                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-    if (fd < 0 || pwrite(fd, &record, sizeof record, 0) != (ssize_t)sizeof record) {
+    if (fd < 0 || pwrite(fd, &checkpoint, sizeof checkpoint, 0) != (ssize_t)sizeof checkpoint) {
         stl_error_errno(err, "cannot save the upload session");
         unlinkat(upload->registry->root.fd, path, 0);
         return -1;
@@ -164,23 +153,19 @@ int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
     return 0;
 }
 
-/* A record that cannot be used is none: then all bytes are hashed anew. */
-static bool load_record(const struct stl_upload *upload, struct record *record)
+/* Without one, all bytes are hashed anew. */
+static bool load_checkpoint(const struct stl_upload *upload, struct stl_checkpoint *checkpoint)
 {
-    char path[STL_UPLOAD_PATH_MAX], boot[STL_BOOT_ID_SIZE];
+    char path[STL_UPLOAD_PATH_MAX];
     STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
                                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || pread(fd, record, sizeof *record, 0) != (ssize_t)sizeof *record)
-        return false;
-    stl_boot_id(boot);
-    return !memcmp(record->magic, magic, sizeof magic) && boot[0] &&
-           !memcmp(boot, record->boot, sizeof boot) && (unsigned)record->hasher.algorithm <= STL_SHA512 &&
-           record->covered >= 0 && record->covered <= upload->size;
+    return fd >= 0 && pread(fd, checkpoint, sizeof *checkpoint, 0) == (ssize_t)sizeof *checkpoint &&
+           stl_checkpoint_is_good(checkpoint, upload->size);
 }
 
 /* Of a file that is gone: who died while it became a blob may have left one behind, and the bytes that come
  * now need not be those that it covers. */
-static int drop_record(const struct stl_upload *upload, struct stl_error *err)
+static int drop_checkpoint(const struct stl_upload *upload, struct stl_error *err)
 {
     char path[STL_UPLOAD_PATH_MAX];
     if (unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0) && errno != ENOENT)
@@ -190,17 +175,17 @@ static int drop_record(const struct stl_upload *upload, struct stl_error *err)
 
 static int take_up(struct stl_upload *upload, struct stl_error *err)
 {
-    struct record record;
+    struct stl_checkpoint checkpoint;
     struct stat st;
     if (fstat(upload->data, &st))
         return stl_error_errno(err, "cannot look at the data of the upload");
     upload->size = st.st_size;
     stl_hasher_init(&upload->hasher, stl_upload_algorithm(upload->id));
     if (upload->size == 0)
-        return drop_record(upload, err);
-    if (load_record(upload, &record)) {
-        upload->hasher = record.hasher;
-        upload->saved = record.covered;
+        return drop_checkpoint(upload, err);
+    if (load_checkpoint(upload, &checkpoint)) {
+        upload->hasher = checkpoint.hasher;
+        upload->saved = checkpoint.covered;
     }
     if (upload->saved == upload->size)
         return 0;
@@ -246,7 +231,7 @@ int stl_upload_append(struct stl_upload *upload, const void *bytes, size_t lengt
         p += n;
         length -= (size_t)n;
     }
-    return upload->size - upload->saved < CHECKPOINT ? 0 : stl_upload_save(upload, err);
+    return upload->size - upload->saved < STL_CHECKPOINT_EVERY ? 0 : stl_upload_save(upload, err);
 }
 
 static int check_digest(const struct stl_upload *upload, const struct stl_digest *digest,
