@@ -89,8 +89,10 @@ static int prune_locked(const struct prune *prune, const struct stl_name *name, 
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct prune_plan plan;
-    if (stl_repo_open(&repo, prune->registry, name, err) ||
-        (prune->options->apply && stl_trash_finish(&repo, false, err) < 0) ||
+    int found = stl_repo_open_if_any(&repo, prune->registry, name, err);
+    if (found <= 0) /* deleted since it was listed */
+        return found;
+    if ((prune->options->apply && stl_trash_finish(&repo, false, err) < 0) ||
         stl_prune_plan(&plan, &repo, prune->options, err))
         return -1;
     prune->result->repositories++;
@@ -139,10 +141,8 @@ int stl_prune(const struct stl_registry *registry, const struct stl_prune_option
             return -1;
         if (!is_wanted(options, &name) || prune_repository(&prune, &name, err) == 0)
             continue;
-        if (err->code != STL_NAME_UNKNOWN) { /* deleted since it was listed */
-            result->problems++;
-            options->problem(options->context, name.text, err);
-        }
+        result->problems++;
+        options->problem(options->context, name.text, err);
         stl_error_clear(err);
     }
     return 0;
