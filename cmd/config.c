@@ -23,7 +23,8 @@ static const struct cmd_option options[] = {
      "Accept pushes: fcgiwrap:SOCKET (nginx), cgi (Apache), or fastcgi:SOCKET, where stillage.cgi keeps running"},
     {OPTION_AUTH, "auth", "HOW",
      "Who may pull: tokens (what the rules allow; the default where there are users or rules), basic (the "
-     "server checks the passwords of all users itself, and they may pull everything), none (everybody)"},
+     "server checks the passwords of all users itself, and they may pull everything), none (everybody, also "
+     "when there are users; without users and rules it is everybody until there are some, and then nobody)"},
     {OPTION_CGI, "cgi", "PATH", "Where stillage.cgi is, if not beside stillage"},
     {OPTION_STANDALONE, "standalone", "DIR",
      "A complete configuration that an ordinary user can run in the foreground; process id, logs and "

@@ -158,8 +158,9 @@ static int copy_list(struct replication *replication, enum stl_picture_list list
 static int remove_others(struct replication *replication, bool content, struct stl_error *err)
 {
     static const char *const names[] = {"--exclude=blobs/", "--exclude=_manifests/", "--exclude=/store/"};
-    static const char *const both[] = {"--filter=P /www/v2/_anonymous", "--include=/www/",
-                                       "--include=/www/v2/***", "--include=/store/***", "--exclude=*"};
+    static const char *const both[] = {
+        "--filter=P /www/v2/_anonymous", "--filter=P /www/v2/_closed", "--include=/www/",
+        "--include=/www/v2/***",         "--include=/store/***",       "--exclude=*"};
     char complaint[CMD_RSYNC_COMPLAINT_MAX];
     struct cmd_rsync rsync;
     STL_AUTO_FREE char *picture = stl_sprintf("%s/", replication->picture.stage.name);

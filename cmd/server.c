@@ -163,9 +163,11 @@ static int set_auth(const struct cmd_server *server, const struct cmd_served *se
             stl_render_set(values, "URL", url);
     } else if (!strcmp(auth, "basic"))
         stl_render_set(values, "BASIC", "");
-    else if (!strcmp(auth, "none"))
+    else if (!strcmp(auth, "none")) {
         stl_render_set(values, "OPEN", "");
-    else
+        if (!server->auth && !served->bundle.label)
+            stl_render_set(values, "MAY_CLOSE", "");
+    } else
         return stl_error_set(err, STL_USAGE, "--auth '%s' is neither tokens nor basic nor none", auth);
     return 0;
 }

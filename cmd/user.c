@@ -60,8 +60,10 @@ static int add(const struct stl_registry *registry, const char *name, bool from_
     if (!quiet)
         printf("added user %s\n", name);
     if (!quiet && !controlled)
-        cmd_warn("from now on this registry has access control: print the web server's configuration again "
-                 "('stillage config'), it must know");
+        cmd_warn(
+            "from now on this registry has access control: print the web server's configuration again "
+            "('stillage config'); the one it has refuses all pulls now, or, if an older stillage printed it, "
+            "goes on serving them");
     if (!quiet && registry->settings.policy.count == 0)
         cmd_warn("nobody may do anything yet: add rules to %s/registry.yaml (access:)", registry->path);
     return 0;

@@ -81,7 +81,7 @@ crooked_addresses() {
         /v2/secret/app/blobs/uploads/x/../../../$manifest /v2/public/app/blobs/uploads/../../../../secret/app/$manifest \
         /v2/secret/app/blobs/uploads/$layer /v2/secret/app/blobs/uploads/v1 /secret/app/$manifest /index.html/../v2/secret/app/$manifest \
         /v2/secret/app/manifests/ /v2/secret/app/blobs/ /v2/secret/app/_manifests/ /v2/secret/app/_refs/ /v2/secret/app/referrers/ \
-        /v2/_ping /v2/_no_referrers /v2/_anonymous /v2/_catalog/ /v2/_catalog/x /v2/_upload /v2/_refs /v2/%5fcgi /v2/%5Fcgi/v2/secret/app/$manifest \
+        /v2/_ping /v2/_no_referrers /v2/_anonymous /v2/_closed /v2/_catalog/ /v2/_catalog/x /v2/_upload /v2/_refs /v2/%5fcgi /v2/%5Fcgi/v2/secret/app/$manifest \
         /inventory.json /inventory%2ejson /./inventory.json /inventory.json/ /store /uploads /registry.yaml /log/events.jsonl /../log/events.jsonl \
         /v2/secret/app/tags/list/ /v2/secret/app/tags /v2/secret/app/tags/ /v2/secret/app /v2/secret/app/ /v2/secret/ \
         "/v2/secret/app/tags/list?n=10" "/v2/secret/app/referrers/$SECRET_MANIFEST?artifactType=x" \

@@ -125,6 +125,19 @@ static int put_anonymous(const struct stl_registry *registry, struct stl_error *
     return v2 < 0 ? -1 : stl_file_put(&registry->root, v2, "_anonymous", text, strlen(text), err);
 }
 
+/* What tells a web server that was set up while everybody could pull that this is over. */
+static int mark_closed(const struct stl_registry *registry, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", err);
+    if (v2 < 0)
+        return -1;
+    if (stl_access_controlled(registry))
+        return stl_file_put(&registry->root, v2, "_closed", "", 0, err);
+    if (unlinkat(v2, "_closed", 0) && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove www/v2/_closed");
+    return 0;
+}
+
 struct sweep {
     int auth;
     const char *keep;
@@ -177,8 +190,9 @@ static int apply(const struct stl_registry *known, struct stl_error *err)
     current_name(registry, name);
     STL_AUTO_CLOSE int auth = open_auth(registry, err);
     struct sweep sweep = {auth, name};
-    if (auth < 0 || put_anonymous(registry, err) || build(registry, auth, name, err) ||
-        stl_link_put(&registry->root, auth, "public", name, err) || stl_dir_sync(auth, err))
+    if (auth < 0 || mark_closed(registry, err) || put_anonymous(registry, err) ||
+        build(registry, auth, name, err) || stl_link_put(&registry->root, auth, "public", name, err) ||
+        stl_dir_sync(auth, err))
         return -1;
     return stl_dir_each(auth, ".", sweep_one, &sweep, err);
 }

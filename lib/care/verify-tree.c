@@ -115,7 +115,7 @@ static bool is_path_of_name(const char *text)
 static int visit_v2(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct foreign *foreign = context;
-    static const char *const ours[] = {"_ping", "_catalog", "_no_referrers", "_anonymous"};
+    static const char *const ours[] = {"_ping", "_catalog", "_no_referrers", "_anonymous", "_closed"};
     bool at_top = !strcmp(foreign->folder, "www/v2");
     for (size_t i = 0; i < sizeof ours / sizeof *ours && at_top; i++)
         if (!strcmp(name, ours[i]))
