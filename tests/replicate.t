@@ -7,9 +7,10 @@ far() { "$STILLAGE" "$1" -r "$FAR" "${@:2}"; }
 far_well() { ok_run "$1" far verify; }
 # rsync does not set a time that differs by less than a second.
 seconds() { sed -E 's/ ([0-9]{10})\.[0-9]+/ \1/'; }
-# What is served, and how it is linked; the times of folders are nobody's business, and the catalog is made anew.
+# What is served, and how it is linked (but for Apache's small files, which come over as copies); the times of folders are
+# nobody's business, and the catalog is made anew.
 served() {
-    (cd "$1/www" && find . -type d -printf '%P %y %m\n' -o -name _catalog -o -printf '%P %y %m %n %T@ %l\n' | sort | seconds &&
+    (cd "$1/www" && find . -type d -printf '%P %y %m\n' -o -name _catalog -o -path '*/_refs/*' -printf '%P %y %m %T@\n' -o -printf '%P %y %m %n %T@ %l\n' | sort | seconds &&
         find . -type f -print0 | sort -z | xargs -0 sha256sum)
 }
 same() {
