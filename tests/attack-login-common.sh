@@ -281,7 +281,7 @@ test_logs() {
     as "$TOKEN" GET "/v2/secret/app/tags/list?n=1"
     as "$TOKEN" POST /v2/secret/app/blobs/uploads/ -d ''
     for secret in "$TOKEN" "${TOKEN:11}" alice-password "$(printf alice:alice-password | base64)"; do
-        if grep -rqaF "$secret" "$T/log" "$T/$SERVER"/*.log "$REG/log"; then fail "in a log: ${secret:0:12}"; else pass 'neither tokens nor passwords are in any log'; fi
+        if grep -rqaF -e "$secret" "$T/log" "$T/$SERVER"/*.log "$REG/log"; then fail "in a log: ${secret:0:12}"; else pass 'neither tokens nor passwords are in any log'; fi
     done
 }
 

@@ -10,7 +10,7 @@ export STILLAGE_REGISTRY=$REG
 token=$(<"$T/token")
 like "$token" '^stl_[A-Za-z0-9_-]{43}$' 'create prints the token, alone'
 like "$(<"$T/hint")" 'only once.*docker login -u ci' '... and tells about it on standard error'
-ok "$(grep -rqF "${token#stl_}" "$REG" && echo 1 || echo 0)" 'it is nowhere in the registry'
+ok "$(grep -rqF -e "${token#stl_}" "$REG" && echo 1 || echo 0)" 'it is nowhere in the registry'
 file=$REG/auth/robots/$(printf %s "$token" | sha256sum | cut -c1-64)
 ok "$(test -f "$file"; echo $?)" '... but its hash is'
 is "$(stat -c '%a' "$file") $(stat -c '%a' "$REG/auth/robots")" '600 700' '... for the account only'
