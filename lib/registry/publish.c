@@ -238,7 +238,7 @@ static int sync_names(const struct stl_repo *repo, const struct stl_manifest *ma
 /* While we did not have the lock, somebody may have deleted the manifest, or pushed it under another type:
  * the last one counts. */
 static int put_manifest_again(const struct stl_repo *repo, const struct stl_manifest *manifest,
-                              const char *bytes, bool *retyped, struct stl_error *err)
+                              const char *bytes, bool *retyped, bool *synced, struct stl_error *err)
 {
     char wanted[PUBLISH_TARGET_MAX], target[PUBLISH_TARGET_MAX];
     format_target(manifest, wanted);
@@ -246,18 +246,22 @@ static int put_manifest_again(const struct stl_repo *repo, const struct stl_mani
         faccessat(repo->fd, wanted + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return 0;
     stl_error_clear(err);
+    *synced = false;
     return put_manifest(repo, manifest, bytes, retyped, err);
 }
 
-/* The step that makes it visible. What takes space comes first, then the tags. */
+/* The step that makes it visible. What takes space comes first, then the tags. `synced`: its names are durable
+ * by now. */
 static int show(const struct stl_repo *repo, const struct stl_manifest *manifest,
-                const struct stl_tagging *set, size_t count, bool retyped, struct stl_error *err)
+                const struct stl_tagging *set, size_t count, bool retyped, bool synced, struct stl_error *err)
 {
     STL_AUTO_PUBLISH_TAGS struct publish_tags tags = PUBLISH_TAGS_INIT;
-    if (manifest->has_subject && (sync_names(repo, manifest, err) ||
+    if (manifest->has_subject && ((!synced && sync_names(repo, manifest, err)) ||
                                   stl_referrers_add(&repo->registry->root, repo->fd, manifest, err)))
         return -1;
-    return stl_publish_tags_begin(&tags, repo, set, count, err) || sync_names(repo, manifest, err) ||
+    synced |= manifest->has_subject;
+    return stl_publish_tags_begin(&tags, repo, set, count, err) ||
+                   (!synced && sync_names(repo, manifest, err)) ||
                    (retyped && stl_publish_drop_other_types(repo, manifest, err)) ||
                    stl_publish_tags_finish(&tags, err)
                ? -1
@@ -267,7 +271,7 @@ static int show(const struct stl_repo *repo, const struct stl_manifest *manifest
 int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *bytes,
                          const struct stl_publish *how, struct stl_error *err)
 {
-    bool retyped = false;
+    bool retyped = false, synced = false;
     STL_AUTO_FREE struct stl_tagging *set = stl_publish_taggings(how, &manifest->digest);
     STL_AUTO_CLOSE int content = stl_registry_lock(repo->registry, STL_LOCK_CONTENT, &repo->name, false, err);
     if (content < 0)
@@ -285,10 +289,11 @@ int stl_publish_manifest(const struct stl_repo *repo, const struct stl_manifest 
     size_t now = how->tags_later ? 0 : how->tag_count;
     if (now == 0 && sync_names(repo, manifest, err))
         return -1;
+    synced = now == 0;
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
     if (lists < 0 || stl_publish_check_tags(repo, set, now, how->guard, how->guard_context, err) ||
-        put_manifest_again(repo, manifest, bytes, &retyped, err) ||
-        show(repo, manifest, set, now, retyped, err))
+        put_manifest_again(repo, manifest, bytes, &retyped, &synced, err) ||
+        show(repo, manifest, set, now, retyped, synced, err))
         return -1;
     if (how->repeated || how->tags_later)
         return 0;
