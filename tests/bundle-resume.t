@@ -130,7 +130,8 @@ full_disk() {
     mkdir -p "$T/disk"
     unshare --mount sh -ec 'mount -t tmpfs -o size=40m tmpfs "$1/disk"; cp -a "$3" "$1/disk/reg"
         head -c 25M /dev/zero >"$1/disk/filler" & wait
-        (sleep 0.2; head -c 40M /dev/zero >"$1/disk/filler2" 2>/dev/null) &
+        (for n in $(seq 3000); do set -- "$1" "$1"/disk/reg/imports/*/blobs; [ ! -e "$2" ] || break; sleep 0.02; done
+            head -c 40M /dev/zero >"$1/disk/filler2" 2>/dev/null; : >"$1/full") &
         if "$2" import -r "$1/disk/reg" - <"$4"; then echo imported; else echo failed; fi
         rm -f "$1"/disk/filler*; wait; rm -f "$1"/disk/filler*
         "$2" verify -q --full -r "$1/disk/reg"; "$2" import -q -r "$1/disk/reg" "$5"; "$2" inventory -r "$1/disk/reg" >"$1/disk.json"' \
@@ -138,9 +139,9 @@ full_disk() {
 }
 if [ "$(id -u)" -eq 0 ] && unshare --mount true 2>/dev/null; then
     new_registry "$T/template"
-    # A pipe that takes its time, so that the disk fills up meanwhile.
+    # A pipe in which the rest comes when the disk has filled up.
     mkfifo "$T/slow"
-    { head -c 3000000 "$T/b.tar"; sleep 1; tail -c +3000001 "$T/b.tar"; } >"$T/slow" 2>/dev/null &
+    { head -c 3000000 "$T/b.tar"; wait_for 60 test -e "$T/full"; tail -c +3000001 "$T/b.tar"; } >"$T/slow" 2>/dev/null &
     capture full_disk "$T/template" "$T/slow"
     wait
     like "$(<"$T/.out")" 'failed' 'a disk that fills up in the middle: it fails'

@@ -119,7 +119,7 @@ make_image good fine
 put_manifest "$T/image" good v1
 want_status 201
 verdict 'what the hook accepts is there'
-is "$(timeout 20 jq -r .target.repository "$T/fifo")" good 'the hook after runs, and nobody waits for it'
+is "$(timeout 120 jq -r .target.repository "$T/fifo")" good 'the hook after runs, and nobody waits for it'
 
 # ---- events ------------------------------------------------------------------------------------------------------
 

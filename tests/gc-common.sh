@@ -83,6 +83,10 @@ age() {
     wait_for 10 eval "[ \$EPOCHSECONDS -ge $until ]"
 }
 
+# in_time BEGIN: whether less than that grace period has passed since BEGIN, an EPOCHREALTIME: who takes longer, on a machine
+# that has much else to do, has no right to the blobs that were there at first.
+in_time() { [ $((${EPOCHREALTIME/./} - ${1/./})) -lt 900000 ]; }
+
 in_repo() { [ -e "$REG/www/v2/$1/blobs/$2" ]; }
 in_trash() { [ -e "$REG/trash/blobs/${1//\//\~}/$2" ]; }
 in_store() { [ -e "$REG/store/sha256/${1:7:2}/${1:7}" ]; }

@@ -19,7 +19,7 @@ ok_run 'whatever the grace period' stillage gc --grace 0s
 is "$(fingerprint "$REG")" "$before" 'changes nothing'
 
 ok_run 'an image is deleted' stillage rm "app@$(digest "$T/b")"
-ok_run 'gc within the grace period' "${GC[@]}"
+ok_run 'gc within the grace period' stillage gc --grace 1h
 is "$(where app "$TWO")" 'repo store' 'leaves its blob alone'
 age
 before=$(fingerprint "$REG")
@@ -160,7 +160,8 @@ stillage rm -q slow
 (cd "$T/slow" && first=(oci-layout "blobs/sha256/${LAYER#*:}") &&
     tar -cf "$T/slow.tar" "${first[@]}" $(find blobs -type f ! -name "${LAYER#*:}") index.json)
 head=$((1024 + 512 + ($(field size <<<"$layer") + 511) / 512 * 512))
-age
+for n in 1 2 3; do age; done
+begin=$EPOCHSECONDS
 mkfifo "$T/fifo"
 before=$(stat -c %z "$REG/store/sha256/${LAYER:7:2}/${LAYER:7}")
 "$STILLAGE" add -q -r "$REG" - slow:v1 <"$T/fifo" >"$T/slow.out" 2>&1 &
@@ -169,7 +170,7 @@ head -c "$head" "$T/slow.tar" >&"$fifo"
 if wait_for 10 eval "[ \"\$(stat -c %z '$REG/store/sha256/${LAYER:7:2}/${LAYER:7}')\" != '$before' ]"; then
     pass 'stillage add has found the layer in the store'
 else fail 'stillage add has found the layer in the store' "$(<"$T/slow.out")"; fi
-ok_run 'gc' "${GC[@]}"
+ok_run 'gc of what was there before' stillage gc --grace "$((EPOCHSECONDS - begin + 4))s"
 ok_run 'leaves it there' in_store "$LAYER"
 tail -c "+$((head + 1))" "$T/slow.tar" >&"$fifo"
 exec {fifo}>&-
@@ -198,7 +199,7 @@ age
 ok_run 'gc' "${GC[@]}"
 ok_run 'takes both later' test ! -e "$REG/www/v2/a"
 mkdir -p "$REG/www/v2/x/y"
-ok_run 'gc' "${GC[@]}"
+ok_run 'gc' stillage gc --grace 1h
 ok_run 'leaves folders that somebody has just made' test -e "$REG/www/v2/x/y"
 age
 for n in 1 2; do "${GC[@]}" -q; age; done
@@ -262,13 +263,13 @@ make_registry 'trash: {keep: 0s}'
 for n in {1..8}; do image "$T/w$n" common "w$n" "x$((n % 3))"; done
 # Pushes, and deletes what it pushed; between asking for the blobs and sending the manifest it takes its time.
 worker() {
-    local i n name
+    local i n name begin
     for ((i = 0; ; i++)); do
         [ ! -e "$T/stop" ] || exit 0
-        n=$((RANDOM % 8 + 1)) name=busy/$((RANDOM % 3))
+        n=$((RANDOM % 8 + 1)) name=busy/$((RANDOM % 3)) begin=$EPOCHREALTIME
         for file in "$T/w$n".[0-9]; do blob "$name" "$file" >/dev/null; done
         sleep "0.0$((RANDOM % 9))"
-        [ "$(put "$name" "t$1" "$T/w$n")" = 201 ] || { echo "push of $name failed"; exit 1; }
+        [ "$(put "$name" "t$1" "$T/w$n")" = 201 ] || ! in_time "$begin" || { echo "push of $name failed"; exit 1; }
         echo "$1 $i" >"$T/nobody$1"
         blob "$name" "$T/nobody$1" >/dev/null
         if ((i % 3 == 2)); then stillage rm -q "$name@$(digest "$T/w$n")" 2>/dev/null || true; fi
@@ -276,12 +277,12 @@ worker() {
         echo "$i" >"$T/done$1"
     done
 }
-export -f worker blob put request digest stillage diag
+export -f worker blob put request digest stillage diag in_time
 export T REG MANIFEST STILLAGE STILLAGE_CGI
 for n in 1 2 3 4; do spawn "worker$n" bash -c "worker $n"; done
 runs=0 aside=0 freed=0 trouble=
 end=$((SECONDS + ${SOAK:-12}))
-while [ "$SECONDS" -lt "$end" ]; do
+until [ "$SECONDS" -ge $((end + 120)) ] || { [ "$SECONDS" -ge "$end" ] && [ "$aside" -gt 0 ] && [ "$freed" -gt 0 ]; }; do
     capture "${GC[@]}" --json
     [ "$RC" -eq 0 ] || trouble+="gc: $(<"$T/.err") "
     runs=$((runs + 1)) aside=$((aside + $(json .setAside.count))) freed=$((freed + $(json .blobs.count)))

@@ -265,9 +265,12 @@ running() {
 
 # ---- waiting -----------------------------------------------------------------------------------------------------
 
+# What ends within so many seconds on a machine that has little else to do may take so many times as long on another.
+PATIENCE=6
+
 # wait_for SECONDS COMMAND...: polls until COMMAND succeeds; status 1 when the time is over.
 wait_for() {
-    local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    local end=$((${EPOCHREALTIME/./} + PATIENCE * $1 * 1000000))
     shift
     until "$@" >/dev/null 2>&1; do
         [ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
@@ -277,7 +280,7 @@ wait_for() {
 
 # wait_up NAME SECONDS COMMAND...: the same for a spawned process; gives up at once when that has ended, and shows why.
 wait_up() {
-    local name=$1 end=$((${EPOCHREALTIME/./} + $2 * 1000000))
+    local name=$1 end=$((${EPOCHREALTIME/./} + PATIENCE * $2 * 1000000))
     shift 2
     until "$@" >/dev/null 2>&1; do
         if ! running "${PID_OF[$name]}" || [ "${EPOCHREALTIME/./}" -ge "$end" ]; then

@@ -189,19 +189,20 @@ fi
 make_registry 'gc: {grace: 1s}'
 # Pushes a platform of its own, then the index that lists it, with a pause in between.
 worker() {
-    local i one=$T/one$1
+    local i begin one=$T/one$1
     for ((i = 0; i < ${PUSHES:-40}; i++)); do
+        begin=$EPOCHREALTIME
         cp "$T/i1.0" "$one.0"
         cp "$T/i1.1" "$one.1"
         sed "s/}$/,\"annotations\":{\"n\":\"$1-$i\"}}/" "$T/i1" >"$one"
-        push busy @ "$one" || exit 1
+        push busy @ "$one" || ! in_time "$begin" || exit 1
         printf '{"schemaVersion":2,"mediaType":"%s","manifests":[{"mediaType":"%s","digest":"%s","size":%d}]}' "$INDEX" \
             "$MANIFEST" "$(digest "$one")" "$(stat -c %s "$one")" >"$one.index"
         sleep "0.0$((RANDOM % 9))"
-        [ "$(put busy "$1-$i" "$one.index" "$INDEX")" = 201 ] || { echo "index $1-$i was refused"; exit 1; }
+        [ "$(put busy "$1-$i" "$one.index" "$INDEX")" = 201 ] || ! in_time "$begin" || { echo "index $1-$i was refused"; exit 1; }
     done
 }
-export -f worker push blob put request digest stillage diag
+export -f worker push blob put request digest stillage diag in_time
 export T REG MANIFEST INDEX STILLAGE STILLAGE_CGI
 for n in 1 2; do spawn "worker$n" bash -Eeuo pipefail -c "worker $n"; done
 runs=0 trouble=

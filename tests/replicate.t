@@ -289,14 +289,14 @@ start_nginx "$FAR"
 
 # Pushes, moves tags and deletes.
 worker() {
-    local i n name
+    local i n name begin
     for ((i = 0; ; i++)); do
         [ ! -e "$T/stop" ] || exit 0
-        n=$((RANDOM % 6 + 1)) name=busy/$((RANDOM % 3))
+        n=$((RANDOM % 6 + 1)) name=busy/$((RANDOM % 3)) begin=$EPOCHREALTIME
         for file in "$T/w$n".[0-9]; do blob "$name" "$file" >/dev/null; done
         case $name:$(put "$name" "t$1$((RANDOM % 4))" "$T/w$n") in
             *:201 | busy/2:404) ;;   # the latter is deleted now and then
-            *) echo "push of $name failed"; exit 1 ;;
+            *) ! in_time "$begin" || { echo "push of $name failed"; exit 1; } ;;
         esac
         if ((i % 3 == 2)); then stillage rm -q "$name@$(digest "$T/w$n")" 2>/dev/null || true; fi
         if ((i % 40 == 39)); then stillage rm -q "busy/2" 2>/dev/null || true; fi
@@ -339,7 +339,7 @@ puller() {
         done
     done
 }
-export -f worker collector puller status blob put request digest stillage diag
+export -f worker collector puller status blob put request digest stillage diag in_time
 export T REG MANIFEST STILLAGE STILLAGE_CGI URL
 for n in 1 2; do spawn "worker$n" bash -c "worker $n"; spawn "puller$n" bash -c "puller $n"; done
 spawn collector bash -c collector

@@ -10,7 +10,7 @@ SOAK=${SOAK:-$TOP/build/soak}
 [ -x "$SOAK" ] || skip_all "$SOAK is not built"
 REG=$T/reg
 RUN=$T/run
-LOAD=${SOAK_SECONDS:-15}
+LOAD=${SOAK_SECONDS:-30}
 SEED=${SOAK_SEED:-$((EPOCHSECONDS % 32768))}
 GRACE=5
 WORKERS=32
