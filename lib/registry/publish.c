@@ -250,8 +250,8 @@ static int put_manifest_again(const struct stl_repo *repo, const struct stl_mani
     return put_manifest(repo, manifest, bytes, retyped, err);
 }
 
-/* The step that makes it visible. What takes space comes first, then the tags. `synced`: its names are durable
- * by now. */
+/* The step that makes it visible. What takes space comes first, then the tags. `synced`: its names are
+ * durable by now. */
 static int show(const struct stl_repo *repo, const struct stl_manifest *manifest,
                 const struct stl_tagging *set, size_t count, bool retyped, bool synced, struct stl_error *err)
 {
