@@ -229,6 +229,7 @@ bench_auth() {
 push_to() {
     local label=$1 before after what result
     for what in "images $IMAGES 4" "images $IMAGES 16" stream whole; do
+        sync # what another server has left to be written is not for this one to wait for
         before=$(for s in "${SERVERS[@]}"; do cpu_of "$s"; done | awk '{ t += $1 } END { print t }')
         # shellcheck disable=SC2086
         case $what in
