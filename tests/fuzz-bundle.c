@@ -36,8 +36,12 @@ static void check_images(const struct stl_bundle *bundle)
         EXPECT(stl_media_type_parse(image->media_type, &type, &err) == 0);
         EXPECT(i == 0 || stl_bundle_image_compare(image - 1, image) <= 0);
     }
-    for (size_t i = 0; i < bundle->document_count; i++)
-        EXPECT(bundle->documents[i].size >= 0 && !strchr(bundle->documents[i].path, '/'));
+    for (size_t i = 0; i < bundle->document_count; i++) {
+        const char *path = bundle->documents[i].path;
+        size_t folder =
+            strncmp(path, STL_BUNDLE_SERVE, strlen(STL_BUNDLE_SERVE)) ? 0 : strlen(STL_BUNDLE_SERVE);
+        EXPECT(bundle->documents[i].size >= 0 && path[folder] != '.' && !strchr(path + folder, '/'));
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
