@@ -9,8 +9,8 @@
  * The web server decides about pulls by looking for files, so what the rules say about everybody is written
  * down as files: auth/public/<repository>/_ok exists if anonymous may pull. auth/public is a symbolic link to
  * auth/public.<stamp>/, so that all of it changes in one step when registry.yaml does. www/v2/_anonymous is
- * the answer to who asks for a token without logging in. www/v2/_closed is
- * there for web servers that were set up before: they refuse to be asked for anything.
+ * the answer to who asks for a token without logging in. www/v2/_closed tells web servers that were set up
+ * while there was no access control: they refuse all pulls.
  */
 #ifndef STL_ACCESS_H
 #define STL_ACCESS_H
