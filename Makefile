@@ -11,19 +11,28 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 HARDENING = -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
 LIB_FOLDERS = $(patsubst %/,%,$(wildcard lib/*/))
 INCLUDES = $(addprefix -iquote ,$(LIB_FOLDERS))
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DSTL_VERSION='"$(VERSION)"' $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS)
+# The same source makes the same programs, wherever it lies.
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DSTL_VERSION='"$(VERSION)"' $(INCLUDES) $(WARNINGS) $(HARDENING) \
+	-ffile-prefix-map=$(CURDIR)=. $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -Wl,-z,relro,-z,now $(LDFLAGS)
+
+# One line for what is made; the command itself with V=1, nothing with -s.
+SILENT = $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+say = $(if $(V),,@$(if $(SILENT),,$(info $(1) $@)))
 
 PACKAGES = libcrypto json-c yaml-0.1 libarchive zlib libzstd
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lcrypt -lpthread
-CGI_LIBS = -lfcgi -ljson-c -lyaml -lcrypto -lcrypt
 # libfcgi also holds a client, which nothing here calls: it would bring name resolution into the program.
+CGI_PACKAGES = json-c yaml-0.1 libcrypto
 CGI_LDFLAGS = -Wl,--defsym=gethostbyname=abort
+CGI_LIBS = -lfcgi -ljson-c -lyaml -lcrypto -lcrypt -lpthread
+CGI_STATIC_LIBS = -lfcgi $(shell pkg-config --static --libs $(CGI_PACKAGES)) -lcrypt
 
-# A statically linked CGI starts in less than half the time, which every request pays. Where the static libraries
-# are missing it is linked like any other program.
-CGI_STATIC ?= $(shell echo 'int main(void){return 0;}' | $(CC) -x c - -o /dev/null -static-pie $(CGI_LIBS) \
-	2>/dev/null && echo -static-pie)
+# A statically linked CGI starts in less than half the time, which every request pays. Of the tool only libarchive is: the
+# shared one brings libxml2, ICU and the C++ library along, for formats that are not used here. Where that does not link (a
+# static library is missing, or wants others that are), it is linked like any other program; $(BUILD)/*.static.log says why.
+CGI_STATIC = -static-pie
+STATIC_ARCHIVE = -Wl,-Bstatic -larchive -Wl,-Bdynamic -llzma -lbz2 -llz4
 
 LIB_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 CMD_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/*.c))
@@ -31,22 +40,24 @@ CGI_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cgi/*.c))
 
 all: $(BUILD)/stillage $(BUILD)/stillage.cgi
 
+LINK = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@
 $(BUILD)/stillage: $(CMD_OBJECTS) $(BUILD)/libstillage.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -pie -o $@ $^ $(LIBS)
+	$(call say,LD)$(if $(STATIC_ARCHIVE),$(LINK) -pie $^ $(subst -larchive,$(STATIC_ARCHIVE),$(LIBS)) 2>$@.static.log || )$(LINK) -pie $^ $(LIBS)
 
+LINK_CGI = $(LINK) $(CGI_LDFLAGS)
 $(BUILD)/stillage.cgi: $(CGI_OBJECTS) $(BUILD)/libstillage.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CGI_LDFLAGS) $(or $(CGI_STATIC),-pie) -o $@ $^ $(CGI_LIBS)
+	$(call say,LD)$(if $(CGI_STATIC),$(LINK_CGI) $(CGI_STATIC) $^ $(CGI_STATIC_LIBS) 2>$@.static.log || )$(LINK_CGI) -pie $^ $(CGI_LIBS)
 
 $(BUILD)/libstillage.a: $(LIB_OBJECTS)
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # templates/ are part of the program (lib/base/template-files.c includes them as bytes).
-$(BUILD)/lib/base/template-files.o: $(wildcard templates/*)
+$(BUILD)/lib/base/template-files.o: $(wildcard templates/* templates/page/*)
 
 -include $(LIB_OBJECTS:.o=.d) $(CMD_OBJECTS:.o=.d) $(CGI_OBJECTS:.o=.d)
 
@@ -55,49 +66,117 @@ $(BUILD)/lib/base/template-files.o: $(wildcard templates/*)
 # Installs what the first steps need, builds, makes an image, lays it out, serves it and pulls it.
 quickstart:
 	bash tests/packages.sh build
-	$(MAKE) all
+	$(MAKE) -j$$(nproc) all
 	sh examples/quickstart.sh
 
-MAN_PAGES = $(BUILD)/man/stillage.1
+MAN_PAGES = $(addprefix $(BUILD)/man/,stillage.1 registry.yaml.5 stillage-layout.7)
 
-$(MAN_PAGES): $(BUILD)/stillage
+$(BUILD)/man/stillage.1: $(BUILD)/stillage
 	@mkdir -p $(@D)
-	$< help --man > $@
-	for command in `$< help | sed -n 's/^  \([a-z-]*\) .*/\1/p'`; do $< help --man $$command > $(@D)/stillage-$$command.1 || exit 1; done
+	$(call say,MAN)$< help --man > $@
+	@for command in `$< help | sed -n 's/^  \([a-z-]*\) .*/\1/p'`; do $< help --man $$command > $(@D)/stillage-$$command.1 || exit 1; done
+
+$(BUILD)/man/registry.yaml.5: cmd/man-settings.awk templates/registry.yaml
+$(BUILD)/man/stillage-layout.7: cmd/man-layout.awk lib/LAYOUT.md
+$(BUILD)/man/registry.yaml.5 $(BUILD)/man/stillage-layout.7:
+	@mkdir -p $(@D)
+	$(call say,MAN)awk -f $^ > $@
+
+SHARE = $(DESTDIR)$(PREFIX)/share
+DOC = $(SHARE)/doc/stillage
+BASH_COMPLETION = $(SHARE)/bash-completion/completions/stillage
+ZSH_COMPLETION = $(SHARE)/zsh/site-functions/_stillage
+FISH_COMPLETION = $(SHARE)/fish/vendor_completions.d/stillage.fish
+COMPLETIONS = $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)
 
 install: all $(MAN_PAGES)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec $(DESTDIR)$(PREFIX)/share/man/man1 \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec $(addprefix $(SHARE)/man/man,1 5 7 8) \
+	    $(dir $(COMPLETIONS)) $(DOC)
 	install -m 755 $(BUILD)/stillage $(DESTDIR)$(PREFIX)/bin/stillage
 	install -m 755 $(BUILD)/stillage.cgi $(DESTDIR)$(PREFIX)/libexec/stillage.cgi
-	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	$(BUILD)/stillage help --completion > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/stillage
+	install -m 644 $(BUILD)/man/*.1 $(SHARE)/man/man1
+	install -m 644 $(BUILD)/man/registry.yaml.5 $(SHARE)/man/man5
+	install -m 644 $(BUILD)/man/stillage-layout.7 $(SHARE)/man/man7
+	install -m 644 cgi/stillage.cgi.8 $(SHARE)/man/man8
+	$(BUILD)/stillage help --completion bash > $(BASH_COMPLETION)
+	$(BUILD)/stillage help --completion zsh > $(ZSH_COMPLETION)
+	$(BUILD)/stillage help --completion fish > $(FISH_COMPLETION)
+	install -m 644 README.md lib/LAYOUT.md $(DOC)
+	rm -rf $(DOC)/examples
+	cp -R --preserve=mode examples $(DOC)/examples
+	rm -rf $(DOC)/examples/debian $(DOC)/examples/quickstart.sh
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/stillage $(DESTDIR)$(PREFIX)/libexec/stillage.cgi \
+	    $(SHARE)/man/man1/stillage.1 $(SHARE)/man/man1/stillage-*.1 $(COMPLETIONS) \
+	    $(addprefix $(SHARE)/man/,man5/registry.yaml.5 man7/stillage-layout.7 man8/stillage.cgi.8)
+	rm -rf $(DOC)
+
+# --- packages ---------------------------------------------------------------------------------------------------
+
+# What git has of REF, the same archive each time.
+REF = HEAD
+dist:
+	@mkdir -p $(BUILD)
+	git archive --format=tar --prefix=stillage-$(VERSION)/ $(REF) | gzip -9n > $(BUILD)/stillage-$(VERSION).tar.gz
+	@echo $(BUILD)/stillage-$(VERSION).tar.gz
+
+# Packages for the Debian that this runs on, in build/deb/. Their programs take their libraries from Debian's packages, which
+# Debian keeps secure. `make check-on RELEASE=13 HOW=deb` installs, upgrades and purges them on a bare system.
+deb:
+	bash tests/packages.sh deb
+	$(MAKE) BUILD=$(BUILD)/deb CGI_STATIC= STATIC_ARCHIVE= debs
+
+debs: all $(MAN_PAGES)
+	rm -rf $(BUILD)/debian
+	$(MAKE) -s install PREFIX=/usr DESTDIR=$(abspath $(BUILD))/debian/stillage
+	sh examples/debian/build.sh $(BUILD) $(VERSION)
+
+# An image with the whole registry in it, as an archive of `docker save`.
+image: all
+	sh examples/images/make-registry.sh $(BUILD)/stillage $(BUILD)/stillage.cgi $(BUILD)/stillage-image.tar
 
 # --- testing ----------------------------------------------------------------------------------------------------
 
 TESTS = $(wildcard tests/*.t)
 JOBS = 4
 
-# Installs what the tests need, builds, and runs all of them.
+# Installs what the tests need, builds, and runs all of them. What was skipped is said at the end, with the reason;
+# any reason that is not in tests/may-skip fails the run.
 check:
 	bash tests/packages.sh all
-	$(MAKE) all $(UNIT_TESTS) $(BUILD)/soak
-	prove -j$(JOBS) --timer $(UNIT_TESTS) $(TESTS)
+	$(MAKE) -j$(JOBS) all $(UNIT_TESTS) $(BUILD)/soak $(BUILD)/ask
+	rm -f $(BUILD)/skipped
+	SKIPPED=$(abspath $(BUILD)/skipped) prove -j$(JOBS) --timer $(UNIT_TESTS) $(TESTS); status=$$?; \
+	    bash tests/skipped.sh $(BUILD)/skipped && exit $$status
+
+# The README's two commands on a Debian with nothing installed: make check-on RELEASE=13 (or 12, sid; a name), in full or,
+# with HOW=short, in a part. It takes root.
+HOW = full
+check-on:
+	bash tests/check-on.sh '$(RELEASE)' '$(HOW)'
 
 # Ten minutes of everything at once, on servers that are killed over and over.
 soak: all $(BUILD)/soak
 	SOAK_SECONDS=600 bash tests/soak.t
 
+# Puts N small mistakes into FILES (or, with SINCE=COMMIT, into what has changed since then) and runs the nearest tests.
+N = 20
+mutate: all
+	perl tests/mutate.pl --count $(N) $(if $(SEED),--seed $(SEED)) $(if $(SINCE),--changed $(SINCE)) $(FILES)
+
 # Speed and memory side by side with other programs.
 bench: all $(BUILD)/bench-push
 	bash tests/bench.sh
+	bash tests/bench-slow.sh
 
 $(BUILD)/bench-push: $(addprefix $(BUILD)/tests/,bench-push.o http.o)
 $(BUILD)/soak: $(addprefix $(BUILD)/tests/,soak.o soak-push.o soak-pull.o http.o)
-$(BUILD)/bench-push $(BUILD)/soak:
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcrypto -lpthread
+$(BUILD)/ask: $(BUILD)/tests/ask.o
+$(BUILD)/bench-push $(BUILD)/soak $(BUILD)/ask:
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcrypto -lpthread
 
--include $(addprefix $(BUILD)/tests/,bench-push.d http.d soak.d soak-push.d soak-pull.d)
+-include $(addprefix $(BUILD)/tests/,ask.d bench-push.d http.d soak.d soak-push.d soak-pull.d)
 
 clean:
 	rm -rf $(BUILD)
@@ -106,13 +185,18 @@ help:
 	@echo 'make             build/stillage and build/stillage.cgi'
 	@echo 'make quickstart  from nothing to a first pull, on Debian'
 	@echo 'make check       all tests'
+	@echo 'make check-on RELEASE=13  quickstart and all tests on another Debian (12, 13, sid), made for it'
 	@echo 'make unit        the tests of single modules; also as: make asan, make valgrind, make fuzz, make crash'
 	@echo 'make asan-check  all tests, with programs that have sanitizers in them'
+	@echo 'make mutate      small mistakes, and whether a test notices them: N=20 FILES=lib/oci/name.c SEED=1 SINCE=HEAD~1'
 	@echo 'make soak        ten minutes of load, on servers that are killed'
 	@echo 'make bench       speed and memory, compared'
-	@echo 'make install     to $$(DESTDIR)$$(PREFIX)'
+	@echo 'make install     to $$(DESTDIR)$$(PREFIX); make uninstall'
+	@echo 'make deb         packages for this release of Debian; make dist: an archive of the source'
+	@echo 'make image       an image for docker and podman, with the whole registry in it'
+	@echo 'V=1              shows the commands'
 
-.PHONY: all quickstart install check soak bench clean help
+.PHONY: all quickstart install uninstall dist deb debs image check check-on mutate soak bench clean help
 
 # --- units ------------------------------------------------------------------------------------------------------
 # One program per module (tests/t-*.c, cmocka), and one per parser (tests/fuzz-*.c) which tries all of its corpus.
@@ -126,25 +210,32 @@ SANITIZE = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -U_FORTIFY_S
 VALGRIND = valgrind -q --error-exitcode=9
 
 $(BUILD)/tests/t-%: $(BUILD)/tests/t-%.o $(BUILD)/tests/unit.o $(BUILD)/libstillage.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
+
+$(addprefix $(BUILD)/tests/,t-exchange t-remote t-outgoing): $(BUILD)/tests/scripted.o
 
 # What cuts changes short, or watches them, wraps these calls.
 FAULT_CALLS = open openat __openat_2 syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \
-	ftruncate mkdir mkdirat symlinkat linkat unlinkat renameat renameat2 time stl_boot_id
-CRASH_TESTS = $(addprefix $(BUILD)/tests/,t-crash t-crash-push t-crash-upkeep t-powercut)
+	ftruncate mkdir mkdirat symlinkat linkat unlinkat renameat renameat2 sched_getaffinity time stl_boot_id
+CRASH_TESTS = $(addprefix $(BUILD)/tests/,t-crash t-crash-push t-crash-upkeep t-order t-powercut t-powercut-again t-races)
 CRASH_OBJECTS = $(patsubst %,$(BUILD)/tests/%.o,faults crash cuts powercut powercut-record tree content client scratch changes-content changes-push changes-upkeep)
 $(CRASH_TESTS): $(CRASH_OBJECTS) $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 $(CRASH_TESTS): LIBS += -lfcgi
 $(CRASH_TESTS): LDFLAGS += $(FAULT_CALLS:%=-Wl,--wrap=%)
 
+# What has two processes take turns wraps these as well.
+$(BUILD)/tests/t-races: $(BUILD)/tests/race.o
+$(BUILD)/tests/t-races: FAULT_CALLS += flock nanosleep
+
 $(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz-%.o $(BUILD)/tests/scratch.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lfcgi
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lfcgi
 
 $(BUILD)/tests/fuzz-cgi $(BUILD)/tests/fuzz-auth: $(BUILD)/tests/client.o $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 
--include $(UNIT_TESTS:=.d) $(CRASH_OBJECTS:.o=.d) $(addprefix $(BUILD)/tests/,unit.d fuzz.d)
+-include $(UNIT_TESTS:=.d) $(CRASH_OBJECTS:.o=.d) $(addprefix $(BUILD)/tests/,unit.d fuzz.d race.d scripted.d)
 
-# Cuts every change short with every error, and in every state that a power cut may leave: some minutes.
+# Cuts every change short with every error, and in every state that a power cut may leave, and has every pair of changes race:
+# some minutes.
 crash: $(CRASH_TESTS)
 	CRASH_ALL=1 prove -j$(JOBS) $(CRASH_TESTS)
 

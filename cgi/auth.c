@@ -1,20 +1,21 @@
 #include "auth.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "bearer.h"
+#include "brake.h"
 #include "event.h"
 #include "login.h"
 
-enum { BASIC_MAX = 4096 };
+enum { BASIC_MAX = 8192, DENIALS_PER_HOUR = 1000 };
 
 /* --- the challenge -------------------------------------------------------------------------------------- */
 
-/* "https://host": as registry.yaml has it, else as the client asked for it. What could end a quoted text has
- * no place in a host. */
+/* "https://host": as registry.yaml has it, else as the client asked for it. A host must not hold anything
+ * that could end a quoted string. */
 static char *own_address(const struct exchange *exchange)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]_";
@@ -27,14 +28,27 @@ static char *own_address(const struct exchange *exchange)
     return stl_sprintf("%s://%s", request->secure ? "https" : "http", host);
 }
 
-/* `scope` is NULL for a token that is good for nothing in particular. */
-static void challenge(struct exchange *exchange, const char *scope)
+/* RFC 6750, section 3: why the token that was sent is not accepted. docker and podman show the description,
+ * and not the body, of the errors that are named there; containerd says that a login may be needed if there
+ * is any error. */
+static char *describe_error(const struct exchange *exchange, const char *why)
 {
-    STL_AUTO_FREE char *address = own_address(exchange);
+    if (exchange->stale_token)
+        return stl_strdup(",error=\"invalid_token\"");
+    if (!exchange->identity.is_bearer)
+        return stl_strdup(exchange->has_token ? ",error=\"login_required\"" : "");
+    STL_AUTO_FREE char *text = stl_strdup(why);
+    for (char *p = text; *p; p++)
+        if (*p == '"' || *p == '\\' || *p < ' ' || *p > '~')
+            *p = '?';
+    return stl_sprintf(",error=\"insufficient_scope\",error_description=\"%s\"", text);
+}
+
+/* `scope` is NULL for a token without a scope; `why`: what the body says. */
+static void challenge(struct exchange *exchange, const char *scope, const char *why)
+{
+    STL_AUTO_FREE char *address = own_address(exchange), *error = describe_error(exchange, why);
     STL_AUTO_FREE char *quoted = scope ? stl_sprintf(",scope=\"%s\"", scope) : stl_strdup("");
-    const char *error = exchange->identity.is_bearer ? ",error=\"insufficient_scope\""
-                        : exchange->stale_token      ? ",error=\"invalid_token\""
-                                                     : "";
     response_header(&exchange->response, "WWW-Authenticate", "Bearer realm=\"%s%s\",service=\"%s\"%s%s",
                     address, AUTH_TOKEN_PATH, AUTH_SERVICE, quoted, error);
 }
@@ -64,22 +78,24 @@ int auth_login(struct exchange *exchange, const char *name, const char *password
         describe_actor(exchange);
         return 0;
     }
-    stl_identity_clear(&exchange->identity);
-    if (err->code == STL_UNAUTHORIZED || err->code == STL_TOO_MANY_REQUESTS) {
+    if (err->code == STL_UNAUTHORIZED) {
         describe_actor(exchange);
-        exchange->actor.name = name; /* who they say they are */
+        if (!exchange->actor.name)
+            exchange->actor.name = name; /* who they say they are */
         stl_event_write(exchange->registry, &failure, &exchange->actor);
         exchange->actor.name = NULL;
     }
+    stl_identity_clear(&exchange->identity);
     if (retry_after)
         response_header(&exchange->response, "Retry-After", "%lld", (long long)retry_after);
     return -1;
 }
 
-/* RFC 7617: base64 of "name:password". An empty name is that of clients which have nobody's password. */
+/* RFC 7617: base64 of "name:password". Clients that have no password at all send an empty name. */
 static int identify_basic(struct exchange *exchange, const char *credentials, struct stl_error *err)
 {
     unsigned char text[BASIC_MAX * 3 / 4 + 1];
+    STL_WIPE_AT_END(text);
     size_t length = strlen(credentials);
     int decoded = length > 0 && length <= BASIC_MAX
                       ? EVP_DecodeBlock(text, (const unsigned char *)credentials, (int)length)
@@ -87,15 +103,13 @@ static int identify_basic(struct exchange *exchange, const char *credentials, st
     if (decoded < 0)
         return stl_error_set(err, STL_UNAUTHORIZED, "the header Authorization cannot be read");
     for (size_t i = length; i > 0 && credentials[i - 1] == '='; i--)
-        decoded--; /* what only fills up came out as NUL */
+        decoded--; /* padding was decoded as NUL */
     text[decoded > 0 ? decoded : 0] = '\0';
     char *colon = strchr((char *)text, ':');
     if (!colon || strlen((char *)text) != (size_t)decoded)
         return stl_error_set(err, STL_UNAUTHORIZED, "the header Authorization cannot be read");
     *colon = '\0';
-    int result = text[0] ? auth_login(exchange, (char *)text, colon + 1, err) : 0;
-    OPENSSL_cleanse(text, sizeof text);
-    return result;
+    return text[0] ? auth_login(exchange, (char *)text, colon + 1, err) : 0;
 }
 
 static int identify_bearer(struct exchange *exchange, const char *token, struct stl_error *err)
@@ -105,6 +119,7 @@ static int identify_bearer(struct exchange *exchange, const char *token, struct 
         return 0;
     }
     int found = stl_bearer_find(exchange->registry, token, &exchange->identity, err);
+    exchange->token = found > 0 ? token : NULL;
     exchange->has_token = found > 0;
     exchange->stale_token = found == 0;
     return found < 0 ? -1 : 0;
@@ -119,11 +134,16 @@ static const char *after_scheme(const char *authorization, const char *scheme)
     return authorization + length + strspn(authorization + length, " ");
 }
 
+const char *auth_bearer(const struct exchange *exchange)
+{
+    return after_scheme(exchange->request.authorization, "Bearer");
+}
+
 int auth_identify(struct exchange *exchange, struct stl_error *err)
 {
     const struct request *request = &exchange->request;
     struct stl_error impossible = STL_ERROR_INIT;
-    const char *bearer = after_scheme(request->authorization, "Bearer");
+    const char *bearer = auth_bearer(exchange);
     const char *basic = after_scheme(request->authorization, "Basic");
     int result = stl_access_refresh(exchange->registry, err);
     if (result == 0 && exchange->registry->settings.auth.trust_remote_user && request->remote_user) {
@@ -146,7 +166,7 @@ void auth_clear(struct exchange *exchange)
 
 /* --- what ----------------------------------------------------------------------------------------------- */
 
-/* Whether the request mounts from a repository that they may not pull; the name of that. */
+/* The repository that the request mounts from, if the client may not pull it. */
 static bool lacks_source(const struct exchange *exchange, struct stl_name *from)
 {
     const struct request *request = &exchange->request;
@@ -156,42 +176,53 @@ static bool lacks_source(const struct exchange *exchange, struct stl_name *from)
            !stl_access_allows(exchange->registry, &exchange->identity, from->text, STL_PULL);
 }
 
+/* Whether there is still room for the denials of a user in the log of this hour. */
+static bool may_report(const struct stl_registry *registry, const char *user)
+{
+    static const struct stl_brake_rule rule = {DENIALS_PER_HOUR, INT32_MAX, INT32_MAX};
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_brake brake;
+    int64_t now = time(NULL), wait;
+    STL_AUTO_FREE char *what = stl_sprintf("denied\n%s", user);
+    stl_brake_init(&brake, rule, what, now);
+    return stl_brake_count(registry, &brake, now, &wait, &ignored) != 0;
+}
+
 void auth_report_denial(const struct exchange *exchange, const char *repository, enum stl_action action)
 {
     static const char *const names[] = {"pull-denied", "push-denied", "delete-denied"};
     struct stl_event event = {.action = names[action], .repository = repository, .size = -1};
-    stl_event_write(exchange->registry, &event, &exchange->actor);
+    if (exchange->identity.user[0] && may_report(exchange->registry, exchange->identity.user))
+        stl_event_write(exchange->registry, &event, &exchange->actor);
 }
 
 int auth_require(struct exchange *exchange, enum stl_action action, struct stl_error *err)
 {
     static const char *const wanted[] = {"pull", "pull,push", "delete"};
     const struct stl_identity *identity = &exchange->identity;
-    const char *name = exchange->request.name.text, *verb = stl_action_name(action);
+    const char *name = exchange->request.name.text;
     struct stl_name from;
     bool allowed = stl_access_allows(exchange->registry, identity, name, action);
     bool lacks = lacks_source(exchange, &from);
-    /* Without the source the blob would have to be uploaded. That is the answer to who cannot get a token for
-     * it. */
+    /* Without the source the blob would have to be uploaded. So that happens if the client cannot get a
+     * token for it. */
     if (allowed &&
         !(lacks && identity->is_bearer && stl_access_lists(exchange->registry, identity, from.text)))
-        return 0;
+        return exchange->token ? stl_bearer_open(exchange->registry, exchange->token, identity, name, err)
+                               : 0;
     if (identity->user[0] && !identity->is_bearer) {
         auth_report_denial(exchange, name, action);
-        return stl_error_set(err, STL_DENIED, "'%s' may not %s '%s', if there is such a repository",
-                             identity->user, verb, name);
+        stl_access_explain(exchange->registry, identity, name, action, err);
+        return -1;
     }
     STL_AUTO_FREE char *source = lacks ? stl_sprintf(" repository:%s:pull", from.text) : stl_strdup("");
     STL_AUTO_FREE char *scope = stl_sprintf("repository:%s:%s%s", name, wanted[action], source);
-    challenge(exchange, scope);
     if (allowed)
-        return stl_error_set(err, STL_NO_ACCESS, "this token does not open '%s', to mount from", from.text);
-    if (identity->user[0])
-        return stl_error_set(err, STL_NO_ACCESS,
-                             "'%s' may not %s '%s' with this token, if there is such a repository",
-                             identity->user, verb, name);
-    return stl_error_set(err, STL_UNAUTHORIZED, "log in to %s '%s', if there is such a repository", verb,
-                         name);
+        stl_error_set(err, STL_NO_ACCESS, "this token does not open '%s', to mount from", from.text);
+    else
+        stl_access_explain(exchange->registry, identity, name, action, err);
+    challenge(exchange, scope, err->message);
+    return -1;
 }
 
 int auth_require_catalog(struct exchange *exchange, struct stl_error *err)
@@ -200,14 +231,16 @@ int auth_require_catalog(struct exchange *exchange, struct stl_error *err)
     if (!stl_access_controlled(exchange->registry) || (identity->user[0] && identity->catalog) ||
         (exchange->has_token && !identity->is_bearer))
         return 0;
-    challenge(exchange, "registry:catalog:*");
-    return stl_error_set(err, STL_UNAUTHORIZED, "a token is needed to list repositories");
+    stl_error_set(err, STL_UNAUTHORIZED, "a token is needed to list repositories");
+    challenge(exchange, "registry:catalog:*", err->message);
+    return -1;
 }
 
 int auth_require_token(struct exchange *exchange, struct stl_error *err)
 {
     if (!stl_access_controlled(exchange->registry) || exchange->identity.user[0] || exchange->has_token)
         return 0;
-    challenge(exchange, NULL);
-    return stl_error_set(err, STL_UNAUTHORIZED, "a token is needed");
+    stl_error_set(err, STL_UNAUTHORIZED, "a token is needed");
+    challenge(exchange, NULL, err->message);
+    return -1;
 }

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "blobs.h"
+#include "conditions.h"
 #include "repo.h"
 #include "route.h"
 
@@ -30,8 +32,9 @@ int send_stored(struct exchange *exchange, const struct stl_repo *repo, const st
 {
     char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
     struct stat st;
+    bool unchanged;
     stl_digest_format(digest, text);
-    snprintf(path, sizeof path, "%s/%s", manifest_type ? "manifests" : "blobs", text);
+    snprintf(path, sizeof path, "%s/%s", manifest_type ? STL_REPO_LINKS : STL_REPO_BLOBS, text);
     /* A manifest is reached through a link of ours. */
     STL_AUTO_CLOSE int fd =
         openat(repo->fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (manifest_type ? 0 : O_NOFOLLOW));
@@ -43,9 +46,14 @@ int send_stored(struct exchange *exchange, const struct stl_repo *repo, const st
         return stl_error_errno(err, "cannot open %s", path);
     if (!S_ISREG(st.st_mode))
         return stl_error_set(err, STL_DAMAGED, "%s: %s is not a file", repo->name.text, path);
+    if (conditions_check_read(&exchange->request, exchange->request.reference, digest, &unchanged, err))
+        return -1;
     response_header(&exchange->response, "Docker-Content-Digest", "%s", text);
     response_header(&exchange->response, "ETag", "\"%s\"", text);
-    send_file(exchange, fd, st.st_size, manifest_type ? manifest_type : "application/octet-stream");
+    if (unchanged)
+        response_send(&exchange->response, 304, NULL, NULL, 0);
+    else
+        send_file(exchange, fd, st.st_size, manifest_type ? manifest_type : "application/octet-stream");
     return 0;
 }
 
@@ -59,17 +67,27 @@ int serve_blob(struct exchange *exchange, struct stl_error *err)
     return send_stored(exchange, &repo, &digest, NULL, err);
 }
 
+/* Conditions are ignored for what does not exist. */
+static int check_blob_conditions(const struct exchange *exchange, const struct stl_repo *repo,
+                                 const struct stl_digest *digest, struct stl_error *err)
+{
+    int exists = stl_repo_has_blob(repo, digest, NULL, err);
+    if (exists <= 0)
+        return exists;
+    return conditions_check(&exchange->request, true, exchange->request.reference, digest, err);
+}
+
 int delete_blob(struct exchange *exchange, struct stl_error *err)
 {
     struct stl_digest digest;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     if (!exchange->registry->settings.push.delete_blobs) {
         route_allow(exchange, "DELETE");
-        return stl_error_set(err, STL_UNSUPPORTED, "this registry does not let blobs be deleted");
+        return stl_error_set(err, STL_UNSUPPORTED, "this registry does not allow blobs to be deleted");
     }
     if (stl_digest_parse(exchange->request.reference, &digest, err) ||
         stl_repo_open(&repo, exchange->registry, &exchange->request.name, err) ||
-        stl_repo_delete_blob(&repo, &digest, err))
+        check_blob_conditions(exchange, &repo, &digest, err) || stl_repo_delete_blob(&repo, &digest, err))
         return -1;
     response_send(&exchange->response, 202, NULL, NULL, 0);
     return 0;

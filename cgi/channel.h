@@ -1,6 +1,6 @@
 /*
  * The two ways a request reaches the program: plain CGI (standard input, standard output, the environment)
- * and FastCGI (libfcgi). Nothing else in the program knows the difference.
+ * and FastCGI (fastcgi.h). Nothing else in the program knows the difference.
  */
 #ifndef CHANNEL_H
 #define CHANNEL_H
@@ -9,16 +9,24 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "timeout.h"
+
 struct channel {
     char *const *parameters; /* "NAME=value", ends with NULL */
     void *context;
-    /* Reads the body: at most `size` bytes, 0 at its end, -1 if it broke off. */
+    /* Reads the body: at most `size` bytes of those that have arrived, waiting if there are none; 0 at its
+     * end, -1 if it broke off. After a timeout it returns 0 or -1, too: the verdict tells why. */
     ssize_t (*read)(void *context, void *bytes, size_t size);
-    /* Writes the answer: 0, or -1 when nobody listens any more. */
+    /* Writes the answer: 0, or -1 if the client is gone. */
     int (*write)(void *context, const void *bytes, size_t length);
     /* A line for the web server's error log. */
     void (*log)(void *context, const char *line);
-    /* Whether a body of unknown length that broke off is told apart from one that ended. */
+    /* Whether this address and this user (NULL: nobody) may begin another upload: each may take only a share
+     * of what there is. NULL: there are no such limits. */
+    bool (*admit)(void *context, const char *address, const char *user);
+    /* How long the body is waited for. NULL: for ever. */
+    struct timeout *timeout;
+    /* Whether a body of unknown length that broke off can be told from one that ended. */
     bool framed;
     /* Whether the body has to be read to its end, wanted or not: some servers pass on no answer before that.
      */
@@ -26,11 +34,6 @@ struct channel {
 };
 
 /* Standard input, output and error of this process. */
-void channel_init_process(struct channel *channel, char *const *environment);
-
-/* Serves requests that come over the listening socket at descriptor 0 until SIGTERM or SIGINT; the request at
- * work is finished. SIGTERM is blocked but for the time between requests. Returns the exit status. */
-typedef void channel_handler(void *context, struct channel *channel);
-int channel_serve(channel_handler *handler, void *context);
+void channel_init_process(struct channel *channel, struct timeout *timeout, char *const *environment);
 
 #endif

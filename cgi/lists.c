@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conditions.h"
 #include "listing.h"
 #include "manifest.h"
 #include "referrers.h"
@@ -69,6 +70,21 @@ static int add_name(void *context, const char *name, struct stl_error *err)
     return 0;
 }
 
+/* A list has no entity tag: If-Match holds and If-None-Match fails for "*" alone. */
+static int send_list(struct exchange *exchange, const char *type, const struct stl_buf *body,
+                     struct stl_error *err)
+{
+    bool unchanged;
+    if (conditions_check_read(&exchange->request, "the list", NULL, &unchanged, err))
+        return -1;
+    response_header(&exchange->response, "Cache-Control", "no-cache");
+    if (unchanged)
+        response_send(&exchange->response, 304, NULL, NULL, 0);
+    else
+        response_send(&exchange->response, 200, type, body->data, body->length);
+    return 0;
+}
+
 /* `repository` is NULL for the catalog. */
 static int send_page(struct exchange *exchange, int directory, const struct stl_name *repository,
                      struct stl_error *err)
@@ -89,15 +105,49 @@ static int send_page(struct exchange *exchange, int directory, const struct stl_
     if (page.more && page.end)
         response_header(&exchange->response, "Link", "<%s?n=%lld&last=%s>; rel=\"next\"",
                         exchange->request.path, (long long)page.limit, page.end);
-    response_header(&exchange->response, "Cache-Control", "no-cache");
-    response_send(&exchange->response, 200, "application/json", body.data, body.length);
-    return 0;
+    return send_list(exchange, "application/json", &body, err);
 }
 
 int serve_catalog(struct exchange *exchange, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int v2 = stl_dir_open(exchange->registry->root.fd, "www/v2", err);
+    STL_AUTO_CLOSE int v2 = stl_dir_open(exchange->registry->root.fd, STL_V2, err);
     return v2 < 0 ? -1 : send_page(exchange, v2, NULL, err);
+}
+
+/* The name in a line of www/v2/_details (details.h), which the caller frees; NULL if it is torn. */
+static char *name_in(const char *line)
+{
+    static const char start[] = "{\"repository\":\"";
+    if (strncmp(line, start, strlen(start)))
+        return NULL;
+    line += strlen(start);
+    return stl_strndup(line, strcspn(line, "\"\n"));
+}
+
+/* The lines about repositories that the client may see. */
+int serve_details(struct exchange *exchange, struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf lines = {.ceiling = 512 << 20}, body = {.ceiling = 512 << 20};
+    int root = exchange->registry->root.fd;
+    if (stl_file_read(root, STL_V2 "/" STL_DETAILS, false, &lines, err))
+        return err->sys_errno == ENOENT ? stl_error_set(err, STL_NOT_FOUND, "there are no details yet") : -1;
+    for (const char *line = lines.data, *end; line && (end = strchr(line, '\n')); line = end + 1) {
+        STL_AUTO_FREE char *name = name_in(line);
+        if (name && stl_access_lists(exchange->registry, &exchange->identity, name))
+            stl_buf_add(&body, line, (size_t)(end + 1 - line));
+    }
+    return send_list(exchange, "application/x-ndjson", &body, err);
+}
+
+int serve_tag_details(struct exchange *exchange, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_BUF struct stl_buf lines = {.ceiling = 512 << 20};
+    if (stl_repo_open(&repo, exchange->registry, &exchange->request.name, err))
+        return -1;
+    if (stl_file_read(repo.fd, STL_REPO_DETAILS, false, &lines, err))
+        return err->sys_errno == ENOENT ? stl_error_set(err, STL_NOT_FOUND, "there are no details yet") : -1;
+    return send_list(exchange, "application/x-ndjson", &lines, err);
 }
 
 int serve_tags(struct exchange *exchange, struct stl_error *err)
@@ -105,7 +155,7 @@ int serve_tags(struct exchange *exchange, struct stl_error *err)
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     if (stl_repo_open(&repo, exchange->registry, &exchange->request.name, err))
         return -1;
-    STL_AUTO_CLOSE int tags = stl_dir_open(repo.fd, "tags", err);
+    STL_AUTO_CLOSE int tags = stl_dir_open(repo.fd, STL_REPO_TAGS, err);
     if (tags < 0)
         return -1;
     if (send_page(exchange, tags, &repo.name, err) == 0)
@@ -131,7 +181,5 @@ int serve_referrers(struct exchange *exchange, struct stl_error *err)
         stl_buf_puts(&body, STL_REFERRERS_EMPTY);
     if (artifact_type)
         response_header(&exchange->response, "OCI-Filters-Applied", "artifactType");
-    response_header(&exchange->response, "Cache-Control", "no-cache");
-    response_send(&exchange->response, 200, STL_TYPE_OCI_INDEX, body.data, body.length);
-    return 0;
+    return send_list(exchange, STL_TYPE_OCI_INDEX, &body, err);
 }

@@ -2,93 +2,176 @@
  * stillage.cgi: takes pushes into a registry directory.
  *
  * As a plain CGI it answers one request. With a listening FastCGI socket as descriptor 0 it stays, and
- * serves with one process or with as many as --workers says.
+ * serves with one process or with as many as --workers says, each with a thread for every request.
  */
-#include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth.h"
-#include "channel.h"
+#include "fastcgi.h"
 #include "hook.h"
 #include "route.h"
 #include "sandbox.h"
 #include "workers.h"
 
-/* The registry of the last request, kept open as long as its registry.yaml is the same file. */
-struct cache {
-    struct stl_registry registry;
-    char *directory; /* as it was named; NULL while nothing is open */
-    struct stat settings;
-    int hook_runner; /* -1: none */
+enum {
+    CONNECTIONS = 2500,
+    CONNECTIONS_MAX = 100000,
+    WORKERS_MAX = 1024,
+    ARENAS = 2, /* of malloc(3): one for each thread would cost more than the thread */
 };
 
-static bool is_current(const struct cache *cache, const char *directory, const struct stat *settings)
+/* --- the registry --------------------------------------------------------------------------------------- */
+
+/* An open registry, shared by all requests that are being answered. */
+struct shared {
+    struct stl_registry registry;
+    char *directory; /* as it was named */
+    struct stat settings;
+    int users;
+};
+
+/* The registry of the last request, kept open as long as its registry.yaml is the same file. */
+struct cache {
+    pthread_mutex_t lock;
+    struct shared *current; /* NULL: none yet */
+    int hook_runner;        /* -1: none */
+};
+
+static bool is_current(const struct shared *shared, const char *directory, const struct stat *settings)
 {
-    return cache->directory && !strcmp(cache->directory, directory) &&
-           settings->st_dev == cache->settings.st_dev && settings->st_ino == cache->settings.st_ino &&
-           settings->st_size == cache->settings.st_size &&
-           !memcmp(&settings->st_ctim, &cache->settings.st_ctim, sizeof settings->st_ctim);
+    return shared && !strcmp(shared->directory, directory) && settings->st_dev == shared->settings.st_dev &&
+           settings->st_ino == shared->settings.st_ino && settings->st_size == shared->settings.st_size &&
+           !memcmp(&settings->st_ctim, &shared->settings.st_ctim, sizeof settings->st_ctim);
 }
 
-static void cache_clear(struct cache *cache)
+static void let_go(struct shared *shared)
 {
-    if (cache->directory)
-        stl_registry_close(&cache->registry);
-    free(cache->directory);
-    cache->directory = NULL;
+    if (!shared || --shared->users > 0)
+        return;
+    stl_registry_close(&shared->registry);
+    free(shared->directory);
+    free(shared);
 }
 
-static int cache_fill(struct cache *cache, const char *directory, struct stl_error *err)
+/* Anybody who could make us open a folder of their own could make us run its hooks; and the owner could no
+ * longer change what another account wrote here. */
+static int check_owner(const struct stl_registry *registry, struct stl_error *err)
 {
-    struct stat settings = {0};
-    STL_AUTO_FREE char *file = stl_sprintf("%s/registry.yaml", directory);
-    bool exists = stat(file, &settings) == 0;
-    if (exists && is_current(cache, directory, &settings))
+    struct stat st;
+    if (fstat(registry->root.fd, &st))
+        return stl_error_errno(err, "cannot look at %s", registry->path);
+    if (st.st_uid == geteuid())
         return 0;
-    cache_clear(cache);
-    if (stl_registry_open(&cache->registry, directory, err))
+    return stl_error_set(
+        err, STL_NOT_REGISTRY,
+        "%s belongs to user %u, and stillage.cgi runs as user %u: run it as the registry's owner",
+        registry->path, (unsigned)st.st_uid, (unsigned)geteuid());
+}
+
+static void log_notice(const char *text)
+{
+    fprintf(stderr, "stillage.cgi: %s\n", text);
+}
+
+static int replace(struct cache *cache, const char *directory, const struct stat *settings,
+                   struct stl_error *err)
+{
+    struct shared *shared = stl_alloc(sizeof *shared);
+    if (stl_registry_open(&shared->registry, directory, err) || check_owner(&shared->registry, err)) {
+        stl_registry_close(&shared->registry);
+        free(shared);
         return -1;
-    cache->registry.hook_runner = cache->hook_runner;
-    cache->directory = stl_strdup(directory);
-    cache->settings = settings;
+    }
+    let_go(cache->current);
+    shared->registry.hook_runner = cache->hook_runner;
+    shared->registry.notice = log_notice;
+    shared->directory = stl_strdup(directory);
+    shared->settings = *settings;
+    shared->users = 1;
+    cache->current = shared;
     return 0;
 }
 
-/* What is wrong with the installation is for the server's log, and not for the client. */
-static int open_registry(struct cache *cache, struct channel *channel, const char *directory,
-                         struct stl_error *err)
+/* Goes back with cache_give_back(). NULL on error. */
+static struct shared *cache_take(struct cache *cache, const char *directory, struct stl_error *err)
 {
-    if (!directory)
-        return stl_error_set(err, STL_NOT_REGISTRY,
-                             "STILLAGE_REGISTRY is not set: the web server has to pass it");
-    if (cache_fill(cache, directory, err) == 0)
-        return 0;
-    channel->log(channel->context, err->message);
-    return stl_error_set(err, STL_NOT_REGISTRY,
-                         "the registry cannot be opened: the web server's error log says why");
+    struct stat settings = {0};
+    struct shared *shared = NULL;
+    STL_AUTO_FREE char *file = stl_sprintf("%s/registry.yaml", directory);
+    pthread_mutex_lock(&cache->lock);
+    bool exists = stat(file, &settings) == 0;
+    if ((exists && is_current(cache->current, directory, &settings)) ||
+        replace(cache, directory, &settings, err) == 0) {
+        shared = cache->current;
+        shared->users++;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return shared;
 }
 
-static void answer(void *context, struct channel *channel)
+static void cache_give_back(struct cache *cache, struct shared *shared)
+{
+    pthread_mutex_lock(&cache->lock);
+    let_go(shared);
+    pthread_mutex_unlock(&cache->lock);
+}
+
+/* Whatever is wrong with it, clients only learn that there is no registry. */
+static struct shared *open_registry(struct cache *cache, const char *directory, struct stl_error *err)
+{
+    if (!directory) {
+        stl_error_set(err, STL_NOT_REGISTRY, "STILLAGE_REGISTRY is not set: the web server has to pass it");
+        return NULL;
+    }
+    struct shared *shared = cache_take(cache, directory, err);
+    if (!shared) {
+        err->code = STL_NOT_REGISTRY;
+        err->sys_errno = 0;
+    }
+    return shared;
+}
+
+/* --- answering ------------------------------------------------------------------------------------------ */
+
+/* `full`: too much is going on to look at the request. */
+static int try_answer(struct cache *cache, struct exchange *exchange, struct shared **shared, bool full,
+                      struct stl_error *err)
+{
+    struct request *request = &exchange->request;
+    if (full)
+        return stl_error_set(err, STL_UNAVAILABLE, "too many requests at once: try again in a few seconds");
+    *shared = open_registry(cache, request->registry, err);
+    if (!*shared)
+        return -1;
+    exchange->registry = &(*shared)->registry;
+    return route_request(exchange, err);
+}
+
+static void answer(void *context, struct channel *channel, bool full)
 {
     struct cache *cache = context;
-    struct exchange exchange = {.registry = &cache->registry, .identity = STL_IDENTITY_ANONYMOUS};
+    struct exchange exchange = {.identity = STL_IDENTITY_ANONYMOUS};
     struct stl_error err = STL_ERROR_INIT;
+    struct shared *shared = NULL;
     int result = request_init(&exchange.request, channel, &err);
     response_init(&exchange.response, channel, !strcmp(exchange.request.method, "HEAD"));
-    if (result || open_registry(cache, channel, exchange.request.registry, &err) ||
-        route_request(&exchange, &err))
+    if (result || try_answer(cache, &exchange, &shared, full, &err))
         response_error(&exchange.response, &exchange.request, &err);
     request_drain(&exchange.request);
     auth_clear(&exchange);
     response_clear(&exchange.response);
     request_clear(&exchange.request);
+    cache_give_back(cache, shared);
 }
 
 /* --- the sandbox ---------------------------------------------------------------------------------------- */
@@ -101,16 +184,18 @@ static const char *get_confinement(void)
     return registry && *registry && !(sandbox && !strcmp(sandbox, "off")) ? registry : NULL;
 }
 
-/* For one request, a process that runs hooks is there only if there are hooks. What is wrong with the
- * registry is found again when the request is answered. */
+/* For one request, a process that runs hooks is there only if there are hooks. Faults of the registry are
+ * reported when the request is answered. */
 static void confine_request(struct cache *cache, const char *directory)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_sandbox sandbox;
-    if (cache_fill(cache, directory, &ignored))
+    struct shared *shared = cache_take(cache, directory, &ignored);
+    if (!shared)
         return;
-    if (cache->registry.settings.hooks.before_manifest || cache->registry.settings.hooks.after_manifest)
-        cache->registry.hook_runner = cache->hook_runner = stl_hook_runner_start(directory, &ignored);
+    if (shared->registry.settings.hooks.before_manifest || shared->registry.settings.hooks.after_manifest)
+        shared->registry.hook_runner = cache->hook_runner = stl_hook_runner_start(directory, &ignored);
+    cache_give_back(cache, shared);
     stl_sandbox_enter(directory, &sandbox);
 }
 
@@ -123,7 +208,7 @@ static bool report(FILE *file, const char *prefix, const struct stl_sandbox *san
     return sandbox->landlock && sandbox->seccomp;
 }
 
-/* Tells what the sandbox is here, by entering it. */
+/* Enters the sandbox, and prints what it is here. */
 static int check_sandbox(const char *directory)
 {
     struct stl_sandbox sandbox;
@@ -140,63 +225,126 @@ static int check_sandbox(const char *directory)
 
 /* --- the two ways to run -------------------------------------------------------------------------------- */
 
+static void print_help(void)
+{
+    puts("stillage.cgi " STL_VERSION
+         ": takes pushes into a registry, and hands out its tokens, behind a web server.\n\n"
+         "It is not a command. Either a web server starts it as a CGI for each request (Apache, or nginx\n"
+         "with fcgiwrap), or systemd, spawn-fcgi or the like start it once, as a FastCGI responder:\n\n"
+         "  stillage.cgi [--workers N]    with a FastCGI socket as standard input; in N processes\n"
+         "  stillage.cgi --check          tells whether this system confines it to its registry\n\n"
+         "The environment sets the rest:\n\n"
+         "  STILLAGE_REGISTRY=DIR         the registry, which must belong to the account that this runs as\n"
+         "  STILLAGE_SANDBOX=off          runs it without confining it\n\n"
+         "'stillage config' prints the web server's configuration, 'stillage serve --push' runs everything\n"
+         "to try it out, and examples/ has complete deployments.");
+}
+
+/* A web server may pass parts of a plain CGI's query as arguments: only without a request they are options.
+ */
 static int answer_one(int argc, char **argv)
 {
-    struct cache cache = {.hook_runner = -1};
+    struct cache cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .hook_runner = -1};
+    struct timeout timeout = TIMEOUT_INIT;
     struct channel channel;
     const char *directory = get_confinement();
     if (!getenv("REQUEST_METHOD")) {
         if (argc == 2 && !strcmp(argv[1], "--check"))
             return check_sandbox(directory);
-        fputs("stillage.cgi: to be started by a web server, as a CGI or on a FastCGI socket\n", stderr);
+        if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+            print_help();
+            return 0;
+        }
+        fputs("stillage.cgi: to be started by a web server, as a CGI or on a FastCGI socket: see --help\n",
+              stderr);
         return 2;
     }
-    channel_init_process(&channel, environ);
+    channel_init_process(&channel, &timeout, environ);
     if (directory)
         confine_request(&cache, directory);
-    answer(&cache, &channel);
-    cache_clear(&cache);
+    answer(&cache, &channel, false);
+    let_go(cache.current);
     return 0;
 }
 
 struct responder {
     const char *directory; /* NULL: not confined */
     int hook_runner;
+    int workers, connections;
+    struct slots *slots;
 };
 
-static int serve(void *context)
+/* The largest number of connections for which there are enough descriptors: a push has six open, or fewer. */
+static int limit_connections(int wanted)
+{
+    enum { FOR_EACH = 6, OTHERS = 64 };
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files))
+        return wanted;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_max == RLIM_INFINITY || files.rlim_max >= (rlim_t)wanted * FOR_EACH + OTHERS)
+        return wanted;
+    int possible = files.rlim_max > OTHERS + FOR_EACH ? (int)(files.rlim_max - OTHERS) / FOR_EACH : 1;
+    fprintf(stderr, "stillage.cgi: %d connections instead of %d: a process may open only %llu files\n",
+            possible, wanted, (unsigned long long)files.rlim_max);
+    return possible;
+}
+
+static int serve(void *context, int number)
 {
     const struct responder *responder = context;
-    struct cache cache = {.hook_runner = responder->hook_runner};
+    struct cache cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .hook_runner = responder->hook_runner};
+    struct fastcgi fastcgi = {responder->slots, number, answer, &cache};
     struct stl_sandbox sandbox;
+    mallopt(M_ARENA_MAX, ARENAS);
     if (responder->directory) {
-        stl_sandbox_enter(responder->directory, &sandbox);
+        stl_sandbox_enter_threaded(responder->directory, &sandbox);
         report(stderr, "stillage.cgi: ", &sandbox);
     }
-    int status = channel_serve(answer, &cache);
-    cache_clear(&cache);
+    int status = fastcgi_serve(&fastcgi);
+    let_go(cache.current);
     return status;
 }
 
-/* The process that runs hooks is one for all workers, and there before them: registry.yaml may come to name a
- * hook. */
-static int serve_all(int workers)
+static void release_slots(void *context, int number)
 {
-    struct responder responder = {get_confinement(), -1};
+    const struct responder *responder = context;
+    slots_release_worker(responder->slots, number);
+}
+
+/* One process runs the hooks of all workers. It is started before them even if there are no hooks:
+ * registry.yaml may name one later. */
+static int start_hooks(struct responder *responder)
+{
     struct stl_error err = STL_ERROR_INIT;
-    if (responder.directory) {
-        STL_AUTO_FREE char *settings = stl_sprintf("%s/registry.yaml", responder.directory);
-        if (access(settings, R_OK)) /* folders that are made later would be out of reach */
-            stl_error_errno(&err, "cannot open %s", settings);
-        else
-            responder.hook_runner = stl_hook_runner_start(responder.directory, &err);
-        if (responder.hook_runner < 0) {
-            fprintf(stderr, "stillage.cgi: %s\n", err.message);
-            return 1;
-        }
-    } else if (!getenv("STILLAGE_REGISTRY"))
-        fputs("stillage.cgi: not confined to a registry: STILLAGE_REGISTRY is not set\n", stderr);
-    return workers == 1 ? serve(&responder) : workers_run(workers, serve, &responder);
+    if (!responder->directory) {
+        if (!getenv("STILLAGE_REGISTRY"))
+            fputs("stillage.cgi: not confined to a registry: STILLAGE_REGISTRY is not set\n", stderr);
+        return 0;
+    }
+    STL_AUTO_FREE char *settings = stl_sprintf("%s/registry.yaml", responder->directory);
+    if (access(settings, R_OK)) /* folders that are made later would be out of reach */
+        stl_error_errno(&err, "cannot open %s", settings);
+    else
+        responder->hook_runner = stl_hook_runner_start(responder->directory, &err);
+    if (responder->hook_runner >= 0)
+        return 0;
+    fprintf(stderr, "stillage.cgi: %s\n", err.message);
+    return -1;
+}
+
+static int serve_all(struct responder *responder)
+{
+    struct workers workers = {responder->workers, serve, release_slots, responder};
+    if (start_hooks(responder))
+        return 1;
+    responder->slots = slots_make(limit_connections(responder->connections));
+    if (!responder->slots) {
+        perror("stillage.cgi: cannot start");
+        return 1;
+    }
+    return responder->workers == 1 ? serve(responder, 0) : workers_run(&workers);
 }
 
 static bool is_listening(int fd)
@@ -206,30 +354,45 @@ static bool is_listening(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening;
 }
 
-static int parse_workers(int argc, char **argv)
+static int parse_number(const char *text, int most)
 {
-    static const struct option options[] = {{"workers", required_argument, NULL, 'w'}, {NULL, 0, NULL, 0}};
-    int workers = 1;
+    char *end;
+    long number = strtol(text, &end, 10);
+    return *text && *end == '\0' && number >= 1 && number <= most ? (int)number : -1;
+}
+
+static void parse_options(int argc, char **argv, struct responder *responder)
+{
+    static const struct option options[] = {{"workers", required_argument, NULL, 'w'},
+                                            {"connections", required_argument, NULL, 'c'},
+                                            {NULL, 0, NULL, 0}};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        char *end = NULL;
-        long number = option == 'w' ? strtol(optarg, &end, 10) : 0;
-        if (number < 1 || number > 1024 || *end) {
-            fputs("usage: stillage.cgi [--workers NUMBER], with a FastCGI socket as standard input\n",
+        int number = -1;
+        if (option == 'w')
+            number = responder->workers = parse_number(optarg, WORKERS_MAX);
+        else if (option == 'c')
+            number = responder->connections = parse_number(optarg, CONNECTIONS_MAX);
+        if (number < 0) {
+            fputs("usage: stillage.cgi [--workers NUMBER] [--connections NUMBER], with a FastCGI socket as "
+                  "standard input\n"
+                  "  --workers: processes, 1 by default\n"
+                  "  --connections: requests at a time, in all of them together, 2500 by default;\n"
+                  "      one address or one user may have half of them for uploads\n",
                   stderr);
             exit(2);
         }
-        workers = (int)number;
     }
-    return workers;
 }
 
 int main(int argc, char **argv)
 {
+    struct responder responder = {NULL, -1, 1, CONNECTIONS, NULL};
     umask(022);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_DFL); /* hooks are waited for, also where the web server does not wait for us */
-    /* A web server may pass parts of a plain CGI's query as arguments: only a responder has options. */
     if (!is_listening(STDIN_FILENO))
         return answer_one(argc, argv);
-    return serve_all(parse_workers(argc, argv));
+    parse_options(argc, argv, &responder);
+    responder.directory = get_confinement();
+    return serve_all(&responder);
 }

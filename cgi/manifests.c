@@ -7,34 +7,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "publish.h"
+#include "conditions.h"
+#include "publication.h"
+#include "references.h"
+#include "repo-make.h"
 #include "route.h"
 
 enum { TAGS_MAX = 100 };
 
 /* --- conditions (RFC 9110, section 13.1) ---------------------------------------------------------------- */
-
-/* Whether a list of entity tags names the one of a manifest, which is its digest, or any. `weak`: W/"..."
- * counts too. */
-static bool has_etag(const char *list, bool weak, const struct stl_digest *digest)
-{
-    char text[STL_DIGEST_TEXT_MAX];
-    size_t length = strlen(stl_digest_format(digest, text));
-    if (!strcmp(list, "*"))
-        return true;
-    for (const char *p = list; *p;) {
-        p += strspn(p, " \t,");
-        bool is_weak = p[0] == 'W' && p[1] == '/';
-        p += is_weak ? 2 : 0;
-        const char *end = *p == '"' ? strchr(p + 1, '"') : NULL;
-        if (!end)
-            return false;
-        if ((weak || !is_weak) && (size_t)(end - p - 1) == length && !memcmp(p + 1, text, length))
-            return true;
-        p = end + 1;
-    }
-    return false;
-}
 
 /* The guard of the tags: what the request expects of the one in its path. */
 static int check_conditions(void *context, const struct stl_repo *repo, const struct stl_tag *tag,
@@ -42,20 +23,26 @@ static int check_conditions(void *context, const struct stl_repo *repo, const st
                             struct stl_error *err)
 {
     const struct request *request = context;
-    char text[STL_DIGEST_TEXT_MAX] = "";
     (void)repo;
     (void)wanted;
     if (strcmp(tag->text, request->reference))
         return 0;
-    if (current)
-        stl_digest_format(current, text);
-    if (request->if_match && !(current && has_etag(request->if_match, false, current)))
-        return stl_error_set(err, STL_PRECONDITION_FAILED, "If-Match: tag '%s' %s%s", tag->text,
-                             current ? "points to " : "does not exist", text);
-    if (request->if_none_match && current && has_etag(request->if_none_match, true, current))
-        return stl_error_set(err, STL_PRECONDITION_FAILED, "If-None-Match: tag '%s' points to %s", tag->text,
-                             text);
-    return 0;
+    return conditions_check(request, current != NULL, tag->text, current, err);
+}
+
+/* The same for a digest: it stands for this manifest or for none, so that no lock is needed. If there is
+ * none to be deleted, conditions are ignored. */
+static int check_digest_conditions(const struct request *request, const struct stl_registry *registry,
+                                   const struct stl_digest *digest, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_error missing = STL_ERROR_INIT;
+    struct stl_media_type type;
+    bool exists = stl_repo_open(&repo, registry, &request->name, &missing) == 0 &&
+                  stl_manifest_type(&repo, digest, &type, &missing) == 0;
+    if (!exists && !strcmp(request->method, "DELETE"))
+        return 0;
+    return conditions_check(request, exists, request->reference, digest, err);
 }
 
 /* --- reading -------------------------------------------------------------------------------------------- */
@@ -97,7 +84,7 @@ static int read_manifest(struct exchange *exchange, struct stl_buf *bytes, struc
     return request->cut ? request_cut_error(request, err) : 0;
 }
 
-/* A body that has not the digest of the path is that error, and not the one of its being no manifest. */
+/* If the body does not have the digest of the path, that is the error, and not that it is no manifest. */
 static int parse_manifest(const struct request *request, const struct stl_reference *reference,
                           const struct stl_buf *bytes, struct stl_manifest *manifest, struct stl_error *err)
 {
@@ -112,8 +99,8 @@ static int parse_manifest(const struct request *request, const struct stl_refere
     return stl_manifest_parse(manifest, data, bytes->length, request->content_type, algorithm, err);
 }
 
-/* Where a tag comes without a digest, sha256 is meant, unless the repository has this very manifest by its
- * sha512 digest alone: then the client has just pushed it by that, and its referrers name that. */
+/* A tag without a digest means sha256, unless the repository has this very manifest by its sha512 digest
+ * alone: then the client has just pushed it by that digest, and its referrers name it. */
 static void choose_digest(const struct stl_repo *repo, const struct stl_buf *bytes,
                           struct stl_manifest *manifest)
 {
@@ -168,26 +155,29 @@ int put_manifest(struct exchange *exchange, struct stl_error *err)
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
     if (stl_reference_parse(request->reference, &reference, err))
         return -1;
     int count = collect_tags(request, &reference, tags, err);
     if (count < 0 || read_manifest(exchange, &bytes, err) ||
         parse_manifest(request, &reference, &bytes, &manifest, err) ||
+        (reference.is_digest &&
+         check_digest_conditions(request, exchange->registry, &reference.digest, err)) ||
         stl_repo_make(&repo, exchange->registry, &request->name, err))
         return -1;
     if (!reference.is_digest)
         choose_digest(&repo, &bytes, &manifest);
     const struct stl_settings *settings = &exchange->registry->settings;
     repo.actor = &exchange->actor;
-    struct stl_publish how = {
-        .tags = tags,
-        .tag_count = (size_t)count,
-        .allow_missing_children = settings->push.sparse_indexes,
-        .allow_missing_blobs = settings->push.sparse_images,
-        .guard = check_conditions,
-        .guard_context = request,
-    };
-    if (stl_publish_manifest(&repo, &manifest, bytes.data, &how, err))
+    stl_publication_begin(&publication, &repo);
+    publication.allow_missing_children = settings->push.sparse_indexes;
+    publication.allow_missing_blobs = settings->push.sparse_images;
+    publication.guard = check_conditions;
+    publication.guard_context = request;
+    for (int i = 0; i < count; i++)
+        stl_publication_set_tag(&publication, &tags[i], &manifest.digest, false);
+    stl_publication_add_manifest(&publication, &manifest, bytes.data, false);
+    if (stl_publication_commit(&publication, err))
         return -1;
     send_published(exchange, &manifest, tags, count);
     return 0;
@@ -200,19 +190,27 @@ int delete_manifest(struct exchange *exchange, struct stl_error *err)
     const struct stl_settings *settings = &exchange->registry->settings;
     struct request *request = &exchange->request;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
     struct stl_reference reference;
     if (stl_reference_parse(request->reference, &reference, err))
         return -1;
     if (reference.is_digest ? !settings->push.delete_manifests : !settings->push.delete_tags) {
         route_allow(exchange, "DELETE");
-        return stl_error_set(err, STL_UNSUPPORTED, "this registry does not let %s be deleted",
+        return stl_error_set(err, STL_UNSUPPORTED, "this registry does not allow %s to be deleted",
                              reference.is_digest ? "manifests" : "tags");
     }
-    if (stl_repo_open(&repo, exchange->registry, &request->name, err))
+    if (stl_repo_open(&repo, exchange->registry, &request->name, err) ||
+        (reference.is_digest && check_digest_conditions(request, exchange->registry, &reference.digest, err)))
         return -1;
     repo.actor = &exchange->actor;
-    if ((reference.is_digest ? stl_manifest_delete(&repo, &reference.digest, check_conditions, request, err)
-                             : stl_tag_delete(&repo, &reference.tag, check_conditions, request, err)))
+    stl_publication_begin(&publication, &repo);
+    publication.guard = check_conditions;
+    publication.guard_context = request;
+    if (reference.is_digest)
+        stl_publication_delete_manifest(&publication, &reference.digest);
+    else
+        stl_publication_delete_tag(&publication, &reference.tag);
+    if (stl_publication_commit(&publication, err))
         return -1;
     response_send(&exchange->response, 202, NULL, NULL, 0);
     return 0;

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "freeze.h"
 #include "mem.h"
 
 enum {
     URI_MAX = 65536,
     PARAMETERS_MAX = 128,
+    DRAIN_MS = 10000,
 };
 
 static const char *get(const struct channel *channel, const char *name)
@@ -71,7 +73,18 @@ static bool decode(char *text, char plain)
     return decode_percent(text, plain) && is_clean(text);
 }
 
-/* '+' stays what it is: media types have it, and no value has a space. */
+static bool decode_parameter(char *text)
+{
+    if (!is_clean(text) || !decode_percent(text, '\0'))
+        return false;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        if (*p < 0x20 || *p == 0x7f)
+            return false;
+    return true;
+}
+
+/* The code that wants a parameter checks its decoded value; others, such as the account name that docker
+ * sends, may have any character. '+' stays as it is: media types contain it. */
 static int parse_query(struct request *request, struct stl_error *err)
 {
     char *save = NULL;
@@ -82,7 +95,7 @@ static int parse_query(struct request *request, struct stl_error *err)
         char *value = strchr(part, '=');
         if (value)
             *value++ = '\0';
-        if (!decode(part, '\0') || (value && !decode(value, '\0')))
+        if (!decode_parameter(part) || (value && !decode_parameter(value)))
             return stl_error_set(err, STL_INVALID, "the query has characters that no parameter has");
         stl_grow(request->query, request->query_count);
         request->query[request->query_count++] = (struct parameter){part, value ? value : ""};
@@ -119,7 +132,7 @@ static int parse_length(struct request *request, struct stl_error *err)
 {
     const char *text = get_filled(request->channel, "CONTENT_LENGTH");
     request->length = -1;
-    if (!text)
+    if (!text || !strcmp(text, "-1")) /* what caddy says of a body whose length it does not know */
         return 0;
     size_t digits = strspn(text, "0123456789");
     errno = 0;
@@ -157,8 +170,15 @@ int request_init(struct request *request, struct channel *channel, struct stl_er
     return parse_uri(request, err) || parse_length(request, err) ? -1 : 0;
 }
 
+void request_stop(struct request *request)
+{
+    if (request->channel->timeout)
+        timeout_end(request->channel->timeout);
+}
+
 void request_clear(struct request *request)
 {
+    request_stop(request);
     free(request->query);
     free(request->uri);
     free(request->arguments);
@@ -180,29 +200,58 @@ const char *request_query(const struct request *request, const char *key)
     return request_query_next(request, key, &position);
 }
 
+/* --- the body ------------------------------------------------------------------------------------------- */
+
+/* The timeout begins with the body, and ends with it. Returns whether bytes came. */
+static bool watch_body(struct request *request, ssize_t n)
+{
+    struct timeout *timeout = request->channel->timeout;
+    if (!timeout)
+        return n > 0;
+    request->verdict = timeout_verdict(timeout);
+    if (n > 0)
+        timeout_earn(timeout, (size_t)n);
+    if (n <= 0 || request->verdict || request->received + n == request->length)
+        timeout_end(timeout);
+    return n > 0 && !request->verdict;
+}
+
 size_t request_read(struct request *request, void *bytes, size_t size)
 {
+    const struct channel *channel = request->channel;
     if (request->length >= 0 && (uint64_t)(request->length - request->received) < size)
         size = (size_t)(request->length - request->received);
     if (request->ended || size == 0)
         return 0;
-    ssize_t n = request->channel->read(request->channel->context, bytes, size);
-    if (n <= 0) {
+    if (request->received == 0 && channel->timeout)
+        timeout_begin(channel->timeout, request->rate, request->registry_written, request->upload);
+    ssize_t n = channel->read(channel->context, bytes, size);
+    if (!watch_body(request, n)) {
         request->ended = true;
-        request->cut = n < 0 || request->length >= 0;
-        return 0;
+        request->cut = n < 0 || request->length >= 0 || request->verdict;
     }
-    request->received += n;
-    return (size_t)n;
+    request->received += n > 0 ? n : 0;
+    return n > 0 ? (size_t)n : 0;
 }
 
 void request_drain(struct request *request)
 {
-    char chunk[65536];
+    char chunk[16384];
+    const struct channel *channel = request->channel;
     bool has_body =
         request->length >= 0 || (strcmp(request->method, "GET") && strcmp(request->method, "HEAD"));
-    while (request->channel->insists && has_body && request_read(request, chunk, sizeof chunk) > 0)
-        ;
+    if (!channel->insists || !has_body || request->ended)
+        return;
+    if (channel->timeout)
+        timeout_allow(channel->timeout, DRAIN_MS);
+    while (request->received != request->length) {
+        int64_t left = request->length < 0 ? INT64_MAX : request->length - request->received;
+        size_t size = left < (int64_t)sizeof chunk ? (size_t)left : sizeof chunk;
+        ssize_t n = channel->read(channel->context, chunk, size);
+        if (n <= 0)
+            break;
+        request->received += n;
+    }
 }
 
 bool request_is_whole(const struct request *request)
@@ -214,6 +263,18 @@ bool request_is_whole(const struct request *request)
 
 int request_cut_error(const struct request *request, struct stl_error *err)
 {
+    if (request->verdict == VERDICT_FROZEN && stl_check_frozen(request->registry_written, err))
+        return -1;
+    if (request->verdict == VERDICT_FROZEN || request->verdict == VERDICT_ENDING)
+        return stl_error_set(err, STL_UNAVAILABLE,
+                             "the registry accepts no more bytes for a moment: resume the upload later");
+    if (request->verdict == VERDICT_WANTED)
+        return stl_error_set(err, STL_CONFLICT,
+                             "another request has taken over this upload, since this one sent no more");
+    if (request->verdict == VERDICT_SLOW)
+        return stl_error_set(err, STL_TOO_SLOW,
+                             "the body arrived too slowly: it has to bring %lld bytes a second on average",
+                             (long long)request->rate);
     if (request->length < 0)
         return stl_error_set(err, STL_SIZE_INVALID, "the body broke off after %lld bytes",
                              (long long)request->received);

@@ -28,9 +28,15 @@ struct request {
     const char *authorization, *remote_user, *remote_address, *host, *user_agent; /* NULL if absent */
     bool secure;                                                                  /* by TLS */
 
-    int64_t length;   /* of the body, or -1 if unknown */
-    int64_t received; /* of it so far */
-    bool ended, cut;  /* nothing more comes; and what came is not all */
+    int64_t length;       /* of the body, or -1 if unknown */
+    int64_t received;     /* of it so far */
+    bool ended, cut;      /* nothing more comes; and what came is not all */
+    enum verdict verdict; /* or it was not waited for any longer */
+
+    /* Set by the route. */
+    int64_t rate;                                /* bytes a second that the body has to bring; 0: any rate */
+    const struct stl_registry *registry_written; /* by this request; NULL: none */
+    const struct stl_upload *upload;             /* that the body goes to, while it is read; NULL: none */
 
     /* What the route found in the path. */
     struct stl_name name;
@@ -39,8 +45,8 @@ struct request {
     char *uri, *arguments; /* memory of path and query */
 };
 
-/* Reads all but the body. Fails with STL_NAME_INVALID (a path that no address has), STL_SIZE_INVALID,
- * STL_URI_TOO_LONG or STL_INVALID. The caller clears, also on error. */
+/* Reads all but the body. Fails with STL_NAME_INVALID (a path that is no possible address),
+ * STL_SIZE_INVALID, STL_URI_TOO_LONG or STL_INVALID. The caller clears, also on error. */
 int request_init(struct request *request, struct channel *channel, struct stl_error *err);
 void request_clear(struct request *request);
 
@@ -55,11 +61,13 @@ bool request_decode(char *text);
 /* Reads the body up to its end or CONTENT_LENGTH. Returns 0 at the end, also when that came too early: `cut`
  * tells. */
 size_t request_read(struct request *request, void *bytes, size_t size);
-/* Reads what is left of the body and drops it, where the channel insists on it. */
+/* Stops waiting for the body, for now. */
+void request_stop(struct request *request);
+/* Reads what is left of the body and drops it, where the channel insists on it, for a few seconds at most. */
 void request_drain(struct request *request);
 /* Whether all of the body has certainly been read. */
 bool request_is_whole(const struct request *request);
-/* An error that says how much is missing. */
+/* An error that says how much is missing, or why it was not waited for. */
 int request_cut_error(const struct request *request, struct stl_error *err);
 
 #endif

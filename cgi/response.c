@@ -7,6 +7,8 @@
 
 #include "json.h"
 
+enum { RETRY_AFTER = 10 }; /* seconds */
+
 static const char *reason(int status)
 {
     static const struct {
@@ -17,11 +19,13 @@ static const char *reason(int status)
         {201, "Created"},
         {202, "Accepted"},
         {204, "No Content"},
+        {304, "Not Modified"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
         {409, "Conflict"},
         {412, "Precondition Failed"},
         {413, "Content Too Large"},
@@ -43,6 +47,8 @@ void response_init(struct response *response, struct channel *channel, bool head
     *response = (struct response){.channel = channel, .head = head};
     response_header(response, "Docker-Distribution-Api-Version", "registry/2.0");
     response_header(response, "X-Content-Type-Options", "nosniff");
+    response_header(response, "Content-Security-Policy",
+                    "default-src 'none'; frame-ancestors 'none'; sandbox");
 }
 
 void response_clear(struct response *response)
@@ -83,7 +89,7 @@ static void describe_body(struct response *response, int status, const char *typ
 {
     if (type)
         response_header(response, "Content-Type", "%s", type);
-    if (status != 204)
+    if (status != 204 && status != 304)
         response_header(response, "Content-Length", "%lld", (long long)length);
 }
 
@@ -106,6 +112,20 @@ int response_write(struct response *response, const void *bytes, size_t length)
     return response->head ? 0 : response->channel->write(response->channel->context, bytes, length);
 }
 
+/* Faults of the installation go to the server's log; a client learns what the system said, but no path. */
+static void add_message(struct stl_buf *body, const struct stl_error *err)
+{
+    const char *text = stl_code_for_clients(err->code),
+               *reason = err->sys_errno ? strerror(err->sys_errno) : "";
+    if (!text) {
+        stl_json_add_quoted(body, err->message);
+        return;
+    }
+    STL_AUTO_FREE char *told = stl_sprintf("%s%s%s%s: its administrator finds more in the web server's log",
+                                           text, *reason ? " (" : "", reason, *reason ? ")" : "");
+    stl_json_add_quoted(body, told);
+}
+
 void response_error(struct response *response, const struct request *request, const struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf body = STL_BUF_INIT;
@@ -115,7 +135,7 @@ void response_error(struct response *response, const struct request *request, co
     if (response->started)
         return; /* part of the body is out: the length that was promised shows that it is not all */
     stl_buf_printf(&body, "{\"errors\":[{\"code\":\"%s\",\"message\":", stl_code_oci(err->code));
-    stl_json_add_quoted(&body, err->message);
+    add_message(&body, err);
     stl_buf_puts(&body, ",\"detail\":{\"name\":");
     stl_json_add_quoted(&body, request->name.text);
     if (request->reference) {
@@ -124,5 +144,7 @@ void response_error(struct response *response, const struct request *request, co
     }
     stl_buf_puts(&body, "}}]}\n");
     response_header(response, "Cache-Control", "no-store");
+    if (err->code == STL_UNAVAILABLE)
+        response_header(response, "Retry-After", "%d", RETRY_AFTER);
     response_send(response, status, "application/json", body.data, body.length);
 }

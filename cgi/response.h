@@ -1,6 +1,6 @@
 /*
  * The answer to a request: headers, then one of response_send(), response_begin() and response_error(), which
- * say the status. What comes in the wrong order ends the program: it is a bug.
+ * say the status. Calls in the wrong order end the program: they are bugs.
  */
 #ifndef RESPONSE_H
 #define RESPONSE_H
@@ -29,8 +29,8 @@ void response_header(struct response *response, const char *name, const char *fo
 
 /* The whole answer. `type` may be NULL if there is no body. */
 void response_send(struct response *response, int status, const char *type, const char *body, size_t length);
-/* The beginning of an answer whose `length` bytes of body follow with response_write(), which returns -1 when
- * nobody listens. */
+/* The beginning of an answer whose `length` bytes of body follow with response_write(), which returns -1 if
+ * the client is gone. */
 void response_begin(struct response *response, int status, const char *type, int64_t length);
 int response_write(struct response *response, const void *bytes, size_t length);
 

@@ -19,7 +19,9 @@ static const struct route {
     {"GET", AUTH_TOKEN_PATH, give_token, NOTHING},
     {"POST", AUTH_TOKEN_PATH, give_token_by_form, NOTHING},
     {"GET", "/v2/_catalog", serve_catalog, CATALOG},
+    {"GET", "/v2/_details", serve_details, CATALOG},
     {"GET", "/v2/%/tags/list", serve_tags, STL_PULL},
+    {"GET", "/v2/%/tags/" STL_DETAILS, serve_tag_details, STL_PULL},
     {"GET", "/v2/%/referrers/*", serve_referrers, STL_PULL},
     {"GET", "/v2/%/manifests/*", serve_manifest, STL_PULL},
     {"PUT", "/v2/%/manifests/*", put_manifest, STL_PUSH},
@@ -33,7 +35,7 @@ static const struct route {
     {"GET", "/v2/%/blobs/*", serve_blob, STL_PULL},
     {"DELETE", "/v2/%/blobs/*", delete_blob, STL_DELETE},
 };
-enum { ROUTES = sizeof routes / sizeof *routes, RETRY_AFTER = 60 };
+enum { ROUTES = sizeof routes / sizeof *routes };
 
 struct match {
     const char *name, *reference; /* in the path; NULL if the pattern has none */
@@ -116,8 +118,8 @@ static int call(struct exchange *exchange, const struct route *route, struct stl
     if (check_access(exchange, route, err))
         return -1;
     STL_AUTO_CLOSE int writing = writes ? stl_write_begin(exchange->registry, err) : -1;
-    if (err->code == STL_UNAVAILABLE)
-        response_header(&exchange->response, "Retry-After", "%d", RETRY_AFTER);
+    exchange->request.registry_written = writes ? exchange->registry : NULL;
+    exchange->request.rate = exchange->registry->settings.push.slowest_body;
     return writes && writing < 0 ? -1 : route->handler(exchange, err);
 }
 

@@ -16,9 +16,10 @@ struct exchange {
     const struct stl_registry *registry;
     struct request request;
     struct response response;
-    struct stl_identity identity; /* who they are: auth.h */
+    struct stl_identity identity; /* who the client is: auth.h */
     struct stl_actor actor;       /* the same for events and hooks */
-    bool has_token, stale_token;  /* a bearer token came that is good, or not */
+    bool has_token, stale_token;  /* whether a bearer token was sent: a valid one, or another */
+    const char *token;            /* the valid one, unless it is the anonymous one */
 };
 
 /* Answers the request, or returns -1 with err set: then the error is the answer, with the headers that were
@@ -33,7 +34,8 @@ int route_request(struct exchange *exchange, struct stl_error *err);
 /* Sets the header Allow: the methods of this address but for `but`, which may be NULL. */
 void route_allow(struct exchange *exchange, const char *but);
 
-handler serve_ping, serve_catalog, serve_tags, serve_referrers;                /* lists.c */
+handler serve_ping, serve_catalog, serve_details, serve_tags, serve_tag_details,
+    serve_referrers;                                                           /* lists.c */
 handler serve_manifest, put_manifest, delete_manifest;                         /* manifests.c */
 handler serve_blob, delete_blob;                                               /* blobs.c */
 handler give_token, give_token_by_form;                                        /* token.c */

@@ -1,13 +1,13 @@
 /* Handing out bearer tokens (distribution project, "Token Authentication Specification" and "Oauth2 Token
- * Authentication"). */
+ * Authentication"; RFC 8693, "OAuth 2.0 Token Exchange", for ID tokens of other systems). */
 #include <json-c/json.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "auth.h"
 #include "bearer.h"
+#include "id-token.h"
 #include "json.h"
 
 enum { FORM_MAX = 64 << 10 };
@@ -18,6 +18,7 @@ struct asked {
     struct stl_grant *scopes; /* names, not patterns; what is granted of them remains */
     size_t count;
     bool catalog;
+    bool exchanged; /* for another token, by RFC 8693 */
 };
 
 static void asked_clear(struct asked *asked)
@@ -61,8 +62,7 @@ static unsigned parse_actions(char *text)
     return actions;
 }
 
-/* "repository:NAME:ACTION,...", "repository(CLASS):...", "registry:catalog:*"; what is neither asks for
- * nothing. */
+/* "repository:NAME:ACTION,...", "repository(CLASS):...", "registry:catalog:*"; anything else is ignored. */
 static int add_scope(struct asked *asked, char *scope, struct stl_error *err)
 {
     char *name = strchr(scope, ':'), *actions = strrchr(scope, ':');
@@ -89,10 +89,11 @@ static int add_scopes(struct asked *asked, const char *scopes, struct stl_error 
 
 /* --- what is granted ------------------------------------------------------------------------------------ */
 
-/* Takes out what they may not. Returns all actions that are left. */
+/* Removes what the client may not do, and logs the first of it. Returns all actions that are left. */
 static unsigned decide(struct exchange *exchange, struct asked *asked)
 {
     unsigned all = 0;
+    bool denied = false;
     for (size_t i = 0; i < asked->count; i++) {
         struct stl_grant *scope = &asked->scopes[i];
         for (unsigned action = 0; action < STL_ACTIONS; action++) {
@@ -101,7 +102,9 @@ static unsigned decide(struct exchange *exchange, struct asked *asked)
                                   (enum stl_action)action))
                 continue;
             scope->actions &= ~(1u << action);
-            auth_report_denial(exchange, scope->repository, (enum stl_action)action);
+            if (!denied)
+                auth_report_denial(exchange, scope->repository, (enum stl_action)action);
+            denied = true;
         }
         all |= scope->actions;
     }
@@ -140,6 +143,9 @@ static void send_token(struct exchange *exchange, const struct asked *asked, con
     json_object_object_add(object, "token", json_object_new_string(token));
     json_object_object_add(object, "access_token", json_object_new_string(token));
     json_object_object_add(object, "token_type", json_object_new_string("Bearer"));
+    if (asked->exchanged)
+        json_object_object_add(object, "issued_token_type",
+                               json_object_new_string("urn:ietf:params:oauth:token-type:access_token"));
     json_object_object_add(object, "expires_in", json_object_new_int64(seconds));
     json_object_object_add(object, "issued_at", json_object_new_string(issued));
     json_object_object_add(object, "scope", json_object_new_string(scope.data ? scope.data : ""));
@@ -148,10 +154,11 @@ static void send_token(struct exchange *exchange, const struct asked *asked, con
     response_send(&exchange->response, 200, "application/json", text, strlen(text));
 }
 
-/* Who is not logged in gets the token of nobody, unless everybody may do more than pull. */
+/* Anonymous clients get the anonymous token, unless everybody may do more than pull. */
 static int answer(struct exchange *exchange, struct asked *asked, struct stl_error *err)
 {
     char token[STL_BEARER_TEXT] = STL_BEARER_ANONYMOUS;
+    STL_WIPE_AT_END(token);
     int64_t now = time(NULL), expires = now + exchange->registry->settings.auth.token_life;
     unsigned granted = decide(exchange, asked);
     bool anonymous = !exchange->identity.user[0] && !(granted & ~(1u << STL_PULL));
@@ -159,7 +166,6 @@ static int answer(struct exchange *exchange, struct asked *asked, struct stl_err
                                        asked->catalog, token, &expires, err))
         return -1;
     send_token(exchange, asked, token, expires > now ? expires - now : 0);
-    OPENSSL_cleanse(token, sizeof token);
     return 0;
 }
 
@@ -173,9 +179,12 @@ int give_token(struct exchange *exchange, struct stl_error *err)
 {
     __attribute__((cleanup(asked_clear))) struct asked asked = {0};
     size_t position = 0;
-    if (auth_identify(exchange, err))
+    const char *bearer = auth_bearer(exchange);
+    if (auth_identify(exchange, err) ||
+        (exchange->stale_token && bearer && stl_id_token_looks(exchange->registry, bearer) &&
+         auth_login(exchange, "", bearer, err)))
         return err->code == STL_UNAUTHORIZED ? refuse(exchange) : -1;
-    if (exchange->identity.is_bearer) /* a token does not get another one */
+    if (exchange->identity.is_bearer) /* a token of ours cannot be exchanged for another one */
         stl_identity_clear(&exchange->identity);
     for (const char *scope; (scope = request_query_next(&exchange->request, "scope", &position));)
         if (add_scopes(&asked, scope, err))
@@ -187,6 +196,7 @@ int give_token(struct exchange *exchange, struct stl_error *err)
 
 struct form {
     const char *grant_type, *username, *password, *scope;
+    const char *subject_token, *subject_token_type; /* RFC 8693 */
 };
 
 /* Decodes in place: the values are parts of `text`. */
@@ -197,6 +207,8 @@ static int parse_form(char *text, struct form *form, struct stl_error *err)
     } fields[] = {{"grant_type", &form->grant_type},
                   {"username", &form->username},
                   {"password", &form->password},
+                  {"subject_token", &form->subject_token},
+                  {"subject_token_type", &form->subject_token_type},
                   {"scope", &form->scope}};
     for (char *part; (part = strsep(&text, "&"));) {
         char *value = strchr(part, '=');
@@ -218,31 +230,55 @@ static int parse_form(char *text, struct form *form, struct stl_error *err)
 static int read_form(struct request *request, struct stl_buf *text, struct stl_error *err)
 {
     char chunk[4096];
+    STL_WIPE_AT_END(chunk);
     size_t n;
-    text->ceiling = FORM_MAX;
     while ((n = request_read(request, chunk, sizeof chunk)) > 0)
         if (stl_buf_add(text, chunk, n))
             return stl_error_set(err, STL_INVALID, "the form is larger than %d bytes", FORM_MAX);
-    OPENSSL_cleanse(chunk, sizeof chunk);
     if (request->cut)
         return request_cut_error(request, err);
     return stl_buf_puts(text, "");
 }
 
+static int refuse_form(struct exchange *exchange, const char *code, const char *description,
+                       const char *message)
+{
+    STL_AUTO_FREE char *text = stl_sprintf(
+        "{\"error\":\"%s\",\"error_description\":\"%s\",\"errors\":[{\"code\":\"UNSUPPORTED\",\"message\":\"%s\"}]}\n",
+        code, description, message);
+    response_header(&exchange->response, "Cache-Control", "no-store");
+    response_send(&exchange->response, 400, "application/json", text, strlen(text));
+    return 0;
+}
+
+/* Whether the form exchanges an ID token of another system; then that is its password. */
+static bool take_exchange(const struct stl_registry *registry, struct form *form)
+{
+    static const char *const types[] = {"urn:ietf:params:oauth:token-type:id_token",
+                                        "urn:ietf:params:oauth:token-type:jwt"};
+    if (!registry->settings.auth.oidc.count || !form->grant_type ||
+        strcmp(form->grant_type, "urn:ietf:params:oauth:grant-type:token-exchange"))
+        return false;
+    bool known = form->subject_token_type &&
+                 (!strcmp(form->subject_token_type, types[0]) || !strcmp(form->subject_token_type, types[1]));
+    form->username = "";
+    form->password = known ? form->subject_token : NULL;
+    return true;
+}
+
 static int answer_form(struct exchange *exchange, struct form *form, struct stl_error *err)
 {
     __attribute__((cleanup(asked_clear))) struct asked asked = {0};
-    static const char unsupported[] =
-        "{\"error\":\"unsupported_grant_type\",\"error_description\":\"use "
-        "grant_type=password\",\"errors\":[{\"code\":\"UNSUPPORTED\",\"message\":\"of the grant types there "
-        "is only password\"}]}\n";
-    if (!form->grant_type || strcmp(form->grant_type, "password") || !form->username || !form->password) {
-        response_header(&exchange->response, "Cache-Control", "no-store");
-        response_send(&exchange->response, 400, "application/json", unsupported, strlen(unsupported));
-        return 0;
-    }
     if (stl_access_refresh(exchange->registry, err))
         return -1;
+    asked.exchanged = take_exchange(exchange->registry, form);
+    if (asked.exchanged && (!form->password || !stl_id_token_looks(exchange->registry, form->password)))
+        return refuse_form(exchange, "invalid_request", "no subject_token, or of no known subject_token_type",
+                           "what can be exchanged is an ID token of another system");
+    if (!asked.exchanged &&
+        (!form->grant_type || strcmp(form->grant_type, "password") || !form->username || !form->password))
+        return refuse_form(exchange, "unsupported_grant_type", "use grant_type=password",
+                           "the only grant type is password");
     if (stl_access_controlled(exchange->registry) &&
         auth_login(exchange, form->username, form->password, err))
         return err->code == STL_UNAUTHORIZED ? refuse(exchange) : -1;
@@ -253,11 +289,9 @@ static int answer_form(struct exchange *exchange, struct form *form, struct stl_
 
 int give_token_by_form(struct exchange *exchange, struct stl_error *err)
 {
-    STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
+    STL_AUTO_BUF struct stl_buf text = {.ceiling = FORM_MAX, .secret = true};
     struct form form = {0};
     if (read_form(&exchange->request, &text, err) || parse_form(text.data, &form, err))
         return -1;
-    int result = answer_form(exchange, &form, err);
-    OPENSSL_cleanse(text.data, text.length);
-    return result;
+    return answer_form(exchange, &form, err);
 }

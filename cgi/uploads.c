@@ -2,12 +2,38 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "blobs.h"
+#include "network.h"
+#include "quota.h"
+#include "repo-make.h"
 #include "repo.h"
 #include "route.h"
 #include "upload.h"
 
-enum { CHUNK = 256 << 10 };
+enum {
+    FIRST_CHUNK = 16 << 10,
+    CHUNK = 256 << 10,
+    HOLD_AGAIN = 64 << 20, /* bytes between two looks at what else is open */
+    RETRY_AFTER = 30,      /* seconds, for clients that have too many open */
+};
+
+/* Uploads are counted by user, or, for anonymous clients, by network. */
+static int open_session(const struct exchange *exchange, struct stl_upload *upload, const char *id,
+                        struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    const char *user = exchange->identity.user, *address = request->remote_address;
+    char network[STL_NETWORK_MAX];
+    if (stl_upload_open(upload, exchange->registry, &request->name, id, err))
+        return -1;
+    STL_AUTO_FREE char *who =
+        user[0] ? stl_sprintf("user\n%s", user)
+                : stl_sprintf("network\n%s", stl_network_of(address ? address : "", network));
+    stl_upload_set_holder(upload, who);
+    return 0;
+}
 
 static void describe_session(struct exchange *exchange, const char *id, int64_t size)
 {
@@ -53,7 +79,7 @@ static int parse_range(const struct request *request, struct range *range, struc
     *range = (struct range){-1, -1};
     if (!text)
         return 0;
-    bool http = !strncmp(text, "bytes ", strlen("bytes "));
+    bool http = !strncasecmp(text, "bytes ", strlen("bytes "));
     text += http ? strlen("bytes ") : 0;
     range->first = parse_number(&text);
     bool valid = range->first >= 0 && *text++ == '-';
@@ -89,15 +115,15 @@ static int check_range(struct exchange *exchange, const struct stl_upload *uploa
 
 /* --- the body ------------------------------------------------------------------------------------------- */
 
-/* How large the upload may become. A blob that the repository has takes no space; NULL: nobody knows yet
- * which it is. */
+/* How large the upload may become. A blob that the repository already has takes no space; NULL: it is not
+ * known yet which one it is. */
 static int find_room(const struct exchange *exchange, const struct stl_digest *digest, int64_t *left,
                      struct stl_error *err)
 {
     const struct stl_name *name = &exchange->request.name;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_error ignored = STL_ERROR_INIT;
-    if (stl_limits_left(exchange->registry, name, left, err))
+    if (stl_quota_left(exchange->registry, name, left, err))
         return -1;
     if (*left != INT64_MAX && digest && stl_repo_open(&repo, exchange->registry, name, &ignored) == 0 &&
         stl_repo_has_blob(&repo, digest, NULL, &ignored) == 1)
@@ -105,24 +131,70 @@ static int find_room(const struct exchange *exchange, const struct stl_digest *d
     return 0;
 }
 
-/* Appends what arrives. Whatever has arrived counts, also on error. */
-static int receive(struct exchange *exchange, struct stl_upload *upload, const struct range *range,
-                   const struct stl_digest *digest, struct stl_error *err)
+/* Whether this address and this user may have one more upload in progress. */
+static int admit(const struct exchange *exchange, struct stl_error *err)
+{
+    const struct channel *channel = exchange->request.channel;
+    const char *user = exchange->identity.user[0] ? exchange->identity.user : NULL;
+    if (!channel->admit || channel->admit(channel->context, exchange->request.remote_address, user))
+        return 0;
+    return stl_error_set(err, STL_UNAVAILABLE,
+                         "too many uploads from this address or by this user are in progress: wait for one "
+                         "to end");
+}
+
+/* How large the upload may become as one of several that are open. */
+static int hold(struct exchange *exchange, const struct stl_upload *upload, int64_t coming, int64_t *room,
+                struct stl_error *err)
+{
+    if (stl_upload_hold(upload, coming > 0 ? coming : 0, room, err) == 0)
+        return 0;
+    if (err->code == STL_TOO_MANY_REQUESTS)
+        response_header(&exchange->response, "Retry-After", "%d", RETRY_AFTER);
+    return -1;
+}
+
+/* Appends the body as it comes. Whatever has arrived counts, also on error. A client that is slow costs
+ * little memory. */
+static int append_body(struct exchange *exchange, struct stl_upload *upload, int64_t left, int64_t room,
+                       struct stl_error *err)
 {
     struct request *request = &exchange->request;
-    size_t size = request->length >= 0 && request->length < CHUNK ? (size_t)request->length : CHUNK, n;
+    size_t size = FIRST_CHUNK, n;
     STL_AUTO_FREE char *chunk = stl_alloc(size);
-    int64_t left;
-    if (find_room(exchange, digest, &left, err))
-        return -1;
-    if (request->length > left - upload->size)
-        return stl_limits_exceeded(&request->name, upload->size + request->length, left, err);
+    int64_t held = upload->size;
     while ((n = request_read(request, chunk, size)) > 0) {
         if (stl_upload_append(upload, chunk, n, err))
             return -1;
         if (upload->size > left)
-            return stl_limits_exceeded(&request->name, upload->size, left, err);
+            return stl_quota_exceeded(&request->name, upload->size, left, err);
+        if (upload->size > room || upload->size - held > HOLD_AGAIN) { /* others grow, too */
+            if (hold(exchange, upload, 0, &room, err))
+                return -1;
+            held = upload->size;
+        }
+        if (n == size && size < CHUNK)
+            chunk = stl_realloc(chunk, size = CHUNK);
     }
+    return 0;
+}
+
+static int receive(struct exchange *exchange, struct stl_upload *upload, const struct range *range,
+                   const struct stl_digest *digest, struct stl_error *err)
+{
+    struct request *request = &exchange->request;
+    int64_t left, room;
+    if (admit(exchange, err) || find_room(exchange, digest, &left, err))
+        return -1;
+    if (request->length > left - upload->size)
+        return stl_quota_exceeded(&request->name, upload->size + request->length, left, err);
+    if (hold(exchange, upload, request->length, &room, err))
+        return -1;
+    request->upload = upload;
+    int result = append_body(exchange, upload, left, room, err);
+    request_stop(request);
+    if (result)
+        return -1;
     if (request->cut)
         return request_cut_error(request, err);
     if (range && range->first >= 0 && request->received != range->last - range->first + 1)
@@ -131,8 +203,8 @@ static int receive(struct exchange *exchange, struct stl_upload *upload, const s
     return 0;
 }
 
-/* An error after which the session goes on: the client learns where. What is too large for the quota goes
- * instead. */
+/* An error after which the session can be resumed: the client learns where. A session that is too large for
+ * the quota is removed instead. */
 static int keep_session(struct exchange *exchange, struct stl_upload *upload, const struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT; /* what is not saved is hashed again */
@@ -158,7 +230,7 @@ static int try_mount(struct exchange *exchange, const char *mount, struct stl_er
     if (stl_digest_parse(mount, &digest, err))
         return -1;
     int found = 0;
-    if (!from_text) /* from wherever it is, if all is open */
+    if (!from_text) /* from any repository, if everybody may read all */
         found = stl_access_controlled(registry) ? 0 : stl_store_has(registry, &digest, NULL, err);
     else if (stl_name_parse(from_text, &from_name, err) == 0 &&
              stl_access_allows(registry, &exchange->identity, from_name.text, STL_PULL) &&
@@ -175,7 +247,7 @@ static int try_mount(struct exchange *exchange, const char *mount, struct stl_er
     return err->code ? -1 : found > 0;
 }
 
-/* All in one request: nobody knows the session, so it does not outlive an error. */
+/* Everything in one request: no client knows the session, so it does not outlive an error. */
 static int upload_at_once(struct exchange *exchange, const char *digest_text, struct stl_error *err)
 {
     struct stl_digest digest;
@@ -185,7 +257,7 @@ static int upload_at_once(struct exchange *exchange, const char *digest_text, st
     char id[STL_UPLOAD_ID_LENGTH + 1];
     if (stl_digest_parse(digest_text, &digest, err) ||
         stl_upload_begin(exchange->registry, name, digest.algorithm, id, err) ||
-        stl_upload_open(&upload, exchange->registry, name, id, err))
+        open_session(exchange, &upload, id, err))
         return -1;
     if (receive(exchange, &upload, NULL, &digest, err) || stl_upload_finish(&upload, &digest, err)) {
         stl_upload_cancel(&upload, &ignored);
@@ -232,7 +304,7 @@ int patch_upload(struct exchange *exchange, struct stl_error *err)
     const struct request *request = &exchange->request;
     STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
     struct range range;
-    if (stl_upload_open(&upload, exchange->registry, &request->name, request->reference, err) ||
+    if (open_session(exchange, &upload, request->reference, err) ||
         check_range(exchange, &upload, &range, err))
         return -1;
     if (receive(exchange, &upload, &range, NULL, err))
@@ -242,6 +314,41 @@ int patch_upload(struct exchange *exchange, struct stl_error *err)
     describe_session(exchange, upload.id, upload.size);
     response_send(&exchange->response, 202, NULL, NULL, 0);
     return 0;
+}
+
+/* If the session has ended and the repository has the blob, a client that never got the answer is asking
+ * again. Returns 1 then, and makes the blob durable: the process that wrote it may have died before it
+ * could. */
+static int is_finished(struct exchange *exchange, const struct stl_digest *digest, struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    if (!stl_upload_is_ours(exchange->registry, &request->name, request->reference))
+        return 0;
+    int found = stl_repo_open_if_any(&repo, exchange->registry, &request->name, err);
+    if (found > 0)
+        found = stl_repo_has_blob(&repo, digest, NULL, err);
+    if (found > 0)
+        found = stl_store_claim(exchange->registry, digest, NULL, err);
+    return found > 0 && stl_repo_link_blob(&repo, digest, err) ? -1 : found;
+}
+
+/* The session that a PUT closes: 0; 1 if it was closed before. */
+static int open_to_finish(struct exchange *exchange, struct stl_upload *upload,
+                          const struct stl_digest *digest, struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    struct stl_error why = STL_ERROR_INIT;
+    if (open_session(exchange, upload, request->reference, err) == 0)
+        return 0;
+    if (err->code != STL_BLOB_UPLOAD_UNKNOWN)
+        return -1;
+    int finished = is_finished(exchange, digest, &why);
+    if (finished < 0)
+        *err = why;
+    else if (finished)
+        stl_error_clear(err);
+    return finished > 0 ? 1 : -1;
 }
 
 int finish_upload(struct exchange *exchange, struct stl_error *err)
@@ -255,9 +362,12 @@ int finish_upload(struct exchange *exchange, struct stl_error *err)
     if (!text)
         return stl_error_set(err, STL_DIGEST_INVALID,
                              "the parameter digest= is missing: it closes the upload");
-    if (stl_digest_parse(text, &digest, err) ||
-        stl_upload_open(&upload, exchange->registry, &request->name, request->reference, err) ||
-        check_range(exchange, &upload, &range, err) || stl_upload_use(&upload, digest.algorithm, err))
+    int over = stl_digest_parse(text, &digest, err) ? -1 : open_to_finish(exchange, &upload, &digest, err);
+    if (over > 0)
+        send_created(exchange, &digest);
+    if (over)
+        return over < 0 ? -1 : 0;
+    if (check_range(exchange, &upload, &range, err) || stl_upload_use(&upload, digest.algorithm, err))
         return -1;
     if (receive(exchange, &upload, &range, &digest, err))
         return keep_session(exchange, &upload, err);
@@ -275,8 +385,7 @@ int cancel_upload(struct exchange *exchange, struct stl_error *err)
 {
     const struct request *request = &exchange->request;
     STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
-    if (stl_upload_open(&upload, exchange->registry, &request->name, request->reference, err) ||
-        stl_upload_cancel(&upload, err))
+    if (open_session(exchange, &upload, request->reference, err) || stl_upload_cancel(&upload, err))
         return -1;
     response_send(&exchange->response, 204, NULL, NULL, 0);
     return 0;

@@ -13,11 +13,11 @@
 #include "mem.h"
 
 struct worker {
-    pid_t pid;
+    pid_t pid; /* 0: it does not run */
     time_t started;
 };
 
-static pid_t start(const sigset_t *signals, pid_t parent, int (*work)(void *), void *context)
+static pid_t start(const struct workers *workers, int number, const sigset_t *signals, pid_t parent)
 {
     pid_t pid = fork();
     if (pid)
@@ -26,61 +26,67 @@ static pid_t start(const sigset_t *signals, pid_t parent, int (*work)(void *), v
     if (getppid() != parent)
         _exit(0);
     sigprocmask(SIG_UNBLOCK, signals, NULL);
-    _exit(work(context));
+    _exit(workers->work(workers->context, number));
 }
 
-/* A worker that ends at once is not started again at once. */
-static void start_missing(struct worker *workers, int count, const sigset_t *signals, int (*work)(void *),
-                          void *context)
+/* Returns whether one could not be started. One that ends at once is not started again at once. */
+static bool start_missing(const struct workers *workers, struct worker *running, const sigset_t *signals)
 {
     pid_t parent = getpid();
-    for (int i = 0; i < count; i++) {
-        if (workers[i].pid > 0)
+    bool missing = false;
+    for (int i = 0; i < workers->count; i++) {
+        if (running[i].pid)
             continue;
-        if (workers[i].started == time(NULL))
+        if (running[i].started == time(NULL))
             nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
-        workers[i] = (struct worker){start(signals, parent, work, context), time(NULL)};
-        if (workers[i].pid < 0)
+        running[i] = (struct worker){start(workers, i, signals, parent), time(NULL)};
+        if (running[i].pid < 0) {
             perror("stillage.cgi: cannot start a worker");
+            running[i].pid = 0;
+            missing = true;
+        }
     }
+    return missing;
 }
 
-static void reap(struct worker *workers, int count)
+static void reap(const struct workers *workers, struct worker *running)
 {
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        for (int i = 0; i < count; i++)
-            if (workers[i].pid == pid)
-                workers[i].pid = 0;
+        for (int i = 0; i < workers->count; i++) {
+            if (running[i].pid != pid)
+                continue;
+            running[i].pid = 0;
+            workers->ended(workers->context, i);
+        }
         if (WIFSIGNALED(status))
             fprintf(stderr, "stillage.cgi: worker %d ended by signal %d\n", (int)pid, WTERMSIG(status));
     }
 }
 
-static void end_all(const struct worker *workers, int count)
+static void end_all(const struct worker *running, int count)
 {
     for (int i = 0; i < count; i++)
-        if (workers[i].pid > 0)
-            kill(workers[i].pid, SIGTERM);
+        if (running[i].pid)
+            kill(running[i].pid, SIGTERM);
     while (wait(NULL) > 0 || errno == EINTR)
         ;
 }
 
-int workers_run(int count, int (*work)(void *context), void *context)
+int workers_run(const struct workers *workers)
 {
-    STL_AUTO_FREE struct worker *workers = stl_alloc((size_t)count * sizeof *workers);
+    STL_AUTO_FREE struct worker *running = stl_alloc((size_t)workers->count * sizeof *running);
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    for (int received = SIGCHLD; received == SIGCHLD;) {
-        start_missing(workers, count, &signals, work, context);
-        if (sigwait(&signals, &received))
-            received = SIGCHLD;
-        reap(workers, count);
+    for (int received = SIGCHLD; received != SIGTERM && received != SIGINT;) {
+        bool missing = start_missing(workers, running, &signals);
+        received = sigtimedwait(&signals, NULL, missing ? &(struct timespec){.tv_sec = 1} : NULL);
+        reap(workers, running);
     }
-    end_all(workers, count);
+    end_all(running, workers->count);
     return 0;
 }

@@ -4,8 +4,17 @@
 #ifndef WORKERS_H
 #define WORKERS_H
 
-/* Keeps `count` processes that run `work` going until SIGTERM or SIGINT, which they get as SIGTERM and are
- * waited for. Returns the exit status. */
-int workers_run(int count, int (*work)(void *context), void *context);
+struct workers {
+    int count;
+    /* What each does, with its number from 0; returns its exit status. */
+    int (*work)(void *context, int number);
+    /* Called in the parent when one has ended, before it is started again. */
+    void (*ended)(void *context, int number);
+    void *context;
+};
+
+/* Keeps them running until SIGTERM or SIGINT; then sends them SIGTERM and waits for them. One that ends is
+ * started again, and if that fails, again a second later. Returns the exit status. */
+int workers_run(const struct workers *workers);
 
 #endif

@@ -4,10 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "access.h"
+#include "id-token.h"
 #include "users.h"
 
-static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, {0}};
+enum { OPTION_CLAIMS = 256, CLAIMS_MAX = 64 << 10 };
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    CMD_OPTION_QUIET,
+    {OPTION_CLAIMS, "claims", "FILE",
+     "Instead of USER: what an ID token would be allowed (auth: oidc:), by the token itself or by its claims as "
+     "JSON; neither signature nor times are checked. '-' is standard input"},
+    {0},
+};
+
+static void print_words(const struct stl_words *words)
+{
+    for (size_t i = 0; i < words->count; i++)
+        printf("%s%s", i ? ", " : "", words->items[i]);
+    puts("]");
+}
 
 /* Which line of registry.yaml decided, and how. */
 static void explain(const struct stl_registry *registry, const struct stl_decision *decision,
@@ -15,18 +31,65 @@ static void explain(const struct stl_registry *registry, const struct stl_decisi
 {
     const char *verdict = decision->allowed ? "allowed" : "denied", *verb = stl_action_name(action);
     if (!decision->rule) {
-        printf("%s: no rule in %s/registry.yaml is about %s of %s\n", verdict, registry->path, verb,
+        printf("%s: no rule in %s/registry.yaml covers %s of %s\n", verdict, registry->path, verb,
                repository);
         return;
     }
     const struct stl_words *who = &decision->rule->who[decision->line];
     printf("%s: %s/registry.yaml:%zu: repository \"%s\", %s: [", verdict, registry->path, who->line,
            decision->rule->pattern, stl_action_name(decision->line));
-    for (size_t i = 0; i < who->count; i++)
-        printf("%s%s", i ? ", " : "", who->items[i]);
-    puts("]");
+    print_words(who);
     if (user && !stl_users_has(registry, user))
         cmd_warn("note: there is no user '%s' with a password", user);
+}
+
+/* Which rules an ID token matches, by itself or by its claims. */
+static int read_claims(const struct stl_registry *registry, const struct stl_buf *text,
+                       struct stl_identity *who, struct stl_error *err)
+{
+    static const char spaces[] = " \t\r\n";
+    const char *start = text->data + strspn(text->data, spaces);
+    if (*start == '{')
+        return stl_id_token_explain_claims(registry, text->data, text->length, who, err);
+    STL_AUTO_FREE char *token = stl_strndup(start, strcspn(start, spaces));
+    return stl_id_token_explain(registry, token, who, err);
+}
+
+/* The same for somebody with an ID token. */
+static int check_claims(const struct stl_registry *registry, const struct stl_buf *text, char **arguments,
+                        bool quiet, struct stl_error *err)
+{
+    STL_AUTO_IDENTITY struct stl_identity who = STL_IDENTITY_ANONYMOUS;
+    struct stl_decision decision;
+    struct stl_name name;
+    enum stl_action action, line;
+    if (stl_name_parse(arguments[0], &name, err) || stl_action_parse(arguments[1], &action, err))
+        return cmd_fail(err);
+    if (read_claims(registry, text, &who, err)) {
+        if (err->code != STL_UNAUTHORIZED)
+            return cmd_fail(err);
+        if (!quiet)
+            cmd_print_line("denied: %s", err->message);
+        return 1;
+    }
+    const struct stl_oidc_rule *rule =
+        stl_oidc_allows(&registry->settings.auth.oidc, &who.oidc, name.text, action, &line);
+    if (!rule) {
+        stl_access_rules_allow(&registry->settings.access_rules, NULL, name.text, action, &decision);
+        if (!quiet && decision.allowed)
+            explain(registry, &decision, NULL, name.text, action);
+        else if (!quiet)
+            cmd_print_line("denied: no rule that %s matches (%s/registry.yaml, auth: oidc:) covers %s of %s",
+                           who.user, registry->path, stl_action_name(action), name.text);
+        return decision.allowed ? 0 : 1;
+    }
+    if (!quiet) {
+        const struct stl_words *patterns = &rule->repositories[line];
+        printf("allowed: %s/registry.yaml:%zu: auth: oidc: %s: [", registry->path, patterns->line,
+               stl_action_name(line));
+        print_words(patterns);
+    }
+    return 0;
 }
 
 /* Returns the exit status: 0 allowed, 1 denied. */
@@ -44,7 +107,7 @@ static int check(const struct stl_registry *registry, char **arguments, bool qui
             puts("allowed: this registry has no users and no rules");
         return 0;
     }
-    stl_policy_allows(&registry->settings.policy, user, name.text, action, &decision);
+    stl_access_rules_allow(&registry->settings.access_rules, user, name.text, action, &decision);
     if (!quiet)
         explain(registry, &decision, user, name.text, action);
     return decision.allowed ? 0 : 1;
@@ -55,14 +118,21 @@ static int run(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct cmd_common common = {0};
-    cmd_parse_common(&cmd_access, argc, argv, &common);
+    const char *claims = NULL;
+    STL_AUTO_BUF struct stl_buf text = {.ceiling = CLAIMS_MAX, .secret = true};
+    while (cmd_next_option(&cmd_access, argc, argv, &common) != -1)
+        claims = optarg;
     const char *verb = optind < argc ? argv[optind++] : "";
     int arguments = argc - optind;
-    bool apply = !strcmp(verb, "apply") && arguments == 0;
-    if (!apply && (strcmp(verb, "check") || arguments != 3))
+    bool apply = !strcmp(verb, "apply") && arguments == 0 && !claims;
+    if (!apply && (strcmp(verb, "check") || arguments != (claims ? 2 : 3)))
         return cmd_usage(&cmd_access, "give apply, or check USER REPOSITORY ACTION");
-    if (cmd_open_registry(&registry, common.registry, &err))
+    if ((claims && cmd_read_text(claims, &text, &err)) ||
+        (apply ? cmd_open_registry_as_owner(&registry, common.registry, CMD_KEEP_NOTHING, &err)
+               : cmd_open_registry(&registry, common.registry, &err)))
         return cmd_fail(&err);
+    if (claims)
+        return check_claims(&registry, &text, argv + optind, common.quiet, &err);
     if (!apply)
         return check(&registry, argv + optind, common.quiet, &err);
     if (stl_access_apply(&registry, &err))
@@ -79,11 +149,13 @@ const struct cmd_command cmd_access = {
     .summary = "Explain and apply the rules of registry.yaml",
     .description =
         "check tells whether somebody may do something, and which line of registry.yaml decides. It exits "
-        "with 0 if they may, with 1 if not.\n\n"
-        "apply makes a change of the rules known to the web server, which looks for files. Otherwise the "
-        "next request to stillage.cgi does that.",
+        "with 0 if they may, with 1 if not. With --claims it tells the same for programs that log in with an ID "
+        "token, in place of USER.\n\n"
+        "apply makes changed rules known to the web server, which only looks at files. Otherwise the next "
+        "request to stillage.cgi does that.",
     .options = options,
     .examples = "  stillage access check alice team/app push\n"
                 "  stillage access check anonymous public/app pull\n"
+                "  stillage access check --claims token team/app push\n"
                 "  stillage access apply",
 };

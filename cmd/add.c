@@ -1,5 +1,3 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,27 +5,53 @@
 
 #include "add.h"
 #include "cmd.h"
+#include "http.h"
+#include "logins.h"
+#include "source.h"
 
-enum { OPTION_REF = 256, OPTION_PLATFORM, OPTION_PREFIX, OPTION_COMPRESS };
+enum {
+    OPTION_REF = 256,
+    OPTION_PLATFORM,
+    OPTION_PREFIX,
+    OPTION_KEEP_HOST,
+    OPTION_COMPRESS,
+    OPTION_ALL_TAGS,
+    OPTION_TAGS,
+    OPTION_NEWEST,
+    OPTION_NO_REFERRERS,
+};
 
 struct arguments {
     struct cmd_common common;
-    const char *source;
-    char *label; /* how messages call the source */
-    struct stl_platform platform;
+    char **sources;
+    size_t source_count;
+    struct cmd_http http;
+    struct cmd_login login;
+    struct stl_remote_choice choice;     /* of sources that are registries */
+    const char *tags;                    /* the pattern of --tags; or NULL */
+    struct stl_credentials *credentials; /* for each source */
     struct stl_image_name *names;
     struct stl_add_options options;
+    struct stl_add_report report; /* of all sources so far */
+    struct json_object *failed;   /* a list of sources, and why */
 };
 
-static const struct {
-    const char *prefix;
-    enum stl_format format;
-} formats[] = {
-    {"oci:", STL_FORMAT_OCI},
-    {"oci-archive:", STL_FORMAT_OCI},
-    {"docker-archive:", STL_FORMAT_DOCKER},
-    {"dir:", STL_FORMAT_DIR},
-};
+static int take_remote_option(struct arguments *arguments, int key, struct stl_error *err)
+{
+    if (key == OPTION_ALL_TAGS)
+        arguments->choice.all_tags = true;
+    else if (key == OPTION_TAGS)
+        arguments->tags = optarg;
+    else if (key == OPTION_NEWEST)
+        return cmd_take_number("--newest", optarg, 1000000, &arguments->choice.newest, err);
+    else if (key == CMD_KEY_PARALLEL)
+        return cmd_http_take_parallel(&arguments->http, optarg, err);
+    else if (key == OPTION_NO_REFERRERS)
+        arguments->choice.referrers = false;
+    else if (!cmd_login_take(&arguments->login, key, optarg))
+        cmd_http_take(&arguments->http, key, optarg);
+    return 0;
+}
 
 static int parse_options(const struct cmd_command *command, int argc, char **argv,
                          struct arguments *arguments, struct stl_error *err)
@@ -39,13 +63,20 @@ static int parse_options(const struct cmd_command *command, int argc, char **arg
             options->ref = optarg;
         else if (key == OPTION_PREFIX)
             options->prefix = optarg;
+        else if (key == OPTION_KEEP_HOST)
+            options->keep_host = true;
         else if (key == OPTION_COMPRESS) {
             if (stl_compression_parse(optarg, &options->compression, err))
                 return -1;
-        } else if (stl_platform_parse(optarg, &arguments->platform, err))
+        } else if (key == OPTION_PLATFORM) {
+            if (stl_platforms_add(&options->platforms, optarg, err))
+                return -1;
+        } else if (take_remote_option(arguments, key, err))
             return -1;
-        else
-            options->platform = &arguments->platform;
+    }
+    if (options->platforms.count == 1) {
+        options->platform = options->platforms.items;
+        options->platforms.count = 0;
     }
     return 0;
 }
@@ -69,62 +100,49 @@ static int parse_names(int count, char **texts, struct arguments *arguments, str
     return 0;
 }
 
-/* Opens PATH[:REF]. A path may hold colons, so the longest that exists counts. Sets *ref to what follows it,
- * and *label to the path. */
-static int open_path(const char *path, const char **ref, char **label, struct stl_error *err)
+/* One source and its names, or several sources. */
+static int sort_out(int count, char **texts, struct arguments *arguments, struct stl_error *err)
 {
-    STL_AUTO_FREE char *copy = stl_strdup(path);
-    for (;;) {
-        int fd = open(copy, O_RDONLY | O_CLOEXEC);
-        if (fd >= 0) {
-            const char *rest = path + strlen(copy);
-            if (*rest)
-                *ref = rest + 1;
-            *label = stl_steal(copy);
-            return fd;
-        }
-        char *colon = strrchr(copy, ':');
-        if ((errno != ENOENT && errno != ENAMETOOLONG) || !colon)
-            break;
-        *colon = '\0';
+    const char *source = NULL, *name = NULL;
+    arguments->sources = texts;
+    for (int i = 0; i < count; i++)
+        if (source_check(texts[i], err))
+            return -1;
+    for (int i = 1; i < count; i++) {
+        enum source_reading reading = source_reads(texts[i]);
+        if (reading == SOURCE_PERHAPS)
+            return stl_error_set(err, STL_USAGE,
+                                 "%s is a file here, and could be a name: write ./%s for the file, or a name "
+                                 "with another tag or prefix",
+                                 texts[i], texts[i]);
+        if (reading == SOURCE_MISSING)
+            return stl_error_set(err, STL_USAGE, "there is no file or folder %s, and as a name it is invalid",
+                                 texts[i]);
+        *(reading == SOURCE_YES ? &source : &name) = texts[i];
     }
-    return stl_error_errno(err, "cannot open %s", path);
-}
-
-static int open_source(struct arguments *arguments, struct stl_error *err)
-{
-    struct stl_add_options *options = &arguments->options;
-    const char *path = arguments->source, *ref = NULL;
-    if (!strcmp(path, "-")) {
-        int input = dup(STDIN_FILENO);
-        arguments->label = stl_strdup("standard input");
-        return input < 0 ? stl_error_errno(err, "cannot read standard input") : input;
-    }
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-        size_t length = strlen(formats[i].prefix);
-        if (!strncmp(path, formats[i].prefix, length)) {
-            options->format = formats[i].format;
-            path += length;
-            break;
-        }
-    }
-    int fd = open_path(path, &ref, &arguments->label, err);
-    if (fd >= 0 && ref && options->ref) {
-        close(fd);
-        return stl_error_set(err, STL_USAGE, "give the ref once: in SOURCE or with --ref");
-    }
-    if (ref)
-        options->ref = ref;
-    return fd;
+    if (source && name)
+        return stl_error_set(err, STL_USAGE,
+                             "%s is a source, and %s a name: give one source and its names, or several "
+                             "sources (a name that ends as a file does is written with its tag, NAME:TAG)",
+                             source, name);
+    arguments->source_count = source ? (size_t)count : 1;
+    if (source && arguments->options.ref)
+        return stl_error_set(err, STL_USAGE, "--ref is for one source: write SOURCE:REF");
+    return source ? 0 : parse_names(count - 1, texts + 1, arguments, err);
 }
 
 static void print_text(const struct stl_add_report *report)
 {
     for (size_t i = 0; i < report->count; i++) {
         const struct stl_added *item = &report->items[i];
-        char digest[STL_DIGEST_TEXT_MAX], size[CMD_SIZE_TEXT_MAX];
-        printf("%s %s:%s %s", item->changed ? "added" : "unchanged", item->name.text, item->tag.text,
-               stl_digest_format(&item->digest, digest));
+        char digest[STL_DIGEST_TEXT_MAX], from[STL_DIGEST_TEXT_MAX], size[CMD_SIZE_TEXT_MAX];
+        stl_digest_format(&item->digest, digest);
+        if (item->moved)
+            printf("moved %s:%s from %s to %s", item->name.text, item->tag.text,
+                   stl_digest_format(&item->from, from), digest);
+        else
+            printf("%s %s%s%s %s", item->changed ? "added" : "unchanged", item->name.text,
+                   item->tag.text[0] ? ":" : " without a tag", item->tag.text, digest);
         if (item->changed)
             printf(" (%zu blob%s, %s new)", item->blobs, item->blobs == 1 ? "" : "s",
                    cmd_format_size(item->new_bytes, size));
@@ -132,7 +150,7 @@ static void print_text(const struct stl_add_report *report)
     }
 }
 
-static void print_json(const struct stl_add_report *report)
+static void print_json(const struct stl_add_report *report, struct json_object *failed)
 {
     STL_AUTO_JSON struct json_object *document = json_object_new_object();
     struct json_object *images = json_object_new_array();
@@ -142,67 +160,198 @@ static void print_json(const struct stl_add_report *report)
         char digest[STL_DIGEST_TEXT_MAX];
         struct json_object *image = json_object_new_object();
         json_object_object_add(image, "name", json_object_new_string(item->name.text));
-        json_object_object_add(image, "tag", json_object_new_string(item->tag.text));
+        json_object_object_add(image, "tag",
+                               item->tag.text[0] ? json_object_new_string(item->tag.text) : NULL);
         json_object_object_add(image, "digest",
                                json_object_new_string(stl_digest_format(&item->digest, digest)));
         json_object_object_add(image, "changed", json_object_new_boolean(item->changed));
+        if (item->moved)
+            json_object_object_add(image, "from",
+                                   json_object_new_string(stl_digest_format(&item->from, digest)));
         json_object_object_add(image, "blobs", json_object_new_int64((int64_t)item->blobs));
         json_object_object_add(image, "newBytes", json_object_new_int64((int64_t)item->new_bytes));
         json_object_array_add(images, image);
     }
+    if (json_object_array_length(failed) > 0)
+        json_object_object_add(document, "failed", json_object_get(failed));
     cmd_print_json(document);
 }
 
-static int add(struct arguments *arguments, struct stl_error *err)
+static int by_name(const void *left, const void *right)
+{
+    const struct stl_added *a = left, *b = right;
+    int result = strcmp(a->name.text, b->name.text);
+    return result ? result : strcmp(a->tag.text, b->tag.text);
+}
+
+/* Prints what was added, and takes over the report. */
+static void note(struct arguments *arguments, struct stl_add_report *report)
+{
+    struct stl_add_report *all = &arguments->report;
+    if (!arguments->common.json && !arguments->common.quiet)
+        print_text(report);
+    char *rest = report->notes.data;
+    for (const char *line; !arguments->common.quiet && (line = strsep(&rest, "\n")) != NULL;)
+        if (*line)
+            cmd_warn("%s", line);
+    for (size_t i = 0; i < report->count; i++) {
+        stl_grow(all->items, all->count);
+        all->items[all->count++] = report->items[i];
+    }
+    if (all->count)
+        qsort(all->items, all->count, sizeof *all->items, by_name);
+    stl_add_report_clear(report);
+}
+
+static int add_remote(const struct arguments *arguments, const struct stl_registry *registry, size_t number,
+                      const struct source *source, struct stl_add_options *options,
+                      struct stl_add_report *report, struct stl_error *err)
+{
+    struct stl_remote_choice choice = arguments->choice;
+    STL_AUTO_REMOTE struct stl_remote remote = {0};
+    const struct stl_remote_options how = {.host = source->address.host,
+                                           .plain = arguments->http.plain,
+                                           .http = arguments->http.options,
+                                           .credentials = &arguments->credentials[number]};
+    const struct stl_words patterns = {.items = (char **)&arguments->tags, .count = 1};
+    choice.tags = arguments->tags ? &patterns : NULL;
+    bool listed = choice.all_tags || choice.tags || choice.newest;
+    if (listed && (source->address.has_tag || source->address.has_digest))
+        return stl_error_set(err, STL_USAGE, "%s: give a tag, or --all-tags, --tags and --newest",
+                             source->label);
+    if (options->ref)
+        return stl_error_set(err, STL_USAGE,
+                             "%s: --ref is for layouts and archives: write NAME:TAG or NAME@DIGEST",
+                             source->label);
+    if (stl_remote_open(&remote, &how, err))
+        return -1;
+    choice.remote = &remote;
+    choice.address = source->address;
+    options->remote = &choice;
+    return stl_add(registry, -1, source->label, options, report, err);
+}
+
+static int add(struct arguments *arguments, const struct stl_registry *registry, size_t number,
+               struct stl_error *err)
+{
+    struct stl_add_options options = arguments->options;
+    struct stl_add_report report;
+    struct source source;
+    struct cmd_progress progress;
+    if (source_open(arguments->sources[number], &source, err))
+        return -1;
+    STL_AUTO_CLOSE int fd = source.fd;
+    STL_AUTO_FREE char *label = source.label;
+    STL_AUTO_FREE char *what =
+        stl_sprintf("adding %s (%zu of %zu):", label, number + 1, arguments->source_count);
+    if (source.ref && options.ref)
+        return stl_error_set(err, STL_USAGE, "give the ref once: in SOURCE or with --ref");
+    if (source.ref)
+        options.ref = source.ref;
+    options.format = source.format;
+    options.before = &arguments->report;
+    cmd_progress_begin(&progress, arguments->source_count > 1 ? what : "adding", arguments->common.quiet);
+    options.progress = progress.shown ? cmd_progress_update : NULL;
+    options.progress_context = &progress;
+    fd = -1; /* handed on */
+    int result = source.format == STL_FORMAT_REMOTE
+                     ? add_remote(arguments, registry, number, &source, &options, &report, err)
+                     : stl_add(registry, source.fd, label, &options, &report, err);
+    cmd_progress_end(&progress);
+    if (result == 0)
+        note(arguments, &report);
+    return result;
+}
+
+/* Before the process is that of the owner, who may not read them. */
+static int find_credentials(struct arguments *arguments, struct stl_error *err)
+{
+    arguments->credentials = stl_alloc(arguments->source_count * sizeof *arguments->credentials);
+    for (size_t i = 0; i < arguments->source_count; i++) {
+        struct stl_address address;
+        const char *text;
+        if (!stl_address_begins(arguments->sources[i], &text))
+            continue;
+        if (stl_address_parse(text, &address, err) ||
+            cmd_find_credentials(&arguments->login, address.host, address.name.text,
+                                 &arguments->credentials[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Each source is added whole or not at all. Returns the exit status. */
+static int add_all(struct arguments *arguments, struct stl_error *err)
 {
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    struct stl_add_report report;
-    struct cmd_progress progress;
     STL_AUTO_CLOSE int writing = -1;
-    if (cmd_open_registry_to_write(&registry, arguments->common.registry, arguments->common.force, &writing,
+    size_t failed = 0;
+    int status = 0;
+    if (find_credentials(arguments, err) ||
+        cmd_open_registry_to_write(&registry, arguments->common.registry, arguments->common.force, &writing,
                                    err))
-        return -1;
-    int fd = open_source(arguments, err);
-    if (fd < 0)
-        return -1;
-    cmd_progress_begin(&progress, "adding", arguments->common.quiet);
-    arguments->options.progress = progress.shown ? cmd_progress_update : NULL;
-    arguments->options.progress_context = &progress;
-    int result = stl_add(&registry, fd, arguments->label, &arguments->options, &report, err);
-    cmd_progress_end(&progress);
-    if (result)
-        return -1;
-    if (arguments->common.json)
-        print_json(&report);
-    else if (!arguments->common.quiet)
-        print_text(&report);
-    stl_add_report_clear(&report);
-    return 0;
+        return cmd_fail(err);
+    for (size_t i = 0; i < arguments->source_count; i++) {
+        stl_error_clear(err);
+        if (add(arguments, &registry, i, err) == 0)
+            continue;
+        status = cmd_fail(err);
+        struct json_object *item = json_object_new_object();
+        json_object_object_add(item, "source", json_object_new_string(arguments->sources[i]));
+        json_object_object_add(item, "error", json_object_new_string(err->message));
+        json_object_array_add(arguments->failed, item);
+        failed++;
+    }
+    if (arguments->common.json && (failed < arguments->source_count || arguments->source_count > 1))
+        print_json(&arguments->report, arguments->failed);
+    if (arguments->source_count > 1 && failed)
+        status = failed < arguments->source_count ? 3 : 1;
+    return status;
 }
 
 static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
-    struct arguments arguments = {0};
+    STL_AUTO_JSON struct json_object *failed = json_object_new_array();
+    struct arguments arguments = {.failed = failed, .choice.referrers = true};
+    cmd_http_begin(&arguments.http);
     if (parse_options(&cmd_add, argc, argv, &arguments, &err))
         return cmd_fail(&err);
     if (optind == argc)
-        return cmd_usage(&cmd_add, "which SOURCE?");
-    arguments.source = argv[optind];
-    int result = parse_names(argc - optind - 1, argv + optind + 1, &arguments, &err) || add(&arguments, &err);
+        return cmd_usage(&cmd_add, "give a SOURCE: an archive, a layout, docker://NAME, or '-'");
+    int status =
+        sort_out(argc - optind, argv + optind, &arguments, &err) ? cmd_fail(&err) : add_all(&arguments, &err);
+    for (size_t i = 0; arguments.credentials && i < arguments.source_count; i++)
+        stl_credentials_clear(&arguments.credentials[i]);
+    free(arguments.credentials);
+    free(arguments.options.platforms.items);
     free(arguments.names);
-    free(arguments.label);
-    return result ? cmd_fail(&err) : 0;
+    stl_add_report_clear(&arguments.report);
+    return status;
 }
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
     {OPTION_REF, "ref", "REF", "Only the image that the source calls REF, or that has this digest"},
-    {OPTION_PLATFORM, "platform", "OS/ARCH[/VARIANT]",
-     "Of an image for several platforms, only this one: its manifest gets the tag, as it is"},
+    {OPTION_PLATFORM, "platform", "OS/ARCH[/VARIANT]...",
+     "From an image for several platforms, take only this one: its manifest gets the tag, unchanged. With several, "
+     "also separated by commas, the index stays as it is, which takes 'sparse-indexes: true' in registry.yaml"},
+    {OPTION_ALL_TAGS, "all-tags", NULL, "From a registry, all tags of the repository"},
+    {OPTION_TAGS, "tags", "PATTERN", "From a registry, the tags that match: '1.*'"},
+    {OPTION_NEWEST, "newest", "N", "From a registry, only the N tags with the highest versions"},
+    {OPTION_NO_REFERRERS, "no-referrers", NULL, "From a registry, neither signatures nor other referrers"},
+    CMD_OPTION_PARALLEL,
+    CMD_OPTION_AUTHFILE,
+    CMD_OPTION_CREDS,
+    CMD_OPTION_CA,
+    CMD_OPTION_INSECURE,
+    CMD_OPTION_PLAIN_HTTP,
     {OPTION_COMPRESS, "compress", "gzip|zstd|none",
-     "How to compress the layers of a docker archive, which are plain tars; gzip unless told otherwise"},
+     "How to compress the layers of a docker archive, which are plain tars; gzip by default"},
     {OPTION_PREFIX, "prefix", "NAME", "Put NAME/ in front of every image name"},
+    {OPTION_KEEP_HOST, "keep-host", NULL,
+     "Keep the registry's host in front of names that have one: docker.io/library/app, or, with a port, "
+     "host_5000/app"},
     CMD_OPTION_FORCE,
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
@@ -212,22 +361,37 @@ static const struct cmd_option options[] = {
 const struct cmd_command cmd_add = {
     .name = "add",
     .run = run,
-    .arguments = "SOURCE [NAME[:TAG]...]",
-    .summary = "Add images from a layout or an archive",
+    .arguments = "SOURCE [NAME[:TAG]... | SOURCE...]",
+    .summary = "Add images from registries, layouts and archives",
     .description =
-        "SOURCE is oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE, dir:DIR, any of these without "
-        "the prefix, or - for an archive on standard input. Archives may be plain or compressed with gzip, "
-        "zstd or xz.\n\n"
+        "SOURCE is docker://[HOST[:PORT]/]NAME[:TAG|@DIGEST], oci:DIR[:REF], oci-archive:FILE[:REF], "
+        "docker-archive:FILE, dir:DIR, any of the last four without the prefix, or - for an archive on standard "
+        "input. Archives may be plain or compressed "
+        "with gzip, zstd, xz, bzip2 or lz4. Links are followed within the folder or archive, never out of "
+        "it.\n\n"
         "All images of the source are added, under the names that the source gives them, without the "
-        "registry host in front. A NAME on the command line is used instead; without a TAG the source's tag "
-        "counts, or else latest. Signatures and other referrers come along. Every byte stays as it is, and "
-        "so do the digests; only the images of docker save have no manifests of their own, and get OCI "
-        "manifests. (Docker 25 and later write manifests too. They count where the layers are compressed, as "
-        "the containerd image store has them; else they were made up for the archive.)\n\n"
-        "Nothing changes before everything has been checked. What the registry has is not read again, so a "
-        "command that was interrupted is simply repeated.",
+        "registry host in front. A NAME on the command line is used instead; without a TAG, the tag is the "
+        "source's, or else latest. Signatures and other referrers are added, too, and those of 'cosign "
+        "save' and hauler get the tags that cosign looks for. An image that the source knows only as "
+        "NAME@DIGEST gets no tag. Bytes and digests do not change; only the images of docker save have no "
+        "manifests of their own, and get OCI manifests. (Docker 25 and later write manifests, too. They "
+        "are used if the layers are compressed, as in the containerd image store; otherwise docker made "
+        "them up for the archive.)\n\n"
+        "From a registry (without HOST, docker.io), an image comes with its signatures, attestations and other "
+        "referrers. Blobs that the registry here has are not asked for; a transfer that is cut goes on where it was; "
+        "429, 503 and the like are waited for. For private images, log in with 'stillage login', docker or podman "
+        "first. Proxies are those of http_proxy, https_proxy and no_proxy.\n\n"
+        "Several SOURCEs are added one after the other, each whole or not at all. An argument after the "
+        "first is a SOURCE if it has one of the prefixes, begins with / or ./, or ends like an archive "
+        "(.tar, .tgz, .tar.zst and the like).\n\n"
+        "Nothing changes before everything has been checked. What the registry already has is not read "
+        "again, so a command that was interrupted can simply be repeated.",
     .options = options,
-    .examples = "  stillage add oci:layout app:1.0              # the image of an OCI layout\n"
+    .examples = "  stillage add docker://nginx:1.27             # an image of Docker Hub\n"
+                "  stillage add docker://ghcr.io/org/app --tags 'v2.*' --newest 5\n"
+                "  stillage add oci:layout app:1.0              # the image of an OCI layout\n"
                 "  docker save app | stillage add -             # what docker has\n"
+                "  stillage add media/*.tar                     # several archives\n"
                 "  stillage add images.tar.gz --prefix mirror   # an archive, below mirror/",
+    .partly = "some of several sources were added, others failed",
 };

@@ -2,10 +2,11 @@
  * The command line of stillage.
  *
  * Each command is one file, cmd/<name>.c, which defines one struct cmd_command. Its help, its man page and
- * the bash completion are all printed from that table, so they cannot disagree. What the CGI could need too
- * is in lib/.
+ * its completion are all printed from that table, so they cannot disagree. Whatever the CGI may need,
+ * too, is in lib/.
  *
- * Exit status: 0 done, 1 failed, 2 wrong usage. Errors are one line on stderr, "stillage: ...".
+ * Exit status: 0 done, 1 failed, 2 wrong usage, 3 done in part. Errors are one line on stderr, "stillage:
+ * ...".
  */
 #ifndef CMD_H
 #define CMD_H
@@ -16,12 +17,13 @@
 
 #include "err.h"
 #include "json.h"
+#include "owner.h"
 #include "registry.h"
 
 struct cmd_option {
     int key;              /* the letter of the short form, or a number from 256 on */
     const char *name;     /* of the long form, without dashes */
-    const char *argument; /* "DIR", or NULL */
+    const char *argument; /* "DIR", or NULL; "DIR...": the option may be given several times */
     const char *help;     /* one sentence, without a full stop */
 };
 
@@ -33,6 +35,7 @@ struct cmd_command {
     const char *description;           /* paragraphs, separated by empty lines, wrapped when printed */
     const struct cmd_option *options;  /* ends with {0}; -h, --help is added to all */
     const char *examples;              /* lines "command    what it does", or NULL */
+    const char *partly;                /* what exit status 3 means, or NULL: there is none */
 };
 
 /* Every command, sorted for the help; ends with NULL. */
@@ -41,9 +44,10 @@ extern const struct cmd_command *const cmd_commands[];
 extern const struct cmd_command cmd_init, cmd_add, cmd_ls, cmd_show, cmd_tag, cmd_rm, cmd_config, cmd_serve,
     cmd_help;
 extern const struct cmd_command cmd_verify, cmd_gc, cmd_trash, cmd_restore, cmd_prune, cmd_snapshot;
-extern const struct cmd_command cmd_user, cmd_token, cmd_access, cmd_freeze, cmd_thaw;
+extern const struct cmd_command cmd_user, cmd_token, cmd_oidc, cmd_access, cmd_freeze, cmd_thaw;
 extern const struct cmd_command cmd_export, cmd_import, cmd_inventory, cmd_key, cmd_verify_bundle;
-extern const struct cmd_command cmd_replicate;
+extern const struct cmd_command cmd_replicate, cmd_site, cmd_login, cmd_logout, cmd_push, cmd_mirror;
+extern const struct cmd_command cmd_upgrade_page, cmd_publish;
 
 /* Options that many commands have. */
 #define CMD_OPTION_REGISTRY                                                                                  \
@@ -52,34 +56,42 @@ extern const struct cmd_command cmd_replicate;
             "The registry directory; else $STILLAGE_REGISTRY, else the current folder if it holds "          \
             "registry.yaml"                                                                                  \
     }
+/* The same for commands that look into bundles, too (cmd/look.h). */
+#define CMD_OPTION_PLACE                                                                                     \
+    {                                                                                                        \
+        'r', "registry", "DIR|FILE",                                                                         \
+            "The registry directory, or a bundle; else $STILLAGE_REGISTRY, else the current folder if it "   \
+            "holds registry.yaml"                                                                            \
+    }
 #define CMD_OPTION_QUIET                                                                                     \
     {                                                                                                        \
         'q', "quiet", NULL, "Print errors only"                                                              \
     }
 #define CMD_OPTION_FORCE                                                                                     \
     {                                                                                                        \
-        'f', "force", NULL, "Break the rules for immutable tags and the quotas of registry.yaml"             \
+        'f', "force", NULL, "Override the immutable tags and the quotas of registry.yaml"                    \
     }
 #define CMD_OPTION_JSON                                                                                      \
     {                                                                                                        \
         'j', "json", NULL, "Print JSON, for scripts"                                                         \
     }
 
-/* What the options above, and a -f of one's own without an argument, were given; starts as {0}. */
+/* What the options above, and a command's own -f without an argument, were set to; starts as {0}. */
 struct cmd_common {
     const char *registry; /* NULL: not given */
     bool quiet, force, json;
+    uint32_t given; /* for cmd_next_option(): a bit for each option with an argument that was seen */
 };
 
-/* The key of the next option that is not a common one, which goes into *common, or -1 behind the last: then
- * optind is the first argument. Prints help and exits for --help; prints one line and exits with 2 for an
- * unknown option. */
+/* Returns the key of the next option that is not a common one (those go into *common), or -1 after the last:
+ * then optind is the first argument. For --help, prints help and exits. For an unknown option, and for one
+ * that is given twice although only one of its arguments could count, prints one line and exits with 2. */
 int cmd_next_option(const struct cmd_command *command, int argc, char **argv, struct cmd_common *common);
 
 /* The same for a command that has only common options. */
 void cmd_parse_common(const struct cmd_command *command, int argc, char **argv, struct cmd_common *common);
 
-/* Sees to it that standard output has been written; returns `status`, or 1 after a warning. */
+/* Flushes standard output; returns `status`, or 1 after a warning if that fails. */
 int cmd_flush(int status);
 
 /* Prints "stillage: message" on stderr and returns the exit status of the error. */
@@ -89,11 +101,24 @@ int cmd_usage(const struct cmd_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void cmd_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Opens the registry of -r (NULL: see CMD_OPTION_REGISTRY); warns if it is somebody else's. */
+/* Says which patterns lost their registry host, as a note on stderr. */
+struct stl_selection;
+void cmd_note_hosts(const struct stl_selection *selection);
+
+/* Appends a file of text, or for "-" standard input, to `text`, whose ceiling is the limit. */
+int cmd_read_text(const char *file, struct stl_buf *text, struct stl_error *err);
+
+/* Opens the registry of -r (NULL: see CMD_OPTION_REGISTRY) for a command that only reads it, under whatever
+ * account it runs. */
 int cmd_open_registry(struct stl_registry *registry, const char *path, struct stl_error *err);
 
-/* The same for a command that changes it: fails while it is frozen. With `force`, the registry has no limits.
- * The descriptor *writing, which the caller closes, lets 'stillage freeze' wait for us. */
+/* The same for a command that only the owner may run: from then on the process runs as the owner (owner.h),
+ * or it fails. */
+int cmd_open_registry_as_owner(struct stl_registry *registry, const char *path, enum cmd_keep keep,
+                               struct stl_error *err);
+
+/* The same for a command that changes it: fails while it is frozen. With `force`, the registry's limits do
+ * not apply. The descriptor *writing, which the caller closes, lets 'stillage freeze' wait for us. */
 int cmd_open_registry_to_write(struct stl_registry *registry, const char *path, bool force, int *writing,
                                struct stl_error *err);
 
@@ -105,18 +130,19 @@ enum { CMD_TIME_TEXT_MAX = 32 };
 void cmd_format_time(time_t time, char text[CMD_TIME_TEXT_MAX]);
 /* On standard output, for people and scripts. */
 void cmd_print_json(struct json_object *value);
-/* A line on standard output; what in it could steer a terminal has become '?'. For texts that come from
- * images, files and the like; what stillage has checked itself (names, tags, digests) can be printed as it
- * is. cmd_warn() and the other messages do the same. */
+/* Prints a line on standard output, with '?' for every character that could control a terminal. For texts
+ * that come from images, files and the like; what stillage has checked itself (names, tags, digests) can be
+ * printed as it is. cmd_warn() and the other messages do the same. */
 void cmd_print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Whether output to `fd` may use colours: a terminal, and NO_COLOR is not set. */
 bool cmd_colours(int fd);
 
-/* Progress on stderr: bytes, rate, time left; only on a terminal and not with -q. */
+/* Progress on stderr: bytes or other things, rate, time left; only on a terminal and not with -q. */
 struct cmd_progress {
     bool shown;
     const char *what;      /* "adding" */
+    const char *unit;      /* what is counted, "repositories"; NULL, as it begins: bytes */
     double started, drawn; /* seconds */
 };
 
@@ -127,9 +153,10 @@ void cmd_progress_update(void *context, uint64_t done, uint64_t total);
 void cmd_progress_clear(const struct cmd_progress *progress);
 void cmd_progress_end(struct cmd_progress *progress);
 
-/* Help of one command, in text; and everything as man pages (mdoc) and as bash completion. */
+/* Help of one command, in text; and everything as man pages (mdoc), and as completion for a shell: -1 if it
+ * is none of bash, zsh and fish. */
 void cmd_print_help(const struct cmd_command *command);
 void cmd_print_man(const struct cmd_command *command); /* NULL: stillage(1) itself */
-void cmd_print_completion(void);
+int cmd_print_completion(const char *shell);
 
 #endif

@@ -1,6 +1,7 @@
 #include "cmd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +11,9 @@
 #include <unistd.h>
 
 #include "freeze.h"
+#include "look.h"
 #include "mem.h"
+#include "selection.h"
 #include "utf8.h"
 
 enum { OPTIONS_MAX = 32 };
@@ -44,6 +47,26 @@ static bool take_common(int key, struct cmd_common *common)
     return true;
 }
 
+static bool may_be_repeated(const struct cmd_option *option)
+{
+    size_t length = option->argument ? strlen(option->argument) : 0;
+    return length == 0 || (length > 3 && !strcmp(option->argument + length - 3, "..."));
+}
+
+/* Exits if `key` is that of an option whose argument was given before. */
+static void note_option(const struct cmd_command *command, int key, struct cmd_common *common)
+{
+    const struct cmd_option *option = command->options;
+    while (option->key && option->key != key)
+        option++;
+    if (!option->key || may_be_repeated(option))
+        return;
+    uint32_t bit = (uint32_t)1 << (option - command->options);
+    if (common->given & bit)
+        exit(cmd_usage(command, "option '--%s' is given twice", option->name));
+    common->given |= bit;
+}
+
 int cmd_next_option(const struct cmd_command *command, int argc, char **argv, struct cmd_common *common)
 {
     struct option long_options[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, 'h'}};
@@ -60,9 +83,10 @@ int cmd_next_option(const struct cmd_command *command, int argc, char **argv, st
     }
     opterr = 0;
     int key;
-    do
+    do {
         key = getopt_long(argc, argv, short_options, long_options, NULL);
-    while (take_common(key, common));
+        note_option(command, key, common);
+    } while (take_common(key, common));
     if (key == 'h') {
         cmd_print_help(command);
         exit(cmd_flush(0));
@@ -80,9 +104,10 @@ void cmd_parse_common(const struct cmd_command *command, int argc, char **argv, 
 
 int cmd_flush(int status)
 {
+    errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
-    cmd_warn("cannot write to standard output");
+    cmd_warn("cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
     return 1;
 }
 
@@ -113,6 +138,30 @@ void cmd_warn(const char *format, ...)
     fprintf(stderr, "stillage: %s\n", message);
 }
 
+/* A warning that repeats the last one, as for each of many manifests, tells nothing new. */
+static void cmd_notice(const char *text)
+{
+    static char *last;
+    if (last && !strcmp(last, text))
+        return;
+    free(last);
+    last = stl_strdup(text);
+    cmd_warn("%s", text);
+}
+
+void cmd_note_hosts(const struct stl_selection *selection)
+{
+    enum { SHOWN_MAX = 3 };
+    size_t dropped = 0;
+    for (size_t i = 0; i < selection->count; i++) {
+        const struct stl_selection_pattern *pattern = &selection->items[i];
+        if (pattern->host_dropped && dropped++ < SHOWN_MAX)
+            cmd_warn("%s is taken without its registry host, %s", pattern->text, pattern->host);
+    }
+    if (dropped > SHOWN_MAX)
+        cmd_warn("%zu more patterns are taken without their registry hosts", dropped - SHOWN_MAX);
+}
+
 void cmd_print_line(const char *format, ...)
 {
     va_list args;
@@ -123,34 +172,82 @@ void cmd_print_line(const char *format, ...)
     puts(line);
 }
 
-int cmd_open_registry(struct stl_registry *registry, const char *path, struct stl_error *err)
+/* Returns NULL with `err` set if nobody said where it is. */
+static const char *find_registry(const char *given, struct stl_error *err)
 {
-    if (!path)
-        path = getenv("STILLAGE_REGISTRY");
-    if (!path || !*path) {
-        if (access("registry.yaml", F_OK))
-            return stl_error_set(err, STL_USAGE,
-                                 "which registry? Give -r DIR, set STILLAGE_REGISTRY, or go to the folder "
-                                 "that holds registry.yaml");
-        path = ".";
-    }
-    if (stl_registry_open(registry, path, err))
-        return -1;
-    STL_AUTO_FREE char *owner = stl_registry_owner(registry);
-    if (owner)
-        cmd_warn("warning: %s belongs to %s: run as that account, or its files will not be one account's",
-                 registry->path, owner);
-    return 0;
+    const char *path = given ? given : getenv("STILLAGE_REGISTRY");
+    if (path && *path)
+        return path;
+    if (access(STL_SETTINGS_FILE, F_OK) == 0)
+        return ".";
+    stl_error_set(err, STL_USAGE,
+                  "which registry? Give -r DIR, set STILLAGE_REGISTRY, or go to the folder that holds "
+                  "registry.yaml");
+    return NULL;
 }
 
-int cmd_open_registry_to_write(struct stl_registry *registry, const char *path, bool force, int *writing,
+/* What was given in place of a registry, and what can be done with it. */
+static int explain_registry(const char *path, struct stl_error *err)
+{
+    static const char uses[] =
+        "it can be looked at ('stillage ls -r', 'stillage show -r'), checked ('stillage verify-bundle') "
+        "and imported, but nothing else";
+    if (err->sys_errno == EACCES)
+        cmd_refuse_others(path, err);
+    else if (err->sys_errno == ENOENT)
+        stl_error_set(err, err->code, "there is no registry at %s, and no folder: 'stillage init' makes one",
+                      path);
+    else if (err->sys_errno == ENOTDIR)
+        stl_error_set(err, err->code, "%s is a file, and a registry is a folder; if it is a bundle, %s", path,
+                      uses);
+    else if (err->code == STL_NOT_REGISTRY && cmd_is_bundle_folder(path))
+        stl_error_set(err, err->code, "%s is an unpacked bundle, not a registry: %s", path, uses);
+    return -1;
+}
+
+static int open_registry(struct stl_registry *registry, const char *path, struct stl_error *err)
+{
+    return stl_registry_open(registry, path, err) ? explain_registry(path, err) : 0;
+}
+
+int cmd_read_text(const char *file, struct stl_buf *text, struct stl_error *err)
+{
+    const char *path = strcmp(file, "-") ? file : "/dev/stdin";
+    STL_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char chunk[4096];
+    ssize_t n = 0;
+    if (fd < 0)
+        return stl_error_errno(err, "cannot open %s", file);
+    while ((n = read(fd, chunk, sizeof chunk)) > 0)
+        if (stl_buf_add(text, chunk, (size_t)n))
+            return stl_error_set(err, STL_USAGE, "%s is too large", file);
+    return n < 0 ? stl_error_errno(err, "cannot read %s", file) : stl_buf_puts(text, "");
+}
+
+int cmd_open_registry(struct stl_registry *registry, const char *given, struct stl_error *err)
+{
+    const char *path = find_registry(given, err);
+    return path ? open_registry(registry, path, err) : -1;
+}
+
+int cmd_open_registry_as_owner(struct stl_registry *registry, const char *given, enum cmd_keep keep,
                                struct stl_error *err)
 {
-    if (cmd_open_registry(registry, path, err))
+    const char *path = find_registry(given, err);
+    return !path || cmd_become_owner(path, keep, err) ? -1 : open_registry(registry, path, err);
+}
+
+int cmd_open_registry_to_write(struct stl_registry *registry, const char *given, bool force, int *writing,
+                               struct stl_error *err)
+{
+    if (cmd_open_registry_as_owner(registry, given, CMD_KEEP_NOTHING, err))
         return -1;
+    registry->notice = cmd_notice;
     if (force)
         stl_limits_clear(&registry->settings.limits);
     *writing = stl_write_begin(registry, err);
+    if (*writing < 0 && err->code == STL_UNAVAILABLE)
+        stl_error_context(err, "the registry is frozen, and 'stillage thaw' ends that");
     return *writing < 0 ? -1 : 0;
 }
 
@@ -205,7 +302,16 @@ static double now(void)
 
 void cmd_progress_begin(struct cmd_progress *progress, const char *what, bool quiet)
 {
-    *progress = (struct cmd_progress){!quiet && isatty(STDERR_FILENO), what, now(), 0};
+    *progress =
+        (struct cmd_progress){.shown = !quiet && isatty(STDERR_FILENO), .what = what, .started = now()};
+}
+
+static char *format_amount(const struct cmd_progress *progress, uint64_t amount, char text[CMD_SIZE_TEXT_MAX])
+{
+    if (!progress->unit)
+        return cmd_format_size(amount, text);
+    snprintf(text, CMD_SIZE_TEXT_MAX, "%ju", (uintmax_t)amount);
+    return text;
 }
 
 void cmd_progress_update(void *context, uint64_t done, uint64_t total)
@@ -217,10 +323,12 @@ void cmd_progress_update(void *context, uint64_t done, uint64_t total)
     progress->drawn = time;
     char done_text[CMD_SIZE_TEXT_MAX], total_text[CMD_SIZE_TEXT_MAX], rate_text[CMD_SIZE_TEXT_MAX];
     double elapsed = time - progress->started, rate = elapsed > 0 ? (double)done / elapsed : 0;
-    fprintf(stderr, "\r%s %s", progress->what, cmd_format_size(done, done_text));
+    fprintf(stderr, "\r%s %s", progress->what, format_amount(progress, done, done_text));
     if (total)
-        fprintf(stderr, " of %s", cmd_format_size(total, total_text));
-    fprintf(stderr, ", %s/s", cmd_format_size((uint64_t)rate, rate_text));
+        fprintf(stderr, " of %s", format_amount(progress, total, total_text));
+    if (progress->unit)
+        fprintf(stderr, " %s", progress->unit);
+    fprintf(stderr, ", %s/s", format_amount(progress, (uint64_t)rate, rate_text));
     if (total > done && rate > 0) {
         unsigned left = (unsigned)((double)(total - done) / rate + 0.5);
         fprintf(stderr, ", %u:%02u left", left / 60, left % 60);

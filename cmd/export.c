@@ -10,7 +10,7 @@
 
 #include "export.h"
 #include "inventory.h"
-#include "without.h"
+#include "known-blobs.h"
 #include "yaml.h"
 
 enum {
@@ -24,6 +24,7 @@ enum {
     OPTION_SIGN,
     OPTION_MIRROR,
     OPTION_UNPACKED,
+    OPTION_EXCLUDE,
 };
 
 struct arguments {
@@ -31,7 +32,6 @@ struct arguments {
     const char *output;   /* "-": standard output */
     const char *unpacked; /* a folder in place of that, or NULL */
     struct stl_selection selection;
-    struct stl_platform platform;
     struct stl_digestset without;
     struct stl_export_options options;
     struct cmd_progress progress;
@@ -42,6 +42,7 @@ struct arguments {
 static void clear(struct arguments *arguments)
 {
     stl_selection_clear(&arguments->selection);
+    stl_platforms_clear(&arguments->options.platforms);
     stl_digestset_clear(&arguments->without);
 }
 
@@ -50,17 +51,8 @@ static void clear(struct arguments *arguments)
 static int read_patterns(struct arguments *arguments, const char *file, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = {.ceiling = 16 << 20};
-    const char *path = strcmp(file, "-") ? file : "/dev/stdin";
-    STL_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char chunk[4096];
-    ssize_t n = 0;
-    if (fd < 0)
-        return stl_error_errno(err, "cannot open %s", file);
-    while ((n = read(fd, chunk, sizeof chunk)) > 0)
-        if (stl_buf_add(&text, chunk, (size_t)n))
-            return stl_error_set(err, STL_USAGE, "%s is too large", file);
-    if (n < 0)
-        return stl_error_errno(err, "cannot read %s", file);
+    if (cmd_read_text(file, &text, err))
+        return -1;
     return stl_selection_add_lines(&arguments->selection, file, text.data ? text.data : "", err);
 }
 
@@ -68,15 +60,22 @@ static int set_size(const char *text, int64_t *size, struct stl_error *err)
 {
     if (stl_parse_size(text, size) == 0 && *size > 0)
         return 0;
-    return stl_error_set(err, STL_USAGE, "'%s' is no size such as 650MB or 4GiB", text);
+    return stl_error_set(err, STL_USAGE, "'%s' is not a size such as 650MB or 4GiB", text);
 }
 
 static int set_host(const char *text, const char **host, struct stl_error *err)
 {
     size_t good = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-[]/_");
     *host = text;
-    return *text && !text[good] ? 0
-                                : stl_error_set(err, STL_USAGE, "'%s' is no name of a registry host", text);
+    return *text && !text[good]
+               ? 0
+               : stl_error_set(err, STL_USAGE, "'%s' is not the name of a registry host", text);
+}
+
+static int exclude(struct arguments *arguments, const char *pattern, struct stl_error *err)
+{
+    STL_AUTO_FREE char *text = stl_sprintf("!%s", pattern);
+    return stl_selection_add(&arguments->selection, text, err);
 }
 
 static int set_option(struct arguments *arguments, int key, struct stl_error *err)
@@ -94,11 +93,12 @@ static int set_option(struct arguments *arguments, int key, struct stl_error *er
         arguments->dry_run = true;
         return 0;
     case OPTION_PLATFORM:
-        options->platform = &arguments->platform;
-        return stl_platform_parse(optarg, &arguments->platform, err);
+        return stl_platforms_add(&options->platforms, optarg, err);
+    case OPTION_EXCLUDE:
+        return exclude(arguments, optarg, err);
     case OPTION_WITHOUT:
         options->without = &arguments->without;
-        return stl_without_add(&arguments->without, optarg, err);
+        return stl_known_blobs_add(&arguments->without, optarg, err);
     case OPTION_NO_REFERRERS:
         options->without_referrers = true;
         return 0;
@@ -178,8 +178,7 @@ static int write_to(struct stl_export *export, uint32_t volume, int fd, const ch
     return stl_export_volume(export, volume, fd, err) ? stl_error_context(err, "%s", path) : 0;
 }
 
-/* The first volume needs room for all that follow. How small they get when they are compressed nobody knows.
- */
+/* The first volume needs room for all that follow. Nobody knows how small compressed volumes will be. */
 static int check_space(const struct stl_export *export, uint32_t volume, int fd, const char *path,
                        struct stl_error *err)
 {
@@ -191,7 +190,7 @@ static int check_space(const struct stl_export *export, uint32_t volume, int fd,
     return stl_space_check(fd, needed, err) ? stl_error_context(err, "%s", path) : 0;
 }
 
-/* Under another name first, so that half a bundle is never taken for a whole one. */
+/* Writes under another name first, so that half a bundle is never taken for a whole one. */
 static int write_file(struct stl_export *export, uint32_t volume, const char *path, struct stl_error *err)
 {
     struct stat st;
@@ -253,9 +252,43 @@ static void print_text(FILE *out, const struct arguments *arguments, const struc
     }
 }
 
+/* Reports where the bundle differs from what the patterns say. */
+static void print_notes(const struct arguments *arguments, const struct stl_export *export)
+{
+    STL_AUTO_FREE char *platforms = stl_platforms_format(&arguments->options.platforms);
+    cmd_note_hosts(&arguments->selection);
+    for (size_t i = 0; i < export->skipped_count; i++) {
+        const struct stl_export_skipped *skipped = &export->skipped[i];
+        char digest[STL_DIGEST_TEXT_MAX];
+        cmd_warn("skipped %s%s%s: it has nothing for platform %s", skipped->name, skipped->tag ? ":" : "@",
+                 skipped->tag ? skipped->tag : stl_digest_format(&skipped->digest, digest), platforms);
+    }
+    if (export->graph.left_out)
+        cmd_warn("indexes are unchanged, but lack the manifests of %zu other platform%s: a registry "
+                 "accepts them only if its registry.yaml says 'sparse-indexes: true' under 'push:'",
+                 export->graph.left_out, export->graph.left_out == 1 ? "" : "s");
+}
+
 static struct json_object *number(int64_t value)
 {
     return json_object_new_int64(value);
+}
+
+static struct json_object *skipped_json(const struct stl_export *export)
+{
+    char digest[STL_DIGEST_TEXT_MAX];
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < export->skipped_count; i++) {
+        const struct stl_export_skipped *skipped = &export->skipped[i];
+        struct json_object *entry = json_object_new_object();
+        json_object_object_add(entry, "name", json_object_new_string(skipped->name));
+        if (skipped->tag)
+            json_object_object_add(entry, "tag", json_object_new_string(skipped->tag));
+        json_object_object_add(entry, "digest",
+                               json_object_new_string(stl_digest_format(&skipped->digest, digest)));
+        json_object_array_add(list, entry);
+    }
+    return list;
 }
 
 static void print_json(FILE *out, const struct arguments *arguments, const struct stl_export *export)
@@ -270,6 +303,7 @@ static void print_json(FILE *out, const struct arguments *arguments, const struc
     json_object_object_add(document, "bytes", number(export->content_size));
     json_object_object_add(document, "leftOutBlobs", number((int64_t) export->left_out));
     json_object_object_add(document, "leftOutBytes", number(export->left_out_size));
+    json_object_object_add(document, "skipped", skipped_json(export));
     json_object_object_add(document, "volumes", volumes);
     for (uint32_t volume = 1; volume <= export->volumes; volume++) {
         STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
@@ -289,12 +323,14 @@ static int export_images(struct arguments *arguments, struct stl_error *err)
     STL_AUTO_EXPORT struct stl_export export = STL_EXPORT_INIT;
     bool to_stdout = !strcmp(arguments->output, "-") && !arguments->dry_run && !arguments->unpacked;
     if (to_stdout && isatty(STDOUT_FILENO))
-        return stl_error_set(err, STL_USAGE, "a bundle is nothing for a terminal: give -o FILE");
+        return stl_error_set(err, STL_USAGE, "a bundle does not belong on a terminal: give -o FILE");
     arguments->options.progress = arguments->common.quiet ? NULL : note_progress;
     arguments->options.progress_context = arguments;
     if (cmd_open_registry(&registry, arguments->common.registry, err) ||
         stl_export_plan(&export, &registry, &arguments->options, err))
         return -1;
+    if (!arguments->common.quiet)
+        print_notes(arguments, &export);
     arguments->total = (uint64_t) export.content_size;
     if (!arguments->dry_run && write_volumes(arguments, &export, err))
         return -1;
@@ -321,28 +357,31 @@ static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
     {'o', "output", "FILE", "Where to write the bundle; '-', which is the default, is standard output"},
     {'a', "all", NULL, "All tags of all repositories"},
-    {'f', "from", "FILE", "Read patterns from FILE, one in a line; '-' is standard input"},
-    {OPTION_PLATFORM, "platform", "OS/ARCH[/VARIANT]", "Of images for several platforms, only this one"},
-    {OPTION_NO_REFERRERS, "no-referrers", NULL, "Leave signatures, SBOMs and other referrers behind"},
-    {OPTION_WITHOUT, "without", "WHAT",
-     "Leave out the blobs that are in WHAT: an inventory, another bundle, or a registry directory; may be "
-     "repeated"},
+    {'f', "from", "FILE...",
+     "Read patterns from FILE, one on each line; '#' begins a comment; '-' is standard input"},
+    {OPTION_EXCLUDE, "exclude", "PATTERN...", "Leave out what matches PATTERN, as '!PATTERN' does"},
+    {OPTION_PLATFORM, "platform", "OS/ARCH[/VARIANT]...",
+     "Only this platform: its manifest takes the tag of an index. With several, also separated by commas, "
+     "the "
+     "index stays as it is. Images for other platforms are skipped"},
+    {OPTION_NO_REFERRERS, "no-referrers", NULL, "Leave out signatures, SBOMs and other referrers"},
+    {OPTION_WITHOUT, "without", "WHAT...",
+     "Leave out the blobs that are in WHAT: an inventory, another bundle, or a registry directory"},
     {OPTION_VOLUME_SIZE, "volume-size", "SIZE",
      "Write volumes of at most SIZE, such as 4GiB: FILE.tar becomes FILE.1.tar, FILE.2.tar, ..."},
     {OPTION_UNPACKED, "unpacked", "DIR",
      "Write a folder instead of a tar: for FAT, NTFS, an ISO or any other file system; 'stillage serve -r "
-     "DIR' serves it as it lies"},
+     "DIR' serves it as it is"},
     {OPTION_COMPRESS, "compress", "HOW",
      "gzip, zstd or none, which is the default: layers are compressed already"},
     {OPTION_SIGN, "sign", "KEY", "Sign with the private key in the file KEY (see 'stillage key')"},
     {OPTION_HOST, "host", "HOST",
-     "The registry that containerd, docker and podman shall take the images for; docker.io unless told "
-     "otherwise"},
+     "The registry from which containerd, docker and podman take the images to be; docker.io by default"},
     {OPTION_DOCKER_ARCHIVE, "docker-archive", NULL,
-     "Fail unless docker before version 25 can load every image, too"},
+     "Fail unless docker versions before 25 can load every image, too"},
     {OPTION_MIRROR, "mirror", NULL,
      "Note the patterns, so that 'import --mirror' can delete tags that are gone"},
-    {'n', "dry-run", NULL, "Only say what would be written"},
+    {'n', "dry-run", NULL, "Only report what would be written"},
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {0},
@@ -358,12 +397,16 @@ const struct cmd_command cmd_export = {
         "names. It is for 'stillage import', but also for skopeo (oci-archive:FILE:NAME:TAG), podman load, "
         "ctr images import and docker load. The same content always gives the same bytes.\n\n"
         "A PATTERN is NAME:TAG, where '*' stands for anything but '/', '**' for anything and '?' for one "
-        "character; NAME alone means all its tags; NAME@DIGEST is a manifest. Signatures and other referrers "
-        "come along.\n\n"
+        "character; NAME alone means all its tags; NAME@DIGEST and NAME:TAG@DIGEST are manifests. "
+        "Signatures and other referrers are included. '!PATTERN' leaves out what PATTERN matches, whatever "
+        "other patterns choose, and in any order. A registry host in front, as in docker.io/library/app, "
+        "is dropped unless there is a repository of that name.\n\n"
         "With --without, only what the other side lacks is written. With --volume-size, each volume can be "
-        "checked and imported alone, and in any order.",
+        "checked and imported on its own, in any order.",
     .options = options,
     .examples = "  stillage export 'lib/*:v1.*' -o bundle.tar\n"
+                "  stillage export 'team/**' '!team/**:*-rc*' -o bundle.tar\n"
+                "  stillage export --from list.txt --platform linux/amd64,linux/arm64 -o b.tar\n"
                 "  stillage export --all --without far.json -o bundle.tar\n"
                 "  stillage export --all --volume-size 4GiB -o /media/usb/bundle.tar\n"
                 "  stillage export --all --unpacked /media/usb/images\n"

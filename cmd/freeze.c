@@ -10,7 +10,7 @@ enum { OPTION_REASON = 256 };
 static const struct cmd_option freeze_options[] = {
     CMD_OPTION_REGISTRY,
     CMD_OPTION_QUIET,
-    {OPTION_REASON, "reason", "TEXT", "What those who want to push are told"},
+    {OPTION_REASON, "reason", "TEXT", "The reason that clients are told when they try to push"},
     {0},
 };
 static const struct cmd_option thaw_options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, {0}};
@@ -37,7 +37,7 @@ static int run_freeze(int argc, char **argv)
     int status = parse(&cmd_freeze, argc, argv, &arguments);
     if (status)
         return status;
-    if (cmd_open_registry(&registry, arguments.common.registry, &err) ||
+    if (cmd_open_registry_as_owner(&registry, arguments.common.registry, CMD_KEEP_NOTHING, &err) ||
         stl_freeze(&registry, arguments.reason, &err))
         return cmd_fail(&err);
     if (!arguments.common.quiet)
@@ -53,8 +53,9 @@ static int run_thaw(int argc, char **argv)
     int status = parse(&cmd_thaw, argc, argv, &arguments);
     if (status)
         return status;
-    int thawed =
-        cmd_open_registry(&registry, arguments.common.registry, &err) ? -1 : stl_thaw(&registry, &err);
+    int thawed = cmd_open_registry_as_owner(&registry, arguments.common.registry, CMD_KEEP_NOTHING, &err)
+                     ? -1
+                     : stl_thaw(&registry, &err);
     if (thawed < 0)
         return cmd_fail(&err);
     if (!arguments.common.quiet)
@@ -68,12 +69,14 @@ const struct cmd_command cmd_freeze = {
     .arguments = "",
     .summary = "Make the registry read-only for maintenance",
     .description =
-        "Waits until the writes that are under way have ended. From then on, until 'stillage thaw', pulls "
-        "work as ever, and what would write is refused: stillage.cgi answers 503 with Retry-After, and add, "
-        "import, tag, rm, gc, prune --yes and the like fail. Uploads that have begun stay, and can go on "
-        "afterwards.\n\n"
-        "Logging in goes on, since private pulls need it, so auth/ and log/ are still written to; users, "
-        "tokens and rules can be changed. 'verify --repair' works as well: it belongs to maintenance.",
+        "Waits for running writes to end; uploads that are waiting for bytes are cut off within a second "
+        "or two, and keep what has arrived. From then on, until 'stillage thaw', pulls go on, and "
+        "everything that would write is refused: stillage.cgi answers 503 with Retry-After, and add, "
+        "import, tag, rm, gc, prune --yes and the like fail. Unfinished uploads are kept, and can be "
+        "resumed afterwards.\n\n"
+        "Logging in still works, since private pulls need it, so auth/ and log/ are still written to; "
+        "users, tokens and rules can be changed. 'verify --repair' works as well: it is part of "
+        "maintenance.",
     .options = freeze_options,
     .examples = "  stillage freeze --reason 'moving to another disk, back at 14:00'",
 };

@@ -10,7 +10,7 @@ enum { OPTION_GRACE = 256 };
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
-    {OPTION_GRACE, "grace", "TIME", "Instead of the grace period of registry.yaml: 30m, 12h, 2d"},
+    {OPTION_GRACE, "grace", "TIME", "Override the grace period of registry.yaml: 30m, 12h, 2d"},
     {'n', "dry-run", NULL, "Change nothing, and say what would be freed now"},
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
@@ -19,7 +19,7 @@ static const struct cmd_option options[] = {
 
 static void print_problem(void *context, const char *path, const struct stl_error *why)
 {
-    (void)context;
+    cmd_progress_clear(context);
     cmd_warn("%s: nothing of it was collected%s: %s", path,
              why->code == STL_UNAVAILABLE ? ", the next run will try again" : "", why->message);
 }
@@ -81,7 +81,7 @@ static void print_text(const struct stl_gc_result *result, bool dry_run)
     print_swept("blobs", &result->freed);
     print_swept("expired uploads", &result->uploads);
     print_swept("leftovers of killed processes", &result->temporary);
-    print_swept("tags and manifests whose time in the trash is over", &result->expired);
+    print_swept("tags and manifests that were in the trash long enough", &result->expired);
     print_count("referrers whose subject is gone", result->referrers);
     print_count("empty repositories", result->removed);
     print_swept("blobs set aside: they go after another grace period", &result->set_aside);
@@ -94,6 +94,7 @@ static int run(int argc, char **argv)
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct stl_gc_options how = {.grace = -1, .problem = print_problem};
     struct stl_gc_result result;
+    struct cmd_progress progress;
     STL_AUTO_CLOSE int writing = -1;
     struct cmd_common common = {0};
     for (int key; (key = cmd_next_option(&cmd_gc, argc, argv, &common)) != -1;) {
@@ -109,7 +110,13 @@ static int run(int argc, char **argv)
         return cmd_fail(&err);
     if (how.grace < 0)
         how.grace = registry.settings.retention.grace;
-    if (stl_gc(&registry, &how, &result, &err))
+    cmd_progress_begin(&progress, how.dry_run ? "looking through" : "collecting", common.quiet);
+    progress.unit = "repositories";
+    how.progress = progress.shown ? cmd_progress_update : NULL;
+    how.context = how.progress_context = &progress;
+    int failed = stl_gc(&registry, &how, &result, &err);
+    cmd_progress_end(&progress);
+    if (failed)
         return cmd_fail(&err);
     if (common.json)
         print_json(&result, how.dry_run);
@@ -125,18 +132,20 @@ const struct cmd_command cmd_gc = {
     .summary = "Free the space of what nothing refers to",
     .description =
         "Frees blobs that no manifest refers to, expired uploads, what killed processes left behind, empty "
-        "repositories, and what was in the trash long enough. It runs while images are pushed, pulled and "
-        "deleted; cron or a systemd timer can call it every hour.\n\n"
-        "A blob that nobody refers to goes in two steps, so that no push in progress ever misses it: after "
-        "the grace period it is set aside, and a push that needs it brings it back; after another grace "
-        "period it is deleted. With --grace 0s everything goes at once, for when nobody pushes.\n\n"
-        "No manifest is ever deleted, with or without a tag: that is for 'stillage prune' and 'stillage rm'. "
-        "Only referrers (signatures and the like) whose subject is gone are, if registry.yaml says so.\n\n"
-        "A repository is locked against pushes of manifests for as long as something in it is moved. One in "
-        "which pushes follow each other without a gap is tried again at the end, and then left for the next "
-        "run.\n\n"
-        "The exit status is 1 if a repository was left as it is, because it was busy or a manifest in it is "
-        "damaged; which one is said.",
+        "repositories, and what has been in the trash long enough. It can run while images are pushed, "
+        "pulled and deleted; cron or a systemd timer can call it every hour.\n\n"
+        "A blob that nothing refers to is removed in two steps, so that no push in progress ever misses "
+        "it: after the grace period it is set aside, and a push that needs it brings it back; after "
+        "another grace period it is deleted. With --grace 0s everything is deleted at once: use it only "
+        "while nobody pushes.\n\n"
+        "Manifests are never deleted, with or without a tag: 'stillage prune' and 'stillage rm' do that. "
+        "The only exceptions are referrers (signatures and the like) whose subject is gone, if "
+        "registry.yaml says so.\n\n"
+        "While something in a repository is being moved, pushes of manifests to it have to wait. If pushes "
+        "to a repository follow each other without a gap, it is tried again at the end, and then left for "
+        "the next run.\n\n"
+        "The exit status is 1 if a repository was left as it is, because it was busy or a manifest in it "
+        "is damaged; a message names it.",
     .options = options,
     .examples = "  stillage gc --dry-run\n"
                 "  stillage gc --grace 0s              everything at once, while nobody pushes",

@@ -8,7 +8,7 @@
 
 enum { WIDTH = 78, OPTION_COLUMN = 26 };
 
-/* Prints a paragraph with `indent` spaces in front, where `column` characters stand on the line already. */
+/* Prints a paragraph indented by `indent` spaces, on a line that already has `column` characters. */
 static void print_wrapped(const char *text, int indent, int column)
 {
     while (*text) {
@@ -58,6 +58,10 @@ void cmd_print_help(const struct cmd_command *command)
     for (const struct cmd_option *option = command->options; option->key; option++)
         print_option(option);
     print_option(&help_option);
+    if (command->partly) {
+        STL_AUTO_FREE char *status = stl_sprintf("0 done, 1 failed, 2 wrong usage, 3 %s", command->partly);
+        print_wrapped(status, 13, printf("\nexit status: ") - 1);
+    }
     if (command->examples)
         printf("\nexamples:\n%s\n", command->examples);
 }
@@ -65,31 +69,36 @@ void cmd_print_help(const struct cmd_command *command)
 static void print_overview(void)
 {
     puts("usage: stillage COMMAND [OPTION]... [ARGUMENT]...\n");
-    print_wrapped("A container registry that is only files: lays images out as a folder that any web server "
+    print_wrapped("A container registry that is only files: keeps images in a folder that any web server "
                   "can serve to docker, podman, skopeo, containerd and the like.",
                   0, 0);
     puts("\ncommands:");
     for (const struct cmd_command *const *command = cmd_commands; *command; command++)
         printf("  %-13s %s\n", (*command)->name, (*command)->summary);
-    puts("\n'stillage COMMAND --help' tells more; 'stillage --version' prints the version.");
+    puts("\n"
+         "'stillage COMMAND --help' tells more; 'stillage version' prints the version.\n"
+         "Options whose argument is shown with dots can be given several times.");
 }
 
 static const struct cmd_option options[] = {
     {'m', "man", NULL, "Print the man page (mdoc) instead of the help"},
-    {'c', "completion", NULL, "Print a completion script for bash"},
+    {'c', "completion", NULL,
+     "Print a completion script for bash, or for the shell that is named: zsh, fish"},
     {0},
 };
 
 static int run(int argc, char **argv)
 {
     struct cmd_common common = {0};
-    bool man = false;
+    bool man = false, completion = false;
     for (int key; (key = cmd_next_option(&cmd_help, argc, argv, &common)) != -1;) {
-        if (key == 'c') {
-            cmd_print_completion();
-            return 0;
-        }
-        man = true;
+        man = man || key == 'm';
+        completion = completion || key == 'c';
+    }
+    if (completion) {
+        const char *shell = optind < argc ? argv[optind] : "bash";
+        return cmd_print_completion(shell) ? cmd_usage(&cmd_help, "there is no completion for '%s'", shell)
+                                           : 0;
     }
     if (optind >= argc) {
         if (man)
@@ -113,12 +122,13 @@ static int run(int argc, char **argv)
 const struct cmd_command cmd_help = {
     .name = "help",
     .run = run,
-    .arguments = "[COMMAND]",
+    .arguments = "[COMMAND|SHELL]",
     .summary = "Print help, a man page, or a completion script",
     .description = "Prints the list of commands, or the help of one. Help, man page and completion all come "
                    "from the same table inside the program.",
     .options = options,
     .examples = "  stillage help add\n"
                 "  stillage help --man add | man -l -\n"
-                "  source <(stillage help --completion)",
+                "  source <(stillage help --completion)\n"
+                "  stillage help --completion fish > ~/.config/fish/completions/stillage.fish",
 };

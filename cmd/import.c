@@ -117,17 +117,18 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct stl_
 
 /* --- reports -------------------------------------------------------------------------------------------- */
 
-static const char *state_name(enum stl_import_state state, bool dry_run)
+static const char *state_name(const struct stl_imported *image, bool dry_run)
 {
     static const char *const names[] = {[STL_IMPORT_UNCHANGED] = "unchanged",
                                         [STL_IMPORT_DONE] = "imported",
                                         [STL_IMPORT_WAITING] = "waiting",
                                         [STL_IMPORT_DELETED] = "deleted"};
-    if (dry_run && state == STL_IMPORT_DONE)
-        return "would import";
-    if (dry_run && state == STL_IMPORT_DELETED)
+    bool moved = image->moved && image->state == STL_IMPORT_DONE;
+    if (dry_run && image->state == STL_IMPORT_DONE)
+        return moved ? "would move" : "would import";
+    if (dry_run && image->state == STL_IMPORT_DELETED)
         return "would delete";
-    return names[state];
+    return moved ? "moved" : names[image->state];
 }
 
 static void print_missing(const struct stl_import_report *report)
@@ -152,17 +153,25 @@ static void print_lost(const struct stl_import_report *report)
         cmd_warn("%s", report->damage.message);
 }
 
+static void print_image(const struct stl_imported *image, bool dry_run)
+{
+    char digest[STL_DIGEST_TEXT_MAX] = "", from[STL_DIGEST_TEXT_MAX];
+    const char *state = state_name(image, dry_run), *name = image->name->text;
+    if (image->state != STL_IMPORT_DELETED)
+        stl_digest_format(&image->digest, digest);
+    if (!image->has_tag)
+        printf("%s %s@%s\n", state, name, digest);
+    else if (image->moved && image->state == STL_IMPORT_DONE)
+        printf("%s %s:%s from %s to %s\n", state, name, image->tag.text,
+               stl_digest_format(&image->from, from), digest);
+    else
+        printf("%s %s:%s%s%s\n", state, name, image->tag.text, *digest ? " " : "", digest);
+}
+
 static void print_images(const struct stl_import_report *report, bool dry_run)
 {
-    for (size_t i = 0; i < report->image_count; i++) {
-        const struct stl_imported *image = &report->images[i];
-        char digest[STL_DIGEST_TEXT_MAX] = "";
-        if (image->state != STL_IMPORT_DELETED)
-            stl_digest_format(&image->digest, digest);
-        printf("%s %s%s%s%s%s\n", state_name(image->state, dry_run), image->name->text,
-               image->has_tag ? ":" : "@", image->has_tag ? image->tag.text : digest,
-               image->has_tag && *digest ? " " : "", image->has_tag ? digest : "");
-    }
+    for (size_t i = 0; i < report->image_count; i++)
+        print_image(&report->images[i], dry_run);
 }
 
 static void print_text(const struct stl_import_report *report, bool dry_run)
@@ -202,7 +211,9 @@ static struct json_object *images_json(const struct stl_import_report *report, b
             add_text(entry, "tag", image->tag.text);
         if (image->state != STL_IMPORT_DELETED)
             add_digest(entry, "digest", &image->digest);
-        add_text(entry, "state", state_name(image->state, dry_run));
+        add_text(entry, "state", state_name(image, dry_run));
+        if (image->moved)
+            add_digest(entry, "from", &image->from);
         json_object_array_add(images, entry);
     }
     return images;
@@ -311,7 +322,7 @@ static int check_mix(const struct arguments *arguments, size_t first, size_t cou
 }
 
 static int import_bundle(struct arguments *arguments, const struct stl_registry *registry, size_t first,
-                         size_t count, bool *good, struct stl_error *err)
+                         size_t count, int *status, struct stl_error *err)
 {
     struct stl_import_report report;
     struct cmd_progress progress;
@@ -322,13 +333,18 @@ static int import_bundle(struct arguments *arguments, const struct stl_registry 
     cmd_progress_end(&progress);
     if (result)
         return -1;
-    *good &= report.lost_count == 0 && report.damage.code == STL_OK;
+    if (!arguments->common.quiet)
+        cmd_note_hosts(&arguments->selection);
+    if (report.lost_count || report.damage.code)
+        *status = 1;
+    else if (!report.complete && *status == 0)
+        *status = 3;
     print_report(arguments, &report);
     stl_import_report_clear(&report);
     return 0;
 }
 
-static int import_files(struct arguments *arguments, const struct stl_registry *registry, bool *good,
+static int import_files(struct arguments *arguments, const struct stl_registry *registry, int *status,
                         struct stl_error *err)
 {
     arguments->volumes = stl_alloc(arguments->file_count * sizeof *arguments->volumes);
@@ -344,7 +360,7 @@ static int import_files(struct arguments *arguments, const struct stl_registry *
     }
     for (size_t i = 0, count; i < arguments->file_count; i += count) {
         count = gather(arguments, i);
-        if (import_bundle(arguments, registry, i, count, good, err))
+        if (import_bundle(arguments, registry, i, count, status, err))
             return -1;
     }
     return 0;
@@ -363,7 +379,7 @@ static int run(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     __attribute__((cleanup(clear))) struct arguments arguments = {0};
-    bool good = true;
+    int status = 0;
     arguments.options.selection = &arguments.selection;
     STL_AUTO_CLOSE int writing = -1;
     if (parse(argc, argv, &arguments, &err))
@@ -376,26 +392,30 @@ static int run(int argc, char **argv)
     arguments.document = json_object_new_array();
     int result = arguments.forget   ? forget(&arguments, &registry, &err)
                  : arguments.status ? stl_import_status(&registry, print_status, &arguments, &err)
-                                    : import_files(&arguments, &registry, &good, &err);
+                                    : import_files(&arguments, &registry, &status, &err);
     if (arguments.common.json && (result == 0 || json_object_array_length(arguments.document) > 0))
         cmd_print_json(arguments.document);
     if (result)
         return cmd_fail(&err);
-    return good ? 0 : 1;
+    return status;
 }
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
-    {OPTION_SELECT, "select", "PATTERN", "Only the images of the bundle that match PATTERN; may be repeated"},
+    {OPTION_SELECT, "select", "PATTERN...",
+     "Only the images of the bundle that match PATTERN, as for 'stillage export': NAME[:TAG] with '*', '**' "
+     "and '?', or '!PATTERN' for what to leave out"},
     {OPTION_PREFIX, "prefix", "NAME", "Put NAME/ in front of every image name"},
-    {OPTION_MAP, "map", "OLD=NEW",
-     "Call OLD and what is below it NEW; may be repeated, the first that applies counts"},
-    {OPTION_TRUST, "trust", "PUBKEY", "Only if the bundle is signed with this key; may be repeated"},
+    {OPTION_MAP, "map", "OLD=NEW...",
+     "Rename OLD, and what is below it, to NEW; of several, the first that applies counts. Several may "
+     "lead to the same name, unless two images would get the same tag there"},
+    {OPTION_TRUST, "trust", "PUBKEY...", "Require a signature by this key, or by another one that is given"},
     {OPTION_MIRROR, "mirror", NULL,
-     "Delete tags that a bundle exported with --mirror was to have, and has not"},
-    {OPTION_STATUS, "status", NULL, "Say what is still missing of the bundles that are not complete"},
-    {OPTION_FORGET, "forget", "ID", "Give up the bundle ID, of which something is missing"},
-    {'n', "dry-run", NULL, "Only say what would be done"},
+     "For a bundle exported with --mirror: delete the tags that its patterns cover but that it does not "
+     "have"},
+    {OPTION_STATUS, "status", NULL, "Show what incomplete bundles still lack"},
+    {OPTION_FORGET, "forget", "ID", "Give up the incomplete bundle ID"},
+    {'n', "dry-run", NULL, "Only report what would be done"},
     CMD_OPTION_FORCE,
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
@@ -406,19 +426,22 @@ const struct cmd_command cmd_import = {
     .name = "import",
     .run = run,
     .arguments = "FILE...|-",
-    .summary = "Take over images from a bundle",
+    .summary = "Import images from a bundle",
     .description =
         "A FILE is a bundle that 'stillage export' wrote, one of its volumes, or a folder into which a "
-        "bundle was unpacked. What the registry has is not read; all else is read once and checked. Images "
-        "appear when all of them is there, their tags last.\n\n"
-        "Volumes can come one by one, in any order, on different days. What has arrived waits for the rest, "
-        "and after an interruption the same command goes on where it stopped. A damaged volume does not stop "
-        "the others: its lost blobs are named, and a good copy of it finishes the work.\n\n"
-        "A bundle that was made without blobs which are not here changes nothing. With 'bundles: trust:' in "
-        "registry.yaml, unsigned bundles are refused.",
+        "bundle was unpacked. What the registry already has is not read; everything else is read once and "
+        "checked. An image appears once all of it is there, its tag last.\n\n"
+        "Volumes can come one by one, in any order, on different days. What has arrived waits for the "
+        "rest, and after an interruption the same command continues where it stopped. A damaged volume "
+        "does not stop the others: its lost blobs are named, and a good copy of it completes the import.\n\n"
+        "--mirror deletes by the names that the images get here: with a prefix, nothing outside it; with "
+        "maps, only what a map leads to, and in repositories that receive an image.\n\n"
+        "If blobs were left out of a bundle (export --without) and are not here either, nothing changes. "
+        "With 'bundles: trust:' in registry.yaml, unsigned bundles are refused.",
     .options = options,
     .examples = "  stillage import bundle.tar\n"
                 "  stillage import --prefix mirror --select 'lib/*' bundle.tar\n"
                 "  stillage import /media/usb/bundle.*.tar\n"
                 "  ssh near stillage export --all | stillage import -",
+    .partly = "images are still waiting for other volumes (see --status)",
 };

@@ -4,13 +4,15 @@
 #include <stdio.h>
 
 #include "mem.h"
+#include "page.h"
 #include "render.h"
 
 enum { OPTION_APACHE = 256, OPTION_GROUP, OPTION_TITLE };
 
 static const struct cmd_option options[] = {
-    {OPTION_APACHE, "apache", NULL, "Keep the files that Apache needs (nginx does without)"},
-    {OPTION_GROUP, "group", "GROUP", "Let only the members of GROUP (the web server's) read, not everybody"},
+    {OPTION_APACHE, "apache", NULL, "Keep the files that Apache needs (nginx does not)"},
+    {OPTION_GROUP, "group", "GROUP",
+     "Let only members of GROUP (the web server's) read the registry, not everybody"},
     {OPTION_TITLE, "title", "TEXT", "The title of the web page"},
     CMD_OPTION_QUIET,
     {0},
@@ -19,9 +21,13 @@ static const struct cmd_option options[] = {
 static int make(const char *path, const struct stl_render *values, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf settings = STL_BUF_INIT, page = STL_BUF_INIT;
-    if (stl_render("registry.yaml", values, &settings, err) || stl_render("index.html", values, &page, err))
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    if (stl_render("registry.yaml", values, &settings, err) ||
+        stl_render("page/index.html", values, &page, err) || cmd_become_owner(path, CMD_KEEP_NOTHING, err))
         return -1;
-    return stl_registry_make(path, settings.data, page.data, err);
+    if (stl_registry_make(path, settings.data, page.data, err) || stl_registry_open(&registry, path, err))
+        return -1;
+    return stl_page_put(&registry, err);
 }
 
 static int run(int argc, char **argv)
@@ -54,8 +60,12 @@ const struct cmd_command cmd_init = {
     .run = run,
     .arguments = "DIR",
     .summary = "Make an empty registry",
-    .description = "Makes DIR an empty registry that can be served at once. DIR must be empty or not exist. "
-                   "The settings are in DIR/registry.yaml, with a comment to each.",
+    .description =
+        "Makes DIR an empty registry that can be served at once. DIR must be empty or not exist. The "
+        "settings are in DIR/registry.yaml, each with a comment.\n\n"
+        "The registry belongs to the account that runs this, or, if that is root and DIR exists, to the "
+        "owner of DIR. Only that account writes to it: with each command, root switches to it, and other "
+        "accounts are told what to type.",
     .options = options,
     .examples = "  stillage init /srv/registry\n"
                 "  stillage init --group www-data /srv/registry",

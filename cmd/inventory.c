@@ -10,7 +10,7 @@ enum { OPTION_PUBLISH = 256 };
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
     {OPTION_PUBLISH, "publish", NULL,
-     "Write it to www/" STL_INVENTORY_FILE " instead, so that the web server hands it out to everybody"},
+     "Write it to " STL_WWW "/" STL_INVENTORY " instead, so that the web server serves it to everybody"},
     {0},
 };
 
@@ -41,11 +41,12 @@ const struct cmd_command cmd_inventory = {
     .run = run,
     .arguments = "",
     .summary = "Print what the registry holds, for export --without",
-    .description = "Prints a JSON document of all repositories, tags, manifests and blobs. Carried to "
-                   "another registry, it lets 'stillage export --without' leave out what is here already.\n\n"
-                   "With --publish it becomes a page of the registry, at /" STL_INVENTORY_FILE
-                   ", until it is made anew. Everybody who may see that page then learns the names of all "
-                   "repositories; where tokens decide who may pull, the web server does not hand it out.",
+    .description =
+        "Prints a JSON document of all repositories, tags, manifests and blobs. Carried to another "
+        "registry, it lets 'stillage export --without' leave out what is here already.\n\n"
+        "With --publish, it becomes a page of the registry, at /" STL_INVENTORY
+        ", which shows the state of this moment. Everybody who may see that page learns the names of all "
+        "repositories; where tokens decide who may pull, the web server does not serve it.",
     .options = options,
     .examples = "  stillage inventory > far.json\n"
                 "  stillage export --all --without far.json -o bundle.tar",

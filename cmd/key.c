@@ -29,8 +29,8 @@ const struct cmd_command cmd_key = {
     .arguments = "new FILE",
     .summary = "Make a pair of keys to sign bundles with",
     .description =
-        "Makes an Ed25519 key in FILE, readable by its owner alone, and the public key that belongs to it in "
-        "FILE.pub. Both are PEM files that openssl understands, and neither may exist.",
+        "Makes an Ed25519 key in FILE, readable by its owner alone, and the public key that belongs to it "
+        "in FILE.pub. Both are PEM files that openssl understands. Neither file may exist yet.",
     .options = options,
     .examples = "  stillage key new bundle.key\n"
                 "  stillage export --all --sign bundle.key -o bundle.tar\n"

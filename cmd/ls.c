@@ -1,20 +1,72 @@
 #include "cmd.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "describe.h"
 #include "listing.h"
-#include "publish.h"
+#include "look.h"
+#include "pattern.h"
+#include "references.h"
 
-static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_JSON, {0}};
+static const struct cmd_option options[] = {CMD_OPTION_PLACE, CMD_OPTION_JSON, {0}};
 
 struct listing {
+    const char *wanted; /* NULL: all repositories; a pattern: those that match; else a repository's tags */
     const struct stl_registry *registry;
     const struct stl_repo *repo;
     struct json_object *json; /* NULL: print lines */
+    size_t count;             /* of repositories */
 };
+
+static bool is_pattern(const char *text)
+{
+    return strpbrk(text, "*?") != NULL;
+}
+
+/* --- lines ---------------------------------------------------------------------------------------------- */
+
+static void print_repository(struct listing *listing, const char *name, int64_t tags)
+{
+    listing->count++;
+    if (!listing->json) {
+        printf("%-40s %lld tag%s\n", name, (long long)tags, tags == 1 ? "" : "s");
+        return;
+    }
+    struct json_object *entry = json_object_new_object();
+    json_object_object_add(entry, "name", json_object_new_string(name));
+    json_object_object_add(entry, "tags", json_object_new_int64(tags));
+    json_object_array_add(listing->json, entry);
+}
+
+/* `pushed` may be "": a bundle does not say. */
+static int print_tag(struct listing *listing, const char *tag, const char *pushed, struct json_object *image,
+                     struct stl_error *err)
+{
+    int64_t size = 0;
+    const char *created = "", *digest = "";
+    if (stl_json_int64(image, "totalSize", &size, err) || stl_json_string(image, "created", &created, err) ||
+        stl_json_string(image, "digest", &digest, err))
+        return -1;
+    if (!listing->json) {
+        char size_text[CMD_SIZE_TEXT_MAX];
+        cmd_print_line("%-24s %s %10s  %.10s", tag, digest, cmd_format_size((uint64_t)size, size_text),
+                       *created  ? created
+                       : *pushed ? pushed
+                                 : "-");
+        return 0;
+    }
+    json_object_object_add(image, "tag", json_object_new_string(tag));
+    if (*pushed)
+        json_object_object_add(image, "pushed", json_object_new_string(pushed));
+    json_object_array_add(listing->json, json_object_get(image));
+    return 0;
+}
+
+/* --- a registry ----------------------------------------------------------------------------------------- */
 
 static int count_tag(void *context, const char *name, struct stl_error *err)
 {
@@ -30,20 +82,26 @@ static int list_repository(void *context, const char *text, struct stl_error *er
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_name name;
     int64_t tags = 0;
+    if (listing->wanted && !stl_pattern_match(listing->wanted, text))
+        return 0;
     if (stl_name_parse(text, &name, err) || stl_repo_open(&repo, listing->registry, &name, err))
         return -1;
-    STL_AUTO_CLOSE int directory = stl_dir_open(repo.fd, "tags", err);
+    STL_AUTO_CLOSE int directory = stl_dir_open(repo.fd, STL_REPO_TAGS, err);
     if (directory < 0 || stl_listing_each(directory, &name, count_tag, &tags, err))
         return -1;
-    if (!listing->json) {
-        printf("%-40s %lld tag%s\n", text, (long long)tags, tags == 1 ? "" : "s");
-        return 0;
-    }
-    struct json_object *entry = json_object_new_object();
-    json_object_object_add(entry, "name", json_object_new_string(text));
-    json_object_object_add(entry, "tags", json_object_new_int64(tags));
-    json_object_array_add(listing->json, entry);
+    print_repository(listing, text, tags);
     return 0;
+}
+
+/* The time of a tag's link, which is when it was last pushed. */
+static void find_pushed(const struct stl_repo *repo, const char *tag, char text[CMD_TIME_TEXT_MAX])
+{
+    struct stat st;
+    char path[STL_PATH_MAX];
+    stl_path_reference(tag, path);
+    *text = '\0';
+    if (fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        cmd_format_time(st.st_mtime, text);
 }
 
 static int list_tag(void *context, const char *text, struct stl_error *err)
@@ -51,62 +109,105 @@ static int list_tag(void *context, const char *text, struct stl_error *err)
     struct listing *listing = context;
     struct stl_tag tag;
     struct stl_digest digest;
+    char pushed[CMD_TIME_TEXT_MAX];
     if (stl_tag_parse(text, &tag, err) || stl_tag_resolve(listing->repo, &tag, &digest, err))
         return -1;
     STL_AUTO_JSON struct json_object *image = stl_describe(listing->repo, &digest, err);
     if (!image)
         return -1;
-    int64_t size = 0;
-    const char *created = "", *digest_text = "";
-    if (stl_json_int64(image, "totalSize", &size, err) || stl_json_string(image, "created", &created, err) ||
-        stl_json_string(image, "digest", &digest_text, err))
+    find_pushed(listing->repo, text, pushed);
+    return print_tag(listing, text, pushed, image, err);
+}
+
+static int list_tags(struct listing *listing, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_name name;
+    bool valid = stl_name_parse(listing->wanted, &name, err) == 0;
+    bool found = valid && stl_repo_open(&repo, listing->registry, &name, err) == 0;
+    if (!found && cmd_explain_file("ls", listing->wanted, "", err))
         return -1;
-    if (!listing->json) {
-        char size_text[CMD_SIZE_TEXT_MAX];
-        cmd_print_line("%-24s %s %10s  %.10s", text, digest_text, cmd_format_size((uint64_t)size, size_text),
-                       created);
-        return 0;
+    if (!valid)
+        return -1;
+    if (!found)
+        return cmd_explain(listing->registry, name.text, NULL, err);
+    listing->repo = &repo;
+    STL_AUTO_CLOSE int tags = stl_dir_open(repo.fd, STL_REPO_TAGS, err);
+    return tags < 0 ? -1 : stl_listing_each(tags, &name, list_tag, listing, err);
+}
+
+static int list_registry(struct listing *listing, struct stl_error *err)
+{
+    if (listing->wanted && !is_pattern(listing->wanted))
+        return list_tags(listing, err);
+    STL_AUTO_CLOSE int v2 = stl_dir_open(listing->registry->root.fd, STL_V2, err);
+    if (v2 < 0 || stl_listing_each(v2, NULL, list_repository, listing, err))
+        return -1;
+    stl_error_set(err, STL_NAME_UNKNOWN, "no repository matches '%.200s'",
+                  listing->wanted ? listing->wanted : "");
+    return listing->wanted && !listing->count ? cmd_explain(listing->registry, listing->wanted, NULL, err)
+                                              : 0;
+}
+
+/* --- a bundle ------------------------------------------------------------------------------------------- */
+
+static int list_images(struct listing *listing, struct stl_bundle_view *view, struct stl_error *err)
+{
+    size_t count;
+    const struct stl_bundle_image *images =
+        cmd_find_in_bundle(&view->volume.bundle, listing->wanted, &count, err);
+    if (!images || stl_bundle_view_prepare(view, images, count, err))
+        return -1;
+    for (size_t i = 0; i < count && images[i].tag; i++) { /* those without a tag come last */
+        STL_AUTO_JSON struct json_object *image =
+            stl_bundle_view_describe(view, images[i].name, &images[i].digest, err);
+        if (!image || print_tag(listing, images[i].tag, "", image, err))
+            return -1;
     }
-    json_object_object_add(image, "tag", json_object_new_string(text));
-    json_object_array_add(listing->json, json_object_get(image));
     return 0;
 }
 
-static int list(const struct stl_registry *registry, const char *name_text, bool json, struct stl_error *err)
+static int list_bundle(struct listing *listing, struct stl_bundle_view *view, struct stl_error *err)
 {
-    STL_AUTO_JSON struct json_object *array = json ? json_object_new_array() : NULL;
-    struct listing listing = {registry, NULL, array};
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    STL_AUTO_CLOSE int directory = -1;
-    int result;
-    if (name_text) {
-        struct stl_name name;
-        if (stl_name_parse(name_text, &name, err) || stl_repo_open(&repo, registry, &name, err))
-            return -1;
-        listing.repo = &repo;
-        directory = stl_dir_open(repo.fd, "tags", err);
-        result = directory < 0 ? -1 : stl_listing_each(directory, &name, list_tag, &listing, err);
-    } else {
-        directory = stl_dir_open(registry->root.fd, "www/v2", err);
-        result = directory < 0 ? -1 : stl_listing_each(directory, NULL, list_repository, &listing, err);
+    const struct stl_bundle *bundle = &view->volume.bundle;
+    if (listing->wanted && !is_pattern(listing->wanted))
+        return list_images(listing, view, err);
+    for (size_t i = 0, next; i < bundle->image_count; i = next) {
+        const char *name = bundle->images[i].name;
+        int64_t tags = 0;
+        for (next = i; next < bundle->image_count && !strcmp(bundle->images[next].name, name); next++)
+            tags += bundle->images[next].tag != NULL;
+        if (!listing->wanted || stl_pattern_match(listing->wanted, name))
+            print_repository(listing, name, tags);
     }
-    if (result == 0 && json)
+    return listing->wanted && !listing->count ? cmd_explain_bundle(bundle, listing->wanted, NULL, err) : 0;
+}
+
+/* --- command -------------------------------------------------------------------------------------------- */
+
+static int list(const struct cmd_common *common, const char *wanted, struct stl_error *err)
+{
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    STL_AUTO_BUNDLE_VIEW struct stl_bundle_view view = STL_BUNDLE_VIEW_INIT;
+    STL_AUTO_JSON struct json_object *array = common->json ? json_object_new_array() : NULL;
+    struct listing listing = {.wanted = wanted, .registry = &registry, .json = array};
+    int found = cmd_open_bundle(&view, common->registry, err);
+    if (found < 0 || (found == 0 && cmd_open_registry(&registry, common->registry, err)) ||
+        (found ? list_bundle(&listing, &view, err) : list_registry(&listing, err)))
+        return -1;
+    if (array)
         cmd_print_json(array);
-    return result;
+    return 0;
 }
 
 static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
-    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct cmd_common common = {0};
     cmd_parse_common(&cmd_ls, argc, argv, &common);
     if (argc - optind > 1)
         return cmd_usage(&cmd_ls, "give one repository name, or none");
-    if (cmd_open_registry(&registry, common.registry, &err) ||
-        list(&registry, argv[optind], common.json, &err))
-        return cmd_fail(&err);
-    return 0;
+    return list(&common, argv[optind], &err) ? cmd_fail(&err) : 0;
 }
 
 const struct cmd_command cmd_ls = {
@@ -114,9 +215,16 @@ const struct cmd_command cmd_ls = {
     .run = run,
     .arguments = "[NAME]",
     .summary = "List the repositories, or the tags of one",
-    .description = "Without NAME, lists the repositories with the number of their tags. With NAME, lists its "
-                   "tags: digest, size of all that belongs to the image, and the day it was made.",
+    .description =
+        "Without NAME, lists the repositories and how many tags each has; if NAME contains '*', '**' or "
+        "'?', only those that match. With NAME, lists its tags, each with the digest, the total size of "
+        "the image, and the day on which it was made. For an image for several platforms, that is the day "
+        "of the latest; for one that does not say when it was made, the day on which its tag was "
+        "pushed.\n\n"
+        "-r may also name a bundle: its file, the folder that it was unpacked into, or '-'.",
     .options = options,
     .examples = "  stillage ls\n"
-                "  stillage ls lib/app",
+                "  stillage ls lib/app\n"
+                "  stillage ls 'team/**'\n"
+                "  stillage ls -r images.tar lib/app        # what a bundle has",
 };

@@ -6,19 +6,21 @@
 #include <string.h>
 
 const struct cmd_command *const cmd_commands[] = {
-    &cmd_init,    &cmd_add,       &cmd_ls,       &cmd_show,   &cmd_tag,           &cmd_rm,
-    &cmd_restore, &cmd_trash,     &cmd_snapshot, &cmd_user,   &cmd_token,         &cmd_access,
-    &cmd_freeze,  &cmd_thaw,      &cmd_export,   &cmd_import, &cmd_verify_bundle, &cmd_inventory,
-    &cmd_key,     &cmd_replicate, &cmd_config,   &cmd_serve,  &cmd_verify,        &cmd_prune,
-    &cmd_gc,      &cmd_help,      NULL,
+    &cmd_init,         &cmd_add,     &cmd_ls,        &cmd_show,   &cmd_tag,    &cmd_rm,
+    &cmd_restore,      &cmd_trash,   &cmd_snapshot,  &cmd_user,   &cmd_token,  &cmd_oidc,
+    &cmd_access,       &cmd_freeze,  &cmd_thaw,      &cmd_export, &cmd_import, &cmd_verify_bundle,
+    &cmd_inventory,    &cmd_key,     &cmd_replicate, &cmd_site,   &cmd_config, &cmd_serve,
+    &cmd_verify,       &cmd_prune,   &cmd_gc,        &cmd_push,   &cmd_login,  &cmd_logout,
+    &cmd_upgrade_page, &cmd_publish, &cmd_mirror,    &cmd_help,   NULL,
 };
 
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "help";
-    /* What grows large is moved by the kernel then, leaves no holes, and is given back at once. */
+    cmd_remember(argc, argv);
+    /* Large blocks are then grown by the kernel, leave no holes, and are given back at once. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
-    if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+    if (!strcmp(name, "--version") || !strcmp(name, "-V") || !strcmp(name, "version")) {
         puts("stillage " STL_VERSION);
         return cmd_flush(0);
     }

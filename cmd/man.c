@@ -1,6 +1,7 @@
-/* Man pages and bash completion, printed from the command table. */
+/* Man pages, printed from the command table. */
 #include "cmd.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,24 +63,33 @@ static void print_head(const char *title, const char *name, const char *summary)
     printf("%s\n", summary);
 }
 
-static void print_exit_status(void)
+/* `partly`: what 3 means, or NULL. */
+static void print_exit_status(const char *partly)
 {
     printf(".Sh EXIT STATUS\n.Bl -tag -width 2n -compact\n.It 0\nDone.\n.It 1\nFailed.\n"
-           ".It 2\nWrong usage.\n.El\n");
+           ".It 2\nWrong usage.\n");
+    if (partly) {
+        printf(".It 3\n");
+        STL_AUTO_FREE char *sentence = stl_sprintf("%c%s.", toupper((unsigned char)*partly), partly + 1);
+        print_roff(sentence);
+    }
+    printf(".El\n");
 }
 
 static void print_overview(void)
 {
     print_head("STILLAGE", "stillage", "a container registry that is only files");
     printf(".Sh SYNOPSIS\n.Nm\n.Ar COMMAND\n.Op Ar OPTION ...\n.Op Ar ARGUMENT ...\n.Sh DESCRIPTION\n");
-    print_roff("Lays container images out as a folder that any web server can serve to docker, podman, "
-               "skopeo, containerd and whatever else speaks the OCI distribution specification. The commands "
-               "are:");
+    print_roff("Keeps container images in a folder that any web server can serve to docker, podman, "
+               "skopeo, containerd and everything else that speaks the OCI distribution specification. The "
+               "commands are:");
     printf(".Bl -tag -width \"configXX\"\n");
     for (const struct cmd_command *const *command = cmd_commands; *command; command++)
         printf(".It Cm %s\n%s; see\n.Xr stillage-%s 1 .\n", (*command)->name, (*command)->summary,
                (*command)->name);
     printf(".El\n"
+           ".Pp\n"
+           "Options whose argument is shown with dots can be given several times.\n"
            ".Sh ENVIRONMENT\n"
            ".Bl -tag -width Ds\n"
            ".It Ev STILLAGE_REGISTRY\n"
@@ -87,9 +97,9 @@ static void print_overview(void)
            ".Fl r\n"
            "is not given.\n"
            ".It Ev NO_COLOR\n"
-           "No colours, whatever its value.\n"
+           "If set, whatever its value, no colours are used.\n"
            ".El\n");
-    print_exit_status();
+    print_exit_status("done in part; the page of each command that has this status says when");
 }
 
 void cmd_print_man(const struct cmd_command *command)
@@ -114,30 +124,11 @@ void cmd_print_man(const struct cmd_command *command)
     for (const struct cmd_option *option = command->options; option->key; option++)
         print_option_tag(option);
     printf(".It Fl h , Fl Fl help\nPrint the help.\n.El\n");
-    print_exit_status();
+    print_exit_status(command->partly);
     if (command->examples) {
         printf(".Sh EXAMPLES\n.Bd -literal -offset 2n -compact\n");
         print_literal(command->examples);
         printf("\n.Ed\n");
     }
     printf(".Sh SEE ALSO\n.Xr stillage 1\n");
-}
-
-void cmd_print_completion(void)
-{
-    printf("# bash completion for stillage\n_stillage() {\n    local word=${COMP_WORDS[COMP_CWORD]} words=\n"
-           "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words='");
-    for (const struct cmd_command *const *command = cmd_commands; *command; command++)
-        printf("%s ", (*command)->name);
-    printf("--help --version'\n    else\n        case ${COMP_WORDS[1]} in\n");
-    for (const struct cmd_command *const *command = cmd_commands; *command; command++) {
-        printf("        %s) words='", (*command)->name);
-        for (const struct cmd_option *option = (*command)->options; option->key; option++)
-            printf("--%s ", option->name);
-        printf("--help' ;;\n");
-    }
-    printf("        esac\n        [[ $word == -* ]] || words=\n    fi\n"
-           "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\"; [[ $word == -* ]] || "
-           "{ [ \"$COMP_CWORD\" -gt 1 ] && compgen -f -- \"$word\"; })\n}\n"
-           "complete -o filenames -F _stillage stillage\n");
 }

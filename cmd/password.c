@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 #include "file.h"
 #include "mem.h"
 
-/* One line without its end. Byte by byte: what follows on standard input is not ours. */
+/* Reads one line, without its end. Byte by byte, since what follows on standard input is not ours. */
 static int read_line(int fd, char line[PASSWORD_SIZE], struct stl_error *err)
 {
     size_t n = 0;
@@ -45,16 +44,17 @@ static int ask(int tty, const char *prompt, char line[PASSWORD_SIZE], struct stl
                : 0;
 }
 
-static int ask_twice(int tty, const char *user, char password[PASSWORD_SIZE], struct stl_error *err)
+static int ask_for_it(int tty, const char *user, bool is_new, char password[PASSWORD_SIZE],
+                      struct stl_error *err)
 {
     char again[PASSWORD_SIZE] = "";
+    STL_WIPE_AT_END(again);
     STL_AUTO_FREE char *first = stl_sprintf("Password for %s: ", user);
     int result = ask(tty, first, password, err);
-    if (result == 0)
-        result = ask(tty, "The same again: ", again, err);
-    if (result == 0 && strcmp(password, again))
+    if (result == 0 && is_new)
+        result = ask(tty, "Repeat the password: ", again, err);
+    if (result == 0 && is_new && strcmp(password, again))
         result = stl_error_set(err, STL_USAGE, "the two passwords differ");
-    OPENSSL_cleanse(again, sizeof again);
     return result;
 }
 
@@ -63,8 +63,9 @@ static void interrupt(int number)
     (void)number; /* read(2) comes back, that is all */
 }
 
-/* A Ctrl-C must not leave the terminal without echo: it ends the reading, and then us in the ordinary way. */
-static int ask_without_echo(int tty, const char *user, char password[PASSWORD_SIZE], struct stl_error *err)
+/* A Ctrl-C must not leave the terminal without echo: it ends the reading, and then this process as usual. */
+static int ask_without_echo(int tty, const char *user, bool is_new, char password[PASSWORD_SIZE],
+                            struct stl_error *err)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     enum { SIGNALS = sizeof signals / sizeof *signals };
@@ -78,19 +79,20 @@ static int ask_without_echo(int tty, const char *user, char password[PASSWORD_SI
         sigaction(signals[i], &action, &before[i]);
     int result = tcsetattr(tty, TCSAFLUSH, &quiet)
                      ? stl_error_errno(err, "cannot switch the echo of the terminal off")
-                     : ask_twice(tty, user, password, err);
+                     : ask_for_it(tty, user, is_new, password, err);
     tcsetattr(tty, TCSAFLUSH, &old);
     for (int i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);
     return result;
 }
 
-int cmd_read_password(const char *user, bool from_stdin, char password[PASSWORD_SIZE], struct stl_error *err)
+int cmd_read_password(const char *user, bool from_stdin, bool is_new, char password[PASSWORD_SIZE],
+                      struct stl_error *err)
 {
     if (from_stdin)
         return read_line(STDIN_FILENO, password, err);
     STL_AUTO_CLOSE int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (tty < 0)
         return stl_error_set(err, STL_USAGE, "there is no terminal to ask for the password: use --stdin");
-    return ask_without_echo(tty, user, password, err);
+    return ask_without_echo(tty, user, is_new, password, err);
 }

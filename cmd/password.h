@@ -11,7 +11,9 @@
 
 enum { PASSWORD_SIZE = 1024 };
 
-/* Reads one line of standard input; or asks on the terminal, twice. Wipe `password` after use. */
-int cmd_read_password(const char *user, bool from_stdin, char password[PASSWORD_SIZE], struct stl_error *err);
+/* Reads one line of standard input; or asks on the terminal, a new password twice. Wipe `password` after
+ * use. */
+int cmd_read_password(const char *user, bool from_stdin, bool is_new, char password[PASSWORD_SIZE],
+                      struct stl_error *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "prune.h"
+#include "yaml.h"
 
 enum {
     OPTION_TAGS = 256,
@@ -18,15 +19,17 @@ enum {
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
-    {'y', "yes", NULL, "Do it; without, nothing is changed"},
-    {OPTION_TAGS, "tags", "PATTERN", "The tags that the rule is about; may be given more than once"},
-    {OPTION_KEEP, "keep", "PATTERN", "Tags that stay in any case; may be given more than once"},
-    {OPTION_KEEP_NEWEST, "keep-newest", "NUMBER", "Of the other tags, keep those that were pushed last"},
-    {OPTION_KEEP_YOUNGER, "keep-younger", "TIME", "And those that were pushed within that time: 12h, 30d"},
+    {'y', "yes", NULL, "Do it; without --yes, nothing is changed"},
+    {OPTION_TAGS, "tags", "PATTERN...", "The tags that the rule applies to"},
+    {OPTION_KEEP, "keep", "PATTERN...", "Tags that stay in any case"},
+    {OPTION_KEEP_NEWEST, "keep-newest", "NUMBER",
+     "Of the other tags, keep this many, those that were pushed last"},
+    {OPTION_KEEP_YOUNGER, "keep-younger", "TIME",
+     "Also keep those that were pushed within that time: 12h, 30d"},
     {OPTION_UNTAGGED, "untagged-older", "TIME",
-     "Remove manifests that no tag leads to, that long after they lost their tag"},
+     "Remove untagged manifests that long after they lost their tag"},
     {OPTION_GRACE, "grace", "TIME",
-     "Instead of the grace period of registry.yaml: what was pushed within it stays"},
+     "Override the grace period of registry.yaml: what was pushed within it stays"},
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {0},
@@ -116,7 +119,9 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct stl_
             wrong = parse_rule(key, optarg, &arguments->rule);
         }
         if (wrong)
-            return stl_error_set(err, STL_USAGE, "'%s' is not a number, or a time such as 12h or 30d",
+            return stl_error_set(err, STL_USAGE,
+                                 key == OPTION_KEEP_NEWEST ? "'%s' is not a number"
+                                                           : "'%s' is not a time such as 12h or 30d",
                                  optarg);
     }
     const struct stl_prune_rule *rule = &arguments->rule;
@@ -191,15 +196,15 @@ const struct cmd_command cmd_prune = {
     .arguments = "[NAME...]",
     .summary = "Remove old tags and images by rule",
     .description =
-        "Removes tags by the rules in registry.yaml (prune:), or by the one rule that the options make; of "
-        "the repositories NAME, or of all. Without --yes it changes nothing, and prints what it would do and "
+        "Removes tags by the rules in registry.yaml (prune:), or by a single rule given as options; in the "
+        "repositories NAME, or in all. Without --yes it changes nothing, and prints what it would do and "
         "why.\n\n"
-        "A tag stays if it matches --keep, is one of the newest, is young enough, or is immutable. It goes "
-        "with its image: the manifest, the platforms of an index, signatures and whatever else refers to it, "
-        "unless something that stays needs them. When a tag was pushed is when it was last set, also to the "
-        "same image.\n\n"
-        "Nothing goes that was pushed within the grace period. What goes can be had back with 'stillage "
-        "restore' for as long as registry.yaml says; 'stillage gc' frees the space then.",
+        "A tag stays if it matches --keep, is one of the newest, is young enough, or is immutable. A tag "
+        "that is removed takes its image with it: the manifest, the platforms of an index, signatures and "
+        "whatever else refers to it, unless something that stays needs them. A tag counts as pushed when "
+        "it was last set, even to the same image.\n\n"
+        "Nothing that was pushed within the grace period is removed. What is removed can be restored with "
+        "'stillage restore' for as long as registry.yaml says; after that, 'stillage gc' frees the space.",
     .options = options,
     .examples = "  stillage prune                                       what the rules would do\n"
                 "  stillage prune --yes --quiet                         from cron\n"

@@ -1,6 +1,6 @@
-/* Replicating is a sequence of rsync's runs, each of which copies one of the lists of a picture
- * (lib/care/picture.h). */
-#include "picture.h"
+/* Replicating is a sequence of rsync runs, each of which copies one of the lists of a replica
+ * (lib/maintain/replica.h). */
+#include "replica.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -13,14 +13,15 @@
 #include "cmd.h"
 #include "rsync.h"
 
-enum { OPTION_CHECKSUM = 256, PICTURES_MAX = 5 };
+enum { OPTION_CHECKSUM = 256, REPLICAS_MAX = 5 };
 enum { RSYNC_SOME_NOT_COPIED = 23, RSYNC_SOME_VANISHED = 24 };
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
     {'n', "dry-run", NULL, "Change nothing, and say what would be done"},
     {OPTION_CHECKSUM, "checksum", NULL,
-     "Compare the content of files, not only size and time: reads everything on both sides, and heals a damaged replica"},
+     "Compare the content of files, not only size and time: reads everything on both sides, and repairs a "
+     "damaged replica"},
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {0},
@@ -32,10 +33,10 @@ struct counts {
 
 struct replication {
     struct stl_registry registry;
-    struct stl_picture picture;
+    struct stl_replica replica;
     struct cmd_progress progress;
     int lock;
-    char *target; /* as rsync is told: ends with '/' or ':' */
+    char *target; /* as given to rsync: ends with '/' or ':' */
     bool dry_run, checksum;
     char **extra; /* arguments for rsync, and NULL */
     struct counts copied, removed;
@@ -45,11 +46,11 @@ struct replication {
 
 static void count_name(struct counts *counts, const char *path, uint64_t bytes)
 {
-    const char *name = strrchr(path, '/'), *folder = "/manifests/";
+    const char *name = strrchr(path, '/'), *folder = "/" STL_REPO_LINKS "/";
     size_t length = strlen(folder);
     if (!name || !name[1]) /* a folder */
         return;
-    if (!strncmp(path, "store/", 6)) {
+    if (!strncmp(path, STL_STORE "/", strlen(STL_STORE "/"))) {
         counts->blobs++;
         counts->bytes += bytes;
     } else if (name - path + 1 >= (ptrdiff_t)length && !strncmp(name + 1 - length, folder, length)) {
@@ -60,7 +61,7 @@ static void count_name(struct counts *counts, const char *path, uint64_t bytes)
     }
 }
 
-/* "%i %l %n": the first letter says what was done. What begins with a space tells of progress. */
+/* "%i %l %n": the first letter says what was done. A line that begins with a space shows progress. */
 static void read_line(void *context, const char *line)
 {
     struct replication *replication = context;
@@ -86,7 +87,7 @@ static void read_line(void *context, const char *line)
 static void begin(const struct replication *replication, struct cmd_rsync *rsync)
 {
     *rsync = (struct cmd_rsync){.directory = replication->registry.path,
-                                .held = {replication->lock, replication->picture.stage.fd},
+                                .held = {replication->lock, replication->replica.stage.fd},
                                 .line = read_line,
                                 .context = (void *)replication};
     cmd_rsync_add(rsync, "rsync");
@@ -126,23 +127,23 @@ static void add_copying(const struct replication *replication, struct cmd_rsync 
     cmd_rsync_add(rsync, files_from);
 }
 
-static int copy_list(struct replication *replication, enum stl_picture_list list,
+static int copy_list(struct replication *replication, enum stl_replica_list list,
                      char complaint[CMD_RSYNC_COMPLAINT_MAX], struct stl_error *err)
 {
     struct cmd_rsync rsync;
     char path[STL_PATH_MAX];
     STL_AUTO_FREE char *files_from =
-        stl_sprintf("--files-from=%s", stl_picture_list_path(&replication->picture, list, path));
+        stl_sprintf("--files-from=%s", stl_replica_list_path(&replication->replica, list, path));
     complaint[0] = '\0';
-    if (!replication->picture.entries[list])
+    if (!replication->replica.entries[list])
         return 0;
     begin(replication, &rsync);
     add_copying(replication, &rsync, files_from);
-    if (list == STL_PICTURE_BASE)
+    if (list == STL_REPLICA_BASE)
         cmd_rsync_add(&rsync, "--ignore-existing");
-    if (list == STL_PICTURE_CATALOG || replication->checksum)
+    if (list == STL_REPLICA_CATALOG || replication->checksum)
         cmd_rsync_add(&rsync, "--checksum");
-    if (list == STL_PICTURE_CONTENT) {
+    if (list == STL_REPLICA_CONTENT) {
         cmd_rsync_add(&rsync, "--hard-links");
         cmd_rsync_add(&rsync, "--partial-dir=.partial");
         if (replication->progress.shown)
@@ -154,16 +155,20 @@ static int copy_list(struct replication *replication, enum stl_picture_list list
     return run_rsync(&rsync, complaint, err);
 }
 
-/* Removes what the picture has not: first what leads to content, then the content. */
+/* Removes what is not in the replica: first what leads to content, then the content. */
 static int remove_others(struct replication *replication, bool content, struct stl_error *err)
 {
-    static const char *const names[] = {"--exclude=blobs/", "--exclude=_manifests/", "--exclude=/store/"};
-    static const char *const both[] = {
-        "--filter=P /www/v2/_anonymous", "--filter=P /www/v2/_closed", "--include=/www/",
-        "--include=/www/v2/***",         "--include=/store/***",       "--exclude=*"};
+    static const char *const names[] = {"--exclude=" STL_REPO_BLOBS "/", "--exclude=" STL_REPO_MANIFESTS "/",
+                                        "--exclude=/" STL_STORE "/"};
+    static const char *const both[] = {"--filter=P /" STL_V2 "/" STL_ANONYMOUS,
+                                       "--filter=P /" STL_V2 "/" STL_CLOSED,
+                                       "--include=/" STL_WWW "/",
+                                       "--include=/" STL_V2 "/***",
+                                       "--include=/" STL_STORE "/***",
+                                       "--exclude=*"};
     char complaint[CMD_RSYNC_COMPLAINT_MAX];
     struct cmd_rsync rsync;
-    STL_AUTO_FREE char *picture = stl_sprintf("%s/", replication->picture.stage.name);
+    STL_AUTO_FREE char *replica = stl_sprintf("%s/", replication->replica.stage.name);
     begin(replication, &rsync);
     cmd_rsync_add(&rsync, "--recursive");
     cmd_rsync_add(&rsync, "--links");
@@ -177,7 +182,7 @@ static int remove_others(struct replication *replication, bool content, struct s
     if (replication->dry_run)
         cmd_rsync_add(&rsync, "--dry-run");
     cmd_rsync_add(&rsync, "--");
-    cmd_rsync_add(&rsync, picture);
+    cmd_rsync_add(&rsync, replica);
     cmd_rsync_add(&rsync, replication->target);
     int status = run_rsync(&rsync, complaint, err);
     return status > 0 ? failed(complaint, status, err) : status;
@@ -217,13 +222,13 @@ static int check_empty(const struct replication *replication, struct stl_error *
                          replication->target, STL_REPLICA_REASON);
 }
 
-/* The file `frozen` tells a replica from a registry of its own, which would be overwritten. */
+/* Tells a replica, by its file `frozen`, from an independent registry, which must not be overwritten. */
 static int check_target(const struct replication *replication, struct stl_error *err)
 {
     char complaint[CMD_RSYNC_COMPLAINT_MAX];
     struct cmd_rsync rsync;
     STL_AUTO_FREE char *theirs = stl_sprintf("%sfrozen", replication->target);
-    STL_AUTO_FREE char *here = stl_sprintf("%s/frozen-there", replication->picture.stage.name);
+    STL_AUTO_FREE char *here = stl_sprintf("%s/frozen-there", replication->replica.stage.name);
     STL_AUTO_BUF struct stl_buf reason = {.ceiling = 4096};
     begin(replication, &rsync);
     cmd_rsync_add(&rsync, "--");
@@ -246,8 +251,8 @@ static bool is_within(const char *inner, const char *outer)
     return !strncmp(inner, outer, length) && (inner[length] == '/' || !inner[length]);
 }
 
-/* rsync's rule: a colon before the first slash means another machine. Else the folder is made, but for a dry
- * run. */
+/* rsync's rule: a colon before the first slash means another machine. Otherwise makes the folder, except in
+ * a dry run. */
 static int resolve_target(struct replication *replication, const char *text, struct stl_error *err)
 {
     const char *ours = replication->registry.path;
@@ -272,15 +277,16 @@ static int resolve_target(struct replication *replication, const char *text, str
 
 /* --- all of it ------------------------------------------------------------------------------------------ */
 
-/* 1: something vanished that was in the picture, because somebody deleted its repository: take another. */
+/* Returns 1 if something in the replica vanished because somebody deleted its repository: start again with a
+ * new one. */
 static int copy_all(struct replication *replication, struct stl_error *err)
 {
     char complaint[CMD_RSYNC_COMPLAINT_MAX];
-    for (int list = 0; list < STL_PICTURE_LISTS; list++) {
+    for (int list = 0; list < STL_REPLICA_LISTS; list++) {
         bool whole = true;
-        int status = copy_list(replication, (enum stl_picture_list)list, complaint, err);
+        int status = copy_list(replication, (enum stl_replica_list)list, complaint, err);
         if (status > 0 &&
-            stl_picture_is_whole(&replication->picture, (enum stl_picture_list)list, &whole, err))
+            stl_replica_is_whole(&replication->replica, (enum stl_replica_list)list, &whole, err))
             return -1;
         if (status)
             return status < 0 ? -1 : whole ? failed(complaint, status, err) : 1;
@@ -292,16 +298,16 @@ static int copy_all(struct replication *replication, struct stl_error *err)
 
 static int replicate(struct replication *replication, struct stl_error *err)
 {
-    for (int pictures = 1;; pictures++) {
-        if (stl_picture_take(&replication->picture, &replication->registry, err))
+    for (int replicas = 1;; replicas++) {
+        if (stl_replica_take(&replication->replica, &replication->registry, err))
             return -1;
-        int result = pictures == 1 ? check_target(replication, err) : 0;
+        int result = replicas == 1 ? check_target(replication, err) : 0;
         if (result == 0)
             result = copy_all(replication, err);
-        stl_picture_end(&replication->picture);
+        stl_replica_end(&replication->replica);
         if (result <= 0)
             return result;
-        if (pictures == PICTURES_MAX)
+        if (replicas == REPLICAS_MAX)
             return stl_error_set(err, STL_UNAVAILABLE,
                                  "repositories were deleted again and again meanwhile: try later");
     }
@@ -320,12 +326,12 @@ static void add_counts(struct json_object *out, const char *name, const struct c
 
 static void print_json(const struct replication *replication)
 {
-    const struct stl_picture *picture = &replication->picture;
-    const struct counts all = {picture->blobs, picture->manifests, picture->tags, picture->bytes};
+    const struct stl_replica *replica = &replication->replica;
+    const struct counts all = {replica->blobs, replica->manifests, replica->tags, replica->bytes};
     STL_AUTO_JSON struct json_object *out = json_object_new_object();
     json_object_object_add(out, "target", json_object_new_string(replication->target));
     json_object_object_add(out, "dryRun", json_object_new_boolean(replication->dry_run));
-    json_object_object_add(out, "repositories", json_object_new_int64((int64_t)picture->repositories));
+    json_object_object_add(out, "repositories", json_object_new_int64((int64_t)replica->repositories));
     add_counts(out, "registry", &all);
     add_counts(out, "copied", &replication->copied);
     add_counts(out, "removed", &replication->removed);
@@ -338,7 +344,7 @@ static void print_text(const struct replication *replication)
     char bytes[CMD_SIZE_TEXT_MAX];
     printf("%s %ju repositories to %s: %ju blobs copied (%s), %ju manifests, %ju tags",
            replication->dry_run ? "would replicate" : "replicated",
-           (uintmax_t)replication->picture.repositories, replication->target, (uintmax_t)copied->blobs,
+           (uintmax_t)replication->replica.repositories, replication->target, (uintmax_t)copied->blobs,
            cmd_format_size(copied->bytes, bytes), (uintmax_t)copied->manifests, (uintmax_t)copied->tags);
     if (removed->blobs || removed->manifests || removed->tags)
         printf("; removed %ju blobs, %ju manifests, %ju tags", (uintmax_t)removed->blobs,
@@ -349,10 +355,10 @@ static void print_text(const struct replication *replication)
 static int run_replication(struct replication *replication, const struct cmd_common *common,
                            const char *target, struct stl_error *err)
 {
-    if (cmd_open_registry(&replication->registry, common->registry, err) ||
+    if (cmd_open_registry_as_owner(&replication->registry, common->registry, CMD_KEEP_WRITING, err) ||
         resolve_target(replication, target, err))
         return -1;
-    replication->lock = stl_picture_lock(&replication->registry, replication->target, err);
+    replication->lock = stl_replica_lock(&replication->registry, replication->target, err);
     if (replication->lock < 0)
         return -1;
     cmd_progress_begin(&replication->progress, "replicating", common->quiet);
@@ -364,7 +370,7 @@ static int run_replication(struct replication *replication, const struct cmd_com
 static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
-    struct replication replication = {.registry = STL_REGISTRY_INIT, .picture = STL_PICTURE_INIT, .lock = -1};
+    struct replication replication = {.registry = STL_REGISTRY_INIT, .replica = STL_REPLICA_INIT, .lock = -1};
     struct cmd_common common = {0};
     for (int key; (key = cmd_next_option(&cmd_replicate, argc, argv, &common)) != -1;) {
         if (key == 'n')
@@ -392,19 +398,23 @@ const struct cmd_command cmd_replicate = {
     .arguments = "TARGET [RSYNC-OPTION...]",
     .summary = "Keep a copy of the registry in another place, with rsync",
     .description =
-        "Makes TARGET what the registry is: a directory, or what rsync takes for one on another machine "
-        "(HOST:DIR, rsync://HOST/MODULE/DIR). The replica is a whole registry, which any web server can "
-        "serve meanwhile: it gets the content first, then what leads to it, and what is gone here goes there "
-        "last, so it never shows a tag or a manifest whose content is not there. Pushes, deletions and gc "
+        "Makes TARGET a copy of the registry. TARGET is a directory, or rsync's name for one on another "
+        "machine (HOST:DIR, rsync://HOST/MODULE/DIR). The replica is a complete registry, which any web "
+        "server can serve all along: content is copied first, then what leads to it, and deletions come "
+        "last, so it never shows a tag or a manifest whose content is missing. Pushes, deletions and gc "
         "may go on here all the time.\n\n"
         "Each repository is copied as it was at one instant: its manifests, tags, referrers and the blobs "
-        "that those name. registry.yaml is copied once, when there is none at the far end. Users, tokens, "
-        "keys, uploads, the trash, snapshots and logs stay here.\n\n"
-        "Nobody writes to a replica: it is frozen. 'stillage thaw' there makes it a registry of its own, "
-        "which is never overwritten. A TARGET that is neither empty nor a replica is refused.\n\n"
-        "Bytes travel only once, and a run that was cut is finished by the next one; but each run compares "
-        "the names and sizes of all files. 'stillage verify' checks the replica.\n\n"
-        "What follows TARGET is handed to rsync; put -- before options. ssh is told what it needs to know by "
+        "that those name. registry.yaml is copied once, if there is none at the far end. Users, tokens, "
+        "keys, uploads, the trash, snapshots and logs stay here. The replica of a registry with users or "
+        "rules is closed: its own users ('stillage user add' there) and the rules in its registry.yaml "
+        "decide who has access.\n\n"
+        "Root runs rsync and ssh as the account that owns the registry, so that account's keys are "
+        "used.\n\n"
+        "A replica is frozen: nobody else writes to it. 'stillage thaw' there turns it into an independent "
+        "registry, which is never overwritten. A TARGET that is neither empty nor a replica is refused.\n\n"
+        "Content is sent only once, and if a run is interrupted, the next one finishes its work; but each "
+        "run compares the names and sizes of all files. 'stillage verify' checks the replica.\n\n"
+        "What follows TARGET is passed on to rsync; put -- before options. Options for ssh belong in "
         "$RSYNC_RSH.",
     .options = options,
     .examples = "  stillage replicate /mnt/backup/registry\n"

@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "look.h"
 #include "restore.h"
 
 static const struct cmd_option options[] = {
@@ -18,7 +19,7 @@ static int restore(const struct stl_registry *registry, const char *text, bool f
     struct stl_image_name image;
     struct stl_reference reference;
     struct stl_restored restored;
-    if (stl_image_name_parse(text, &image, err))
+    if (cmd_parse_image(text, &image, err))
         return -1;
     if (image.has_tag && image.has_digest)
         return stl_error_set(err, STL_USAGE, "give a tag or a digest, not both");
@@ -56,14 +57,13 @@ const struct cmd_command cmd_restore = {
     .run = run,
     .arguments = "NAME:TAG|NAME@DIGEST|NAME...",
     .summary = "Bring back what was deleted",
-    .description = "Brings back from the trash ('stillage trash ls') what 'stillage rm', 'stillage prune' or "
-                   "a client has deleted: the manifest, the platforms of an index, and signatures and the "
-                   "like.\n\n"
-                   "NAME:TAG brings back the tag as it was when it was deleted last. A tag that has been "
-                   "pushed anew since is only moved with --force.\n\n"
+    .description = "Brings back from the trash ('stillage trash ls') what 'stillage rm', 'stillage prune' "
+                   "or a client has deleted: the manifest, the platforms of an index, and signatures and "
+                   "the like.\n\n"
+                   "NAME:TAG brings back the tag as it was when it was last deleted. A tag that has been "
+                   "pushed again since then is only moved with --force.\n\n"
                    "NAME@DIGEST brings back a manifest without a tag.\n\n"
-                   "NAME brings back all tags of a repository whose names are free, which after the deletion "
-                   "of the whole repository is all it had.",
+                   "NAME brings back all tags of a repository, except those that exist again.",
     .options = options,
     .examples = "  stillage restore lib/app:1.0",
 };

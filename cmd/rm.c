@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "look.h"
 #include "mem.h"
-#include "publish.h"
+#include "publication.h"
+#include "references.h"
 
 static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, CMD_OPTION_FORCE, {0}};
 
@@ -14,28 +16,32 @@ static int remove_tags(const struct stl_registry *registry, const struct stl_ima
                        struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    STL_AUTO_FREE struct stl_tag *tags = stl_alloc(count * sizeof *tags);
+    STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
     struct stl_digest digest;
     if (stl_repo_open(&repo, registry, &images[0].name, err))
-        return -1;
+        return cmd_explain(registry, images[0].name.text, NULL, err);
+    stl_publication_begin(&publication, &repo);
     for (size_t i = 0; i < count; i++) {
         if (stl_tag_resolve(&repo, &images[i].tag, &digest, err))
-            return -1;
-        tags[i] = images[i].tag;
+            return cmd_explain(registry, images[i].name.text, images[i].tag.text, err);
+        stl_publication_delete_tag(&publication, &images[i].tag);
     }
-    return stl_tags_delete(&repo, tags, count, NULL, NULL, err);
+    return stl_publication_commit(&publication, err);
 }
 
 static int remove_one(const struct stl_registry *registry, const struct stl_image_name *image,
                       struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (!image->has_digest)
-        return stl_repo_delete(registry, &image->name, err);
-    return stl_repo_open(&repo, registry, &image->name, err) ||
-                   stl_manifest_delete(&repo, &image->digest, NULL, NULL, err)
-               ? -1
-               : 0;
+    STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
+    int result = image->has_digest ? stl_repo_open(&repo, registry, &image->name, err)
+                                   : stl_repo_delete(registry, &image->name, err);
+    if (result)
+        return cmd_explain(registry, image->name.text, NULL, err);
+    stl_publication_begin(&publication, &repo);
+    if (image->has_digest)
+        stl_publication_delete_manifest(&publication, &image->digest);
+    return stl_publication_commit(&publication, err);
 }
 
 /* How many of the images, from the first on, are tags of one repository. */
@@ -49,7 +55,7 @@ static size_t count_tags(const struct stl_image_name *images, size_t count)
 
 static int parse(const char *text, struct stl_image_name *image, struct stl_error *err)
 {
-    if (stl_image_name_parse(text, image, err))
+    if (cmd_parse_image(text, image, err))
         return -1;
     return image->has_tag && image->has_digest
                ? stl_error_set(err, STL_USAGE, "'%s': give a tag or a digest, not both", text)
@@ -89,12 +95,12 @@ const struct cmd_command cmd_rm = {
     .arguments = "NAME:TAG|NAME@DIGEST|NAME...",
     .summary = "Remove tags, manifests or whole repositories",
     .description =
-        "NAME:TAG removes that tag and nothing else: other tags of the same image stay. Several tags "
-        "of one repository in a row go together: none of them, if one does not exist.\n\n"
+        "NAME:TAG removes that tag and nothing else: other tags of the same image stay. Several tags of "
+        "one repository in a row are removed together; if one does not exist, none of them is.\n\n"
         "NAME@DIGEST removes the manifest with all tags that point to it.\n\n"
         "NAME removes the repository, but not those nested in it.\n\n"
-        "What is removed can be had back with 'stillage restore' as long as registry.yaml says "
-        "(trash: keep:). The space is freed by 'stillage gc' after that.",
+        "What is removed can be restored with 'stillage restore' for as long as registry.yaml says (trash: "
+        "keep:). After that, 'stillage gc' frees the space.",
     .options = options,
     .examples = "  stillage rm lib/app:1.0\n"
                 "  stillage rm lib/app@sha256:...",

@@ -39,7 +39,7 @@ static void become(const struct cmd_rsync *rsync, int output, int complaints)
     _exit(NOT_FOUND);
 }
 
-/* Lines end with a newline, those that tell of progress begin anew with a carriage return. */
+/* Lines end with a newline, those that show progress with a carriage return. */
 static void read_lines(const struct cmd_rsync *rsync, FILE *output)
 {
     STL_AUTO_BUF struct stl_buf line = {.ceiling = 64 << 10};

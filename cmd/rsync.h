@@ -16,7 +16,7 @@ struct cmd_rsync {
                                  killed */
     const char *arguments[CMD_RSYNC_ARGUMENTS_MAX + 1]; /* borrowed; the first is "rsync" */
     size_t count;
-    void (*line)(void *context, const char *line); /* told of each line that it prints */
+    void (*line)(void *context, const char *line); /* called with each line that it prints */
     void *context;
 };
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -21,19 +22,25 @@ enum { OPTION_PUSH = 256, OPTION_WORKERS };
 
 static const struct cmd_option options[] = {
     CMD_OPTION_SERVED,
-    {'l', "listen", "HOST:PORT", "Where to listen; 127.0.0.1:5000 unless told otherwise"},
+    {'l', "listen", "[HOST:]PORT",
+     "Where to listen; 127.0.0.1:5000 by default. A port alone means every address"},
     {OPTION_PUSH, "push", NULL, "Accept pushes too, by running stillage.cgi beside nginx"},
-    {OPTION_WORKERS, "workers", "N", "How many pushes are handled at a time; 8 unless told otherwise"},
+    {OPTION_WORKERS, "workers", "N",
+     "How many processes handle pushes, each any number at a time; 2 by default"},
     {0},
 };
 
 struct service {
-    char *runtime; /* the directory for nginx's files */
-    char *config;
+    struct cmd_served *served;
+    const char *address, *workers;
+    bool push;
+    bool controlled; /* whether the configuration in force has access control */
+    char *runtime;   /* the directory for nginx's files */
+    char *config, *socket;
     pid_t nginx, cgi; /* 0: not running */
 };
 
-static int start(char *const argv[], int input, pid_t *pid, struct stl_error *err)
+static int start(char *const argv[], int input, bool as_reader, pid_t *pid, struct stl_error *err)
 {
     *pid = fork();
     if (*pid < 0)
@@ -45,7 +52,12 @@ static int start(char *const argv[], int input, pid_t *pid, struct stl_error *er
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (input >= 0 && dup2(input, STDIN_FILENO) < 0)
+    struct rlimit files; /* each client has one open, at least */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    if ((input >= 0 && dup2(input, STDIN_FILENO) < 0) || (as_reader && cmd_become_reader()))
         _exit(127);
     execv(argv[0], argv);
     _exit(127);
@@ -80,30 +92,61 @@ static int listen_on(const char *path, struct stl_error *err)
     return fd;
 }
 
-static int start_cgi(struct service *service, const struct stl_registry *registry, const char *socket_path,
-                     const char *workers, struct stl_error *err)
+/* What belongs to root is served by a process of another account, which then owns these files. */
+static int give_to_reader(const char *path, struct stl_error *err)
 {
-    STL_AUTO_FREE char *cgi = cmd_server_find_cgi(err);
-    STL_AUTO_CLOSE int fd = cgi ? listen_on(socket_path, err) : -1;
-    if (fd < 0)
-        return -1;
-    setenv("STILLAGE_REGISTRY", registry->path, 1);
-    return start((char *[]){cgi, "--workers", (char *)workers, NULL}, fd, &service->cgi, err);
+    uid_t uid;
+    gid_t gid;
+    if (geteuid() != 0)
+        return 0;
+    if (cmd_find_reader(&uid, &gid))
+        return stl_error_set(err, STL_INVALID,
+                             "there is neither an account www-data nor nobody to run nginx as");
+    return chown(path, uid, gid) ? stl_error_errno(err, "cannot give %s to nginx", path) : 0;
 }
 
-static int start_nginx(struct service *service, const char *text, struct stl_error *err)
+static int start_cgi(struct service *service, struct stl_error *err)
+{
+    STL_AUTO_FREE char *cgi = cmd_server_find_cgi(err);
+    STL_AUTO_CLOSE int fd = cgi ? listen_on(service->socket, err) : -1;
+    if (fd < 0 || give_to_reader(service->socket, err))
+        return -1;
+    setenv("STILLAGE_REGISTRY", service->served->registry.path, 1);
+    return start((char *[]){cgi, "--workers", (char *)service->workers, NULL}, fd, false, &service->cgi, err);
+}
+
+/* Writes the configuration for the present state, and starts stillage.cgi if it needs one, be it only to
+ * hand out tokens. */
+static int configure(struct service *service, struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
+    STL_AUTO_FREE char *how = stl_sprintf("fastcgi:%s", service->socket);
+    service->controlled = cmd_served_controlled(service->served);
+    bool cgi = service->push || service->controlled;
+    struct cmd_server server = {.kind = "nginx",
+                                .listen = service->address,
+                                .server_name = "_",
+                                .runtime = service->runtime,
+                                .push = cgi ? how : NULL,
+                                .read_only = !service->push};
+    if (cgi && cmd_refuse_others(service->served->path, err))
+        return -1;
+    if (cmd_server_render(&server, service->served, &text, err) ||
+        (cgi && !service->cgi && start_cgi(service, err)))
+        return -1;
+    STL_AUTO_CLOSE int fd = open(service->config, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return stl_error_errno(err, "cannot write %s", service->config);
+    return stl_write_all(fd, text.data, text.length, err);
+}
+
+static int start_nginx(struct service *service, struct stl_error *err)
 {
     STL_AUTO_FREE char *nginx = find_nginx(err);
     if (!nginx)
         return -1;
-    service->config = stl_sprintf("%s/nginx.conf", service->runtime);
-    STL_AUTO_CLOSE int fd = open(service->config, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return stl_error_errno(err, "cannot write %s", service->config);
-    if (stl_write_all(fd, text, strlen(text), err))
-        return -1;
     char *const argv[] = {nginx, "-e", "stderr", "-c", service->config, "-p", service->runtime, NULL};
-    return start(argv, -1, &service->nginx, err);
+    return start(argv, -1, geteuid() == 0, &service->nginx, err);
 }
 
 static void stop(pid_t *pid, int signal_number)
@@ -124,6 +167,7 @@ static void service_clear(struct service *service)
         stl_tree_remove(AT_FDCWD, service->runtime, &ignored);
     free(service->runtime);
     free(service->config);
+    free(service->socket);
 }
 
 /* HOST:PORT or PORT of --listen. */
@@ -176,40 +220,71 @@ static char *example_image(const struct cmd_served *served)
         return example_of_bundle(&served->bundle.bundle);
     STL_AUTO_FREE char *name_text = NULL, *tag = NULL;
     struct stl_name name;
-    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", &ignored);
+    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, STL_V2, &ignored);
     if (v2 < 0 || stl_listing_each(v2, NULL, first_name, &name_text, &ignored) < 0 || !name_text ||
         stl_name_parse(name_text, &name, &ignored))
         return stl_strdup("NAME:TAG");
-    STL_AUTO_FREE char *path = stl_sprintf("%s/tags", name.text);
+    STL_AUTO_FREE char *path = stl_sprintf("%s/" STL_REPO_TAGS, name.text);
     STL_AUTO_CLOSE int tags = stl_dir_open(v2, path, &ignored);
     if (tags >= 0)
         stl_listing_each(tags, &name, first_name, &tag, &ignored);
     return stl_sprintf("%s:%s", name.text, tag ? tag : "TAG");
 }
 
-static void announce(const struct cmd_served *served, const char *address, bool push)
+static void announce(const struct service *service)
 {
+    const struct cmd_served *served = service->served;
     STL_AUTO_FREE char *image = example_image(served);
+    const char *address = service->address;
     const char *host = strchr(address, ':') ? address : "127.0.0.1:";
     const char *port = strchr(address, ':') ? "" : address;
     printf("serving %s at http://%s%s/\n", served->path, host, port);
-    if (cmd_served_controlled(served))
+    if (service->controlled)
         printf("  docker login %s%s\n", host, port);
     printf("  docker pull %s%s/%s\n", host, port, image);
     printf("  skopeo inspect --tls-verify=false docker://%s%s/%s\n", host, port, image);
-    if (push)
+    if (service->push)
         printf("  docker push %s%s/NAME:TAG\n", host, port);
     puts("Ctrl-C stops it.");
     fflush(stdout);
 }
 
+/* The first user or rule requires another configuration, and so does the end of access control. Wrong
+ * settings, perhaps because somebody is just editing them, are no reason to stop. */
+static int follow_access(struct service *service, struct stl_error *err)
+{
+    struct stl_registry *registry = &service->served->registry;
+    struct stl_error ignored = STL_ERROR_INIT;
+    char stamp[STL_STAMP_MAX];
+    if (service->served->bundle.label)
+        return 0;
+    stl_registry_stamp(registry, stamp);
+    if (strcmp(stamp, registry->stamp)) {
+        struct stl_registry fresh;
+        if (stl_registry_open(&fresh, registry->path, &ignored))
+            return 0;
+        stl_registry_close(registry);
+        *registry = fresh;
+        service->served->path = registry->path;
+    }
+    if (cmd_served_controlled(service->served) == service->controlled)
+        return 0;
+    if (configure(service, err))
+        return -1;
+    (void)stl_access_refresh(registry, &ignored); /* or stillage.cgi does it, with its first request */
+    kill(service->nginx, SIGHUP);
+    puts(service->controlled ? "There are users or rules now: they apply from here on."
+                             : "There are no users and no rules any more: everybody is let in.");
+    fflush(stdout);
+    return 0;
+}
+
 /* Waits for a signal that ends us, or for a child to die, which is a failure. */
-static int supervise(struct service *service, const struct cmd_served *served, const char *address, bool push,
-                     const sigset_t *signals, struct stl_error *err)
+static int supervise(struct service *service, const sigset_t *signals, struct stl_error *err)
 {
     bool announced = false;
     for (;;) {
-        struct timespec pause = {announced ? 3600 : 0, announced ? 0 : 20000000};
+        struct timespec pause = {announced ? 1 : 0, announced ? 0 : 20000000};
         int number = sigtimedwait(signals, NULL, &pause);
         if (number == SIGCHLD) {
             int status;
@@ -222,35 +297,27 @@ static int supervise(struct service *service, const struct cmd_served *served, c
             }
         } else if (number > 0)
             return 0;
-        if (!announced && is_listening(address)) {
-            announce(served, address, push);
+        else if (announced && follow_access(service, err))
+            return -1;
+        if (!announced && is_listening(service->address)) {
+            announce(service);
             announced = true;
         }
     }
 }
 
-static int serve(const struct cmd_served *served, const char *address, bool push, const char *workers,
-                 struct stl_error *err)
+static int serve(struct service *service, struct stl_error *err)
 {
-    __attribute__((cleanup(service_clear))) struct service service = {0};
-    STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     const char *folder = getenv("TMPDIR");
     char *template = stl_sprintf("%s/stillage-serve-XXXXXX", folder && *folder ? folder : "/tmp");
-    service.runtime = mkdtemp(template);
-    if (!service.runtime) {
+    service->runtime = mkdtemp(template);
+    if (!service->runtime) {
         stl_error_errno(err, "cannot make %s", template);
         free(template);
         return -1;
     }
-    bool cgi = push || cmd_served_controlled(served); /* somebody has to hand out the tokens */
-    STL_AUTO_FREE char *socket_path = stl_sprintf("%s/cgi.sock", service.runtime);
-    STL_AUTO_FREE char *how = stl_sprintf("fastcgi:%s", socket_path);
-    struct cmd_server server = {.kind = "nginx",
-                                .listen = address,
-                                .server_name = "_",
-                                .runtime = service.runtime,
-                                .push = cgi ? how : NULL,
-                                .read_only = !push};
+    service->config = stl_sprintf("%s/nginx.conf", service->runtime);
+    service->socket = stl_sprintf("%s/cgi.sock", service->runtime);
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -258,11 +325,9 @@ static int serve(const struct cmd_served *served, const char *address, bool push
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    if (cmd_server_render(&server, served, &text, err) ||
-        (cgi && start_cgi(&service, &served->registry, socket_path, workers, err)) ||
-        start_nginx(&service, text.data, err))
+    if (give_to_reader(service->runtime, err) || configure(service, err) || start_nginx(service, err))
         return -1;
-    return supervise(&service, served, address, push, &signals, err);
+    return supervise(service, &signals, err);
 }
 
 static int run(int argc, char **argv)
@@ -270,22 +335,23 @@ static int run(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     CMD_AUTO_SERVED struct cmd_served served = CMD_SERVED_INIT;
     struct cmd_common common = {0};
-    const char *address = "127.0.0.1:5000", *workers = "8";
-    bool push = false;
+    __attribute__((cleanup(service_clear))) struct service service = {
+        .served = &served, .address = "127.0.0.1:5000", .workers = "2"};
     for (int key; (key = cmd_next_option(&cmd_serve, argc, argv, &common)) != -1;) {
         if (key == 'l')
-            address = optarg;
+            service.address = optarg;
         else if (key == OPTION_WORKERS)
-            workers = optarg;
+            service.workers = optarg;
         else
-            push = true;
+            service.push = true;
     }
     if (optind != argc)
         return cmd_usage(&cmd_serve, "it takes no arguments");
+    const char *workers = service.workers;
     if (strspn(workers, "0123456789") != strlen(workers) || strlen(workers) > 3 ||
         strtol(workers, NULL, 10) < 1)
         return cmd_usage(&cmd_serve, "--workers '%s' is not a number from 1 to 999", workers);
-    if (cmd_served_open(&served, common.registry, &err) || serve(&served, address, push, workers, &err))
+    if (cmd_served_open(&served, common.registry, true, &err) || serve(&service, &err))
         return cmd_fail(&err);
     return 0;
 }
@@ -295,13 +361,17 @@ const struct cmd_command cmd_serve = {
     .run = run,
     .arguments = "",
     .summary = "Serve the registry on this machine with nginx",
-    .description = "Runs the machine's own nginx in the foreground, as you, with the configuration that "
-                   "'stillage config nginx' prints, and says how to pull. For a look, a test, or a job: a "
-                   "permanent registry belongs into the web server that the system runs. A bundle that lies "
-                   "unpacked on a medium, which may be read-only, is served just so.\n\n"
-                   "Where there are users or rules ('stillage user', registry.yaml), logging in and private "
-                   "pulls work as with any server; without --push nothing is taken in, whatever the rules "
-                   "say.",
+    .description =
+        "Runs the machine's own nginx in the foreground, as you, with the configuration that 'stillage "
+        "config nginx' prints, and says how to pull. This is for trying things out, for tests and for "
+        "jobs; a permanent registry belongs in the web server that the system runs. An unpacked bundle on "
+        "a medium, which may be read-only, is served as it is.\n\n"
+        "If there are users or rules ('stillage user', registry.yaml), logging in and private pulls work "
+        "as with any server; without --push, nothing can be pushed, whatever the rules say. If the first "
+        "user or rule is added while it runs, it takes effect within a second.\n\n"
+        "nginx runs as you, so it could write to a registry of your own. If root starts it, nginx runs as "
+        "the account that owns the registry; if that is root itself, or for a bundle, as www-data or "
+        "nobody, which may read everything and write nothing.",
     .options = options,
     .examples = "  stillage serve -r /srv/registry\n"
                 "  stillage serve -r /media/stick/images\n"

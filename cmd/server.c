@@ -4,18 +4,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "access.h"
-
-/* Whether it is a folder with the list of a bundle, and no registry. */
-static bool is_bundle(const char *path)
-{
-    STL_AUTO_FREE char *list = stl_sprintf("%s/" STL_BUNDLE_LIST, path);
-    STL_AUTO_FREE char *settings = stl_sprintf("%s/registry.yaml", path);
-    return access(list, F_OK) == 0 && access(settings, F_OK) != 0;
-}
+#include "digest.h"
+#include "look.h"
 
 static int open_bundle(struct cmd_served *served, const char *path, struct stl_error *err)
 {
@@ -31,17 +26,18 @@ static int open_bundle(struct cmd_served *served, const char *path, struct stl_e
         if (!strcmp(bundle->documents[i].path, STL_BUNDLE_SERVE "nginx.map"))
             return 0;
     return stl_error_set(err, STL_INVALID,
-                         "%s is a part of something, made with --without or --volume-size: it cannot be "
-                         "served, but imported",
+                         "%s is only part of a bundle, made with --without or --volume-size: it can be "
+                         "imported, but not served",
                          path);
 }
 
-int cmd_served_open(struct cmd_served *served, const char *path, struct stl_error *err)
+int cmd_served_open(struct cmd_served *served, const char *path, bool serving, struct stl_error *err)
 {
     const char *place = path ? path : getenv("STILLAGE_REGISTRY");
-    if (place && *place && is_bundle(place))
+    if (place && *place && cmd_is_bundle_folder(place))
         return open_bundle(served, place, err);
-    if (cmd_open_registry(&served->registry, path, err))
+    if (serving && geteuid() == 0 ? cmd_open_registry_as_owner(&served->registry, path, CMD_KEEP_PORTS, err)
+                                  : cmd_open_registry(&served->registry, path, err))
         return -1;
     served->path = served->registry.path;
     return 0;
@@ -75,20 +71,67 @@ char *cmd_server_find_cgi(struct stl_error *err)
     return NULL;
 }
 
+static bool is_address(const char *text)
+{
+    static const char characters[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:-[]*";
+    return strspn(text, characters) == strlen(text);
+}
+
+/* caddy and lighttpd pass on to stillage.cgi what takes more than a file, and it decides who may pull. */
+static bool is_gateway(const struct cmd_server *server)
+{
+    return !strcmp(server->kind, "caddy") || !strcmp(server->kind, "lighttpd");
+}
+
+static int check_gateway(const struct cmd_server *server, const struct cmd_served *served,
+                         struct stl_error *err)
+{
+    const char *kind = server->kind;
+    if (served->bundle.label)
+        return stl_error_set(err, STL_USAGE, "%s cannot serve a bundle: import it, or use nginx or apache",
+                             kind);
+    if (!server->push)
+        return stl_error_set(
+            err, STL_USAGE,
+            "%s alone cannot tell which media type a tag leads to: add --push fastcgi:SOCKET, so "
+            "that stillage.cgi does, or make a flat copy with 'stillage site --host %s'",
+            kind, kind);
+    if (server->auth && strcmp(server->auth, "tokens"))
+        return stl_error_set(
+            err, STL_USAGE,
+            "with %s, stillage.cgi decides who may pull, by the users and rules: leave out --auth", kind);
+    if (served->registry.settings.cors.count)
+        return stl_error_set(err, STL_USAGE,
+                             "registry.yaml lists origins (cors), which takes nginx or apache");
+    if (server->redirect || (server->certificate && !strcmp(kind, "lighttpd")))
+        return stl_error_set(err, STL_USAGE, "%s: set up %s in its own configuration", kind,
+                             server->redirect ? "the redirection" : "TLS");
+    return 0;
+}
+
 static int check(const struct cmd_server *server, const struct cmd_served *served, struct stl_error *err)
 {
     const struct stl_registry *registry = &served->registry;
     const char *push = server->push;
     bool apache = !strcmp(server->kind, "apache");
-    if (strspn(server->listen, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:-[]*") !=
-        strlen(server->listen))
+    if (!is_address(server->listen))
         return stl_error_set(err, STL_USAGE, "--listen '%s' is not of the form HOST:PORT", server->listen);
+    if (server->redirect && !is_address(server->redirect))
+        return stl_error_set(err, STL_USAGE, "--redirect '%s' is not of the form HOST:PORT",
+                             server->redirect);
+    if (server->redirect && !server->certificate)
+        return stl_error_set(err, STL_USAGE,
+                             "--redirect sends clients to HTTPS: it needs --tls-certificate and --tls-key");
     if (!server->certificate != !server->key)
         return stl_error_set(err, STL_USAGE, "--tls-certificate and --tls-key go together");
     if (push && strncmp(push, "fastcgi:", 8) &&
-        (apache ? strcmp(push, "cgi") != 0 : strncmp(push, "fcgiwrap:", 9) != 0))
-        return stl_error_set(err, STL_USAGE, "--push '%s': with %s it is %s or fastcgi:SOCKET", push,
-                             server->kind, apache ? "cgi" : "fcgiwrap:SOCKET");
+        (is_gateway(server) || (apache ? strcmp(push, "cgi") != 0 : strncmp(push, "fcgiwrap:", 9) != 0)))
+        return stl_error_set(err, STL_USAGE, "--push '%s': with %s it is %s", push, server->kind,
+                             is_gateway(server) ? "fastcgi:SOCKET"
+                             : apache           ? "cgi or fastcgi:SOCKET"
+                                                : "fcgiwrap:SOCKET or fastcgi:SOCKET");
+    if (is_gateway(server) && check_gateway(server, served, err))
+        return -1;
     if (served->bundle.label && (push || server->auth))
         return stl_error_set(
             err, STL_USAGE,
@@ -103,7 +146,38 @@ static int check(const struct cmd_server *server, const struct cmd_served *serve
     return 0;
 }
 
-/* A path that the server can use. One that is absolute already may well be out of our sight: keys are. */
+/* Apache wants an address, nginx takes one or a port. */
+static char *complete_address(const char *address)
+{
+    return stl_sprintf("%s%s", strchr(address, ':') ? "" : "*:", address);
+}
+
+/* A port alone means every address, but nginx has to be told of those of IPv6. Returns NULL if `address`
+ * names a host, or if there is no IPv6. */
+static char *address_of_six(const char *address)
+{
+    STL_AUTO_CLOSE int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return address && !strchr(address, ':') && fd >= 0 ? stl_sprintf("[::]:%s", address) : NULL;
+}
+
+static void set_if_any(struct stl_render *values, const char *name, const char *value)
+{
+    if (value)
+        stl_render_set(values, name, value);
+}
+
+/* The port of HTTPS is named unless it is the usual one. */
+static void set_redirect(struct stl_render *values, const char *from, const char *listen)
+{
+    const char *port = strrchr(listen, ':');
+    if (!from)
+        return;
+    stl_render_set(values, "REDIRECT", from);
+    stl_render_set(values, "TLS_PORT", strcmp(port, ":443") ? port : "");
+}
+
+/* A path that the server can use. An absolute one is not looked for, since we may be unable to see it, as
+ * with keys. */
 static int resolve(const char *path, char **absolute, struct stl_error *err)
 {
     *absolute = path[0] == '/' ? stl_strdup(path) : realpath(path, NULL);
@@ -153,9 +227,8 @@ static int set_auth(const struct cmd_server *server, const struct cmd_served *se
     const char *auth = server->auth ? server->auth : cmd_served_controlled(served) ? "tokens" : "none";
     if (!strcmp(auth, "tokens") && !server->push)
         return stl_error_set(err, STL_USAGE,
-                             "%s has access control, and it takes stillage.cgi to hand out "
-                             "tokens: add --push; or let the server check passwords alone, with --auth "
-                             "basic",
+                             "%s has access control, so stillage.cgi has to hand out tokens: add --push, "
+                             "or let the server check passwords by itself with --auth basic",
                              registry->path);
     if (!strcmp(auth, "tokens")) {
         stl_render_set(values, "BEARER", "");
@@ -172,14 +245,44 @@ static int set_auth(const struct cmd_server *server, const struct cmd_served *se
     return 0;
 }
 
-/* The templates put paths between quotes, in which nginx still sees variables, and Apache what its
- * expressions had found, or, in flags, a comma. */
+/* The address of a site for caddy, and what lighttpd wants in two lines. */
+static void set_address(const struct cmd_server *server, struct stl_render *values, const char *listen,
+                        char *parts[3])
+{
+    const char *port = strrchr(listen, ':') + 1;
+    bool named = strcmp(server->server_name, "_") != 0;
+    parts[0] = stl_strndup(listen, (size_t)(port - 1 - listen));
+    parts[1] = stl_sprintf("%s://%s:%s", server->certificate ? "https" : "http",
+                           named ? server->server_name : "", port);
+    parts[2] = stl_strdup(port);
+    bool every = !strcmp(parts[0], "*");
+    if (!every)
+        stl_render_set(values, "BIND", parts[0]);
+    stl_render_set(values, "HOST", every ? "[::]" : parts[0]);
+    stl_render_set(values, "ADDRESS", parts[1]);
+    stl_render_set(values, "PORT", parts[2]);
+}
+
+/* The origins as a regular expression; empty: CORS is off. */
+static char *join_origins(const struct stl_settings *settings)
+{
+    STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
+    for (size_t i = 0; i < settings->cors.count; i++) {
+        stl_buf_puts(&text, i ? "|" : "");
+        for (const char *p = settings->cors.origins[i]; *p; p++)
+            stl_buf_printf(&text, *p == '.' ? "[%c]" : "%c", *p);
+    }
+    return stl_strdup(text.data ? text.data : "");
+}
+
+/* The templates put paths between quotes. In these, nginx still replaces variables, and Apache
+ * back-references; in flags, Apache also splits at commas. */
 static int check_characters(const struct cmd_server *server, const struct stl_render *values,
                             struct stl_error *err)
 {
     bool apache = !strcmp(server->kind, "apache");
     if (strpbrk(server->server_name, " \t$#%,"))
-        return stl_error_set(err, STL_USAGE, "--server-name '%s' is no name", server->server_name);
+        return stl_error_set(err, STL_USAGE, "--server-name '%s' is not a name", server->server_name);
     for (size_t i = 0; i < values->count; i++) {
         const char *value = values->values[i].value, *found = value;
         while ((found = strpbrk(found, apache ? "$%," : "$")) && apache && *found != ',' &&
@@ -200,23 +303,38 @@ int cmd_server_render(const struct cmd_server *server, const struct cmd_served *
 {
     STL_AUTO_FREE char *certificate = NULL, *key = NULL, *cgi = NULL;
     struct stl_render values = STL_RENDER_INIT;
+    STL_AUTO_FREE char *origins = join_origins(&served->registry.settings);
     if (check(server, served, err))
         return -1;
-    /* Apache wants an address, nginx takes one or a port. */
-    STL_AUTO_FREE char *listen = stl_sprintf("%s%s", strchr(server->listen, ':') ? "" : "*:", server->listen);
+    STL_AUTO_FREE char *listen_six = address_of_six(server->listen);
+    STL_AUTO_FREE char *redirect_six = address_of_six(server->redirect);
+    STL_AUTO_FREE char *listen = complete_address(server->listen);
+    STL_AUTO_FREE char *redirect = server->redirect ? complete_address(server->redirect) : NULL;
     stl_render_set(&values, "REGISTRY", served->path);
     if (served->bundle.label)
         stl_render_set(&values, "BUNDLE", "");
     stl_render_set(&values, "LISTEN", listen);
     stl_render_set(&values, "SERVER_NAME", server->server_name);
+    set_if_any(&values, "LISTEN6", listen_six);
+    set_if_any(&values, "REDIRECT6", redirect_six);
+    set_redirect(&values, redirect, listen);
+    char *parts[3] = {NULL};
+    STL_AUTO_FREE char *host = NULL, *address = NULL, *port = NULL;
+    if (is_gateway(server))
+        set_address(server, &values, listen, parts);
+    host = parts[0], address = parts[1], port = parts[2];
     if (server->runtime) {
         stl_render_set(&values, "STANDALONE", "");
         stl_render_set(&values, "RUNTIME", server->runtime);
-        if (geteuid() == 0)
+        if (server->as_root)
             stl_render_set(&values, "AS_ROOT", "");
     }
     if (set_tls(server, &values, &certificate, &key, err) || set_push(server, &values, &cgi, err) ||
-        check_characters(server, &values, err) || set_auth(server, served, &values, err))
+        check_characters(server, &values, err) ||
+        (!is_gateway(server) && set_auth(server, served, &values, err)))
         return -1;
-    return stl_render(!strcmp(server->kind, "apache") ? "apache.conf" : "nginx.conf", &values, out, err);
+    if (*origins)
+        stl_render_set(&values, "CORS", origins);
+    STL_AUTO_FREE char *template = stl_sprintf("%s.conf", server->kind);
+    return stl_render(template, &values, out, err);
 }

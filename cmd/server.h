@@ -26,29 +26,32 @@ struct cmd_served {
 #define CMD_OPTION_SERVED                                                                                    \
     {                                                                                                        \
         'r', "registry", "DIR",                                                                              \
-            "The registry directory, or a bundle unpacked (see 'stillage export --unpacked'); else "         \
+            "The registry directory, or an unpacked bundle (see 'stillage export --unpacked'); else "        \
             "$STILLAGE_REGISTRY, else the current folder if it holds registry.yaml"                          \
     }
 
-/* Opens what -r says. Fails with STL_INVALID where it is a bundle that is only a part of something. */
-int cmd_served_open(struct cmd_served *served, const char *path, struct stl_error *err);
+/* Opens what -r names; with `serving`, root first becomes the owner of the registry, so as not to serve it
+ * as root. Fails with STL_INVALID for a bundle that does not hold everything. */
+int cmd_served_open(struct cmd_served *served, const char *path, bool serving, struct stl_error *err);
 void cmd_served_close(struct cmd_served *served);
 /* Whether it has users or rules. */
 bool cmd_served_controlled(const struct cmd_served *served);
 
 struct cmd_server {
-    const char *kind;   /* "nginx" or "apache" */
+    const char *kind;   /* "nginx", "apache", "caddy" or "lighttpd" */
     const char *listen; /* HOST:PORT, or PORT */
     const char *server_name;
     const char *certificate, *key; /* both, or neither */
+    const char *redirect;          /* with them: HOST:PORT, or PORT, that redirects to HTTPS, or NULL */
     const char *runtime;           /* directory of a complete configuration for an ordinary user, or NULL */
+    bool as_root;                  /* with `runtime`: it is root who runs it */
     const char *push;              /* NULL, "fcgiwrap:SOCKET", "fastcgi:SOCKET" or, with Apache, "cgi" */
-    bool read_only;   /* with `push`: stillage.cgi is there for tokens and queries, and takes nothing in */
+    bool read_only;                /* with `push`: stillage.cgi only hands out tokens and answers queries */
     const char *auth; /* "tokens", "basic", "none"; NULL: tokens if the registry has access control */
     const char *cgi;  /* path of stillage.cgi, for fcgiwrap and cgi; or NULL: beside this program */
 };
 
-/* Renders the configuration. Fails with STL_USAGE where options do not fit together. */
+/* Renders the configuration. Fails with STL_USAGE if the options do not fit together. */
 int cmd_server_render(const struct cmd_server *server, const struct cmd_served *served, struct stl_buf *out,
                       struct stl_error *err);
 

@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include "describe.h"
-#include "publish.h"
+#include "look.h"
+#include "references.h"
 
-static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_JSON, {0}};
+static const struct cmd_option options[] = {CMD_OPTION_PLACE, CMD_OPTION_JSON, {0}};
 
 static const char *text_of(struct json_object *object, const char *key)
 {
@@ -80,31 +81,70 @@ static void print_image(int indent, struct json_object *image)
     }
 }
 
-static int find(const struct stl_registry *registry, const char *text, struct stl_repo *repo,
-                struct stl_digest *digest, struct stl_error *err)
+/* --- finding it ----------------------------------------------------------------------------------------- */
+
+/* NAME alone is NAME:latest. */
+static int parse_image(const char *text, struct stl_image_name *image, struct stl_error *err)
 {
-    struct stl_image_name image;
-    if (stl_image_name_parse(text, &image, err) || stl_repo_open(repo, registry, &image.name, err))
+    if (cmd_parse_image(text, image, err))
         return -1;
-    if (image.has_digest) {
-        *digest = image.digest;
-        return 0;
-    }
-    if (!image.has_tag && stl_tag_parse("latest", &image.tag, err))
+    if (!image->has_digest && !image->has_tag && stl_tag_parse("latest", &image->tag, err))
         return -1;
-    return stl_tag_resolve(repo, &image.tag, digest, err);
+    return 0;
 }
 
-static int show(const struct stl_registry *registry, const char *text, bool json, struct stl_error *err)
+/* The caller puts what is returned, or NULL. */
+static struct json_object *find_in_registry(const struct stl_registry *registry,
+                                            const struct stl_image_name *wanted, struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    struct stl_digest digest;
-    if (find(registry, text, &repo, &digest, err))
+    struct stl_digest digest = wanted->digest;
+    if (stl_repo_open(&repo, registry, &wanted->name, err) ||
+        (!wanted->has_digest && stl_tag_resolve(&repo, &wanted->tag, &digest, err))) {
+        cmd_explain(registry, wanted->name.text, wanted->has_digest ? NULL : wanted->tag.text, err);
+        return NULL;
+    }
+    return stl_describe(&repo, &digest, err);
+}
+
+static struct json_object *find_in_bundle(struct stl_bundle_view *view, const struct stl_image_name *wanted,
+                                          struct stl_error *err)
+{
+    const struct stl_bundle *bundle = &view->volume.bundle;
+    size_t count, i = 0;
+    const struct stl_bundle_image *images = cmd_find_in_bundle(bundle, wanted->name.text, &count, err);
+    while (images && !wanted->has_digest && i < count &&
+           (!images[i].tag || strcmp(images[i].tag, wanted->tag.text)))
+        i++;
+    if (images && i == count)
+        cmd_explain_bundle(bundle, wanted->name.text, wanted->tag.text, err);
+    if (!images || i == count || stl_bundle_view_prepare(view, images, count, err))
+        return NULL;
+    return stl_bundle_view_describe(view, wanted->name.text,
+                                    wanted->has_digest ? &wanted->digest : &images[i].digest, err);
+}
+
+/* --- command -------------------------------------------------------------------------------------------- */
+
+static int show(const struct cmd_common *common, const char *text, struct stl_error *err)
+{
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    STL_AUTO_BUNDLE_VIEW struct stl_bundle_view view = STL_BUNDLE_VIEW_INIT;
+    struct stl_image_name wanted;
+    if (parse_image(text, &wanted, err)) {
+        cmd_explain_file("show", text, " NAME[:TAG]", err);
         return -1;
-    STL_AUTO_JSON struct json_object *image = stl_describe(&repo, &digest, err);
-    if (!image)
+    }
+    int found = cmd_open_bundle(&view, common->registry, err);
+    if (found < 0 || (found == 0 && cmd_open_registry(&registry, common->registry, err)))
         return -1;
-    if (json) {
+    STL_AUTO_JSON struct json_object *image =
+        found ? find_in_bundle(&view, &wanted, err) : find_in_registry(&registry, &wanted, err);
+    if (!image) {
+        cmd_explain_file("show", text, " NAME[:TAG]", err);
+        return -1;
+    }
+    if (common->json) {
         cmd_print_json(image);
         return 0;
     }
@@ -117,25 +157,23 @@ static int show(const struct stl_registry *registry, const char *text, bool json
 static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
-    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct cmd_common common = {0};
     cmd_parse_common(&cmd_show, argc, argv, &common);
     if (argc - optind != 1)
         return cmd_usage(&cmd_show, "give one image: NAME[:TAG|@DIGEST]");
-    if (cmd_open_registry(&registry, common.registry, &err) ||
-        show(&registry, argv[optind], common.json, &err))
-        return cmd_fail(&err);
-    return 0;
+    return show(&common, argv[optind], &err) ? cmd_fail(&err) : 0;
 }
 
 const struct cmd_command cmd_show = {
     .name = "show",
     .run = run,
     .arguments = "NAME[:TAG|@DIGEST]",
-    .summary = "Show what is known of an image",
+    .summary = "Show what is known about an image",
     .description = "Shows digest, type, platforms, layers, sizes, labels and referrers (signatures, SBOMs "
-                   "and the like) of an image. NAME alone is NAME:latest.",
+                   "and the like) of an image. NAME alone is NAME:latest.\n\n"
+                   "-r may also name a bundle: its file, the folder that it was unpacked into, or '-'.",
     .options = options,
     .examples = "  stillage show lib/app:1.0\n"
-                "  stillage show --json lib/app:1.0 | jq '.manifests[].platform'",
+                "  stillage show --json lib/app:1.0 | jq '.manifests[].platform'\n"
+                "  stillage show -r images.tar lib/app:1.0      # what a bundle has",
 };

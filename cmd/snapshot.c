@@ -11,7 +11,7 @@ enum { OPTION_KEEP = 256 };
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
-    {OPTION_KEEP, "keep", NULL, "restore: leave the tags that the snapshot has not got"},
+    {OPTION_KEEP, "keep", NULL, "restore: keep the tags that the snapshot does not have"},
     {'f', "force", NULL, "restore: change immutable tags, too"},
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
@@ -29,12 +29,17 @@ static int create(const struct stl_registry *registry, const struct arguments *a
                   struct stl_error *err)
 {
     struct stl_snapshot_size size;
+    struct cmd_progress progress;
     struct tm utc;
     time_t now = time(NULL);
     char name[32];
     strftime(name, sizeof name, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
     const char *snapshot = arguments->count ? arguments->items[0] : name;
-    if (stl_snapshot_create(registry, snapshot, &size, err))
+    cmd_progress_begin(&progress, "noting", arguments->common.quiet);
+    progress.unit = "repositories";
+    int failed = stl_snapshot_create(registry, snapshot, &size, cmd_progress_update, &progress, err);
+    cmd_progress_end(&progress);
+    if (failed)
         return -1;
     if (!arguments->common.quiet)
         printf("%s: %ju tags of %ju repositories\n", snapshot, (uintmax_t)size.tags,
@@ -168,7 +173,7 @@ static int run_subcommand(const char *name, const struct arguments *arguments)
                           : cmd_open_registry(&registry, arguments->common.registry, &err);
         return failed || subcommands[i].run(&registry, arguments, &err) ? cmd_fail(&err) : 0;
     }
-    return cmd_usage(&cmd_snapshot, "say create, ls, rm SNAPSHOT or restore SNAPSHOT");
+    return cmd_usage(&cmd_snapshot, "give create, ls, rm SNAPSHOT or restore SNAPSHOT");
 }
 
 static int run(int argc, char **argv)
@@ -188,16 +193,16 @@ const struct cmd_command cmd_snapshot = {
     .arguments = "create [SNAPSHOT] | ls [SNAPSHOT] | rm SNAPSHOT... | restore SNAPSHOT [NAME...]",
     .summary = "Keep the state of all tags, and go back to it",
     .description =
-        "create notes what all tags point to, with the images that they lead to. It copies nothing: a "
-        "snapshot is made of links, and costs time by the number of images. As long as it exists, 'stillage "
-        "gc' keeps what it needs. Without a name it is called after the time.\n\n"
+        "create records what all tags point to, together with those images. It copies no blobs: a snapshot "
+        "is made of links, and takes time in proportion to the number of images. As long as it exists, "
+        "'stillage gc' keeps what it needs. Without a name, it is named after the current time.\n\n"
         "ls lists the snapshots, or the tags in one.\n\n"
-        "restore makes the tags of the repositories NAME, or of all that the snapshot has, what they were. "
-        "Tags that the snapshot has not got are removed, and can be had back with 'stillage restore'; with "
-        "--keep they stay. Who pulls meanwhile finds all tags of a repository as they were before, or all as "
-        "they are after; the list of tags follows a moment later. Repositories that the snapshot has not got "
-        "stay as they are.\n\n"
-        "rm forgets a snapshot.",
+        "restore sets the tags of the repositories NAME, or of all in the snapshot, back to what they "
+        "were. Tags that the snapshot does not have are removed, and can be restored with 'stillage "
+        "restore'; with --keep they stay. Clients that pull meanwhile find either all tags of a repository "
+        "as they were before, or all as they are afterwards; the list of tags follows a moment later. "
+        "Repositories that the snapshot does not have are left alone.\n\n"
+        "rm removes a snapshot.",
     .options = options,
     .examples = "  stillage snapshot create before-cleanup && stillage prune --yes\n"
                 "  stillage snapshot restore before-cleanup lib/app",

@@ -18,10 +18,10 @@ static const struct cmd_option options[] = {
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {OPTION_USER, "user", "NAME", "The user that the token acts for; it need not have a password"},
-    {OPTION_REPOSITORY, "repository", "PATTERN", "What it opens: a repository, or a pattern with * and **"},
+    {OPTION_REPOSITORY, "repository", "PATTERN", "The repository that it opens, or a pattern with * and **"},
     {OPTION_ACTIONS, "actions", "LIST",
-     "What it is good for: pull, push, delete, with commas in between; pull unless given"},
-    {OPTION_EXPIRES, "expires", "TIME", "When it ends: 12h, 90d, or never; 90d unless given"},
+     "What it allows: pull, push, delete, separated by commas; pull by default"},
+    {OPTION_EXPIRES, "expires", "TIME", "When it expires: in 12h, in 90d, or never; 90d by default"},
     {0},
 };
 
@@ -94,15 +94,16 @@ static void print_table(const struct list *list)
     }
 }
 
+/* Those that can be read are listed in any case. */
 static int list_tokens(const struct stl_registry *registry, bool json, struct stl_error *err)
 {
     struct list list = {0};
     int result = stl_robot_each(registry, collect, &list, err);
     if (list.count)
         qsort(list.robots, list.count, sizeof *list.robots, by_user);
-    if (result == 0 && json)
+    if (json)
         print_json(&list);
-    else if (result == 0)
+    else
         print_table(&list);
     free(list.robots);
     return result;
@@ -115,6 +116,7 @@ static int create(const struct stl_registry *registry, struct stl_robot *robot, 
                   struct stl_error *err)
 {
     char token[STL_ROBOT_TOKEN], expires[CMD_TIME_TEXT_MAX] = "never";
+    STL_WIPE_AT_END(token);
     if (stl_robot_create(registry, robot, token, err))
         return -1;
     puts(token);
@@ -127,15 +129,34 @@ static int create(const struct stl_registry *registry, struct stl_robot *robot, 
     if (!quiet && !stl_access_controlled(registry))
         cmd_warn(
             "this registry has no users and no rules: everybody may do everything, with or without a token");
+    else if (!quiet && !stl_access_rules_know(&registry->settings.access_rules, robot->user))
+        cmd_warn(
+            "a token can do no more than its user, and %s has no rights of their own yet: add a rule that names "
+            "%s to %s/registry.yaml (access:)",
+            robot->user, robot->user, registry->path);
     return 0;
 }
 
-static int remove_token(const struct stl_registry *registry, const char *id, bool quiet,
-                        struct stl_error *err)
+/* Returns the exit status. */
+static int remove_token(const struct stl_registry *registry, const char *id, bool quiet)
 {
+    struct stl_error err = STL_ERROR_INIT;
     struct stl_robot robot;
-    if (stl_robot_remove(registry, id, &robot, err) || stl_bearer_revoke(registry, robot.user, err))
-        return -1;
+    if (stl_robot_remove(registry, id, &robot, &err))
+        return cmd_fail(&err);
+    if (!robot.user[0]) {
+        cmd_warn(
+            "removed token %s, whose file could not be read: clients logged in with it stay so for up to "
+            "%lld seconds",
+            robot.id, (long long)registry->settings.auth.token_life);
+        return 3;
+    }
+    if (stl_bearer_revoke(registry, robot.user, &err)) {
+        cmd_fail(&err);
+        cmd_warn("removed token %s; sessions of %s may be left for up to %lld seconds", robot.id, robot.user,
+                 (long long)registry->settings.auth.token_life);
+        return 3;
+    }
     if (!quiet)
         printf("removed token %s of %s\n", robot.id, robot.user);
     return 0;
@@ -153,54 +174,84 @@ static int parse_expiry(const char *text, int64_t now, int64_t *expires)
     return 0;
 }
 
-static int run(int argc, char **argv)
+/* --- the commands --------------------------------------------------------------------------------------- */
+
+struct arguments {
+    struct cmd_common common;
+    const char *user, *repository, *actions, *expires;
+    const char *id; /* of the token to remove */
+};
+
+static int run_create(const struct arguments *arguments)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    struct cmd_common common = {0};
-    const char *user = "", *repository = "", *actions = "pull", *expires = "90d";
-    for (int key; (key = cmd_next_option(&cmd_token, argc, argv, &common)) != -1;) {
+    struct stl_robot robot = {.created = time(NULL)};
+    if (!*arguments->user || !*arguments->repository)
+        return cmd_usage(&cmd_token, "create needs --user and --repository");
+    if (strlen(arguments->user) > STL_USER_MAX || strlen(arguments->repository) > STL_NAME_MAX)
+        return cmd_usage(&cmd_token, "the name of the user or the repository is too long");
+    if (parse_expiry(arguments->expires, robot.created, &robot.expires))
+        return cmd_usage(&cmd_token, "--expires '%s' is not a time such as 12h or 90d, nor never",
+                         arguments->expires);
+    snprintf(robot.user, sizeof robot.user, "%s", arguments->user);
+    snprintf(robot.repository, sizeof robot.repository, "%s", arguments->repository);
+    if (stl_actions_parse(arguments->actions, &robot.actions, &err) ||
+        cmd_open_registry_as_owner(&registry, arguments->common.registry, CMD_KEEP_NOTHING, &err) ||
+        create(&registry, &robot, arguments->common.quiet, &err))
+        return cmd_fail(&err);
+    return 0;
+}
+
+static int run_rm(const struct arguments *arguments)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    if (cmd_open_registry_as_owner(&registry, arguments->common.registry, CMD_KEEP_NOTHING, &err))
+        return cmd_fail(&err);
+    return remove_token(&registry, arguments->id, arguments->common.quiet);
+}
+
+static int run_ls(const struct arguments *arguments)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    if (cmd_open_registry_as_owner(&registry, arguments->common.registry, CMD_KEEP_NOTHING, &err))
+        return cmd_fail(&err);
+    if (list_tokens(&registry, arguments->common.json, &err) == 0)
+        return 0;
+    cmd_fail(&err);
+    return 3;
+}
+
+static int run(int argc, char **argv)
+{
+    struct arguments arguments = {.user = "", .repository = "", .actions = "pull", .expires = "90d"};
+    for (int key; (key = cmd_next_option(&cmd_token, argc, argv, &arguments.common)) != -1;) {
         switch (key) {
         case OPTION_USER:
-            user = optarg;
+            arguments.user = optarg;
             break;
         case OPTION_REPOSITORY:
-            repository = optarg;
+            arguments.repository = optarg;
             break;
         case OPTION_ACTIONS:
-            actions = optarg;
+            arguments.actions = optarg;
             break;
         default:
-            expires = optarg;
+            arguments.expires = optarg;
         }
     }
     const char *verb = optind < argc ? argv[optind++] : "";
-    int arguments = argc - optind;
-    struct stl_robot robot = {.created = time(NULL)};
-    if (!strcmp(verb, "create") && arguments == 0) {
-        if (!*user || !*repository)
-            return cmd_usage(&cmd_token, "create needs --user and --repository");
-        if (strlen(user) > STL_USER_MAX || strlen(repository) > STL_NAME_MAX)
-            return cmd_usage(&cmd_token, "the name of the user or the repository is too long");
-        if (parse_expiry(expires, robot.created, &robot.expires))
-            return cmd_usage(&cmd_token, "--expires '%s' is not a time such as 12h or 90d, nor never",
-                             expires);
-        snprintf(robot.user, sizeof robot.user, "%s", user);
-        snprintf(robot.repository, sizeof robot.repository, "%s", repository);
-        if (stl_actions_parse(actions, &robot.actions, &err) ||
-            cmd_open_registry(&registry, common.registry, &err) ||
-            create(&registry, &robot, common.quiet, &err))
-            return cmd_fail(&err);
-        return 0;
-    }
-    bool list = !strcmp(verb, "ls") && arguments == 0;
-    if (!list && (strcmp(verb, "rm") || arguments != 1))
-        return cmd_usage(&cmd_token, "give create, ls, or rm and the id of one token");
-    if (cmd_open_registry(&registry, common.registry, &err) ||
-        (list ? list_tokens(&registry, common.json, &err)
-              : remove_token(&registry, argv[optind], common.quiet, &err)))
-        return cmd_fail(&err);
-    return 0;
+    int count = argc - optind;
+    if (!strcmp(verb, "create") && count == 0)
+        return run_create(&arguments);
+    if (!strcmp(verb, "ls") && count == 0)
+        return run_ls(&arguments);
+    arguments.id = argv[optind];
+    if (!strcmp(verb, "rm") && count == 1)
+        return run_rm(&arguments);
+    return cmd_usage(&cmd_token, "give create, ls, or rm and the id of one token");
 }
 
 const struct cmd_command cmd_token = {
@@ -209,10 +260,10 @@ const struct cmd_command cmd_token = {
     .arguments = "create|ls|rm [ID]",
     .summary = "Manage tokens for programs",
     .description =
-        "A token is a password for a program, narrowed down to repositories and actions. It is used like "
-        "one: docker login with the user's name and the token as the password. What it may do is what the "
-        "rules in registry.yaml allow the user and the token allows. create prints it, once; the registry "
-        "keeps its hash.",
+        "A token is a password for a program, limited to certain repositories and actions. Use it like "
+        "one: docker login with the user's name, and the token as the password. It may do what the token "
+        "allows and the rules in registry.yaml allow its user. create prints it, once; the registry keeps "
+        "only its hash.",
     .options = options,
     .examples = "  stillage token create --user ci --repository 'team/**' \\\n"
                 "      --actions pull,push --expires 90d\n"

@@ -132,7 +132,7 @@ static int run(int argc, char **argv)
     const char *what = optind < argc ? argv[optind] : "", *name = optind + 1 < argc ? argv[optind + 1] : NULL;
     bool ls = !strcmp(what, "ls");
     if ((!ls && strcmp(what, "empty")) || argc - optind > (ls ? 2 : 1))
-        return cmd_usage(&cmd_trash, "say 'ls', with or without the name of a repository, or 'empty'");
+        return cmd_usage(&cmd_trash, "give ls, ls NAME or empty");
     if ((ls ? cmd_open_registry(&registry, common.registry, &err)
             : cmd_open_registry_to_write(&registry, common.registry, false, &writing, &err)) ||
         (ls ? list_items(&registry, name, common.json, &err) : empty(&registry, older, common.quiet, &err)))
@@ -146,9 +146,9 @@ const struct cmd_command cmd_trash = {
     .arguments = "ls [NAME] | empty",
     .summary = "List what was deleted, or delete it for good",
     .description =
-        "Deleted tags and manifests can be had back with 'stillage restore' for as long as registry.yaml "
-        "says (trash: keep:, 7 days unless told otherwise); so long their blobs stay. Then 'stillage gc' "
-        "deletes them.\n\n"
+        "Deleted tags and manifests can be restored with 'stillage restore' for as long as registry.yaml "
+        "says (trash: keep:, 7 days by default), and their blobs are kept as long. After that, 'stillage "
+        "gc' deletes them.\n\n"
         "ls lists them, of one repository or of all: when they were deleted, and what they were.\n\n"
         "empty deletes them now.",
     .options = options,

@@ -1,7 +1,6 @@
 #include "cmd.h"
 
 #include <getopt.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +33,7 @@ static int set_password(const struct stl_registry *registry, bool new, const cha
                         struct stl_error *err)
 {
     char password[PASSWORD_SIZE] = "";
+    STL_WIPE_AT_END(password);
     if (new ? stl_user_name_check(name, err) : 0)
         return -1;
     if (stl_users_has(registry, name) == new)
@@ -42,15 +42,13 @@ static int set_password(const struct stl_registry *registry, bool new, const cha
                                    "gives another password",
                                    name)
                    : stl_error_set(err, STL_INVALID, "there is no user '%s'", name);
-    int result = cmd_read_password(name, from_stdin, password, err);
-    if (result == 0)
-        result = new ? stl_users_add(registry, name, password, err)
-                     : stl_users_change(registry, name, password, err);
-    OPENSSL_cleanse(password, sizeof password);
-    return result;
+    if (cmd_read_password(name, from_stdin, true, password, err))
+        return -1;
+    return new ? stl_users_add(registry, name, password, err)
+               : stl_users_change(registry, name, password, err);
 }
 
-/* Somebody new changes who may do what if there never was anybody. */
+/* The first user of all switches access control on. */
 static int add(const struct stl_registry *registry, const char *name, bool from_stdin, bool quiet,
                struct stl_error *err)
 {
@@ -62,10 +60,13 @@ static int add(const struct stl_registry *registry, const char *name, bool from_
     if (!quiet && !controlled)
         cmd_warn(
             "from now on this registry has access control: print the web server's configuration again "
-            "('stillage config'); the one it has refuses all pulls now, or, if an older stillage printed it, "
-            "goes on serving them");
-    if (!quiet && registry->settings.policy.count == 0)
+            "('stillage config'); the present one refuses all pulls now, or, if an older stillage printed "
+            "it, goes on serving them ('stillage serve' notices by itself)");
+    if (!quiet && registry->settings.access_rules.count == 0)
         cmd_warn("nobody may do anything yet: add rules to %s/registry.yaml (access:)", registry->path);
+    else if (!quiet && !stl_access_rules_know(&registry->settings.access_rules, name))
+        cmd_warn("%s has no rights of their own yet: add a rule that names %s to %s/registry.yaml (access:)",
+                 name, name, registry->path);
     return 0;
 }
 
@@ -79,15 +80,51 @@ static int change(const struct stl_registry *registry, const char *name, bool fr
     return 0;
 }
 
-static int remove_user(const struct stl_registry *registry, const char *name, bool quiet,
-                       struct stl_error *err)
+/* Takes every step, even if an earlier one failed. */
+struct removal {
+    size_t tokens, failures;
+    bool user; /* there was one with a password */
+};
+
+static void note_failure(struct removal *removal, int result, struct stl_error *err)
 {
-    if (stl_users_remove(registry, name, err) || stl_robot_remove_user(registry, name, err) ||
-        stl_bearer_revoke(registry, name, err) || stl_access_refresh(registry, err))
-        return -1;
+    if (result == 0)
+        return;
+    removal->failures++;
+    cmd_fail(err);
+    stl_error_clear(err);
+}
+
+static void take_all(const struct stl_registry *registry, const char *name, struct removal *removal)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    removal->user = stl_users_has(registry, name);
+    if (removal->user)
+        note_failure(removal, stl_users_remove(registry, name, &err), &err);
+    note_failure(removal, stl_robot_remove_user(registry, name, &removal->tokens, &err), &err);
+    note_failure(removal, stl_bearer_revoke(registry, name, &err), &err);
+    note_failure(removal, stl_access_refresh(registry, &err), &err);
+}
+
+/* Returns the exit status. */
+static int remove_user(const struct stl_registry *registry, const char *name, bool quiet)
+{
+    struct removal removal = {0};
+    struct stl_error err = STL_ERROR_INIT;
+    take_all(registry, name, &removal);
+    if (removal.failures) {
+        cmd_warn("parts of user %s may be left: fix the cause, and repeat the command", name);
+        return removal.user || removal.tokens ? 3 : 1;
+    }
+    if (!removal.user && !removal.tokens) {
+        stl_error_set(&err, STL_INVALID, "there is no user '%s', nor a token of theirs", name);
+        return cmd_fail(&err);
+    }
     if (!quiet)
-        printf("removed user %s, with all tokens\n", name);
-    if (!quiet && registry->settings.policy.count == 0)
+        printf(removal.user ? "removed user %s, with all tokens\n"
+                            : "removed the tokens of %s, who had no password\n",
+               name);
+    if (!quiet && registry->settings.access_rules.count == 0)
         cmd_warn("without rules in registry.yaml nobody may do anything; to open the registry to everybody, "
                  "delete %s/auth/htpasswd, then run 'stillage access apply'",
                  registry->path);
@@ -106,7 +143,7 @@ static int run(int argc, char **argv)
     bool list = !strcmp(verb, "ls");
     if (argc - optind != (list ? 0 : 1))
         return cmd_usage(&cmd_user, "give ls, or add, passwd or rm and one name");
-    if (cmd_open_registry(&registry, common.registry, &err))
+    if (cmd_open_registry_as_owner(&registry, common.registry, CMD_KEEP_NOTHING, &err))
         return cmd_fail(&err);
     int result;
     if (list)
@@ -116,7 +153,7 @@ static int run(int argc, char **argv)
     else if (!strcmp(verb, "passwd"))
         result = change(&registry, name, from_stdin, common.quiet, &err);
     else if (!strcmp(verb, "rm"))
-        result = remove_user(&registry, name, common.quiet, &err);
+        return remove_user(&registry, name, common.quiet);
     else
         return cmd_usage(&cmd_user, "there is no 'user %s': use ls, add, passwd or rm", verb);
     return result ? cmd_fail(&err) : 0;
@@ -128,12 +165,13 @@ const struct cmd_command cmd_user = {
     .arguments = "add|passwd|rm NAME, or ls",
     .summary = "Manage users and their passwords",
     .description =
-        "Keeps auth/htpasswd in the registry, which nginx and Apache can read as well. Passwords are hashed "
-        "with bcrypt.\n\n"
+        "Keeps auth/htpasswd in the registry, which nginx and Apache can read as well. Passwords are "
+        "hashed with bcrypt.\n\n"
         "With the first user the registry gets access control: what no rule in registry.yaml allows is "
         "denied. passwd and rm also end the sessions of the user; rm removes the user's tokens ('stillage "
-        "token'). When the last user goes, the registry stays closed: delete auth/htpasswd to open it to "
-        "everybody.",
+        "token'), too. If it cannot remove everything, it says what may be left, exits with 3, and can be "
+        "repeated. When the last user is removed, the registry stays closed: delete auth/htpasswd to open "
+        "it to everybody.",
     .options = options,
     .examples = "  stillage user add alice\n"
                 "  pass show registry/alice | stillage user passwd --stdin alice\n"

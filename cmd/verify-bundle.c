@@ -63,6 +63,34 @@ static const char *signature_state(const struct arguments *arguments, const stru
     return arguments->options.trust_count ? "bad" : "not checked";
 }
 
+static void print_image(const struct stl_bundle_image *image)
+{
+    char digest[STL_DIGEST_TEXT_MAX];
+    stl_digest_format(&image->digest, digest);
+    if (image->tag)
+        printf("  %s:%s %s\n", image->name, image->tag, digest);
+    else
+        printf("  %s@%s\n", image->name, digest);
+}
+
+static struct json_object *images_json(const struct stl_bundle *bundle)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < bundle->image_count; i++) {
+        const struct stl_bundle_image *image = &bundle->images[i];
+        struct json_object *entry = json_object_new_object();
+        char digest[STL_DIGEST_TEXT_MAX];
+        stl_digest_format(&image->digest, digest);
+        json_object_object_add(entry, "name", json_object_new_string(image->name));
+        if (image->tag)
+            json_object_object_add(entry, "tag", json_object_new_string(image->tag));
+        json_object_object_add(entry, "digest", json_object_new_string(digest));
+        json_object_object_add(entry, "mediaType", json_object_new_string(image->media_type));
+        json_object_array_add(list, entry);
+    }
+    return list;
+}
+
 static void print_text(const struct arguments *arguments, const struct stl_bundle_check *check)
 {
     const struct stl_bundle *bundle = &arguments->volumes[0].bundle;
@@ -70,8 +98,11 @@ static void print_text(const struct arguments *arguments, const struct stl_bundl
     size_t left_out = 0;
     for (size_t i = 0; i < bundle->digests.count; i++)
         left_out += bundle->blobs[i].absent;
-    printf("bundle %s: %zu image%s\nvolumes:", stl_digest_format(&bundle->id, id), bundle->image_count,
+    printf("bundle %s: %zu image%s\n", stl_digest_format(&bundle->id, id), bundle->image_count,
            bundle->image_count == 1 ? "" : "s");
+    for (size_t i = 0; i < bundle->image_count; i++)
+        print_image(&bundle->images[i]);
+    printf("volumes:");
     for (uint32_t i = 1; i <= bundle->volumes; i++)
         if (check->at_hand[i])
             printf(" %u", i);
@@ -88,7 +119,7 @@ static void print_json(const struct arguments *arguments, const struct stl_bundl
     STL_AUTO_JSON struct json_object *object = json_object_new_object();
     struct json_object *volumes = json_object_new_array(), *lost = json_object_new_array();
     json_object_object_add(object, "bundle", json_object_new_string(stl_digest_format(&bundle->id, text)));
-    json_object_object_add(object, "images", json_object_new_int64((int64_t)bundle->image_count));
+    json_object_object_add(object, "images", images_json(bundle));
     json_object_object_add(object, "volumes", json_object_new_int64(bundle->volumes));
     for (uint32_t i = 1; i <= bundle->volumes; i++)
         if (check->at_hand[i])
@@ -130,7 +161,7 @@ static int run(int argc, char **argv)
     struct cmd_progress progress;
     parse(argc, argv, &arguments);
     if (optind == argc)
-        return cmd_usage(&cmd_verify_bundle, "which bundle? Give its files, or '-'");
+        return cmd_usage(&cmd_verify_bundle, "give the files of a bundle, or '-'");
     if (open_volumes(&arguments, argv + optind, (size_t)(argc - optind), &err))
         return cmd_fail(&err);
     cmd_progress_begin(&progress, "checking", arguments.common.quiet);
@@ -149,7 +180,7 @@ static int run(int argc, char **argv)
 }
 
 static const struct cmd_option options[] = {
-    {OPTION_TRUST, "trust", "PUBKEY", "The bundle has to be signed with this key; may be repeated"},
+    {OPTION_TRUST, "trust", "PUBKEY...", "Require a signature by this key, or by another one that is given"},
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {0},
@@ -160,9 +191,10 @@ const struct cmd_command cmd_verify_bundle = {
     .run = run,
     .arguments = "FILE...|-",
     .summary = "Check a bundle, or some of its volumes",
-    .description = "Reads bundles, volumes or unpacked bundles once, compares every member with the list, "
-                   "the list with the manifests, and with --trust the signature with the key. What is lost "
-                   "is named. No registry is needed.",
+    .description =
+        "Reads bundles, volumes or unpacked bundles once, compares every member with the list, "
+        "the list with the manifests, and with --trust the signature with the key. Lists the images, "
+        "and names what is lost. No registry is needed.",
     .options = options,
     .examples = "  stillage verify-bundle bundle.tar\n"
                 "  stillage verify-bundle --trust bundle.key.pub /media/usb/bundle.2.tar",

@@ -2,6 +2,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "verify.h"
 
@@ -9,9 +10,11 @@ enum { OPTION_QUICK = 256, OPTION_FULL, OPTION_REPAIR };
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
-    {OPTION_QUICK, "quick", NULL, "Look at everything but the content of blobs"},
+    {OPTION_QUICK, "quick", NULL, "Check everything but the content of blobs"},
     {OPTION_FULL, "full", NULL, "Read every blob and compute its digest (the default)"},
-    {OPTION_REPAIR, "repair", NULL, "Mend what can be derived, and move damaged content to trash/damaged/"},
+    {OPTION_REPAIR, "repair", NULL,
+     "Rebuild what can be derived, and move damaged content to "
+     "trash/damaged/"},
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {0},
@@ -77,13 +80,28 @@ static void print_summary(const struct stl_verify_result *result, bool full)
         puts("all in order");
 }
 
+/* Root first repairs what the owner cannot, and then becomes the owner. */
+static int verify(struct stl_registry *registry, const char *path, const struct stl_verify_options *how,
+                  struct stl_verify_result *result, struct stl_error *err)
+{
+    if (how->repair && geteuid() == 0) {
+        if (cmd_open_registry(registry, path, err) || stl_verify_own(registry, how, result, err))
+            return -1;
+        stl_registry_close(registry);
+    }
+    return cmd_open_registry_as_owner(registry, path, CMD_KEEP_NOTHING, err) ||
+                   stl_verify(registry, how, result, err)
+               ? -1
+               : 0;
+}
+
 static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct report report = {0};
     struct stl_verify_options how = {.full = true, .problem = print_problem, .context = &report};
-    struct stl_verify_result result;
+    struct stl_verify_result result = {0};
     struct cmd_common common = {0};
     for (int key; (key = cmd_next_option(&cmd_verify, argc, argv, &common)) != -1;) {
         if (key == OPTION_REPAIR)
@@ -93,14 +111,12 @@ static int run(int argc, char **argv)
     }
     if (optind < argc)
         return cmd_usage(&cmd_verify, "it takes no argument");
-    if (cmd_open_registry(&registry, common.registry, &err))
-        return cmd_fail(&err);
     STL_AUTO_JSON struct json_object *problems = common.json ? json_object_new_array() : NULL;
     report.problems = problems;
     cmd_progress_begin(&report.progress, "verifying", common.quiet);
     how.progress = report.progress.shown ? cmd_progress_update : NULL;
     how.progress_context = &report.progress;
-    int failed = stl_verify(&registry, &how, &result, &err);
+    int failed = verify(&registry, common.registry, &how, &result, &err);
     cmd_progress_end(&report.progress);
     if (failed)
         return cmd_fail(&err);
@@ -118,15 +134,18 @@ const struct cmd_command cmd_verify = {
     .summary = "Check that everything in the registry is as it should be",
     .description =
         "Checks every rule of the registry's layout: the digest of each blob and manifest, sizes, links, "
-        "media types, the lists against the tags, referrers against their subjects, names that do not belong "
-        "there, modes and owner. Prints one line for each problem: where, what, and what to do about it.\n\n"
-        "It can run at any time: what a push has halfway done is not taken for damage.\n\n"
-        "With --repair, what can be derived from the rest is made anew: lists, the catalog, referrers, "
-        "links, modes. Damaged blobs and manifests are moved to trash/damaged/, out of every repository, so "
-        "that a client that pushes the image again sends them again. Nothing is deleted.\n\n"
-        "The exit status is 0 if everything is in order, or was put in order, and 1 if problems remain.",
+        "media types, the lists against the tags, referrers against their subjects, names that do not "
+        "belong there, modes and owner. Prints one line for each problem: where, what, and what to do "
+        "about it.\n\n"
+        "It can run at any time: a push that is halfway done is not taken for damage.\n\n"
+        "With --repair, everything that can be derived from the rest is rebuilt: lists, the catalog, "
+        "referrers, links, modes. If root runs it, files of other accounts are given back to the owner of "
+        "the registry's folder. Damaged blobs and manifests are moved out of every repository to "
+        "trash/damaged/, so that a client that pushes the image again sends them again. Nothing is "
+        "deleted.\n\n"
+        "The exit status is 0 if everything is in order, or was repaired, and 1 if problems remain.",
     .options = options,
     .examples = "  stillage verify --quick             without reading blobs\n"
-                "  stillage verify --repair            mend what can be mended\n"
+                "  stillage verify --repair            repair what can be repaired\n"
                 "  stillage verify --json | jq '.problems[].path'",
 };

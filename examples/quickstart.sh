@@ -1,5 +1,5 @@
 #!/bin/sh
-# From nothing to a first pull: makes an image, lays it out as a registry of files, serves that with nginx as an ordinary
+# From nothing to a first pull: makes an image, adds it to a new registry, serves that with nginx as an ordinary
 # user on a free port, and pulls the image. `make quickstart` runs it after the build.
 set -eu
 cd "$(dirname "$0")/.."

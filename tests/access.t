@@ -45,7 +45,7 @@ check denied anonymous public/app push "registry.yaml:$((rules + 4)):"
 check denied alice lib/app delete 'no rule'
 desc='an impossible repository' fails_with 2 'invalid' "$STILLAGE" access check alice Lib pull
 desc='an impossible user' fails_with 1 'user name' "$STILLAGE" access check 'a b' lib pull
-desc='an unknown action' fails_with 2 'no action' "$STILLAGE" access check alice lib fly
+desc='an unknown action' fails_with 2 'not an action' "$STILLAGE" access check alice lib fly
 desc='too few arguments' fails_with 2 'see .stillage access' "$STILLAGE" access check alice lib
 
 "$STILLAGE" add -q "oci:$layout" public/app:v1 lib/app:v1
@@ -72,10 +72,10 @@ ok_run 'tag --force' "$STILLAGE" tag -q --force lib/app:latest v1
 ok_run 'rm --force' "$STILLAGE" rm -q --force lib/app:v1
 
 # quotas
-desc='more bytes than the quota has' fails_with 1 'quota of repository .small/app.' "$STILLAGE" add -q "oci:$layout" small/app:a
+desc='more bytes than the quota has' fails_with 1 'exceed the quota: repository .small/app.' "$STILLAGE" add -q "oci:$layout" small/app:a
 ok_run 'add --force' "$STILLAGE" add -q --force "oci:$layout" small/app:a
 ok_run 'a second tag' "$STILLAGE" tag -q small/app:a b
-desc='a third tag' fails_with 1 "'c' is one too many.*may have 2 tags" "$STILLAGE" tag -q small/app:a c
+desc='a third tag' fails_with 1 "'c' exceeds the limit.*may have 2 tags" "$STILLAGE" tag -q small/app:a c
 
 # events
 is "$(tail -n 1 "$REG/log/events.jsonl" | jq -c '.events[0] | [.action, .target.repository, .target.tag]')" '["push","small/app","b"]' 'the last thing that happened is the last event'
@@ -104,5 +104,8 @@ ok_run 'writing works again' "$STILLAGE" tag -q small/app:a b
 is "$("$STILLAGE" thaw)" 'it was not frozen' 'thaw twice'
 
 ok_run 'verify finds nothing wrong' "$STILLAGE" verify
+
+capture "$STILLAGE" config nginx --auth basic
+like "$RC,$(<"$T/.err")" '^0,.*--auth tokens' 'config --auth basic says what it costs'
 
 done_testing

@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2015,SC2016,SC2119  # meant so in each place
 # stillage add: input that is broken or made to harm. Each kind: exit status, one line, and nothing has changed.
 . "$(dirname "$0")/add-common.sh"
 
@@ -41,12 +42,12 @@ folder() {
 
 # ---- not an archive ----------------------------------------------------------------------------------------------
 
-changes_nothing 1 'No such file' 'a file that does not exist' "$T/none" app
+changes_nothing 1 'there is no file or folder' 'a file that does not exist' "$T/none" app
 changes_nothing 1 'no images: there is neither' 'an empty folder' "$T/home" app
 echo 'this is not an archive' >"$T/text"
 changes_nothing 1 'cannot be read: Unrecognized archive format' 'a text' "$T/text" app
 : >"$T/empty"
-changes_nothing 1 '' 'an empty file' "$T/empty" app
+changes_nothing 1 'it is empty' 'an empty file' "$T/empty" app
 head -c 100000 /dev/urandom >"$T/noise"
 changes_nothing 1 'cannot be read' 'noise' "$T/noise" app
 gzip -c "$T/text" >"$T/text.gz"
@@ -54,7 +55,29 @@ changes_nothing 1 'cannot be read' 'a compressed text' "$T/text.gz" app
 tar -C "$T" -cf "$T/text.tar" text
 changes_nothing 1 'no images: there is neither' 'a tar of something else' "$T/text.tar" app
 tar -cf "$T/nothing.tar" -T /dev/null
-changes_nothing 1 '' 'a tar of nothing' "$T/nothing.tar" app
+changes_nothing 1 'there is nothing in it' 'a tar of nothing' "$T/nothing.tar" app
+
+# looks REGEX DESCRIPTION COMMAND: what COMMAND makes of the path $1 looks like something, and that is said
+looks() {
+    rm -rf "$T/looks"
+    STILLAGE=$STILLAGE bash -euc "$3" bash "$T/looks"
+    changes_nothing 1 "$1" "$2" "$T/looks" app
+}
+# shellcheck disable=SC2016
+{
+    looks 'ISO image: mount it' 'an ISO image' 'truncate -s 100k "$1" && printf CD001 | dd of="$1" bs=1 seek=32769 conv=notrunc status=none'
+    looks 'file system: mount it' 'a file system' 'truncate -s 100k "$1" && printf "\123\357" | dd of="$1" bs=1 seek=1080 conv=notrunc status=none'
+    looks 'zip file: unpack it' 'a zip file' 'printf "PK\3\4" >"$1"'
+    looks 'JSON.*give the folder' 'JSON' 'echo {} >"$1"'
+    looks 'web page.*get the file again' 'a web page' 'echo "<html>" >"$1"'
+    looks 'docker save and podman save write images' 'docker export' 'mkdir -p "$1.d/etc" && touch "$1.d/etc/passwd" && tar -C "$1.d" -cf "$1" .'
+    looks 'docker save and podman save write images' 'a root file system' 'mkdir -p "$1/etc" && ln -s /etc/passwd "$1/etc/passwd"'
+    looks 'build it' 'a build' 'mkdir "$1" && touch "$1/Dockerfile"'
+    looks 'give the archives in it: .*/looks/[*].tar' 'a folder of archives' 'mkdir "$1" && touch "$1/app.tar"'
+    looks 'images in its folder inner: give .*/looks/inner' 'a folder around a layout' 'mkdir -p "$1/inner" && touch "$1/inner/index.json"'
+    looks 'in its folder inner: unpack it' 'an archive of a folder around a layout' 'mkdir -p "$1.i/inner" && touch "$1.i/inner/index.json" && tar -C "$1.i" -cf "$1" inner'
+    looks 'is a registry: .stillage export' 'a registry' '$STILLAGE init -q "$1"'
+}
 mkdir "$T/ancient" && echo '{}' >"$T/ancient/repositories"
 changes_nothing 1 'Docker older than 1.10' 'an archive from before manifest.json' "$T/ancient" app
 
@@ -62,6 +85,14 @@ changes_nothing 1 'Docker older than 1.10' 'an archive from before manifest.json
 
 tar -C "$busybox" -cf "$T/whole.tar" .
 for how in gzip zstd xz; do archive_oci busybox "$T/whole.$how" $how; done
+# … where that leaves whole members
+head -c 512 "$T/whole.tar" >"$T/header"
+cp "$T/header" "$T/cut.tar"
+changes_nothing 1 'it is truncated' 'a tar, cut after its first header' "$T/cut.tar" app
+{ cat "$T/header"; head -c 1024 "$T/text.tar"; } >"$T/cut.tar"
+changes_nothing 1 'it is truncated' '... after a file' "$T/cut.tar" app
+{ cat "$T/header"; head -c 1024 /dev/zero; } >"$T/cut.tar"
+changes_nothing 1 'there is nothing in it' '... and not cut, with the same folder' "$T/cut.tar" app
 for form in tar gzip zstd xz; do
     size=$(stat -c %s "$T/whole.$form")
     for part in 10 50 90; do
@@ -109,21 +140,23 @@ changes_nothing 1 'md5' 'an unknown digest algorithm' "$BAD" app
 broken 1 "has no blob $LAYER" 'a missing blob' "rm $layer"
 broken 1 "has no manifest $MANIFEST" 'a missing manifest' "rm $(blob_file . "$MANIFEST")"
 broken 1 'has no index.json' 'a missing index.json' 'rm index.json'
-broken 1 'no images' 'a missing oci-layout' 'rm oci-layout'
 broken 1 'version .2.0.0.' 'a layout of a newer version' "echo '{\"imageLayoutVersion\":\"2.0.0\"}' >oci-layout"
 broken 1 'lists no images' 'an empty index.json' 'edit ".manifests = []"'
 fresh
 rm "$(blob_file "$BAD" "$LAYER")"
-changes_nothing 1 'has no image .v7., it has: v1' 'a ref that does not exist' "oci:$BAD:v7" app
+changes_nothing 1 'has no image .v7.; it has v1' 'a ref that does not exist' "oci:$BAD:v7" app
 
 # ---- blobs that are something else -------------------------------------------------------------------------------
 
-folder 1 'not a regular file' 'a blob that is a link' "mv $layer elsewhere && ln -s ../../elsewhere $layer"
-folder 1 'not a regular file' 'a blob that is a link to outside' "rm $layer && ln -s /etc/passwd $layer"
+echo secret >"$T/secret"
+folder 1 'leads out of the folder' 'a blob that is an absolute link' "rm $layer && ln -s /etc/passwd $layer"
+folder 1 'leads out of the folder' 'a blob that is a link to outside' "rm $layer && ln -s ../../../secret $layer"
+folder 1 'leads out of the folder' 'a folder of blobs that is a link to outside' 'mv blobs ../outside; ln -s ../outside blobs'
+rm -rf "$T/outside"
+folder 1 'not a regular file' 'a blob that is a link to itself' "ln -sf $(basename "$layer") $layer"
+folder 1 'has no blob' 'a blob that is a link to nothing' "ln -sf nothing $layer"
 folder 1 'not a regular file' 'a blob that is a folder' "rm $layer && mkdir $layer"
 folder 1 'not a regular file' 'a blob that is a pipe' "rm $layer && mkfifo $layer"
-folder 1 'blobs' 'a folder of blobs that is a link' "mv blobs elsewhere && ln -s elsewhere blobs"
-folder 1 'not a regular file' 'an index.json that is a link' 'mv index.json elsewhere && ln -s elsewhere index.json'
 folder 1 'not a regular file' 'an index.json that is a pipe' 'rm index.json && mkfifo index.json'
 if [ "$(id -u)" -eq 0 ]; then
     folder 1 'not a regular file' 'a blob that is a device' "rm $layer && mknod $layer c 1 5"
@@ -135,11 +168,11 @@ fresh
 (cd "$BAD" && rm "$layer" && mkfifo "$layer")
 as_archives 1 'neither a file nor a folder nor a link' 'a blob that is a pipe'
 fresh
-(cd "$BAD" && mv "$layer" elsewhere && ln -s ../../elsewhere "$layer")
-as_archives 1 'not a regular file' 'a blob that is a link'
+(cd "$BAD" && ln -sf ../../../../secret "$layer")
+as_archives 1 'leads to no file of the archive' 'a blob that is a link to outside'
 fresh
-(cd "$BAD" && mv "$layer" aaa && ln aaa "$layer")
-as_archives 1 'not a regular file' 'a blob that is a hard link'
+(cd "$BAD" && rm "$layer" && echo other >aaa && ln aaa "$layer")
+as_archives 1 'bytes where' 'a blob that is a hard link to something else'
 
 # ---- names that lead out -----------------------------------------------------------------------------------------
 
@@ -159,10 +192,11 @@ led_out 'a member a/../../out' --transform 's,^,a/../../,'
 led_out 'an absolute member' --transform "s,^,$T/absolute/,"
 led_out 'a member with a name of 1100 bytes' --transform "s,^,$(printf 'long-name-%.0s' {1..110})/,"
 [ ! -e "$T/absolute" ] && [ ! -e "$REG/tmp/out" ] && pass 'nothing was written there' || fail 'nothing was written there'
-tar -C "$busybox" -cf "$T/bad.tar" . && tar -C "$busybox" -rf "$T/bad.tar" ./index.json
-changes_nothing 1 "member 'index.json' twice" 'a member that is there twice' "$T/bad.tar" app
+cp "$busybox/index.json" "$T/index.json" && sed -i 's/v1/v2/' "$T/index.json"
+tar -C "$busybox" -cf "$T/bad.tar" . && tar -C "$T" -rf "$T/bad.tar" ./index.json
+changes_nothing 1 "member 'index.json' twice, and they differ" 'a member that is there twice' "$T/bad.tar" app
 gzip -f "$T/bad.tar"
-changes_nothing 1 "member 'index.json' twice" 'a member that is there twice (gzip)' "$T/bad.tar.gz" app
+changes_nothing 1 "member 'index.json' twice, and they differ" 'a member that is there twice (gzip)' "$T/bad.tar.gz" app
 
 # ---- bombs -------------------------------------------------------------------------------------------------------
 
@@ -249,13 +283,12 @@ changes_nothing 1 'push.manifest-size allows' 'a manifest of 60,000 layers' "$BA
 # ---- names -------------------------------------------------------------------------------------------------------
 
 fresh
-for name in App app/ /app app//x app/_x app/.x app/../x 'app x' app/blobs manifests/app tags referrers/x "$(printf 'a%.0s' {1..256})"; do
+for name in App app/ /app app//x app/_x app/.x app/../x 'app x' "$(printf 'a%.0s' {1..256})"; do
     changes_nothing 2 'invalid|longer' "the name ${name:0:20}" "$BAD" "$name"
 done
 for tag in .x -x 'a b' "$(printf 'a%.0s' {1..129})" a:b; do
     changes_nothing 2 'tag|name|digest|invalid' "the tag ${tag:0:20}" "$BAD" "app:$tag"
 done
-changes_nothing 2 'reserved|folder of every repository' 'a reserved component' "$BAD" lib/tags/x
 changes_nothing 2 'digest cannot be chosen' 'a name with a digest' "$BAD" "app@$MANIFEST"
 changes_nothing 2 'prefix' 'a prefix that is no name' "$BAD" app --prefix /x
 changes_nothing 2 'invalid|longer' 'a prefix that makes a name too long' "$BAD" app --prefix "$(printf 'a%.0s' {1..253})"
@@ -264,8 +297,8 @@ broken 2 'invalid' 'a name in the source that is none' 'edit ".manifests[0].anno
 edit_in() { (cd "$BAD" && edit "$1"); }
 fresh; edit_in '.manifests[0].annotations."org.opencontainers.image.ref.name" = "a b"'
 changes_nothing 2 'tag' 'a tag in the source that is none' "$BAD" app
-fresh; edit_in '.manifests[0].annotations."org.opencontainers.image.ref.name" = "lib/blobs:v1"'
-changes_nothing 2 'folder of every repository' 'a reserved name in the source' "$BAD"
+fresh; edit_in '.manifests[0].annotations."org.opencontainers.image.ref.name" = "lib/_blobs:v1"'
+changes_nothing 2 'is invalid' 'a name in the source that may not be' "$BAD"
 fresh; edit_in '.manifests[0].annotations."org.opencontainers.image.ref.name" = "x\u001b[31m\ny"'
 changes_nothing 2 'tag' 'a tag with control characters' "$BAD" app
 unlike "$(<"$T/.err")" $'\e' 'do not reach the terminal'
@@ -341,9 +374,9 @@ fi
 
 # ---- the command line --------------------------------------------------------------------------------------------
 
-changes_nothing 2 'which SOURCE' 'no source'
+changes_nothing 2 'give a SOURCE' 'no source'
 changes_nothing 2 'no option' 'an unknown option' --nonsense "$busybox"
-changes_nothing 2 'none of gzip, zstd and none' 'an unknown compression' --compress lzma "$busybox" app
+changes_nothing 2 'is unknown: use gzip, zstd or none' 'an unknown compression' --compress lzma "$busybox" app
 changes_nothing 2 'ref once' 'two refs' --ref v1 "oci:$busybox:v1" app
 
 in_order

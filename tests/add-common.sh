@@ -22,21 +22,27 @@ image_is() {
     if [ -z "$problem" ]; then pass "$1"; else fail "$1" "$problem"; fi
 }
 
+# shellcheck disable=SC2034   # split_descriptor sets the size, too
 image_differs() {
-    local layout=$1 root=$2 name=${3%:*} digest type file line
-    digest=$(field digest <<<"$root")
+    local layout=$1 root=$2 name=${3%:*} tag=${3##*:} folder media_type digest size line link sums=() algorithm
+    folder=$REG/www/v2/$name
+    split_descriptor "$root"
     [ "$(tag_of "$3")" = "$digest" ] || echo "the tag is $(tag_of "$3"), not $digest"
     while read -r line; do
-        read -r digest type < <(jq -r '"\(.digest) \(.mediaType)"' <<<"$line")
-        if [[ $type =~ (index|manifest|manifest.list)\.v[12]\+json$ ]]; then
-            file=$(repo "$name" "manifests/$digest")
-            [ "$(readlink "$file")" = "../_manifests/$type/$digest" ] || echo "$digest is no $type"
+        split_descriptor "$line"
+        if is_manifest "$media_type"; then
+            link=../_manifests/$media_type/$digest
+            [ "$folder/manifests/$digest" -ef "$folder/manifests/$link" ] || echo "$digest is no $media_type"
+            sums+=("${digest/:/ }  $folder/manifests/$digest")
         else
-            file=$(repo "$name" "blobs/$digest")
+            sums+=("${digest/:/ }  $folder/blobs/$digest")
         fi
-        cmp "$file" "$(blob_file "$layout" "$digest")" || true
     done < <(oci_tree "$layout" "$root")
-    jq -e --arg tag "${3##*:}" '.tags | index($tag)' "$(repo "$name" tags/list)" >/dev/null || echo "tags/list has no ${3##*:}"
+    for algorithm in sha256 sha512; do
+        printf '%s\n' "${sums[@]}" | sed -n "s/^$algorithm //p" >"$T/.sums"
+        [ ! -s "$T/.sums" ] || "${algorithm}sum" --check --quiet "$T/.sums"
+    done
+    jq -e --arg tag "$tag" '.tags | index($tag)' "$folder/tags/list" >/dev/null || echo "tags/list has no $tag"
     jq -e --arg name "$name" '.repositories | index($name)' "$REG/www/v2/_catalog" >/dev/null || echo "_catalog has no $name"
 }
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2016 # dollars for other programs
 # stillage add: archives of docker save and podman save. They have no manifests: the ones that are made must name the config
 # byte for byte, and layers that decompress to its diff_ids; the same archive makes the same manifest always.
 . "$(dirname "$0")/add-common.sh"
@@ -192,9 +193,9 @@ bad 'not a string' 'a layer that is a number' "edit '.[0].Layers[0] = 1'"
 bad 'leads out' 'a config outside' "edit '.[0].Config = \"../../etc/passwd\"'"
 bad 'leads out' 'a layer outside' "edit '.[0].Layers[0] = \"../../etc/passwd\"'"
 bad 'leads out' 'an absolute layer' "edit '.[0].Layers[0] = \"/etc/passwd\"'"
-bad 'not a regular file' 'a layer that is a link to outside' 'rm "$(layer)" && ln -s ../../../etc/passwd x && edit ".[0].Layers[0] = \"x\""'
-bad 'not a regular file' 'a layer that is an absolute link' 'ln -s /etc/passwd x && edit ".[0].Layers[0] = \"x\""'
-bad 'not a regular file' 'a layer that is a link to itself' 'ln -s x x && edit ".[0].Layers[0] = \"x\""'
+bad 'leads to no file of the archive' 'a layer that is a link to outside' 'rm "$(layer)" && ln -s ../../../etc/passwd x && edit ".[0].Layers[0] = \"x\""'
+bad 'leads to no file of the archive' 'a layer that is an absolute link' 'ln -s /etc/passwd x && edit ".[0].Layers[0] = \"x\""'
+bad 'leads to no file of the archive' 'a layer that is a link to itself' 'ln -s x x && edit ".[0].Layers[0] = \"x\""'
 bad 'has no layer' 'a layer that is a folder' 'mkdir x && edit ".[0].Layers[0] = \"x\""'
 bad 'cannot be decompressed' 'a gzipped layer that is cut' 'gzip -c "$(jq -r ".[0].Layers[0]" manifest.json)" | head -c -20 >x && edit ".[0].Layers[0] = \"x\""'
 bad 'is not the sha256:' 'a gzipped layer of something else' 'echo | gzip >x && edit ".[0].Layers[0] = \"x\""'
@@ -207,8 +208,8 @@ echo secret >"$T/secret"
 (cd "$T/bad" && edit '.[0].Layers[0] = "../secret"')
 changes_nothing 1 'leads out' 'a folder with a layer outside' "$T/bad"
 (cd "$T/bad" && edit '.[0].Layers[0] = "link"' && ln -s ../secret link)
-changes_nothing 1 'not a regular file' 'a folder with a layer that is a link to outside' "$T/bad"
+changes_nothing 1 'leads out of the folder' 'a folder with a layer that is a link to outside' "$T/bad"
 (cd "$T/bad" && edit '.[0].Layers[0] = "link/secret"' && ln -sfn .. link)
-changes_nothing 1 'link' 'a folder with a link to a folder outside' "$T/bad"
+changes_nothing 1 'leads out of the folder' 'a folder with a link to a folder outside' "$T/bad"
 
 done_testing

@@ -1,6 +1,6 @@
 #!/bin/bash
-# stillage add, killed at each step, or told by the kernel that a step failed: the tree goes on serving what it served, and
-# the next run finishes the work and leaves nothing behind.
+# stillage add, killed at many a step, or told by the kernel that a step failed: the tree goes on serving what it served,
+# and the next run finishes the work and leaves nothing behind. (t-crash does so at every step, within one process.)
 . "$(dirname "$0")/add-common.sh"
 
 have strace || skip_all 'strace is not installed'
@@ -66,10 +66,10 @@ each_step() {
     else fail "$what" "$problem" "$number calls" "$(tail -n 3 "$T/trace")"; fi
 }
 
-each_step 'killed while a layout is added' signal=KILL 1 "$artifact" app
-each_step 'killed while an archive is added' signal=KILL 4 "$T/artifact.tar.gz" app
-each_step 'killed while a docker archive is added' signal=KILL 4 "$T/docker.tar"
-each_step 'errors while a layout is added' error=EIO 3 "$artifact" app
-each_step 'errors while an archive is added' error=ENOSPC 4 "$T/artifact.tar.gz" app
+each_step 'killed while a layout is added' signal=KILL 3 "$artifact" app
+each_step 'killed while an archive is added' signal=KILL 9 "$T/artifact.tar.gz" app
+each_step 'killed while a docker archive is added' signal=KILL 9 "$T/docker.tar"
+each_step 'errors while a layout is added' error=EIO 7 "$artifact" app
+each_step 'errors while an archive is added' error=ENOSPC 11 "$T/artifact.tar.gz" app
 
 done_testing

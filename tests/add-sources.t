@@ -36,7 +36,7 @@ while read -r image ref; do
     add_twice "$image: folder" "$layout" "$ref" lib/app "oci:$layout"
     archive_oci "$image" "$T/image.tar"
     add_twice "$image: tar" "$layout" "$ref" lib/app "oci-archive:$T/image.tar"
-    case $image in busybox | nested) ;; *) continue ;; esac
+    [ "$image" = busybox ] || continue
     add_twice "$image: folder without prefix" "$layout" "$ref" lib/app "$layout"
     add_twice "$image: tar on standard input" "$layout" "$ref" lib/app - "$T/image.tar"
     add_twice "$image: tar, one ref" "$layout" "$ref" lib/app "$T/image.tar:$ref"

@@ -15,7 +15,7 @@ test_existence() {
             bob) header="Authorization: Bearer $TEAM_TOKEN" ;;
             old) header="Authorization: Bearer $OLD_TOKEN" ;;
         esac
-        for path in manifests/v1 "manifests/$SECRET_MANIFEST" "blobs/$SECRET_LAYER" tags/list "referrers/$SECRET_MANIFEST"; do
+        for path in manifests/v1 "manifests/$SECRET_MANIFEST" "blobs/$SECRET_LAYER" tags/list tags/_details "referrers/$SECRET_MANIFEST"; do
             for request in GET HEAD PUT DELETE POST PATCH OPTIONS PROPFIND; do same_answer "$who" $request "$path" -H "$header"; done
             [ "$who" = nobody ] || [ "$who" = bob ] || continue
             for condition in 'Range: bytes=0-0' 'Range: bytes=999999-' 'Range: bytes=0-0,2-2' "If-None-Match: \"${path##*/}\"" 'If-None-Match: *' \
@@ -37,8 +37,10 @@ test_existence() {
 same_answer() {
     local who=$1 method=$2 path=$3 there missing
     shift 3
-    there=$(answer_to "$method" "/v2/secret/app/$path" "$@" | sed 's#secret/app#NAME#g')
-    missing=$(answer_to "$method" "/v2/secret/not/$path" "$@" | sed 's#secret/not#NAME#g')
+    answer_to "$method" "/v2/secret/app/$path" "$@"
+    there=${ANSWER//secret\/app/NAME}
+    answer_to "$method" "/v2/secret/not/$path" "$@"
+    missing=${ANSWER//secret\/not/NAME}
     if [ "$there" = "$missing" ] && [[ $there =~ ^HTTP/1.1\ 40[01345] ]]; then pass "$method ${path:0:24} tells $who nothing: ${*: -1:1}"; else
         fail "$method ${path:0:24} tells $who nothing: ${*: -1:1}" "there:   ${there:0:900}" "missing: ${missing:0:900}"; fi
 }
@@ -50,10 +52,14 @@ ask_empty() {
     ask "$@" "${body[@]}"
 }
 
+# The same, and sets ANSWER to all of it but the date.
 answer_to() {
+    local line text=
     ask_empty "$@"
-    sed -e '/^[Dd]ate:/d' "$T/h"
-    cat "$T/b"
+    ANSWER=
+    while IFS= read -r line; do [[ ${line,,} == date:* ]] || ANSWER+=$line$'\n'; done <"$T/h"
+    IFS= read -r -d '' text <"$T/b" || true
+    ANSWER+=$text
 }
 
 # Addresses that mean a private repository, or something like it, to somebody.
@@ -273,14 +279,16 @@ test_pushing() {
     as "$TOKEN" POST "/v2/drop/app/blobs/uploads/?digest=$SECRET_LAYER" -d 'something else'
     want_error 400 DIGEST_INVALID
     verdict 'a private digest with other bytes'
-    before=$(answer_to GET "/v2/secret/app/referrers/$SECRET_MANIFEST")
+    answer_to GET "/v2/secret/app/referrers/$SECRET_MANIFEST"
+    before=$ANSWER
     printf '{"schemaVersion":2,"mediaType":"%s","artifactType":"a/b","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"%s","size":%d},"layers":[],"subject":{"mediaType":"%s","digest":"%s","size":10}}' \
         "$MANIFEST" "$PUBLIC_LAYER" "$(stat -Lc %s "$REG/www/v2/public/app/blobs/$PUBLIC_LAYER")" "$MANIFEST" "$SECRET_MANIFEST" >"$T/subject"
     as "$TOKEN" PUT /v2/drop/app/manifests/v1 -H "Content-Type: $MANIFEST" --data-binary "@$T/subject"
     want_status 201
     verdict 'what refers to a private manifest'
     ok "$(test ! -e "$REG/www/v2/secret/app/referrers/$SECRET_MANIFEST"; echo $?)" '... is no referrer of it there'
-    is "$(answer_to GET "/v2/secret/app/referrers/$SECRET_MANIFEST")" "$before" '... and nobody sees one'
+    answer_to GET "/v2/secret/app/referrers/$SECRET_MANIFEST"
+    is "$ANSWER" "$before" '... and nobody sees one'
 
     # An upload of somebody else, in a repository that one may not push to or in one's own
     token alice:alice-password repository:secret/app:pull,push
@@ -340,7 +348,6 @@ test_events() {
     tail -n "+$((before + 1))" "$REG/log/events.jsonl" >"$T/events"
     is "$(jq -c '.events[0] | [.action, .actor.name, .target.repository, .request.addr, .request.method]' "$T/events")" \
         '["pull-denied","bob","secret/app","127.0.0.1","GET"]
-["push-denied","bob","secret/app","127.0.0.1","GET"]
 ["pull-denied","bob","secret/app","127.0.0.1","GET"]
 ["login-failure","bob",null,"127.0.0.1","GET"]' 'what was refused became events'
     ok "$(grep -q password "$T/events" && echo 1 || echo 0)" '... without any password'

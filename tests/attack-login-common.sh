@@ -34,6 +34,7 @@ Basic $TOKEN
 Digest $TOKEN
 Bearer\$TOKEN
 Bearer 9999999999.public/app/_ok
+Bearer 9999999999./pull/secret/app/_
 Bearer $(printf '%%2e%.0s' {1..20})
 Basic $(printf 'nobody:x' | base64)
 Negotiate abc
@@ -110,7 +111,6 @@ repository:secret%252fapp:pull
 repository:./secret/app:pull
 repository:secret/_refs:pull
 repository:secret/app/_manifests:pull
-repository:secret/manifests/app:pull
 repository:SECRET/APP:pull
 repository:secret\app:pull
 repository:-:push
@@ -176,6 +176,7 @@ test_credentials() {
         answers+=("$(sed '/^[Dd]ate:/d' "$T/h")$(<"$T/b")")
     done
     is "${answers[0]}" "${answers[1]}" 'a wrong password and no such user: the same answer'
+    # shellcheck disable=SC1003
     for password in 'with:colon:s' ':' $'caf\xc3\xa9' $'\xff\xfe' ' spaces ' 'per%20cent+plus&amp' '"quote\' "$(printf 'p%.0s' {1..72})"; do
         echo "$password" | "$STILLAGE" user passwd -q -r "$REG" --stdin bob
         ask GET /v2/_token -u "bob:$password"
@@ -206,12 +207,12 @@ test_credentials() {
     for bad in 8000 100000; do
         head -c $bad /dev/zero | tr '\0' p >"$T/huge"
         { printf 'alice:'; cat "$T/huge"; } | base64 -w0 >"$T/huge64"
-        ask GET /v2/_token -H "@"<(printf 'Authorization: Basic '; cat "$T/huge64")
+        ask GET /v2/_token -H "Authorization: Basic $(<"$T/huge64")"
         want_status '400|401|431|494'
         verdict "a password of $bad bytes"
         { printf 'grant_type=password&username=alice&password='; cat "$T/huge"; } >"$T/form"
         ask POST /v2/_token --data-binary "@$T/form"
-        want_status '400|401|429'
+        want_status '400|401|413|429'
         verdict '... by form'
     done
     rm -rf "$REG/auth/failures"
@@ -261,11 +262,11 @@ test_accounts() {
     [ "$(id -u)" -eq 0 ] || { skip 1 'only root can become somebody else' 'other accounts'; return; }
     token alice:alice-password repository:secret/app:pull
     for account in nobody www-data; do
-        for path in auth auth/tokens "auth/tokens/${TOKEN:0:8}" "auth/tokens/${TOKEN:0:8}/$TOKEN" auth/public auth/robots auth/failures; do
+        for path in auth auth/tokens "auth/tokens/${TOKEN:0:8}" "auth/tokens/${TOKEN:0:8}"/{pull/secret/app,sets,users} auth/public auth/robots auth/failures; do
             capture setpriv --reuid "$account" --regid "$account" --clear-groups ls "$REG/$path/"
             isnt "$RC" 0 "$account cannot list ${path:0:30}"
         done
-        for path in auth/htpasswd "auth/tokens/${TOKEN:0:8}/$TOKEN/identity" "auth/tokens/${TOKEN:0:8}/$TOKEN/pull/secret/app/_ok" log/events.jsonl; do
+        for path in auth/htpasswd "auth/tokens/${TOKEN:0:8}/$TOKEN" "auth/tokens/${TOKEN:0:8}/pull/secret/app/_$TOKEN" log/events.jsonl; do
             # The server's group may have been let in, to check passwords itself.
             [ "$account$path" != www-dataauth/htpasswd ] || continue
             capture setpriv --reuid "$account" --regid "$account" --clear-groups cat "$REG/$path"
@@ -318,9 +319,7 @@ test_guessing() {
     want_status 200
     verdict '... and a token that was there before stays good'
     rm -r "$REG/auth/failures"
-    [ "$KIND" = nginx ] || return 0
-    : >"$T/config"
-    # Each way to try a password; the name is another every time, so that stillage.cgi itself would let them.
+    # Each way to try a password; the name is another every time, so that it is the address which is slowed down.
     while read -r path way; do
         for ((i = 0; i < 100; i++)); do
             printf 'url = "%s%s"\noutput = /dev/null\nwrite-out = "%%{http_code}\\n"\n' "$URL" "$path"
@@ -332,7 +331,7 @@ test_guessing() {
             [ $i = 99 ] || echo next
         done >"$T/config"
         curl -k --no-progress-meter --path-as-is --parallel --parallel-max 100 --parallel-immediate -K "$T/config" 2>/dev/null | sort | uniq -c >"$T/codes"
-        ok "$(awk '$2 == 429 && $1 >= 20 { found = 1 } END { print !found }' "$T/codes")" "a hundred guesses in a row, $path $way: nginx stops many of them: $(tr '\n' ' ' <"$T/codes")"
+        ok "$(awk '$2 == 429 && $1 >= 20 { found = 1 } END { print !found }' "$T/codes")" "a hundred guesses in a row, $path $way: many of them are not looked at: $(tr '\n' ' ' <"$T/codes")"
     done <<'END'
 /v2/_token basic
 /v2/_token form

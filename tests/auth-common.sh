@@ -3,6 +3,8 @@
 # auth-apache.t set KIND and source this.
 # shellcheck source=tests/auth-setup.sh
 . "$(dirname "$0")/auth-setup.sh"
+# shellcheck source=tests/auth-basic.sh
+. "$(dirname "$0")/auth-basic.sh"
 
 # ---- what is allowed, and what is not ----------------------------------------------------------------------------
 
@@ -36,7 +38,7 @@ test_closed() {
             done
             as anonymous GET "$path"
             want_error 401 UNAUTHORIZED
-            want_challenge "repository:$name:pull"
+            want_challenge "repository:$name:pull" login_required
             want_nothing
             verdict "${path:0:50} with nobody's token"
         done < <(addresses $name)
@@ -49,6 +51,10 @@ test_closed() {
     want_error 401 UNAUTHORIZED
     want_challenge 'registry:catalog:*'
     verdict 'GET /v2/_catalog'
+    ask GET /v2/_details
+    want_error 401 UNAUTHORIZED
+    want_challenge 'registry:catalog:*'
+    verdict 'GET /v2/_details'
     ask GET /v2/ -H 'Authorization: Bearer anonymous'
     want_status 200
     verdict "GET /v2/ with nobody's token"
@@ -108,9 +114,15 @@ test_tokens() {
     as "$TOKEN" GET '/v2/_catalog?n=10'
     want_json '.repositories == ["public/app", "team/app"]'
     verdict 'the catalog of bob'
+    as "$TOKEN" GET /v2/_details
+    [[ $(jq -r .repository "$T/b" | sort -u | tr '\n' ' ') == 'public/app team/app ' ]] || PROBLEMS+=('it names others')
+    verdict 'the details for bob'
     ask GET /v2/_catalog -H 'Authorization: Bearer anonymous'
     want_json '.repositories == ["public/app"]'
     verdict 'the catalog of nobody'
+    ask GET /v2/_details -H 'Authorization: Bearer anonymous'
+    [[ $(jq -r .repository "$T/b" | sort -u) == public/app ]] || PROBLEMS+=('it names others')
+    verdict 'the details for nobody'
     ask GET /v2/secret/app/manifests/v1 -u alice:alice-password
     want_status 200
     verdict 'a password instead of a token'
@@ -148,7 +160,7 @@ test_expiry() {
     want_json '.scope == ""'
     verdict '... who does not get another'
     write_rules 'auth: {token-life: 3s}'
-    ok "$(test -d "$REG/auth/tokens/${TOKEN:0:8}/$TOKEN"; echo $?)" '... though nobody has removed it'
+    ok "$(test -f "$REG/auth/tokens/${TOKEN:0:8}/$TOKEN"; echo $?)" '... though nobody has removed it'
     as "$TOKEN" GET /v2/secret/app/manifests/v1
     want_error 401 UNAUTHORIZED
     want_challenge repository:secret/app:pull invalid_token
@@ -242,7 +254,7 @@ test_quota() {
     is "$(find "$REG/www/v2/drop/bytes/blobs" -type f | wc -l)" 4 '... and are there'
     ask POST "/v2/drop/bytes/blobs/uploads/?digest=$(printf x | sha256sum | sed 's/^/sha256:/; s/ .*//')" -d x -H "Authorization: Bearer $TOKEN"
     want_error 403 DENIED
-    want_json '.errors[0].message | test("quota of repository .drop/bytes. has room for 0 more")'
+    want_json '.errors[0].message | test("exceed the quota: repository .drop/bytes. has room for 0 more")'
     verdict '... one byte more is not'
     as "$TOKEN" POST "/v2/drop/many/blobs/uploads/?digest=$(digest "$T/part10")" --data-binary "@$T/part10"
     printf '{"schemaVersion":2,"mediaType":"%s","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s","size":250},"layers":[]}' \
@@ -341,69 +353,30 @@ test_plain_cgi() {
     stop "$SERVER"
     [ "$(id -u)" -ne 0 ] || chown -R root "$REG"
 }
-# ---- the server's own passwords ----------------------------------------------------------------------------------
-
-test_basic() {
-    local path
-    # The file is for the account and the group that the registry has: the server's.
-    chgrp -R www-data "$REG/www" "$REG/auth"
-    chmod 0640 "$REG/auth/htpasswd"
-    chmod 0750 "$REG/www" "$REG/auth"
-    "start_$KIND" "$REG" --auth basic
-    for path in /v2/ /v2/public/app/manifests/v1 /v2/secret/app/manifests/v1 /v2/_catalog /; do
-        ask GET $path
-        want_status 401
-        want_header_like www-authenticate '^Basic realm="stillage"$'
-        want_nothing
-        verdict "passwords by the server alone: $path without one"
-        ask GET $path -u alice:wrong
-        want_status 401
-        verdict "... with a wrong one"
-        ask GET $path -u alice:alice-password
-        want_status 200
-        verdict "... with the right one"
-    done
-    stop "$SERVER"
-    write_rules 'auth: {trust-remote-user: true}'
-    start_responder 2
-    "start_$KIND" "$REG" --auth basic --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
-    ask GET "/v2/_catalog?n=10" -u bob:bob-password
-    want_json '.repositories == ["drop/many", "public/app", "public/new", "team/app"]'
-    verdict 'REMOTE_USER of the server tells stillage.cgi who it is'
-    ask POST /v2/secret/app/blobs/uploads/ -u bob:bob-password -d ''
-    want_error 403 DENIED
-    verdict '... and it decides about pushes'
-    ask POST /v2/secret/app/blobs/uploads/ -u alice:alice-password -d ''
-    want_status 202
-    verdict '... of those who may as well'
-    ask POST /v2/secret/app/blobs/uploads/ -u bob:wrong -H 'Remote-User: alice' -d ''
-    want_status 401
-    verdict '... and the server about passwords'
-}
-
 # nginx compares the times with a regular expression: that one alone, asked about every pair of digits in every place. What
 # follows speaks for the other answer.
 test_clock() {
-    local place now end what
+    local what
     next_server clock
     {
         echo "daemon off; pid $SERVER_DIR/pid; error_log $SERVER_DIR/error.log; events {} http { access_log off;"
         for what in client_body proxy fastcgi scgi uwsgi; do echo "${what}_temp_path $SERVER_DIR/$what;"; done
         # shellcheck disable=SC2016
         sed -n '/^map "$msec /,/^}/p' "$T/$MAIN/nginx.conf" | sed 's/\$msec \$stillage_token/$arg_now $arg_end/'
-        # shellcheck disable=SC2016
+        # shellcheck disable=SC2016,SC2028
         echo "server { listen $HOST;" 'location / { return 200 "$arg_now $arg_end $stillage_alive\n"; } } }'
     } >"$SERVER_DIR/nginx.conf"
     spawn "$SERVER" nginx -p "$SERVER_DIR" -e "$SERVER_DIR/error.log" -c "$SERVER_DIR/nginx.conf"
     wait_up "$SERVER" 15 answers "$URL"
-    for place in 179518518 17951851 1795185 179518 17951 1795 179 17 1; do
-        for now in {0..9}; do
-            for end in {0..9}; do
-                printf 'url = "%s/?now=%s.123&end=%s.x"\n' "$URL" "$(printf '%-10s' "$place$now" | tr ' ' 9)" \
-                    "$(printf '%-10s' "$place$end" | tr ' ' 0)"
-            done
-        done
-    done >"$SERVER_DIR/questions"
+    awk -v url="$URL" 'function padded(digits, with) { while (length(digits) < 10) digits = digits with; return digits }
+        BEGIN {
+            for (places = 9; places > 0; places--)
+                for (now = 0; now < 10; now++)
+                    for (end = 0; end < 10; end++) {
+                        place = substr("179518518", 1, places)
+                        printf "url = \"%s/?now=%s.123&end=%s.x\"\n", url, padded(place now, 9), padded(place end, 0)
+                    }
+        }' >"$SERVER_DIR/questions"
     curl -sS -K "$SERVER_DIR/questions" >"$SERVER_DIR/answers"
     is "$(wc -l <"$SERVER_DIR/answers")" 900 'nginx says of 900 pairs of times which is the later one'
     awk '{ if (($2 + 0 > int($1)) != ($3 == 1)) print }' "$SERVER_DIR/answers" >"$SERVER_DIR/wrong"

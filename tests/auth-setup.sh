@@ -81,22 +81,32 @@ as() {
     ask "$method" "$path" -H "Authorization: Bearer $token" "$@"
 }
 
+# want_challenge SCOPE [ERROR]; the clients that show no body for insufficient_scope show its description
 want_challenge() {
-    want_header www-authenticate "Bearer realm=\"$URL/v2/_token\",service=\"stillage\"${1:+,scope=\"$1\"}${2:+,error=\"$2\"}"
+    local why=
+    [ "${2:-}" != insufficient_scope ] || why=,error_description="\"$(jq -r '.errors[0].message' "$T/b")\""
+    want_header www-authenticate "Bearer realm=\"$URL/v2/_token\",service=\"stillage\"${1:+,scope=\"$1\"}${2:+,error=\"$2\"}$why"
 }
 
 # A token that was alice's for a private repository, and is over since a second: all of its files are still there.
 make_old_token() {
-    local end=$(($(date +%s) - 1))
+    local end=$(($(date +%s) - 1)) folder
     token alice:alice-password repository:secret/app:pull,push
     OLD_TOKEN=$end.${TOKEN#*.}
-    [ -d "$REG/auth/tokens/${end:0:8}" ] || mkdir -m 0711 "$REG/auth/tokens/${end:0:8}"
+    folder=$REG/auth/tokens/${end:0:8}
+    mkdir -p "$folder/pull/secret/app"
+    chmod --reference="$REG/auth/tokens" "$folder" "$folder"/pull{,/secret,/secret/app}
+    chown --reference="$REG/auth/tokens" "$folder" "$folder"/pull{,/secret,/secret/app}
     cp -a "$REG/auth/tokens/${TOKEN:0:8}/$TOKEN" "$REG/auth/tokens/${end:0:8}/$OLD_TOKEN"
+    cp -a "$REG/auth/tokens/${TOKEN:0:8}/pull/secret/app/_$TOKEN" "$REG/auth/tokens/${end:0:8}/pull/secret/app/_$OLD_TOKEN"
 }
 
 # No answer may hold what only the owners of the repositories may see.
 want_nothing() {
-    ! grep -aqF "$SECRET" "$T/b" || PROBLEMS+=("the answer holds the secret")
+    local text
+    while IFS= read -r -d '' text || [ -n "$text" ]; do
+        [[ $text != *"$SECRET"* ]] || PROBLEMS+=("the answer holds the secret")
+    done <"$T/b"
     want_no_header docker-content-digest
     want_no_header etag
 }
@@ -104,7 +114,7 @@ want_nothing() {
 # every readable address of a repository
 addresses() {
     local file
-    printf '%s\n' "/v2/$1/tags/list" "/v2/$1/manifests/v1"
+    printf '%s\n' "/v2/$1/tags/list" "/v2/$1/tags/_details" "/v2/$1/manifests/v1"
     for file in "$REG/www/v2/$1"/manifests/sha256:*; do printf '/v2/%s/manifests/%s\n' "$1" "${file##*/}"; done
     for file in "$REG/www/v2/$1"/blobs/sha256:*; do printf '/v2/%s/blobs/%s\n' "$1" "${file##*/}"; done
     printf '/v2/%s/referrers/%s\n' "$1" "${file##*/}"

@@ -73,15 +73,14 @@ wrong 'the path of another blob' 'is not the path of a blob' "s|^\(file 1 $blob 
 wrong 'a part without a first' 'comes where part 1 should' "s|^\(file 1 $blob [0-9]*\) .*|\1 parts/sha256/${blob#*:}/2|"
 wrong 'a name that leads out' "'\.\./\.\./x:v1' is not the name of an image" '3s/image [^ ]*:/image ..\/..\/x:/'
 wrong 'an upper-case name' 'is not the name of an image' '3s/image [^ ]*:/image LIB\/x:/'
-wrong 'a reserved name' 'is not the name of an image' '3s/image [^ ]*:/image lib\/manifests\/x:/'
 wrong 'a tag that is none' 'is not the name of an image' '3s/\(image [^ ]*\):[^ ]*/\1:..\/x/'
 wrong 'a media type that is none' 'is not a media type' '3s/[^ ]*$/text/'
 wrong 'an image without its manifest' 'is not listed as being in every volume' "s/^\(image busybox:v1\) [^ ]*/\1 $blob/"
 wrong 'a manifest of another size' 'is not listed as being in every volume' 's/^\(image busybox:v1 [^ ]*\) [0-9]*/\1 1/'
 printf '\0' >>"$T/good.null" && cat "$T/good/stillage-bundle.txt" "$T/good.null" >"$T/edited/stillage-bundle.txt"
-refused 1 'list: a NUL' 'no text of lines, or cut short' "$T/edited"
+refused 1 'list: a NUL' 'not a text file, or is truncated' "$T/edited"
 head -c -1 "$T/good/stillage-bundle.txt" >"$T/edited/stillage-bundle.txt"
-refused 1 'list: cut short' 'no text of lines, or cut short' "$T/edited"
+refused 1 'list: cut short' 'not a text file, or is truncated' "$T/edited"
 wrong 'nothing but its head' 'the list ends too early|not listed' '2,$d'
 
 # What manifests say and the list does not.
@@ -112,15 +111,15 @@ damaged() {   # DESCRIPTION REGEX FILE...: what is lost is named, the others com
     same_registries "$NEAR" "$FAR" "$what: in the end they hold the same"
     check_whole "$FAR" "$what: and nothing is pending"
 }
-damaged 'a blob that is not there' "lost: $blob .*: it is not in the volume that should have it" "$T/edited"
+damaged 'a blob that is not there' "lost: $blob .*: it is not there, although the list says so" "$T/edited"
 ln -s ../../oci-layout "$T/edited/blobs/sha256/${blob#*:}"
-damaged 'a blob that is a link' "lost: $blob .*is not a regular file" "$T/edited"
+damaged 'a blob that is a link to another file' "lost: $blob .*it has 30 bytes, but should have $size" "$T/edited"
 rm "$T/edited/blobs/sha256/${blob#*:}"
 mkfifo "$T/edited/blobs/sha256/${blob#*:}"
 damaged 'a blob that is a pipe' "lost: $blob .*is not a regular file" "$T/edited"
 rm "$T/edited/blobs/sha256/${blob#*:}"
 noise bad 50 >"$T/edited/blobs/sha256/${blob#*:}"
-damaged 'a blob of another size' "lost: $blob .*it has 50 bytes, and should have $size" "$T/edited"
+damaged 'a blob of another size' "lost: $blob .*it has 50 bytes, but should have $size" "$T/edited"
 noise bad "$size" >"$T/edited/blobs/sha256/${blob#*:}"
 damaged 'a blob with another content' "lost: $blob .*another digest" "$T/edited"
 rm "$T/edited/blobs/sha256/${blob#*:}"
@@ -162,7 +161,8 @@ inner=$(tar -tf "${volumes[1]}" | tail -n 1)
 flip "$T/bad.tar" $(($(offset_of "${volumes[1]}" "$inner") + 5))
 AT_LEAST=2 COPY=${volumes[1]} damaged 'one volume of several' "lost: .*another digest" "$T/bad.tar" "${volumes[@]:0:1}" "${volumes[@]:2}"
 new_registry "$FAR"
-far import -q "${volumes[@]:0:1}" "${volumes[@]:2}" 
+capture far import -q "${volumes[@]:0:1}" "${volumes[@]:2}"
+is "$RC" 3 'without it, the status is 3'
 capture far import -q "$T/bad.tar"
 is "$(far import --status -j | jq -c '[.[0].missing[].volume]')" '[2]' 'the status then says which volume is needed again'
 
@@ -176,8 +176,8 @@ for at in 0 100 512 1000 5000; do
 done
 new_registry "$FAR"
 bad=0
-for ((i = 1; i <= 8; i++)); do
-    at=$((head + (total - head - 1024) * i / 9))
+for ((i = 1; i <= 4; i++)); do
+    at=$((head + (total - head - 1024) * i / 5))
     head -c $at "$T/good.tar" >"$T/short.tar"
     rm -rf "$FAR"
     new_registry "$FAR"
@@ -185,12 +185,12 @@ for ((i = 1; i <= 8; i++)); do
     [ "$RC" -eq 1 ] && grep -Eqi 'truncated|cut short' "$T/.err" && far verify -q --full || { bad=1; diag "cut after $at: status $RC, $(head -n 1 "$T/.err")"; }
     far import -q "$T/good.tar" && holds "$FAR" | cmp -s - <(holds "$NEAR") || { bad=1; diag "cut after $at: cannot be finished"; }
 done
-ok $bad 'cut at eight places: it is said, all that came is in order, and the whole finishes it'
+ok $bad 'cut at four places: it is said, all that came is in order, and the whole finishes it'
 
 # ---- wrong bits anywhere -----------------------------------------------------------------------------------------
 
 bad=0
-for ((i = 0; i < 20; i++)); do
+for ((i = 0; i < 8; i++)); do
     cp "$T/good.tar" "$T/bad.tar"
     at=$(((RANDOM * 32768 + RANDOM) % total))
     flip "$T/bad.tar" $at
@@ -199,7 +199,7 @@ for ((i = 0; i < 20; i++)); do
     [ "$RC" -le 1 ] && far verify -q --full || { bad=1; diag "byte $at: status $RC: $(head -n 2 "$T/.err")"; }
     far import -q "$T/good.tar" && holds "$FAR" | cmp -s - <(holds "$NEAR") || { bad=1; diag "byte $at: cannot be finished"; }
 done
-ok $bad 'a wrong byte at twenty places: whatever is let in is in order, and a good copy finishes it'
+ok $bad 'a wrong byte at eight places: whatever is let in is in order, and a good copy finishes it'
 
 # ---- hostile archives --------------------------------------------------------------------------------------------
 
@@ -314,7 +314,7 @@ fresh
 ok "$([ "$(stat -c %s "$T/bomb.zst")" -lt 3000000 ]; echo $?)" '(a bundle that unpacks to 2 GiB is small)'
 new_registry "$FAR"
 capture limited "$T/bomb.zst"
-like "$(<"$T/.err")" "lost: $blob .*it has 1073741824 bytes, and should have $size" 'what unpacks to more than was listed is no blob'
+like "$(<"$T/.err")" "lost: $blob .*it has 1073741824 bytes, but should have $size" 'what unpacks to more than was listed is no blob'
 ok "$([ "$(du -sm "$FAR" | cut -f1)" -lt 10 ]; echo $?)" 'and takes neither memory nor space'
 
 bomb() { perl -e 'my $h = pack("a100a8a8a8a12a12a8a1a100a6a2", $ARGV[0], "0000644", "0000000", "0000000", "00000000000", "00000000000", "        ", "0", "", "ustar", "00");

@@ -8,6 +8,8 @@ FAR=$T/far
 
 near() { "$STILLAGE" "$1" -r "$NEAR" "${@:2}"; }
 far() { "$STILLAGE" "$1" -r "$FAR" "${@:2}"; }
+# far_import [OPTION...] VOLUME...: not all volumes, so images may be left waiting (exit status 3)
+far_import() { far import "$@" || [ $? -eq 3 ]; }
 
 # new_registry DIR [LINE OF registry.yaml...]
 new_registry() {
@@ -75,5 +77,6 @@ offset_of() {
 flip() {
     local byte
     byte=$(dd if="$1" bs=1 skip="$2" count=1 status=none | od -An -tu1)
+    # shellcheck disable=SC2059  # the format is the byte
     printf "\\x$(printf %02x $((byte ^ 255)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }

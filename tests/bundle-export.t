@@ -132,7 +132,7 @@ is "$(blobs_in "$T/some.tar" | wc -l)" 4 'and its blobs only; artifacts stay wha
 "$STILLAGE" export -q --no-referrers lib/art:v1 -o "$T/some.tar"
 is "$(list_of "$T/some.tar" | grep -c ^image)" 1 '--no-referrers leaves them behind'
 fails_with 2 "no image matches 'lib/nothing:\*'" "$STILLAGE" export --all 'lib/nothing:*' -o "$T/none.tar"
-fails_with 2 'is no pattern' "$STILLAGE" export 'lib/App' -o "$T/none.tar"
+fails_with 2 'is not a pattern' "$STILLAGE" export 'lib/App' -o "$T/none.tar"
 fails_with 2 'which images' "$STILLAGE" export -o "$T/none.tar"
 fails_with 1 'has nothing for platform' "$STILLAGE" export --platform linux/s390x lib/multi:v1.0 -o "$T/none.tar"
 ok "$(! ls "$T"/none.tar* 2>"$T/.err"; echo $?)" 'what fails leaves no file'
@@ -172,7 +172,7 @@ for what in "$far" "$T/far.tar" "$T/far.tar.zst" "$T/far.d"; do
 done
 fails_with 1 'is not a bundle' "$STILLAGE" export --all --without "$T/patterns" -o "$T/none.tar"
 echo '{}' >"$T/empty.json"
-fails_with 1 'is no inventory' "$STILLAGE" export --all --without "$T/empty.json" -o "$T/none.tar"
+fails_with 1 'is not an inventory' "$STILLAGE" export --all --without "$T/empty.json" -o "$T/none.tar"
 "$STILLAGE" export --all --without "$far" -n -j >"$T/plan.json"
 is "$(jq -r '.leftOutBlobs' <"$T/plan.json")" "$(jq '.blobs | length' <"$T/far.json")" '--dry-run --json tells what would be'
 

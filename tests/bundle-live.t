@@ -46,7 +46,7 @@ collect >"$T/gc.out" 2>&1 & workers+=($!)
 started() { [ -s "$T/pulls" ] && [ -s "$T/pushes" ]; }
 ok_run 'images are pulled and pushed' wait_for 60 started
 
-import_all() { local v; for v in "$T"/v.*.tar; do far import -q "$v"; done; }
+import_all() { local v; for v in "$T"/v.*.tar; do far_import -q "$v"; done; }
 ok_run 'meanwhile, volumes are imported one by one' import_all
 all_seen() { [ "$(sort -u "$T/seen" 2>/dev/null | wc -l)" -eq 24 ]; }
 ok_run 'every image is seen' wait_for 120 all_seen

@@ -163,8 +163,7 @@ start_clients
 pull_all() {
     local client
     "start_$KIND" "${CLIENTS_FROM:-$U}"
-    for client in $CLIENTS; do
-        check_pull "$client" "$HOST/lib/busybox:v1" "$(cached busybox)"
+    for client in $(clients_for nginx); do
         check_pull "$client" "$HOST/lib/multi:latest" "$(cached multi)"
         check_pull "$client" "$HOST/app@$(descriptor artifact v1 | field digest)" "$(cached artifact)" v1
     done

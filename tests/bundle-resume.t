@@ -30,7 +30,7 @@ until_done() {
     local what=$1 kills=0 bad=0 shown=0 now
     shift
     new_registry "$FAR"
-    until killed $((RANDOM % 60 + 5 + kills * 4)) "$@"; do
+    until killed $((RANDOM % 60 + 5 + kills * 8)) "$@"; do
         kills=$((kills + 1))
         far verify --full >"$T/verify" 2>&1 || only_derived || { bad=1; diag "after $kills kills: $(head -n 3 "$T/verify")"; }
         now=$(far inventory | jq '[.repositories[].tags | length] | add // 0')

@@ -17,7 +17,7 @@ add "oci:$T/odd" lib/busybox:odd
 # ---- what can be served ------------------------------------------------------------------------------------------
 
 "$STILLAGE" export -q -r "$REG" --all --without "$REG" --unpacked "$T/less"
-fails_with 1 'cannot be served, but imported' "$STILLAGE" config nginx -r "$T/less"
+fails_with 1 'can be imported, but not served' "$STILLAGE" config nginx -r "$T/less"
 fails_with 2 'it can only be read' "$STILLAGE" config nginx -r "$U" --push fcgiwrap:/x
 fails_with 2 'it can only be read' "$STILLAGE" config nginx -r "$U" --auth basic
 fails_with 1 'has no registry.yaml' "$STILLAGE" serve -r "$T/log"

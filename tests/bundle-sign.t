@@ -92,7 +92,8 @@ cp ours.key.pub "$FAR/keys/ours.pub"
 cp theirs.key.pub "$FAR/keys/other.pub"
 refuses 'registry.yaml, no signature' 'plain.tar is not signed' plain.tar
 refuses 'registry.yaml, another key' 'not signed with a key that is trusted here' ossl.tar
-ok_run 'registry.yaml: a volume' far import -q v.1.tar
+capture far import -q v.1.tar
+is "$RC" 3 'registry.yaml: a volume, and others are missing'
 cp v.2.tar bare.tar
 tar --delete -f bare.tar stillage-bundle.sig
 refuses 'registry.yaml: a volume whose signature was taken out' 'bare.tar is not signed' bare.tar

@@ -24,7 +24,7 @@ is "$RC $(jq -c '.atHand | length' "$T/.out")" "0 $count" 'and all of them toget
 in_order() {   # VOLUME...: one by one
     local v
     new_registry "$FAR"
-    for v; do far import -q "$v"; done
+    for v; do far_import -q "$v"; done
 }
 backwards=()
 for v in "${volumes[@]}"; do backwards=("$v" "${backwards[@]}"); done
@@ -44,14 +44,14 @@ same_registries "$NEAR" "$FAR" 'all at once: they hold the same'
 streams() {
     local v
     new_registry "$FAR"
-    for v in "${shuffled[@]}"; do zstd -qc "$v" | far import -q -; done
+    for v in "${shuffled[@]}"; do zstd -qc "$v" | far_import -q -; done
 }
 ok_run 'compressed, through pipes' streams
 same_registries "$NEAR" "$FAR" 'through pipes: they hold the same'
 two_at_once() {
     local pids=() v
     new_registry "$FAR"
-    for v in "${volumes[@]}"; do far import -q "$v" & pids+=($!); done
+    for v in "${volumes[@]}"; do far_import -q "$v" & pids+=($!); done
     wait "${pids[@]}"
 }
 ok_run 'every volume from a process of its own, at the same time' two_at_once
@@ -75,7 +75,9 @@ same_registries "$NEAR" "$FAR" 'unpacked: they hold the same'
 
 new_registry "$FAR"
 is "$(far import --status)" '' 'nothing is pending'
-far import -j "${volumes[1]}" >"$T/first.json"
+capture far import -j "${volumes[1]}"
+is "$RC" 3 'one volume leaves images waiting: exit status 3'
+cp "$T/.out" "$T/first.json"
 is "$(jq -c '.[0].complete' "$T/first.json")" false 'one volume is not all'
 far import --status -j >"$T/status.json"
 is "$(jq -c '.[0].missing' "$T/status.json")" "$(jq -c '.[0].missing' "$T/first.json")" '--status says the same as import did'
@@ -89,7 +91,7 @@ like "$(far import --status)" 'waiting lib/app0:v1 .*missing: volume 1 of' 'in t
 shown=0
 monotone=0
 for v in "${volumes[@]}"; do
-    far import -q "$v"
+    far_import -q "$v"
     now=$(far inventory | jq '[.repositories[].tags | length] | add')
     [ "${now:-0}" -ge "$shown" ] || monotone=1
     [ "$v" = "${volumes[-1]}" ] || [ "${now:-0}" -lt "$(near inventory | jq '[.repositories[].tags | length] | add')" ] || monotone=1
@@ -106,7 +108,7 @@ new_registry "$FAR"
 # One in the middle that brings whole blobs, of images that need the first volume, too.
 middle=$(list_of "${volumes[0]}" | awk '!found && $1 == "file" && $2 > 1 && $5 ~ /^blobs/ { print $2; found = 1 }')
 middle=${volumes[middle - 1]}
-far import -q "$middle"
+far_import -q "$middle"
 blobs() { find "$FAR/store" -type f | wc -l; }
 before=$(blobs)
 far gc -q --grace 0s
@@ -122,7 +124,7 @@ far gc -q --grace 0s
 far gc -q --grace 0s
 is "$(find "$FAR/store" "$FAR/imports" "$FAR/tmp" -type f)" '' 'and its space is free'
 fails_with 1 'no import of bundle .* is pending' far import --forget "$id"
-far import -q --prefix other --select 'lib/*' "$middle"
+far_import -q --prefix other --select 'lib/*' "$middle"
 fails_with 1 'begun with --prefix other --select lib/\* : repeat that' far import "${volumes[1]}"
 ok_run 'the same options go on' far import -q --prefix other --select 'lib/*' "${volumes[@]}"
 is "$(far inventory | jq -c '.repositories[0].name')" '"other/lib/app0"' 'under the new names'
@@ -155,7 +157,7 @@ new_registry "$FAR"
 mixed_days() {
     local i
     for ((i = 0; i < ${#monday[@]}; i++)); do
-        if [ $((i % 2)) = 0 ]; then far import -q "${monday[i]}"; else far import -q "${friday[i]}"; fi
+        if [ $((i % 2)) = 0 ]; then far_import -q "${monday[i]}"; else far_import -q "${friday[i]}"; fi
     done
 }
 ok_run 'volumes of one bundle from different days' mixed_days
@@ -169,12 +171,12 @@ one=("$T"/one.*.tar) two=("$T"/two.*.tar)
 new_registry "$FAR"
 alternate() {
     local i
-    far import -q "${two[0]}"
-    far import -q "${one[0]}"
+    far_import -q "${two[0]}"
+    far_import -q "${one[0]}"
     far import --status >"$T/pending"
     for ((i = 1; i < ${#one[@]} || i < ${#two[@]}; i++)); do
-        [ -z "${two[i]:-}" ] || far import -q "${two[i]}"
-        [ -z "${one[i]:-}" ] || far import -q "${one[i]}"
+        [ -z "${two[i]:-}" ] || far_import -q "${two[i]}"
+        [ -z "${one[i]:-}" ] || far_import -q "${one[i]}"
     done
 }
 ok_run 'two bundles, volume by volume in alternation' alternate
@@ -199,8 +201,8 @@ is "$(far inventory | jq -c '.repositories | map(.name)')" '["big/one","big/two"
 check_whole "$FAR" 'in parts: all in order, and nothing pending'
 new_registry "$FAR"
 before=$(fingerprint "$FAR")
-far import -q "${parts[0]}"
-far import -q "${parts[0]}"
+far_import -q "${parts[0]}"
+far_import -q "${parts[0]}"
 is "$(far import --status -j | jq -c '[.[0].missing[].volume]')" "$(seq 2 ${#parts[@]} | jq -sc .)" 'in parts: what is missing is known'
 ok_run 'in parts: verify' far verify -q --full
 
@@ -215,7 +217,7 @@ new_registry "$FAR"
 before=$(visible "$FAR")
 capture far import "$lie"
 is "$RC" 1 'parts that do not make the blob: an error'
-like "$(<"$T/.err")" 'its parts are right, but together they have another digest' 'which says so'
+like "$(<"$T/.err")" 'its parts are intact, but together they have a different digest' 'which says so'
 is "$(visible "$FAR")" "$before" 'and nothing appears'
 
 done_testing

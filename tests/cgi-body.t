@@ -89,16 +89,21 @@ verdict 'a body that comes with the POST of a session is not part of the blob'
 
 # ---- no number -----------------------------------------------------------------------------------------------------
 
-for length in x -1 1x ' 4' 4,4 0x4 99999999999999999999; do
+for length in x -2 1x ' 4' 4,4 0x4 99999999999999999999; do
     cgi PATCH "$SESSION" CONTENT_LENGTH="$length" <"$T/ten"
     want_error 400 SIZE_INVALID
     verdict "CONTENT_LENGTH='$length'"
 done
 new_session app
 cgi PATCH "$SESSION" CONTENT_LENGTH=9223372036854775807 <"$T/ten"
+want_error 403 DENIED
+verdict 'the largest length there is: more than open uploads may hold'
+configure 'open-bytes: 0'
+new_session app
+cgi PATCH "$SESSION" CONTENT_LENGTH=9223372036854775807 <"$T/ten"
 want_error 400 SIZE_INVALID
 want_header range 0-9
-verdict 'the largest length there is, and ten bytes'
+verdict 'where there is no limit: ten bytes of it came'
 new_session app
 cgi PATCH "$SESSION" <"$T/ten"
 want_status 202

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2094,SC2120   # what tests use; files that are only read; most tests give no settings
 # stillage.cgi by environment and standard input alone: no web server. Sourced by tests/cgi-*.t.
 #
 #   cgi GET /v2/app/tags/list?n=2                          no body; more variables may follow: HTTP_IF_MATCH='*'
@@ -31,19 +32,21 @@ cgi() {
     run_cgi "$T" "$@"
     HEADERS=()
     read_headers
-    STATUS=$(sed -n '1s/^Status: \([0-9]*\) .*/\1/p' "$T/h")
+    STATUS=${HEADERS[status]-}
+    STATUS=${STATUS%% *}
 }
 
 # run_cgi DIR METHOD URI [NAME=VALUE...]: the same, into a folder of its own, for use in the background
 run_cgi() {
-    local dir=$1 method=$2 uri=$3 rc=0 head input=0
+    local dir=$1 method=$2 uri=$3 rc=0 line input=0
     shift 3
     [ -t 0 ] && exec {input}</dev/null
     env -i STILLAGE_REGISTRY="$REG" GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD="$method" REQUEST_URI="$uri" \
         QUERY_STRING="${uri#*\?}" "$@" "${RUN_UNDER[@]}" "$STILLAGE_CGI" >"$dir/raw" 2>"$dir/cgi.err" <&"$input" || rc=$?
-    head=$(sed '/^\r$/q' "$dir/raw" | tee "$dir/h.raw" | wc -c)
-    tr -d '\r' <"$dir/h.raw" >"$dir/h"
-    tail -c "+$((head + 1))" "$dir/raw" >"$dir/b"
+    {
+        while IFS= read -r line && [ "$line" != $'\r' ]; do printf '%s\n' "${line%$'\r'}"; done >"$dir/h"
+        cat >"$dir/b"
+    } <"$dir/raw"
     [ "$rc" -eq 0 ] || printf 'exit status %d\n' "$rc" >"$dir/h"
 }
 RUN_UNDER=()

@@ -2,6 +2,7 @@
 # Immutable tags, quotas and hooks, as those meet them who push.
 . "$(dirname "$0")/cgi-common.sh"
 
+# shellcheck disable=SC2119   # no settings
 make_registry
 settings() { printf 'version: 1\n%s\n' "$*" >"$REG/registry.yaml"; }
 
@@ -45,6 +46,12 @@ done
 
 # ---- quotas ------------------------------------------------------------------------------------------------------
 
+settings 'quotas: [{repository: "**", size: 100000}]'
+for length in 249 250 255; do
+    push_blob "$(printf 'a%.0s' $(seq $length))" "$T/image"
+    want_status 201
+    verdict "a name of $length characters has a quota, too"
+done
 settings 'quotas: [{repository: small, size: 1000, tags: 1}]'
 for size in 400 600 1 100 2000; do head -c $size /dev/urandom >"$T/$size"; done
 send "$T/2000" POST "/v2/small/blobs/uploads/?digest=$(digest "$T/2000")"
@@ -120,6 +127,30 @@ put_manifest "$T/image" good v1
 want_status 201
 verdict 'what the hook accepts is there'
 is "$(timeout 120 jq -r .target.repository "$T/fifo")" good 'the hook after runs, and nobody waits for it'
+
+# ---- open uploads ------------------------------------------------------------------------------------------------
+
+settings $'push:\n  open-uploads: 1\n  open-bytes: 1000'
+anonymous() { send "$T/$1" PATCH "$SESSION" REMOTE_ADDR="$2"; }
+new_session app
+anonymous 400 2001:db8::1
+want_status 202
+new_session app
+anonymous 400 2001:db8::2
+want_error 429 TOOMANYREQUESTS
+want_header retry-after 30
+verdict 'a second upload that is open, from the same network'
+anonymous 400 2001:db8:0:1::1
+want_status 202
+verdict '... and from another'
+anonymous 600 2001:db8:0:1::1
+want_status 202
+anonymous 1 2001:db8:0:1::1
+want_error 403 DENIED
+verdict 'an upload that is larger than all may be'
+stream "$T/2000" POST "/v2/app/blobs/uploads/?digest=$(digest "$T/2000")" REMOTE_ADDR=192.0.2.1
+want_error 403 DENIED
+verdict '... and one that does not say how large it is'
 
 # ---- events ------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,12 @@ want_json '.name == "app" and (keys == ["name", "tags"])'
 verdict 'the form of the list'
 cmp -s "$T/b" "$REG/www/v2/app/tags/list" && rc=0 || rc=1
 ok "$rc" 'it is the same as the static file'
+cgi GET /v2/app/tags/_details
+want_status 200
+want_header content-type application/x-ndjson
+is "$(jq -r .tag <"$T/b" | LC_ALL=C sort | xargs)" "$ALL" 'details of the same tags'
+cmp -s "$T/b" "$REG/www/v2/app/tags/_details" && rc=0 || rc=1
+ok "$rc" 'they are the static file, too'
 page_is '/v2/app/tags/list?n=3' '10 9 B|</v2/app/tags/list?n=3&last=B>; rel="next"' 'n=3: the first three'
 page_is '/v2/app/tags/list?n=3&last=B' '_x a a-1|</v2/app/tags/list?n=3&last=a-1>; rel="next"' 'then the next three'
 page_is '/v2/app/tags/list?n=3&last=a-1' 'a.1 b latest|' 'the last page has no Link'

@@ -2,6 +2,7 @@
 # "Pushing Manifests", with subjects, tags by parameter, and conditions.
 . "$(dirname "$0")/cgi-common.sh"
 
+# shellcheck disable=SC2119   # no settings
 make_registry
 
 # pushed NAME REFERENCE DIGEST: what the answer says
@@ -259,6 +260,14 @@ verdict 'above 4 MiB, of unknown length'
 cgi PUT /v2/app/manifests/fat CONTENT_TYPE="$IMAGE" CONTENT_LENGTH=9223372036854775807 </dev/null
 want_error 413 MANIFEST_INVALID
 verdict 'far above'
+jq -c '.layers[0] as $layer | .layers = [range(15000) | $layer + {annotations: {number: "\(.)"}}]' <"$T/image" >"$T/many"
+put_manifest "$T/many" app many
+want_status 201
+verdict "15,000 layers, $(stat -c %s "$T/many") bytes"
+perl -e 'print q({"schemaVersion":2,"layers":[), "{}," x 1300000, "{}]}"' >"$T/many"
+put_manifest "$T/many" app many
+want_error 400 MANIFEST_INVALID
+verdict 'a million objects that are nothing but memory'
 configure 'manifest-size: 300'
 put_manifest "$T/image" app v1
 want_error 413 MANIFEST_INVALID

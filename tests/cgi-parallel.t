@@ -3,7 +3,7 @@
 . "$(dirname "$0")/cgi-common.sh"
 
 make_registry
-N=64
+N=32
 
 # ask_in DIR METHOD URI [NAME=VALUE...]: like cgi, for the background: appends the status to DIR/statuses
 ask_in() {
@@ -35,7 +35,7 @@ put_in() { # DIR NAME REFERENCE [NAME=VALUE...]
 
 statuses() { cat "$1"/*/statuses | sort | uniq -c | xargs; }
 
-# ---- 64 pushes into one repository, all of which move one tag, and readers ----------------------------------------------
+# ---- many pushes into one repository, all of which move one tag, and readers ---------------------------------------------
 
 # Reads the files that a web server would, until told to stop. Whatever is there must be whole.
 reader() {

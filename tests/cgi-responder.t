@@ -6,6 +6,7 @@
 have nginx || skip_all 'nginx is not installed'
 have spawn-fcgi || skip_all 'spawn-fcgi is not installed'
 
+# shellcheck disable=SC2119
 make_registry
 head -c 3000000 /dev/urandom >"$T/big"
 BIG=$(digest "$T/big")
@@ -26,7 +27,6 @@ has_workers() { [ "$(workers "$1" | wc -w)" -eq "$2" ]; }
 session() { ask POST "/v2/$1/blobs/uploads/"; SESSION=$(header location); }
 
 responder 3
-NGINX=$URL
 wait_for 10 has_workers responder3 3 && rc=0 || rc=1
 ok "$rc" '--workers 3 are three processes'
 
@@ -60,7 +60,7 @@ want_error 405 UNSUPPORTED
 verdict 'a change of registry.yaml counts from the next request on'
 echo 'nonsense: 1' >>"$REG/registry.yaml"
 ask DELETE "/v2/app/blobs/$BIG"
-want_error 500 UNKNOWN
+want_error 503 UNKNOWN
 verdict 'a wrong one is an error'
 ask GET "/v2/app/blobs/$BIG"
 want_status 200
@@ -115,6 +115,7 @@ verdict 'which FastCGI tells from one that broke off: the session is dropped'
 # ---- bodies that nobody wants ----------------------------------------------------------------------------------------
 
 head -c 50M /dev/zero >"$T/50M"
+head -c 50K /dev/zero >"$T/50K"
 unwanted() { # NAME
     local how
     for how in 'Content-Length: 52428800' 'Transfer-Encoding: chunked'; do
@@ -125,9 +126,12 @@ unwanted() { # NAME
         want_error 413 MANIFEST_INVALID
         verdict "$1: a manifest that is too large, ${how%%:*}"
     done
-    ask DELETE /v2/app/manifests/v1 --data-binary "@$T/50M"
+    ask DELETE /v2/app/manifests/v1 --data-binary "@$T/50K"
     want_error 404
     verdict "$1: DELETE with a body"
+    ask DELETE /v2/app/manifests/v1 --data-binary "@$T/50M"
+    want_error 413
+    verdict "$1: and one that no address takes"
 }
 unwanted responder
 
@@ -196,7 +200,7 @@ if have fcgiwrap; then
     verdict 'fcgiwrap: a chunked body'
     unwanted fcgiwrap
 else
-    skip 6 'fcgiwrap is not installed' 'bodies that nobody wants, behind fcgiwrap'
+    skip 7 'fcgiwrap is not installed' 'bodies that nobody wants, behind fcgiwrap'
 fi
 
 done_testing

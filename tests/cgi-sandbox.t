@@ -86,7 +86,7 @@ if [ -n "$CONFINED" ]; then
     is "$(xargs <"$T/state")" '1 2 1 2' 'the kernel says that both workers are confined'
     start_nginx "$T/other" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
     ask GET '/v2/_catalog?n=1'
-    want_error 500
+    want_error 503 UNKNOWN
     verdict 'they do not open another registry'
     like "$(<"$T/log/$SERVER")$(cat "$T/$SERVER"/*.log)" 'cannot open registry .*other: Permission denied' 'and say so in the log'
 else

@@ -6,7 +6,9 @@
 
 #include "access.h"
 #include "add.h"
+#include "blobs.h"
 #include "content.h"
+#include "repo-make.h"
 #include "upload.h"
 
 #define APP "lib/app"
@@ -72,8 +74,9 @@ static int tag_three(struct unit *unit, struct stl_error *error)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     const struct stl_digest two = content_digest("two"), three = content_digest("three");
-    const struct stl_tagging set[] = {{{"latest"}, three, false}, {{"v1"}, two, false}, {{"a"}, two, false}};
-    return open_app(unit, &repo, error) || stl_publish_tag_set(&repo, set, 3, NULL, NULL, error) ? -1 : 0;
+    struct stl_tagging set[] = {
+        {{"latest"}, three, false, false}, {{"v1"}, two, false, false}, {{"a"}, two, false, false}};
+    return open_app(unit, &repo, error) || commit_tag_set(&repo, set, 3, NULL, NULL, error) ? -1 : 0;
 }
 
 static int upload_blob(struct unit *unit, struct stl_error *error)
@@ -111,20 +114,20 @@ static int delete_tag(struct unit *unit, struct stl_error *error)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     const struct stl_tag tag = {"v2"};
-    return open_app(unit, &repo, error) || stl_tag_delete(&repo, &tag, NULL, NULL, error) ? -1 : 0;
+    return open_app(unit, &repo, error) || commit_tags_gone(&repo, &tag, 1, NULL, NULL, error) ? -1 : 0;
 }
 
 static int delete_tags(struct unit *unit, struct stl_error *error)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     const struct stl_tag tags[] = {{"v2"}, {"v1"}};
-    return open_app(unit, &repo, error) || stl_tags_delete(&repo, tags, 2, NULL, NULL, error) ? -1 : 0;
+    return open_app(unit, &repo, error) || commit_tags_gone(&repo, tags, 2, NULL, NULL, error) ? -1 : 0;
 }
 
 static int delete_manifest(struct unit *unit, const struct stl_digest *digest, struct stl_error *error)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    return open_app(unit, &repo, error) || stl_manifest_delete(&repo, digest, NULL, NULL, error) ? -1 : 0;
+    return open_app(unit, &repo, error) || commit_manifest_gone(&repo, digest, NULL, NULL, error) ? -1 : 0;
 }
 
 static int delete_one(struct unit *unit, struct stl_error *error)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blobs.h"
 #include "client.h"
 #include "content.h"
 
@@ -39,7 +40,7 @@ static int ask(struct unit *unit, const char *method, const char *uri, const cha
     struct client client = {
         .method = method, .uri = uri, .lines = {size, header}, .body = body, .length = length};
     client_ask(&client, &unit->registry);
-    int found = atoi(client.answer.data + strlen("Status: "));
+    int found = (int)strtol(client.answer.data + strlen("Status: "), NULL, 10);
     if (value)
         *value = header_of(&client.answer, wanted);
     if (found != status)
@@ -211,6 +212,17 @@ static void prepare_children(struct unit *unit)
     OK(content_push_image(&unit->registry, "lib/app", "two", NULL, &err));
 }
 
+/* What a client knows to be there was deleted a moment ago. */
+static void prepare_deleted_blob(struct unit *unit)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    const struct stl_name name = {"lib/app"};
+    const struct stl_digest digest = unit_digest("two");
+    prepare_blobs(unit);
+    OK(stl_repo_open(&repo, &unit->registry, &name, &err));
+    OK(stl_repo_delete_blob(&repo, &digest, &err));
+}
+
 static int put_manifest(struct unit *unit, const char *json, const char *type, const char *reference,
                         struct stl_error *error)
 {
@@ -290,6 +302,7 @@ const struct change changes_by_push[] = {
     {"a mount from a repository", prepare_one, mount_from, .settings = NULL},
     {"a mount from anywhere", prepare_one, mount_from_anywhere, .settings = NULL},
     {"PUT of a manifest with a tag", prepare_blobs, put_with_tag, .sets_tags = true},
+    {"PUT of a manifest whose blob is in the trash", prepare_deleted_blob, put_with_tag, .settings = NULL},
     {"PUT of a manifest with another's tag", prepare_blobs, put_moving_tag, .sets_tags = true},
     {"PUT of a manifest without a tag", prepare_blobs, put_without_tag, .settings = NULL},
     {"PUT of a manifest with tags", prepare_blobs, put_with_tags, .sets_tags = true},

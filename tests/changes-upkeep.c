@@ -11,6 +11,7 @@
 #include "gc.h"
 #include "import.h"
 #include "prune.h"
+#include "repo-make.h"
 #include "restore.h"
 #include "snapshot.h"
 #include "upload.h"
@@ -30,7 +31,7 @@ static void remove_tag(struct unit *unit, const char *text)
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     const struct stl_tag tag = unit_tag(text);
     OK(open_app(unit, &repo, &err));
-    OK(stl_tag_delete(&repo, &tag, NULL, NULL, &err));
+    OK(commit_tags_gone(&repo, &tag, 1, NULL, NULL, &err));
 }
 
 static void delete_image(struct unit *unit, const char *blob)
@@ -38,7 +39,7 @@ static void delete_image(struct unit *unit, const char *blob)
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     const struct stl_digest digest = content_digest(blob);
     OK(open_app(unit, &repo, &err));
-    OK(stl_manifest_delete(&repo, &digest, NULL, NULL, &err));
+    OK(commit_manifest_gone(&repo, &digest, NULL, NULL, &err));
 }
 
 static void delete_app(struct unit *unit)
@@ -190,7 +191,7 @@ static void prepare_deleted(struct unit *unit)
 static int create_snapshot(struct unit *unit, struct stl_error *error)
 {
     struct stl_snapshot_size size;
-    return stl_snapshot_create(&unit->registry, "monday", &size, error);
+    return stl_snapshot_create(&unit->registry, "monday", &size, NULL, NULL, error);
 }
 
 static int remove_snapshot(struct unit *unit, struct stl_error *error)
@@ -263,7 +264,7 @@ static void ignore_problem(void *context, const struct stl_problem *problem)
 static int repair(struct unit *unit, struct stl_error *error)
 {
     const struct stl_verify_options options = {.full = true, .repair = true, .problem = ignore_problem};
-    struct stl_verify_result result;
+    struct stl_verify_result result = {0};
     if (stl_verify(&unit->registry, &options, &result, error))
         return -1;
     return result.problems == 0 ? 0 : stl_error_set(error, STL_DAMAGED, "not all could be repaired");

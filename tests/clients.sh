@@ -13,6 +13,9 @@
 # Engines (containerd, dockerd) start at first use; call start_clients first when the first use is in a subshell.
 
 CLIENTS='skopeo podman buildah ctr docker'
+# clients_for SERVER: where $KIND or $HOW is SERVER, all of them; elsewhere one of each library: podman and buildah ask a
+# registry by skopeo's.
+clients_for() { case ${HOW:-$KIND} in "$1") echo "$CLIENTS" ;; *) echo 'skopeo ctr docker' ;; esac; }
 CLIENT_DIR=$T/c   # short: podman takes no runroot of more than 50 characters
 
 clients_setup() {
@@ -283,17 +286,28 @@ compare_docker() {
     return $bad
 }
 
-# The same without any client: every manifest and blob of an image, fetched with curl. Prints the differences.
+# The same without any client: every manifest and blob of an image, fetched with curl, which asks each time with what
+# ~/.curlrc says (a token). Prints the differences.
 # compare_served URL NAME LAYOUT [REF]
+# shellcheck disable=SC2034   # split_descriptor sets the size, too
 compare_served() {
-    local url=$1/v2/$2 layout=$3 desc digest kind bad=0 want
-    while read -r desc; do
-        digest=$(field digest <<<"$desc")
+    local url=$1/v2/$2 layout=$3 line kind media_type digest size algorithm bad=0 separator='' there=$T/.served.$BASHPID
+    mkdir "$there"
+    cat "$HOME/.curlrc" >"$there/curlrc" 2>/dev/null || true
+    while read -r line; do
+        split_descriptor "$line"
         kind=blobs
-        [[ $(field mediaType <<<"$desc") =~ (index|manifest|manifest.list)\.v[12]\+json$ ]] && kind=manifests
-        want=$(blob_file "$layout" "$digest")
-        curl -ksSf --max-time 60 -H "Accept: $(field mediaType <<<"$desc")" "$url/$kind/$digest" | same_as "$want" "$kind/$digest" || bad=1
-    done < <(oci_tree "$layout" "$(oci_ref "$layout" "${4:-}")")
+        ! is_manifest "$media_type" || kind=manifests
+        printf '%s\n' "$separator" "url = \"$url/$kind/$digest\"" "header = \"Accept: $media_type\"" "output = \"$there/$kind-${digest/:/-}\"" \
+            "config = \"$there/curlrc\"" insecure silent show-error fail 'max-time = 60' >&3
+        separator=next
+        printf '%s\n' "${digest#*:}  $there/$kind-${digest/:/-}" >>"$there/${digest%%:*}"
+    done < <(oci_tree "$layout" "$(oci_ref "$layout" "${4:-}")") 3>"$there/questions"
+    curl -q -K "$there/questions" || bad=1
+    for algorithm in sha256 sha512; do
+        [ ! -e "$there/$algorithm" ] || "${algorithm}sum" --check --quiet "$there/$algorithm" || bad=1
+    done
+    rm -rf "$there"
     return $bad
 }
 

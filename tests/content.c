@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "blobs.h"
+#include "repo-make.h"
+
 #define CONFIG "{\"architecture\":\"amd64\",\"os\":\"linux\"}"
 
 char *content_image(const char *blob, const char *subject)
@@ -51,11 +54,11 @@ int content_push(const struct stl_registry *registry, const char *repository, co
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
     struct stl_name name;
     struct stl_tag tags[1];
-    const struct stl_publish how = {.tags = tags, .tag_count = tag ? 1 : 0};
+    const struct commit how = {.tags = tags, .tag_count = tag ? 1 : 0};
     return stl_name_parse(repository, &name, error) || (tag && stl_tag_parse(tag, tags, error)) ||
                    stl_repo_make(&repo, registry, &name, error) ||
                    stl_manifest_parse(&manifest, json, strlen(json), NULL, STL_SHA256, error) ||
-                   stl_publish_manifest(&repo, &manifest, json, &how, error)
+                   commit_manifest(&repo, &manifest, json, &how, error)
                ? -1
                : 0;
 }

@@ -27,7 +27,7 @@ struct change {
     int64_t later;        /* seconds by which the clock is ahead */
     bool lazy;            /* nobody is told that it is durable */
     bool damaged;         /* what is there before is not in order */
-    bool sets_tags;       /* an error, unless it is that of a sync, has not moved any (publish.h) */
+    bool sets_tags;       /* an error, unless it is that of a sync, has not moved any (publication.h) */
 };
 
 /* The tables of changes: of the library (change-*.c) and by requests (change-push.c). A name of NULL ends
@@ -69,12 +69,13 @@ void crash_check_repeated(const struct change *change, struct unit *unit, const 
 bool crash_has_problems(const struct unit *unit, bool repair, const char *where);
 
 /* A test whose state is a change: it is cut short at each of its system calls in turn, by death and by
- * errors. Each point is tried with death and with EIO, and every fourth with one of the other errors by
- * turns; or, where CRASH_ALL is set (make crash), each point with each of them. */
+ * errors. Every fifth point is tried with death, every eighth with EIO, and every 13th with one of the
+ * other errors by turns; or, where CRASH_ALL is set (make crash), each point with each of them. */
 void crash_cut_short(void **state);
 
 /* Runs the test with each change of the tables; the last table is NULL. CRASH_ONLY, if set, is a pattern of
- * those that are wanted; CRASH_TELL has all that happens told. Returns the exit status. */
+ * those that are wanted, and it is an error if it matches none; CRASH_TELL has all that happens told. Returns
+ * the exit status. */
 int crash_run(void (*test)(void **state), const struct change *table, ...);
 
 #endif

@@ -7,15 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    FAILED = 1,
-    SILENT = 3,
-    IGNORED = 4,
-    IGNORED_SYNC = 5,
-    FAILED_SYNC = 6,
-    POINTS_MAX = 2000,
-    OTHERS_STEP = 4
-};
+enum { FAILED = 1, SILENT = 3, IGNORED = 4, IGNORED_SYNC = 5, FAILED_SYNC = 6, POINTS_MAX = 2000 };
 
 struct trial {
     const struct change *change;
@@ -23,6 +15,7 @@ struct trial {
         const char *name;
         enum fault fault;
         int number;
+        int step; /* at each call, or only at each such */
     } * kind;
     int at;
     struct crash_wanted wanted;
@@ -53,8 +46,7 @@ static int run_cut(const struct trial *trial, struct unit *unit)
         fail_msg("%s: killed by signal %d", trial->where, WTERMSIG(status));
     status = WEXITSTATUS(status);
     if (status == IGNORED_SYNC && trial->kind->number != EIO)
-        status =
-            IGNORED; /* for lack of space: tried again with some of the reserve (lib/registry/reserve.h) */
+        status = IGNORED; /* for lack of space: tried again with some of the reserve (lib/store/reserve.h) */
     bool as_wanted = trial->kind->fault == FAULT_KILL
                          ? status == FAULT_KILLED
                          : status == FAILED || status == FAILED_SYNC || status == IGNORED;
@@ -108,21 +100,20 @@ static bool try_point(const struct trial *trial)
 
 void crash_cut_short(void **state)
 {
-    static const struct kind some[] = {{"death", FAULT_KILL, 0},
-                                       {"EIO", FAULT_ERROR, EIO},
-                                       {"others", FAULT_MIXED, 0},
+    static const struct kind some[] = {{"death", FAULT_KILL, 0, 5},
+                                       {"EIO", FAULT_ERROR, EIO, 8},
+                                       {"others", FAULT_MIXED, 0, 13},
                                        {0}},
-                             all[] = {{"death", FAULT_KILL, 0},        {"EIO", FAULT_ERROR, EIO},
-                                      {"ENOSPC", FAULT_ERROR, ENOSPC}, {"EDQUOT", FAULT_ERROR, EDQUOT},
-                                      {"EMFILE", FAULT_ERROR, EMFILE}, {"EINTR", FAULT_ERROR, EINTR},
-                                      {"short", FAULT_SHORT, 0},       {0}};
+                             all[] = {{"death", FAULT_KILL, 0, 1},        {"EIO", FAULT_ERROR, EIO, 1},
+                                      {"ENOSPC", FAULT_ERROR, ENOSPC, 1}, {"EDQUOT", FAULT_ERROR, EDQUOT, 1},
+                                      {"EMFILE", FAULT_ERROR, EMFILE, 1}, {"EINTR", FAULT_ERROR, EINTR, 1},
+                                      {"short", FAULT_SHORT, 0, 1},       {0}};
     struct trial trial = {.change = *state};
     crash_wanted_find(trial.change, true, &trial.wanted);
     STL_AUTO_BUF struct stl_buf counts = STL_BUF_INIT;
     for (trial.kind = getenv("CRASH_ALL") ? all : some; trial.kind->name; trial.kind++) {
         int tried = 0;
-        int step = trial.kind->fault == FAULT_MIXED ? OTHERS_STEP : 1;
-        for (trial.at = 1; trial.at < POINTS_MAX; trial.at += step, tried++) {
+        for (trial.at = 1; trial.at < POINTS_MAX; trial.at += trial.kind->step, tried++) {
             STL_AUTO_FREE char *where = stl_sprintf("%s at %d", trial.kind->name, trial.at);
             trial.where = where;
             if (!try_point(&trial))

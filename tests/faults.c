@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -24,6 +25,7 @@ static int number;
 static atomic_int left;
 static const char *struck;
 static fault_watch *watch;
+static void (*before)(void);
 static int64_t ahead;
 static bool rebooted;
 
@@ -38,6 +40,11 @@ void fault_set(enum fault what, int at, int errno_wanted)
 const char *fault_struck(void)
 {
     return struck;
+}
+
+void fault_set_before(void (*wanted)(void))
+{
+    before = wanted;
 }
 
 void fault_set_clock(int64_t seconds)
@@ -90,6 +97,8 @@ static int choose(int what, int at)
 static int strike(const char *name, int what)
 {
     static atomic_int calls;
+    if (before && what & CHANGES)
+        before();
     int at = atomic_fetch_add(&calls, 1);
     if (!can_have(what) || atomic_fetch_sub(&left, 1) != 1)
         return 0;
@@ -289,10 +298,20 @@ long __wrap_syscall(long what, ...)
 
 /* --- time ----------------------------------------------------------------------------------------------- */
 
+int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
 time_t __real_time(time_t *now);
 time_t __wrap_time(time_t *now);
 void __real_stl_boot_id(char id[STL_BOOT_ID_SIZE]);
 void __wrap_stl_boot_id(char id[STL_BOOT_ID_SIZE]);
+
+/* One core is one thread (lib/base/pool.h), and the calls come in the same order each time. */
+int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+    (void)pid;
+    CPU_ZERO_S(size, set);
+    CPU_SET_S(0, size, set);
+    return 0;
+}
 
 time_t __wrap_time(time_t *now)
 {

@@ -27,6 +27,10 @@ void fault_set(enum fault fault, int at, int number);
 /* The name of the call that was struck, or NULL. */
 const char *fault_struck(void);
 
+/* Called before each call that changes something; it may wait, or leave the change for good (longjmp). NULL:
+ * nothing is. */
+void fault_set_before(void (*before)(void));
+
 /* Moves the clock that time(2) shows. */
 void fault_set_clock(int64_t ahead);
 /* Whether it is another run of the system than it was at first (lib/base/boot.h). */

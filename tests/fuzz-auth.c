@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "bearer.h"
+#include "blobs.h"
 #include "client.h"
 #include "fuzz.h"
+#include "repo-make.h"
 #include "repo.h"
 #include "scratch.h"
 

@@ -41,7 +41,7 @@ static void set_lines(struct stl_render *values, char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const templates[] = {"registry.yaml", "index.html", "nginx.conf", "apache.conf"};
+    static const char *const templates[] = {"registry.yaml", "page/index.html", "nginx.conf", "apache.conf"};
     STL_AUTO_FREE char *text = scratch_text(data, size);
     struct stl_render values = STL_RENDER_INIT;
     set_lines(&values, text);

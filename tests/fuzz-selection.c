@@ -38,15 +38,18 @@ static void try_pattern(const char *line, const char *name, const char *tag)
         EXPECT(err.code == STL_USAGE && err.message[0]);
         return;
     }
+    stl_selection_note_name(&selection, name);
+    stl_selection_drop_hosts(&selection);
     EXPECT(selection.count == 1 && selection.items[0].name[0]);
     const struct stl_selection_pattern *pattern = &selection.items[0];
     bool chosen = stl_selection_matches(&selection, name, tag, &digest);
-    EXPECT(chosen == !stl_selection_unmatched(&selection));
+    EXPECT(chosen != stl_selection_excludes(&selection, name, tag, &digest) ||
+           (!chosen && stl_selection_unmatched(&selection)));
     if (is_easy(pattern->name) && (!pattern->tag || is_easy(pattern->tag)))
-        EXPECT(chosen ==
-               (matches(pattern->name, name) &&
-                (pattern->tag ? matches(pattern->tag, tag) : stl_digest_equal(&pattern->digest, &digest))));
-    EXPECT(!stl_selection_matches(&selection, name, NULL, NULL));
+        EXPECT((chosen != pattern->excludes) ==
+               (matches(pattern->name, name) && (!pattern->tag || matches(pattern->tag, tag)) &&
+                (!pattern->has_digest || stl_digest_equal(&pattern->digest, &digest))));
+    EXPECT(stl_selection_matches(&selection, name, NULL, NULL) == pattern->excludes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -12,15 +12,16 @@ static void check(const struct stl_settings *settings)
     EXPECT(settings->version == STL_FORMAT_VERSION && settings->title);
     EXPECT(settings->push.manifest_size >= 0 && settings->push.upload_expiry >= 0 &&
            settings->auth.token_life >= 0);
+    const struct stl_access_rules *rules = &settings->access_rules;
     for (size_t i = 0; i < 3; i++) {
         for (size_t k = 0; k < 3; k++) {
             struct stl_decision decision = {0};
-            bool pull = stl_policy_allows(&settings->policy, users[i], names[k], STL_PULL, &decision);
+            bool pull = stl_access_rules_allow(rules, users[i], names[k], STL_PULL, &decision);
             EXPECT(pull == decision.allowed && (decision.rule || !pull));
-            bool push = stl_policy_allows(&settings->policy, users[i], names[k], STL_PUSH, NULL);
+            bool push = stl_access_rules_allow(rules, users[i], names[k], STL_PUSH, NULL);
             EXPECT(pull || !push); /* who may push may also pull */
             /* What everybody may do, each may do. */
-            EXPECT(pull || !stl_policy_allows(&settings->policy, NULL, names[k], STL_PULL, NULL) ||
+            EXPECT(pull || !stl_access_rules_allow(&settings->access_rules, NULL, names[k], STL_PULL, NULL) ||
                    !users[i]);
         }
     }

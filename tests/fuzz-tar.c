@@ -25,8 +25,9 @@ static int note(void *context, const struct stl_tar_member *member, struct stl_e
     if (usable <= 0)
         return usable;
     bool is_link = member->type == STL_TAR_HARD_LINK || member->type == STL_TAR_SYMBOLIC_LINK;
-    const struct stl_member added = {.kind = member->type == STL_TAR_HARD_LINK ? STL_MEMBER_HARD_LINK
-                                                                               : STL_MEMBER_SYMBOLIC_LINK};
+    const struct stl_member added = {.kind = !is_link                            ? STL_MEMBER_IN_PLACE
+                                             : member->type == STL_TAR_HARD_LINK ? STL_MEMBER_HARD_LINK
+                                                                                 : STL_MEMBER_SYMBOLIC_LINK};
     stl_members_add(&fuzz->members, name, is_link ? member->target : NULL, added);
     return 0;
 }
@@ -54,7 +55,7 @@ static void walk(const uint8_t *data, size_t size)
     if (fd < 0 || write(fd, data, size) != (ssize_t)size)
         abort();
     if (stl_tar_walk(fd, (int64_t)size, note, &fuzz, &err) > 0 &&
-        stl_members_finish(&fuzz.members, &err) == 0) {
+        stl_members_finish(&fuzz.members, NULL, NULL, &err) == 0) {
         for (size_t i = 0; i < fuzz.members.count; i++) {
             ssize_t found = stl_members_resolve(&fuzz.members, fuzz.members.items[i].name);
             if (found >= 0 && fuzz.members.items[found].target)

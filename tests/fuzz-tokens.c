@@ -33,7 +33,7 @@ static void issue(const struct stl_registry *registry)
     EXPECT(stl_robot_create(registry, &robot, robot_token, &err) == 0);
     EXPECT(stl_dir_each(registry->root.fd, "auth/robots", find_robot, NULL, &err) == 0);
     EXPECT(stl_bearer_issue(registry, &alice, NULL, 0, false, bearer_token, &expires, &err) == 0);
-    snprintf(bearer_path, sizeof bearer_path, "auth/tokens/%.8s/%s/identity", bearer_token, bearer_token);
+    snprintf(bearer_path, sizeof bearer_path, "auth/tokens/%.8s/%s", bearer_token, bearer_token);
 }
 
 static void try_robot(const struct stl_registry *registry)

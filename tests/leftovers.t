@@ -103,7 +103,7 @@ if can_kill; then
     EXTRA="{\"subject\":$(descriptor "$T/a" $MANIFEST)}" image "$T/sig" signature
     push app @ "$T/sig"
     image "$T/new" base new
-    killed_at_each pushed_anew rm -q app
+    killed_at_many pushed_anew rm -q app
     note "$BURIED times after the repository was gone"
     [ "$BURIED" -gt 5 ] || wrong "only $BURIED times after the repository was gone"
     is "$WRONG" '' 'what was deleted does not come back with a new push, but from the trash'
@@ -145,7 +145,7 @@ all_well 'in order'
 make_registry
 push app v1 "$T/a"
 jq -c --arg d "$A" -n '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests:
-    [range(4700) | {mediaType: "application/x", digest: ("sha256:" + ("0" * 60) + (10000 + . | tostring)[1:]), size: 1, annotations: {a: "b"}}]}' \
+    [range(4700) | {mediaType: "application/x", digest: ("sha256:" + ("0" * 60) + (10000 + . | tostring)[1:]), size: 1, annotations: {a: ("b" * 6987)}}]}' \
     >"$REG/www/v2/app/referrers/$A"
 EXTRA=$(jq -nc --argjson a "$(descriptor "$T/a" $MANIFEST)" '{subject: $a, annotations: ([range(7000) | {"k\(.)": "v"}] | add)}') \
     image "$T/late" late

@@ -21,25 +21,30 @@ oci_init() {
 
 # oci_blob DIR MEDIATYPE <BYTES: stores standard input, prints its descriptor
 oci_blob() {
-    local alg=${ALG:-sha256} tmp digest size
-    tmp=$(mktemp "$1/.blob.XXXXXX")
+    local alg=${ALG:-sha256} tmp=$1/.blob.$BASHPID hex size
     cat >"$tmp"
-    digest=$(digest "$tmp" "$alg")
+    read -r hex _ < <("${alg}sum" <"$tmp")
     size=$(stat -c %s "$tmp")
-    mkdir -p "$1/blobs/$alg"
-    chmod 0644 "$tmp"
-    mv "$tmp" "$(blob_file "$1" "$digest")"
-    printf '{"mediaType":"%s","digest":"%s","size":%d}\n' "$2" "$digest" "$size"
+    [ -d "$1/blobs/$alg" ] || mkdir -p "$1/blobs/$alg"
+    mv "$tmp" "$1/blobs/$alg/$hex"
+    printf '{"mediaType":"%s","digest":"%s:%s","size":%d}\n' "$2" "$alg" "$hex" "$size"
 }
 
 # blob_file DIR DIGEST: where it is in a layout
 blob_file() { printf '%s/blobs/%s/%s' "$1" "${2%%:*}" "${2#*:}"; }
 
-# field mediaType|digest|size <<<DESCRIPTOR, without a process: it is needed all the time
+# field mediaType|digest|size <<<DESCRIPTOR, without a program: it is needed all the time
 field() {
     local line
     IFS= read -r line
     [[ $line =~ \"$1\":\"?([^\",}]+) ]] && printf '%s\n' "${BASH_REMATCH[1]}"
+}
+
+# split_descriptor DESCRIPTOR: sets the caller's media_type, digest and size, without even a subshell
+split_descriptor() {
+    [[ $1 =~ \"mediaType\":\"([^\"]+) ]] && media_type=${BASH_REMATCH[1]}
+    [[ $1 =~ \"digest\":\"([^\"]+) ]] && digest=${BASH_REMATCH[1]}
+    [[ $1 =~ \"size\":([0-9]+) ]] && size=${BASH_REMATCH[1]}
 }
 
 # tar_root DIR [TAR ARGUMENT...]: a tar of a folder that depends on its names, modes and bytes only
@@ -51,8 +56,7 @@ tar_root() {
 
 # oci_layer DIR ROOTFS [gzip|zstd|none]
 oci_layer() {
-    local tar desc type=$OCI_TYPE.layer.v1.tar
-    tar=$(mktemp "$1/.layer.XXXXXX")
+    local tar=$1/.layer.$BASHPID desc type=$OCI_TYPE.layer.v1.tar
     tar_root "$2" >"$tar"
     case ${3:-gzip} in
         gzip) desc=$(gzip -6n <"$tar" | oci_blob "$1" "$type+gzip") ;;
@@ -123,8 +127,21 @@ oci_name() {
 
 # ---- looking into a layout ---------------------------------------------------------------------------------------
 
+# kept NAME SOURCE COMMAND...: what COMMAND prints, kept below $T for as long as SOURCE is older
+kept() {
+    local file=$T/.kept/${1//\//_} source=$2
+    shift 2
+    if ! [ "$file" -nt "$source" ]; then
+        "$@" >"$file.$BASHPID"
+        mv "$file.$BASHPID" "$file"
+    fi
+    printf '%s\n' "$(<"$file")"
+}
+
 # oci_ref DIR [REF]: the descriptor that index.json has for it; the only one if there is no REF
-oci_ref() {
+oci_ref() { kept "ref:$1:${2:-}" "$1/index.json" oci_find_ref "$@"; }
+
+oci_find_ref() {
     jq -ec --arg ref "${2:-}" '[.manifests[] | select($ref == "" or .annotations["org.opencontainers.image.ref.name"] == $ref)]
         | if length == 1 then .[0] else error("no single manifest for \($ref)") end' "$1/index.json"
 }
@@ -140,13 +157,21 @@ oci_for_platform() {
 }
 
 # oci_tree DIR DESCRIPTOR: it and all it leads to, one descriptor a line, each once
-oci_tree() { oci_walk "$1" "$2" | awk '!seen[$0]++'; }
+oci_tree() {
+    local media_type digest size
+    split_descriptor "$2"
+    kept "tree:$1:$digest" "$1/blobs/${digest%%:*}/${digest#*:}" oci_find_tree "$1" "$2"
+}
+
+oci_find_tree() { oci_walk "$1" "$2" | awk '!seen[$0]++'; }
 
 oci_walk() {
-    local child file
-    file=$(blob_file "$1" "$(field digest <<<"$2")")
-    printf '{"mediaType":"%s","digest":"%s","size":%d}\n' "$(field mediaType <<<"$2")" "$(field digest <<<"$2")" "$(field size <<<"$2")"
-    [[ $(field mediaType <<<"$2") =~ (index|manifest|manifest.list)\.v[12]\+json ]] || return 0
+    local child media_type digest size
+    split_descriptor "$2"
+    printf '{"mediaType":"%s","digest":"%s","size":%d}\n' "$media_type" "$digest" "$size"
+    is_manifest "$media_type" || return 0
     while read -r child; do oci_walk "$1" "$child"; done < <(jq -c '(.manifests // [])[], (.config // empty), (.layers // [])[]
-        | {mediaType, digest, size}' "$file")
+        | {mediaType, digest, size}' "$1/blobs/${digest%%:*}/${digest#*:}")
 }
+
+is_manifest() { [[ $1 =~ (index|manifest|manifest.list)\.v[12]\+json$ ]]; }

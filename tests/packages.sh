@@ -1,26 +1,41 @@
 #!/bin/bash
-# Installs what stillage needs on Debian 12: `packages.sh build` what building and the first steps take, `packages.sh all`
-# (the default) what the tests take as well. `packages.sh list build|all` only prints the names.
+# Installs what stillage needs on Debian 12, 13 and sid: `packages.sh build` what building and the first steps take,
+# `packages.sh all` (the default) what the tests take as well, `packages.sh deb` what `make deb` does, `packages.sh check-on`
+# what tests/check-on.sh does. `packages.sh list build|all|deb|check-on` only prints the names. A release that lacks a package goes without it: that is said,
+# and the tests that would need it say at their end that they were skipped.
 #
 # A second run finds everything there and does nothing, so it needs neither network nor root. No service is started:
 # a server that comes with its package would take port 80, and the tests run servers of their own.
 set -euo pipefail
 
 BUILD='gcc make pkg-config libc6-dev libssl-dev libjson-c-dev libyaml-dev libarchive-dev libfcgi-dev zlib1g-dev libzstd-dev
-    libcurl4-openssl-dev libcrypt-dev nginx-light busybox-static curl ca-certificates skopeo'
-TEST='clang clang-tidy clang-format libcmocka-dev valgrind strace shellcheck mandoc perl jq openssl wrk xz-utils zstd git
-    apache2 apache2-utils fcgiwrap spawn-fcgi docker-registry time iproute2 procps rsync
+    liblzma-dev libbz2-dev liblz4-dev libcurl4-openssl-dev libcrypt-dev nginx-light busybox-static curl ca-certificates skopeo'
+TEST='clang clang-tidy clang-format libcmocka-dev valgrind strace shellcheck mandoc perl python3 jq openssl wrk xz-utils
+    zstd bzip2 git file binutils apache2 apache2-utils libapache2-mod-php caddy lighttpd
+    lighttpd-modules-lua fcgiwrap spawn-fcgi docker-registry time iproute2
+    procps bsdutils rsync
     podman buildah containerd runc docker.io umoci uidmap
-    dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso'
+    chromium chromium-driver python3-selenium
+    dpkg-dev zsh fish mount e2fsprogs xfsprogs btrfs-progs dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso'
+DEB='dpkg-dev binutils git'
+CHECK_ON='debootstrap git tar mount util-linux'
+
+names() {
+    case $1 in
+        build) echo "$BUILD" ;;
+        all) echo "$BUILD $TEST" ;;
+        deb) echo "$BUILD $DEB" ;;
+        check-on) echo "$CHECK_ON" ;;
+        *) echo 'usage: packages.sh [list] build|all|deb|check-on' >&2; exit 2 ;;
+    esac
+}
 
 case ${1:-all} in
-    build) wanted=$BUILD ;;
-    all) wanted="$BUILD $TEST" ;;
-    list) case ${2:-all} in build) wanted=$BUILD ;; *) wanted="$BUILD $TEST" ;; esac
+    list) wanted=$(names "${2:-all}")
         # shellcheck disable=SC2086
         printf '%s\n' $wanted
         exit ;;
-    *) echo "usage: packages.sh [list] build|all" >&2; exit 2 ;;
+    *) wanted=$(names "${1:-all}") ;;
 esac
 
 command -v dpkg-query >/dev/null || { echo "packages.sh: this is not Debian: install the equivalents of: ${wanted//$'\n'/ }" >&2; exit 1; }
@@ -55,4 +70,20 @@ fi
 echo "packages.sh: installing ${todo[*]}"
 apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
 "${apt[@]}" update
-"${apt[@]}" install -y --no-install-recommends "${todo[@]}"
+
+# mod_php is there to be loaded by a test alone: its package would switch this machine's own Apache over to it, and to another MPM,
+# unless it counts as switched off by an administrator.
+case " ${todo[*]} " in
+    *' libapache2-mod-php '*)
+        php=$(apt-cache depends libapache2-mod-php | sed -n 's/.*Depends: libapache2-mod-\(php[0-9.]*\)$/\1/p')
+        "${sudo[@]}" mkdir -p /var/lib/apache2/module/disabled_by_admin
+        "${sudo[@]}" touch "/var/lib/apache2/module/disabled_by_admin/$php" ;;
+esac
+
+# What this release does not have. apt would install nothing at all then.
+available=()
+for package in "${todo[@]}"; do
+    if apt-cache show --no-all-versions "$package" >/dev/null 2>&1; then available+=("$package"); continue; fi
+    echo "packages.sh: this release has no package $package" >&2
+done
+[ ${#available[@]} -eq 0 ] || "${apt[@]}" install -y --no-install-recommends "${available[@]}"

@@ -39,7 +39,7 @@ remove app:v2: pushed 40 days ago, not one of the newest 2
 remove app:v3: pushed 30 days ago, not one of the newest 2
 keep   app:v4: one of the newest 2
 keep   app:v5: one of the newest 2
-$(for n in 1 2 3; do echo "remove app@$(digest "$T/i$n"): belongs to a tag that goes"; done)
+$(for n in 1 2 3; do echo "remove app@$(digest "$T/i$n"): belongs to a tag that is removed"; done | sort)
 would remove 3 tags and 3 manifests of 1 repositories; 2 tags stay
 nothing was changed: --yes does it" 'the plan says what and why'
 is "$(fingerprint "$REG")" "$before" 'and nothing is changed'
@@ -86,12 +86,23 @@ is "$(jq -r '[.[].name] | unique | join(" ")' "$T/.out")" 'ci/a ci/b/c ci/fixed 
 is "$(jq -r '.[] | select(.name == "ci/a" and .tag and .remove) | .tag' "$T/.out" | xargs)" 'v1' 'the first rule that matches a tag decides'
 is "$(jq -r '[.[] | select(.name == "ci/fixed") | .why] | unique | join(" ")' "$T/.out")" 'immutable' 'immutable tags stay'
 is "$(jq -r '[.[] | select(.name == "lib/x") | .why] | unique | join(" ")' "$T/.out")" \
-    'its rule is about manifests without a tag' 'a rule about untagged manifests removes no tag'
+    'its rule is only about untagged manifests' 'a rule about untagged manifests removes no tag'
 ok_run 'for one repository' stillage prune --yes --quiet ci/b/c
 is "$(tags ci/b/c), $(tags ci/a)" 'v2 v3 v4 v5, v1 v2 v3 v4 v5' 'no other is touched'
 ok_run 'for all' stillage prune --yes --quiet
 is "$(tags ci/a), $(tags lib/x), $(tags ci/fixed)" 'v2 v3 v4 v5, v1 v2 v3 v4 v5, v1 v2 v3 v4 v5' 'as the rules say'
 all_well 'and all is well'
+make_registry
+for name in a a/b ab; do push "$name" v1 "$T/i1"; done
+ok_run 'by a name that others begin with' stillage prune --yes --quiet --keep-newest 0 --grace 0s a
+is "$(jq -c .repositories "$REG/www/v2/_catalog")" '["a/b","ab"]' 'only its own tags go'
+ok_run 'by one that begins with another' stillage prune --yes --quiet --keep-newest 0 --grace 0s ab
+is "$(jq -c .repositories "$REG/www/v2/_catalog")" '["a/b"]' 'too'
+make_registry 'prune: [{repository: a, tags: [], keep-newest: 0}, {repository: b, keep-newest: 0}]'
+five a
+five b
+plan --grace 0s
+is "$(jq -r '[.[] | select(.tag and .remove) | .name] | unique | join(" ")' "$T/.out")" b 'no tags is no tag, and left out is every tag'
 make_registry 'prune: [{repository: x}]'
 fails_with 1 'registry.yaml:2: the rule removes nothing: it needs keep-newest, keep-younger or untagged-older' stillage prune
 make_registry
@@ -161,7 +172,7 @@ ok_run 'those that lost it long ago go' eval "! has app $T/i6"
 for stays in index1 index2 i1 i2 i3 i4 sig sigsig; do ok_run "$stays stays" has app "$T/$stays"; done
 aged app "$(digest "$T/i5")" '3 days'
 capture stillage prune --untagged-older 2d
-like "$(<"$T/.out")" "remove app@$(digest "$T/i5"): no tag leads to it for 3 days" 'the plan says for how long'
+like "$(<"$T/.out")" "remove app@$(digest "$T/i5"): untagged for 3 days" 'the plan says for how long'
 ok_run 'after that time' stillage prune --yes --quiet --untagged-older 2d
 ok_run 'they go too' eval "! has app $T/i5"
 stillage rm -q "app@$(digest "$T/i1")"
@@ -173,15 +184,15 @@ ok_run 'go as well' eval "! has app $T/sig"
 
 finished_by_the_next() {
     in_order --repair
-    has app "$T/index2" && has app "$T/i2" && has app "$T/i3" || wrong 'too much is gone'
+    if ! has app "$T/index2" || ! has app "$T/i2" || ! has app "$T/i3"; then wrong 'too much is gone'; fi
     stillage prune -q -y --keep-newest 1 --untagged-older 1d --grace 0s || wrong prune
     [ "$(tags app)" = "sha256-$(digest "$T/i3" | cut -d: -f2).sig v2" ] || wrong "$(tags app)"
     in_order
 }
 if can_kill; then
     family
-    killed_at_each finished_by_the_next prune -q -y --keep-newest 1
-    is "$WRONG" '' 'killed at each change: the next run finishes it'
+    killed_at_many finished_by_the_next prune -q -y --keep-newest 1
+    is "$WRONG" '' 'killed at many a change: the next run finishes it'
 else
     skip 1 'no strace here' 'interrupted'
 fi
@@ -190,7 +201,7 @@ make_registry 'gc: {grace: 1s}'
 # Pushes a platform of its own, then the index that lists it, with a pause in between.
 worker() {
     local i begin one=$T/one$1
-    for ((i = 0; i < ${PUSHES:-40}; i++)); do
+    for ((i = 0; i < ${PUSHES:-15}; i++)); do
         begin=$EPOCHREALTIME
         cp "$T/i1.0" "$one.0"
         cp "$T/i1.1" "$one.1"

@@ -6,6 +6,7 @@
 #define PUBLISHING_H
 
 #include "listing.h"
+#include "references.h"
 #include "unit.h"
 
 static inline void check_tags(const struct unit *f, const char *tags)
@@ -41,18 +42,18 @@ static inline struct stl_digest resolve(const struct unit *f, const char *text)
 static inline int delete_tag(const struct unit *f, const char *text)
 {
     struct stl_tag tag = unit_tag(text);
-    return stl_tag_delete(&f->repo, &tag, NULL, NULL, &err);
+    return commit_tags_gone(&f->repo, &tag, 1, NULL, NULL, &err);
 }
 
 static inline int delete_manifest(const struct unit *f, const struct stl_digest *digest)
 {
-    return stl_manifest_delete(&f->repo, digest, NULL, NULL, &err);
+    return commit_manifest_gone(&f->repo, digest, NULL, NULL, &err);
 }
 
 static inline int publish_tag(const struct unit *f, const struct stl_digest *digest, const char *text)
 {
     struct stl_tag tag = unit_tag(text);
-    return stl_publish_tags(&f->repo, digest, &(struct stl_publish){.tags = &tag, .tag_count = 1}, &err);
+    return commit_tags(&f->repo, digest, &(struct commit){.tags = &tag, .tag_count = 1}, &err);
 }
 
 #endif

@@ -6,7 +6,7 @@
 test_clients() {
     local client host=$HOST
     start_clients
-    for client in $CLIENTS; do
+    for client in $(clients_for nginx); do
         check_pull "$client" "$host/lib/busybox:v1" "$(cached busybox)"
         check_pull "$client" "$host/lib/multi:latest" "$(cached multi)"
         check_pull "$client" "$host/debian:12" "$(cached debian)"

@@ -8,10 +8,10 @@ far_well() { ok_run "$1" far verify; }
 # rsync does not set a time that differs by less than a second.
 seconds() { sed -E 's/ ([0-9]{10})\.[0-9]+/ \1/'; }
 # What is served, and how it is linked (but for Apache's small files, which come over as copies); the times of folders are
-# nobody's business, and the catalog is made anew.
+# nobody's business, the catalog is made anew, and details are not copied.
 served() {
-    (cd "$1/www" && find . -type d -printf '%P %y %m\n' -o -name _catalog -o -path '*/_refs/*' -printf '%P %y %m %T@\n' -o -printf '%P %y %m %n %T@ %l\n' | sort | seconds &&
-        find . -type f -print0 | sort -z | xargs -0 sha256sum)
+    (cd "$1/www" && find . -type d -printf '%P %y %m\n' -o -name _catalog -o -name _details -o -path '*/_refs/*' -printf '%P %y %m %T@\n' -o -printf '%P %y %m %n %T@ %l\n' | sort | seconds &&
+        find . -type f ! -name _details -print0 | sort -z | xargs -0 sha256sum)
 }
 same() {
     if diff <(served "$REG") <(served "$FAR") >"$T/.diff"; then pass "$1"; else fail "$1" "$(head -n 20 "$T/.diff")"; fi
@@ -85,14 +85,43 @@ echo secret >"$REG/log/events.jsonl"
 echo '{"token":"secret"}' >"$REG/www/v2/_anonymous"
 stillage rm -q lib/app:v1
 stillage snapshot create snap >/dev/null
+chmod 0600 "$REG/auth/htpasswd"
 rm -rf "$FAR"
 ok_run 'a registry with users, tokens, uploads, snapshots and logs' stillage replicate "$FAR"
 is "$(grep -rl secret "$FAR" || true)" '' 'keeps them for itself'
-is "$(find "$FAR" -mindepth 1 -maxdepth 1 -type d -empty -printf '%f\n' | sort | xargs)" 'auth imports log tmp trash uploads' 'folders come along empty'
+is "$(find "$FAR" -mindepth 1 -maxdepth 1 -type d -empty -printf '%f\n' | sort | xargs)" 'imports log tmp trash uploads' 'folders come along empty'
 is "$(<"$FAR/registry.yaml")" "$(<"$REG/registry.yaml")" 'with the settings'
 echo '# mine' >>"$FAR/registry.yaml"
 ok_run 'again' stillage replicate -q "$FAR"
 is "$(tail -n 1 "$FAR/registry.yaml")" '# mine' 'which then are its own'
+
+# ---- whom the registry keeps out -----------------------------------------------------------------------------------
+
+# The replica of an open registry is served; then the registry gets users, and no rules.
+answer_of_far() { curl -s -o /dev/null -w '%{http_code}' "http://$HOST/v2/lib/app/manifests/v1"; }
+make_registry
+fill
+rm -rf "$FAR"
+ok_run 'an open registry' stillage replicate -q "$FAR"
+start_nginx "$FAR"
+OPEN=$SERVER
+is "$(answer_of_far)" 200 'has an open replica'
+echo password | stillage user add -q --stdin alice 2>/dev/null
+ok_run 'a registry with users and no rules' stillage replicate -q "$FAR"
+is "$(answer_of_far)" 403 'closes it, for a server that was set up before'
+stop "$OPEN"
+fails_with 2 'has access control' "$STILLAGE" config nginx -r "$FAR"
+is "$(stat -c '%a %s' "$FAR/auth/htpasswd" "$FAR/auth" | cut -d ' ' -f 1 | xargs) $(<"$FAR/auth/htpasswd")" '600 711 ' 'the users stay at home'
+next_server serve
+spawn "$SERVER" "$STILLAGE" serve -r "$FAR" -l "$HOST"
+wait_up "$SERVER" 15 grep -q 'Ctrl-C' "$T/log/$SERVER"
+is "$(answer_of_far)" 401 'nor does stillage serve let anybody in'
+stop "$SERVER"
+echo password | "$STILLAGE" user add -q --stdin -r "$FAR" bob 2>/dev/null
+before=$(<"$FAR/auth/htpasswd")
+ok_run 'and again' stillage replicate -q "$FAR"
+is "$(<"$FAR/auth/htpasswd")" "$before" 'users that the replica has of its own stay'
+is "$("$STILLAGE" verify -q --quick -r "$FAR")" '' 'and all is in order there'
 
 # ---- the target --------------------------------------------------------------------------------------------------
 
@@ -344,7 +373,7 @@ export T REG MANIFEST STILLAGE STILLAGE_CGI URL
 for n in 1 2; do spawn "worker$n" bash -c "worker $n"; spawn "puller$n" bash -c "puller $n"; done
 spawn collector bash -c collector
 runs=0 killed=0 trouble=
-end=$((SECONDS + ${SOAK:-12}))
+end=$((SECONDS + ${SOAK:-6}))
 while [ "$SECONDS" -lt "$end" ]; do
     rc=0
     if ((RANDOM % 2)); then
@@ -364,6 +393,8 @@ for n in worker1 worker2 puller1 puller2 collector; do wait "${PID_OF[$n]}" || t
 note "$runs runs, $killed killed, pushes: $(cat "$T"/done? | xargs), tags pulled: $(cat "$T"/pulls? | xargs)"
 is "$trouble" '' 'whoever follows names at the far end finds what they lead to, while pushes, deletions and gc go on'
 isnt "$runs" 0 'and runs succeed'
+# A repository that the workers have left without a manifest is none for the replica.
+for n in 0 1 2; do push "busy/$n" end "$T/w1"; done
 wait_for 20 stillage replicate -q "$TARGET"
 ok_run 'when all is quiet' stillage replicate "$TARGET"
 far_well 'the replica is in order'

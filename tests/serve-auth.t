@@ -29,14 +29,23 @@ ask POST /v2/_token -d grant_type=password
 want_status 405
 verdict '... without anything that takes passwords'
 unlike "$(server_log "$SERVER")" 'docker login' '... nor is a login announced'
-stop "$SERVER"
 
+# The first rules and the first user, while it runs.
 cat >>"$REG/registry.yaml" <<'END'
 access:
   - {repository: "**", pull: [alice], push: [alice], delete: [alice]}
   - {repository: "public/**", pull: [anonymous]}
 END
 echo alice-password | "$STILLAGE" user add -q --stdin alice
+
+answers() { [ "$(curl -s -o /dev/null -w '%{http_code}' "$@")" = "$STATUS" ]; }
+STATUS=401
+ok_run 'what is private closes by itself' wait_for 10 answers "$URL/v2/secret/app/manifests/v1"
+STATUS=200
+ok_run '... what is public opens' wait_for 10 answers "$URL/v2/public/app/manifests/v1"
+ok_run '... and who logs in gets a token' wait_for 10 answers -u alice:alice-password "$URL/v2/_token?scope=repository:secret/app:pull"
+like "$(server_log "$SERVER")" 'There are users or rules now' '... which is said'
+stop "$SERVER"
 
 # token SCOPE: sets TOKEN
 token() { TOKEN=$(curl -sS -u alice:alice-password "$URL/v2/_token?scope=$1" | jq -r .token); }
@@ -100,4 +109,23 @@ verdict '... and taken in from those who may'
 ask POST /v2/secret/app/blobs/uploads/ -d ''
 want_error 401 UNAUTHORIZED
 verdict '... only'
+
+# Root serves by another account, which cannot write: the owner, or, where that is root, one that owns nothing.
+if [ "$(id -u)" -eq 0 ]; then
+    accounts() { for pid in $(pgrep -s "${PID_OF[$SERVER]}" nginx); do ps -o user= -p "$pid"; done | sort -u | xargs; }
+    is "$(accounts)" "$(id -un www-data)" 'nginx does not run as root'
+    stop "$SERVER"
+    use_copies
+    chown -R www-data: "$REG"
+    chmod -R go-rwx "$REG"
+    start_serve --push
+    is "$(accounts) $(pgrep -s "${PID_OF[$SERVER]}" -u root nginx || true)" 'www-data ' 'somebody else'"'"'s registry is served as its owner'
+    token repository:secret/app:pull,push
+    ask POST /v2/secret/app/blobs/uploads/ -d '' -H "Authorization: Bearer $TOKEN"
+    want_status 202
+    verdict '... and pushed to'
+    is "$(find "$REG" ! -user www-data)" '' '... and all stays its owner'"'"'s'
+    stop "$SERVER"
+    fails_with 1 "sudo -u www-data $STILLAGE serve" setpriv --reuid nobody --clear-groups -- "$STILLAGE" serve
+fi
 done_testing

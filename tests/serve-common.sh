@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# The read side, the same for every web server. serve-nginx.t and serve-apache.t set KIND, source this, and run
-# serve_tests; pull-common.sh builds on it.
+# The read side, the same for every web server: serve-nginx.t and serve-apache.t set KIND, source this, run serve_tests.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -224,6 +223,20 @@ resume_download() {
 }
 
 # ---- lists -------------------------------------------------------------------------------------------------------
+
+# What the page reads, of a registry; bundles have none.
+test_details() {
+    ask GET /v2/app/tags/_details
+    want_status 200
+    want_header content-type application/x-ndjson
+    want_header cache-control no-cache
+    want_json '.tag == "v1" or .tag == "art" or .referrer'
+    verdict 'tags/_details describes them'
+    ask GET /v2/_details
+    want_status 200
+    want_json '.repository and .tags >= 0'
+    verdict '_details describes the repositories'
+}
 
 test_lists() {
     local method path size
@@ -475,6 +488,7 @@ serve_tests() {
     test_conditional_manifests
     test_blobs
     test_lists
+    test_details
     test_referrers
     test_errors
     test_writes

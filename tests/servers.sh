@@ -38,6 +38,8 @@ start_nginx() {
     render nginx "$@"
     # Root's own nginx reads with root's rights; a test that is about rights says NGINX_USER=www-data.
     [ -z "${NGINX_USER:-}" ] || sed -i "s/^user root;/user $NGINX_USER;/" "$SERVER_DIR/nginx.conf"
+    # What a machine's own configuration may say.
+    [ -z "${NGINX_HTTP:-}" ] || sed -i "s/^http {/& $NGINX_HTTP/" "$SERVER_DIR/nginx.conf"
     local flags=()
     # A second `daemon` directive would be an error.
     grep -Eq '^[[:space:]]*daemon[[:space:]]' "$SERVER_DIR/nginx.conf" || flags=(-g 'daemon off;')
@@ -50,6 +52,21 @@ start_apache() {
     next_server apache
     render apache "$@"
     spawn "$SERVER" apache2 -d "$SERVER_DIR" -f "$SERVER_DIR/apache.conf" -DFOREGROUND
+    wait_up "$SERVER" 15 answers "$URL"
+}
+
+# start_caddy REG --push fastcgi:SOCKET [FLAG OF stillage config...], and the same for lighttpd
+start_caddy() {
+    next_server caddy
+    render caddy "$@"
+    spawn "$SERVER" env XDG_CONFIG_HOME="$SERVER_DIR" XDG_DATA_HOME="$SERVER_DIR" caddy run --adapter caddyfile --config "$SERVER_DIR/caddy.conf"
+    wait_up "$SERVER" 15 answers "$URL"
+}
+
+start_lighttpd() {
+    next_server lighttpd
+    render lighttpd "$@"
+    spawn "$SERVER" lighttpd -D -f "$SERVER_DIR/lighttpd.conf"
     wait_up "$SERVER" 15 answers "$URL"
 }
 
@@ -94,7 +111,7 @@ open_socket() {
     chmod 0666 "$SOCKET"
 }
 
-# start_registry2: Debian's docker-registry (2.8), delete enabled. What the tests compare with.
+# start_registry2 [LINE OF config.yml...]: Debian's docker-registry (2.8), delete enabled. What the tests compare with.
 start_registry2() {
     next_server registry
     cat >"$SERVER_DIR/config.yml" <<END
@@ -106,6 +123,7 @@ storage:
   delete: {enabled: true}
 http: {addr: "$HOST"}
 END
+    [ $# -eq 0 ] || printf '%s\n' "$@" >>"$SERVER_DIR/config.yml"
     spawn "$SERVER" docker-registry serve "$SERVER_DIR/config.yml"
     wait_up "$SERVER" 15 answers "$URL"
 }
@@ -127,12 +145,38 @@ http() {
     [ "$method" = HEAD ] && how=(--head)
     [ "$method" = GET ] && how=()
     case $target in http*) ;; *) target=$URL$target ;; esac
-    : >"$T/h"
-    : >"$T/b"
-    STATUS=$(curl -ksS --path-as-is --globoff --max-time 60 "${how[@]}" -D "$T/h" -o "$T/b" -w '%{http_code}' "$@" \
-        "$target" 2>"$T/curl.err") || true
+    if may_ask "$@"; then
+        printf '%s\0' $(($# + 2)) "$method" "$target" "$@" >&"$ASK_TO"
+        read -r -t 90 STATUS <&"$ASK_FROM" || STATUS=000
+    else
+        : >"$T/h"
+        : >"$T/b"
+        curl -ksS --path-as-is --globoff --max-time 60 "${how[@]}" -D "$T/h" -o "$T/b" -w '%{http_code}\n' "$@" \
+            "$target" 2>"$T/curl.err" >"$T/status" || true
+        read -r STATUS <"$T/status" || STATUS=000
+    fi
     [ "$method" != HEAD ] || : >"$T/b"      # curl writes the headers to -o as well
     read_headers
+}
+
+# may_ask [CURL ARGUMENT...]: whether tests/ask.c can ask that, which spares the start of a curl. It answers the test itself
+# alone, and none of its subshells.
+ASK_TO='' ASK_FROM=''
+may_ask() {
+    [ "$BASHPID" = "$$" ] && [ -x "$TOP/build/ask" ] || return 1
+    while [ $# -gt 0 ]; do
+        case $1:${2:-} in -H:@*) return 1 ;; -H:* | -u:*:* | -d:* | --data-binary:* | --interface:*) ;; *) return 1 ;; esac
+        [ $# -gt 1 ] || return 1
+        shift 2
+    done
+    [ -n "$ASK_TO" ] || start_asking
+}
+
+start_asking() {
+    mkfifo "$T/ask.to" "$T/ask.from"
+    exec {ASK_TO}<>"$T/ask.to" {ASK_FROM}<>"$T/ask.from"
+    # shellcheck disable=SC2016
+    spawn ask sh -c 'exec "$1/build/ask" "$2/h" "$2/b" "$2/curl.err" <"$2/ask.to" >"$2/ask.from"' sh "$TOP" "$T"
 }
 
 # Hundreds of questions are asked: without a process for each header.
@@ -198,9 +242,85 @@ want_error() {
     want_status "$1"
     [ "${2:-}" != '' ] || return 0
     want_header_like content-type '^application/json(;.*)?$'
-    want_json '.errors | length > 0 and all(.code | type == "string" and test("^[A-Z_]+$"))'
-    want_json '.errors[0].message | type == "string" and length > 0'
-    [[ $(error_code) =~ ^($2)$ ]] || PROBLEMS+=("code '$(error_code)', wanted $2")
+    want_json '(.errors | length > 0 and all(.code | type == "string" and test("^[A-Z_]+$")))
+        and (.errors[0] | (.message | type == "string" and length > 0) and (.code | test("^('"$2"')$")))'
 }
 
 verdict() { if [ ${#PROBLEMS[@]} -eq 0 ]; then pass "$1"; else fail "$1" "${PROBLEMS[@]}"; fi; }
+
+# ---- flat copies -------------------------------------------------------------------------------------------------
+
+# start_site HOST DIR: serves what `stillage site --host HOST` made, by the server's stock configuration and that file.
+start_site() {
+    next_server "site-$1"
+    "configure_site_$1" "$2"
+    wait_up "$SERVER" 15 answers "$URL"
+}
+
+configure_site_nginx() {
+    sed "s/listen 80;/listen $HOST;/" "$1/nginx.conf" >"$SERVER_DIR/site.conf"
+    cat >"$SERVER_DIR/nginx.conf" <<END
+daemon off;
+pid "$SERVER_DIR/nginx.pid";
+error_log "$SERVER_DIR/error.log";
+events { worker_connections 768; }
+http {
+    sendfile on;
+    include /etc/nginx/mime.types;
+    default_type application/octet-stream;
+    gzip on;
+    access_log off;
+    client_body_temp_path "$SERVER_DIR/b";
+    fastcgi_temp_path "$SERVER_DIR/f";
+    proxy_temp_path "$SERVER_DIR/p";
+    scgi_temp_path "$SERVER_DIR/s";
+    uwsgi_temp_path "$SERVER_DIR/u";
+    include "$SERVER_DIR/site.conf";
+}
+END
+    spawn "$SERVER" nginx -p "$SERVER_DIR" -e "$SERVER_DIR/start.log" -c "$SERVER_DIR/nginx.conf"
+}
+
+# What Debian's Apache has switched on, and the modules that shared hosting adds.
+configure_site_apache() {
+    local module
+    {
+        printf '%s\n' "ServerRoot $SERVER_DIR" "PidFile $SERVER_DIR/pid" 'ServerName localhost' "Listen $HOST" "ErrorLog $SERVER_DIR/error.log"
+        for module in mpm_event authz_core authz_host alias dir autoindex mime negotiation deflate filter setenvif env reqtimeout rewrite headers; do
+            echo "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so"
+        done
+        [ "$(id -u)" -ne 0 ] || printf '%s\n' 'User www-data' 'Group www-data'
+        printf '%s\n' 'TypesConfig /etc/mime.types' "DocumentRoot $1" 'AddOutputFilterByType DEFLATE application/json text/html' \
+            "<Directory $1>" 'Options Indexes FollowSymLinks' 'AllowOverride All' 'Require all granted' '</Directory>'
+    } >"$SERVER_DIR/apache.conf"
+    spawn "$SERVER" apache2 -d "$SERVER_DIR" -f "$SERVER_DIR/apache.conf" -DFOREGROUND
+}
+
+configure_site_caddy() {
+    {
+        printf '{\n\tadmin off\n\tauto_https off\n}\n'
+        sed "s|^:80 {|http://$HOST {|" "$1/Caddyfile"
+    } >"$SERVER_DIR/Caddyfile"
+    spawn "$SERVER" env XDG_CONFIG_HOME="$SERVER_DIR" XDG_DATA_HOME="$SERVER_DIR" caddy run --adapter caddyfile --config "$SERVER_DIR/Caddyfile"
+}
+
+configure_site_lighttpd() {
+    cat >"$SERVER_DIR/lighttpd.conf" <<END
+server.modules = ( "mod_indexfile", "mod_access", "mod_redirect" )
+server.document-root = "$SERVER_DIR"
+server.bind = "127.0.0.1"
+server.port = $PORT
+server.errorlog = "$SERVER_DIR/error.log"
+index-file.names = ( "index.php", "index.html" )
+url.access-deny = ( "~", ".inc" )
+include_shell "/usr/share/lighttpd/create-mime.conf.pl"
+include "$1/lighttpd.conf"
+END
+    spawn "$SERVER" lighttpd -D -f "$SERVER_DIR/lighttpd.conf"
+}
+
+# Hosts of other people, by the rules that they document.
+configure_site_netlify() { configure_site_elsewhere netlify "$1"; }
+configure_site_cloudflare-pages() { configure_site_elsewhere cloudflare-pages "$1"; }
+configure_site_firebase() { configure_site_elsewhere firebase "$1"; }
+configure_site_elsewhere() { spawn "$SERVER" python3 "$TESTS/site-elsewhere.py" "$1" "$2" "$PORT"; }

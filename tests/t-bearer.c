@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "bearer.h"
+#include "repo-make.h"
+#include "repo.h"
 
 static struct stl_identity user(const char *name)
 {
@@ -36,9 +38,18 @@ static bool is_good(const struct stl_registry *registry, const char *token)
     return found == 1;
 }
 
-static char *path_of(const char *token, const char *below)
+/* "auth/tokens/<slot>/<middle><token>" */
+static char *path_of(const char *token, const char *middle)
 {
-    return stl_sprintf("auth/tokens/%.8s/%s%s", token, token, below);
+    return stl_sprintf("auth/tokens/%.8s/%s%s", token, middle, token);
+}
+
+static void make_repository(const struct stl_registry *registry, const char *text)
+{
+    struct stl_name name;
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    OK(stl_name_parse(text, &name, &err));
+    OK(stl_repo_make(&repo, registry, &name, &err));
 }
 
 static void what_is_issued_is_found(void **state)
@@ -67,35 +78,117 @@ static void what_is_issued_is_found(void **state)
     stl_identity_clear(&found);
 }
 
+static mode_t mode_of(int root, const char *path)
+{
+    struct stat st = {0};
+    return fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) ? 0 : st.st_mode & 07777;
+}
+
 /* What the web server tests. */
 static void the_files(void **state)
 {
     struct unit *unit = *state;
     int root = unit->registry.root.fd;
-    char token[STL_BEARER_TEXT];
+    char token[STL_BEARER_TEXT], push_only[STL_BEARER_TEXT];
     static const struct {
-        const char *below;
-        mode_t mode; /* 0: there is no such file */
-    } files[] = {
-        {"", 0711},
-        {"/pull", 0711},
-        {"/pull/lib", 0711},
-        {"/pull/lib/app", 0711},
-        {"/pull/lib/app/_ok", 0400},
-        {"/pull/lib/_ok", 0},
-        {"/identity", 0600},
-        {"/push", 0},
-    };
+        const char *path;
+        mode_t mode;
+    } folders[] = {
+        {"pull", 0711}, {"pull/lib", 0711}, {"pull/lib/app", 0711}, {"sets", 0700}, {"users", 0700}};
+    make_repository(&unit->registry, "lib/app");
     issue(&unit->registry, "alice", "lib/app", 3, token);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        STL_AUTO_FREE char *path = path_of(token, files[i].below);
-        struct stat st = {0};
-        assert_int_equal(fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) ? 0 : st.st_mode & 0777,
-                         files[i].mode);
+    issue(&unit->registry, "alice", "lib/app", 1u << STL_PUSH, push_only);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        STL_AUTO_FREE char *path = stl_sprintf("auth/tokens/%.8s/%s", token, folders[i].path);
+        assert_int_equal(mode_of(root, path), folders[i].mode);
     }
-    issue(&unit->registry, "alice", "lib/app", 1u << STL_PUSH, token);
-    STL_AUTO_FREE char *none = path_of(token, "/pull");
+    STL_AUTO_FREE char *own = path_of(token, ""), *marker = path_of(token, "pull/lib/app/_");
+    STL_AUTO_FREE char *above = path_of(token, "pull/lib/_"), *none = path_of(push_only, "pull/lib/app/_");
+    struct stat st;
+    assert_int_equal(mode_of(root, own), 0600);
+    assert_int_equal(mode_of(root, marker), 0600);
+    assert_int_equal(fstatat(root, marker, &st, 0), 0);
+    assert_int_equal(st.st_nlink, 2);
+    assert_false(unit_exists(root, above));
     assert_false(unit_exists(root, none));
+}
+
+/* A repository that is not there costs nothing, until it is, and the token has come back. */
+static void what_does_not_exist_costs_nothing(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    char token[STL_BEARER_TEXT];
+    struct stl_identity who;
+    issue(&unit->registry, "alice", "a/b/c/d/e", 3, token);
+    STL_AUTO_FREE char *pull = stl_sprintf("auth/tokens/%.8s/pull", token);
+    STL_AUTO_FREE char *slot = stl_sprintf("auth/tokens/%.8s", token);
+    STL_AUTO_FREE char *marker = path_of(token, "pull/a/b/c/d/e/_");
+    assert_int_equal(unit_count(root, slot), 3); /* itself, sets, users */
+    assert_int_equal(stl_bearer_find(&unit->registry, token, &who, &err), 1);
+    OK(stl_bearer_open(&unit->registry, token, &who, "a/b/c/d/e", &err));
+    assert_false(unit_exists(root, pull));
+    make_repository(&unit->registry, "a/b/c/d/e");
+    make_repository(&unit->registry, "a/b");
+    static const char *const others[] = {"a", "a/b", "a/b/c/d/ee", "a/b/c/d/e/f"}; /* it grants none */
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        OK(stl_bearer_open(&unit->registry, token, &who, others[i], &err));
+    assert_false(unit_exists(root, pull));
+    OK(stl_bearer_open(&unit->registry, token, &who, "a/b/c/d/e", &err));
+    assert_true(unit_exists(root, marker));
+    /* Not after it has been ended. */
+    unit_remove(root, marker);
+    OK(stl_bearer_revoke(&unit->registry, "alice", &err));
+    assert_int_equal(stl_bearer_open(&unit->registry, token, &who, "a/b/c/d/e", &err), -1);
+    assert_false(unit_exists(root, marker));
+    stl_error_clear(&err);
+    stl_identity_clear(&who);
+}
+
+static void the_same_again_is_the_same_token(void **state)
+{
+    struct unit *unit = *state;
+    char a[STL_BEARER_TEXT], b[STL_BEARER_TEXT];
+    static const struct {
+        const char *user, *repository;
+        unsigned actions;
+    } others[] = {{"bob", "a", 1}, {"alice", "b", 1}, {"alice", "a", 3}, {"", "a", 1}};
+    unit->registry.settings.auth.token_life = 80000;
+    issue(&unit->registry, "alice", "a", 1, a);
+    issue(&unit->registry, "alice", "a", 1, b);
+    if (!memcmp(a, b, 8)) /* or a slot has just come to its end */
+        assert_string_equal(a, b);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        issue(&unit->registry, others[i].user, others[i].repository, others[i].actions, b);
+        assert_string_not_equal(a, b);
+    }
+    OK(stl_bearer_revoke(&unit->registry, "alice", &err));
+    issue(&unit->registry, "alice", "a", 1, b);
+    assert_string_not_equal(a, b);
+    assert_true(is_good(&unit->registry, b) && !is_good(&unit->registry, a));
+}
+
+/* Only so many for each user, with two inodes each, and a few for all. */
+static void tokens_are_few_and_small(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_identity who = user("alice");
+    struct stl_grant grant = {.actions = 3};
+    char token[STL_BEARER_TEXT];
+    int64_t expires;
+    int issued = 0;
+    for (; issued < STL_BEARER_LIVE_MAX + 10; issued++) {
+        snprintf(grant.repository, sizeof grant.repository, "n%d", issued);
+        if (stl_bearer_issue(&unit->registry, &who, &grant, 1, false, token, &expires, &err))
+            break;
+    }
+    assert_int_equal(issued, STL_BEARER_LIVE_MAX);
+    assert_int_equal(err.code, STL_TOO_MANY_REQUESTS);
+    stl_error_clear(&err);
+    snprintf(grant.repository, sizeof grant.repository, "n%d", issued - 1);
+    OK(stl_bearer_issue(&unit->registry, &who, &grant, 1, false, token, &expires, &err));
+    issue(&unit->registry, "bob", "n0", 1, token);
+    OK(stl_bearer_revoke(&unit->registry, "bob", &err));
 }
 
 static void forged_tokens(void **state)
@@ -109,7 +202,7 @@ static void forged_tokens(void **state)
                                           "../../../registry.yaml",
                                           "9999999999",
                                           "9999999999.",
-                                          "9999999999./identity"};
+                                          "9999999999./sets"};
     issue(&unit->registry, "alice", "a", 1, token);
     assert_true(is_good(&unit->registry, token));
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++)
@@ -123,6 +216,32 @@ static void forged_tokens(void **state)
     assert_false(is_good(&unit->registry, forged));
     snprintf(forged, sizeof forged, "%.*s", STL_BEARER_TEXT - 2, token);
     assert_false(is_good(&unit->registry, forged));
+}
+
+/* Only what its alphabet has: '/' would lead elsewhere, and a server may read others in its own way. */
+static void the_alphabet(void **state)
+{
+    static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+                      bad[] = ".+=~ %@:!,;&?*\\\"'\n\x7f\xc3";
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    char token[STL_BEARER_TEXT], other[STL_BEARER_TEXT];
+    issue(&unit->registry, "alice", "a", 1, token);
+    STL_AUTO_FREE char *text = path_of(token, ""), *bytes = unit_read(root, text);
+    for (size_t i = 0; i < strlen(good) + strlen(bad); i++) {
+        snprintf(other, sizeof other, "%s", token);
+        other[11 + i % 20] = i < strlen(good) ? good[i] : bad[i - strlen(good)];
+        STL_AUTO_FREE char *path = path_of(other, "");
+        unit_write(root, path, bytes);
+        assert_int_equal(is_good(&unit->registry, other), i < strlen(good));
+    }
+    snprintf(other, sizeof other, "%s", token);
+    other[20] = '/';
+    STL_AUTO_FREE char *path = path_of(other, ""), *folder = stl_strdup(path);
+    *strrchr(folder, '/') = '\0';
+    assert_int_equal(mkdirat(root, folder, 0700), 0);
+    unit_write(root, path, bytes);
+    assert_false(is_good(&unit->registry, other));
 }
 
 /* Moves a token to another second. */
@@ -156,12 +275,12 @@ static void ended_tokens_are_removed(void **state)
     struct unit *unit = *state;
     int root = unit->registry.root.fd;
     char old[STL_BEARER_TEXT], young[STL_BEARER_TEXT], now[STL_BEARER_TEXT];
-    OK(stl_bearer_sweep(&unit->registry, &err));
+    OK(stl_bearer_sweep(&unit->registry, SIZE_MAX, &err));
     issue(&unit->registry, "alice", "a", 1, old);
     redate(root, old, time(NULL) - 200);
     issue(&unit->registry, "alice", "a", 1, young);
     redate(root, young, time(NULL) + 50);
-    OK(stl_bearer_sweep(&unit->registry, &err));
+    OK(stl_bearer_sweep(&unit->registry, SIZE_MAX, &err));
     STL_AUTO_FREE char *gone = stl_sprintf("auth/tokens/%.8s", old);
     assert_false(unit_exists(root, gone));
     assert_true(is_good(&unit->registry, young));
@@ -178,17 +297,39 @@ static void ended_tokens_are_removed(void **state)
 static void a_user_loses_all_tokens(void **state)
 {
     struct unit *unit = *state;
-    char a[STL_BEARER_TEXT], b[STL_BEARER_TEXT], other[STL_BEARER_TEXT];
+    int root = unit->registry.root.fd;
+    char a[STL_BEARER_TEXT], b[STL_BEARER_TEXT], other[STL_BEARER_TEXT], longer[STL_BEARER_TEXT];
+    make_repository(&unit->registry, "a");
     OK(stl_bearer_revoke(&unit->registry, "alice", &err));
     issue(&unit->registry, "alice", "a", 1, a);
     unit->registry.settings.auth.token_life = 1000;
     issue(&unit->registry, "alice", "b", 1, b);
-    issue(&unit->registry, "bob", "a", 1, other);
+    issue(&unit->registry, "al", "a", 1, other);
+    issue(&unit->registry, "alice2", "a", 1, longer);
+    STL_AUTO_FREE char *marker = path_of(a, "pull/a/_"), *others = path_of(other, "pull/a/_");
+    assert_true(unit_exists(root, marker));
     OK(stl_bearer_revoke(&unit->registry, "alice", &err));
     assert_false(is_good(&unit->registry, a) || is_good(&unit->registry, b));
-    assert_true(is_good(&unit->registry, other));
-    STL_AUTO_FREE char *marker = path_of(a, "/pull/a/_ok");
-    assert_false(unit_exists(unit->registry.root.fd, marker));
+    assert_true(is_good(&unit->registry, other) && is_good(&unit->registry, longer));
+    assert_false(unit_exists(root, marker));
+    assert_true(unit_exists(root, others));
+    OK(stl_bearer_revoke(&unit->registry, "al", &err));
+    assert_true(is_good(&unit->registry, longer));
+    assert_false(is_good(&unit->registry, other));
+}
+
+/* It may be anybody's, and the web server does not read it. */
+static void a_token_that_cannot_be_read_ends(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    char a[STL_BEARER_TEXT];
+    make_repository(&unit->registry, "a");
+    issue(&unit->registry, "bob", "a", 1, a);
+    STL_AUTO_FREE char *own = path_of(a, ""), *marker = path_of(a, "pull/a/_");
+    unit_write(root, own, "no JSON");
+    OK(stl_bearer_revoke(&unit->registry, "alice", &err));
+    assert_false(unit_exists(root, own) || unit_exists(root, marker));
 }
 
 int main(void)
@@ -196,10 +337,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         registry_test(what_is_issued_is_found),
         registry_test(the_files),
+        registry_test(what_does_not_exist_costs_nothing),
+        registry_test(the_same_again_is_the_same_token),
+        registry_test(tokens_are_few_and_small),
         registry_test(forged_tokens),
+        registry_test(the_alphabet),
+
         registry_test(a_token_ends_with_its_second),
         registry_test(ended_tokens_are_removed),
         registry_test(a_user_loses_all_tokens),
+        registry_test(a_token_that_cannot_be_read_ends),
     };
     return unit_run(tests);
 }

@@ -68,8 +68,8 @@ static char *push_index(const struct unit *unit, const char *const *children, co
     }
     stl_buf_puts(&buf, "]}");
     STL_AUTO_MANIFEST struct stl_manifest manifest = unit_parse(buf.data);
-    struct stl_publish how = {.allow_missing_children = true};
-    OK(stl_publish_manifest(&unit->repo, &manifest, buf.data, &how, &err));
+    struct commit how = {.allow_missing_children = true};
+    OK(commit_manifest(&unit->repo, &manifest, buf.data, &how, &err));
     return stl_strdup(buf.data);
 }
 

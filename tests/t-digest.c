@@ -119,6 +119,19 @@ static void algorithms_of_equal_prefix_differ(void **state)
     assert_false(stl_digest_equal(&a, &b));
 }
 
+/* Each byte counts, the last as the first. */
+static void each_byte_counts(void **state)
+{
+    (void)state;
+    for (int algorithm = STL_SHA256; algorithm <= STL_SHA512; algorithm++)
+        for (size_t i = 0; i < (algorithm == STL_SHA256 ? 32 : 64); i++) {
+            struct stl_digest a = {.algorithm = (enum stl_algorithm)algorithm}, b = a;
+            b.bytes[i] = 1;
+            assert_false(stl_digest_equal(&a, &b));
+            assert_true(stl_digest_compare(&a, &b) < 0 && stl_digest_compare(&b, &a) > 0);
+        }
+}
+
 /* As an upload does: bytes in pieces, by processes that hand the state on. */
 static void hashing_goes_on_elsewhere(void **state)
 {
@@ -149,6 +162,7 @@ int main(void)
         cmocka_unit_test(algorithms),
         cmocka_unit_test(grammar),
         cmocka_unit_test(order_is_total),
+        cmocka_unit_test(each_byte_counts),
         cmocka_unit_test(algorithms_of_equal_prefix_differ),
         cmocka_unit_test(hashing_goes_on_elsewhere),
     };

@@ -24,6 +24,21 @@ static void digests_are_numbered_in_order(void **state)
     assert_int_equal(set.count, 0);
 }
 
+static void digests_that_begin_alike(void **state)
+{
+    struct stl_digestset set = {0};
+    size_t number;
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        struct stl_digest digest = {.algorithm = STL_SHA256};
+        digest.bytes[30] = (unsigned char)(i >> 8);
+        digest.bytes[31] = (unsigned char)i;
+        assert_true(stl_digestset_add(&set, &digest, &number));
+        assert_int_equal(number, i);
+    }
+    stl_digestset_clear(&set);
+}
+
 static void empty_set_finds_nothing(void **state)
 {
     struct stl_digestset set = {0};
@@ -38,6 +53,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_are_numbered_in_order),
+        cmocka_unit_test(digests_that_begin_alike),
         cmocka_unit_test(empty_set_finds_nothing),
     };
     return unit_run(tests);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "event.h"
+#include "repo-make.h"
 
 #define FILE_NAME "log/events.jsonl"
 
@@ -56,13 +57,13 @@ static void pushes_and_deletions(void **state)
     assert_string_equal(get(push, "request", "useragent"), "docker/28");
     assert_string_equal(get(push, "actor", "name"), "alice");
     repo.actor = NULL;
-    OK(stl_tag_delete(&repo, &v1, NULL, NULL, &err));
+    OK(commit_tags_gone(&repo, &v1, 1, NULL, NULL, &err));
     struct json_object *untag = event(unit, 1, &b);
     assert_string_equal(get(untag, "action", NULL), "delete");
     assert_string_equal(get(untag, "target", "tag"), "v1");
     assert_null(get(untag, "target", "digest"));
     assert_null(get(untag, "actor", "name"));
-    OK(stl_manifest_delete(&repo, &digest, NULL, NULL, &err));
+    OK(commit_manifest_gone(&repo, &digest, NULL, NULL, &err));
     struct json_object *removal = event(unit, 2, &c);
     assert_string_equal(get(removal, "target", "digest"), unit_digest_text(&digest));
     OK(stl_repo_delete(&unit->registry, &name, &err));
@@ -113,6 +114,26 @@ static void hostile_text(void **state)
     STL_AUTO_JSON struct json_object *envelope = NULL;
     struct json_object *only = event(unit, 0, &envelope);
     assert_string_equal(get(only, "actor", "name"), "a\"},{\n");
+}
+
+/* However much a client sends, a line stays short; and what is cut stays UTF-8. */
+static void long_text(void **state)
+{
+    struct unit *unit = *state;
+    char agent[8000], name[600] = "";
+    memset(agent, '"', sizeof agent - 1);
+    agent[sizeof agent - 1] = '\0';
+    for (size_t i = 0; i < 200; i++)
+        memcpy(name + i * 2, "\xc3\xa4", 3);
+    struct stl_event failure = {"login-failure", NULL, NULL, NULL, NULL, -1};
+    struct stl_actor actor = {name, "192.0.2.1", agent, "GET", agent};
+    STL_AUTO_JSON struct json_object *envelope = NULL;
+    stl_event_write(&unit->registry, &failure, &actor);
+    STL_AUTO_FREE char *text = unit_read(unit->registry.root.fd, FILE_NAME);
+    assert_in_range(strlen(text), 1000, 2000);
+    struct json_object *only = event(unit, 0, &envelope);
+    assert_int_equal(strlen(get(only, "request", "useragent")), 255);
+    assert_int_equal(strlen(get(only, "actor", "name")), 254);
 }
 
 static void the_file_is_renamed(void **state)
@@ -169,8 +190,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         registry_test(pushes_and_deletions), registry_test(the_members_of_an_envelope),
-        registry_test(hostile_text),         registry_test(the_file_is_renamed),
-        registry_test(many_writers),
+        registry_test(hostile_text),         registry_test(long_text),
+        registry_test(the_file_is_renamed),  registry_test(many_writers),
     };
     return unit_run(tests);
 }

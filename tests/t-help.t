@@ -91,6 +91,10 @@ for command in "${COMMANDS[@]}"; do
             "$STILLAGE" "$command" "$option"
     done < <(sed -n '/^options:/,/^examples:/s/^ *\(-., \)\?\(--[a-z-]*\) [^ ].*/\2/p' "$T/help" | grep -xF -f <(
         sed -n 's/^\.It .*Fl Fl \([a-z-]*\) Ar .*/--\1/p' "$T/man") || true)
+    while read -r option; do
+        desc="$command $option can be given once" fails_with 2 "option '$option' is given twice: see" \
+            "$STILLAGE" "$command" "$option" x "$option=x"
+    done < <(sed -n '/[.]\{3\}$/d; s/^\.It .*Fl Fl \(registry\|host\|ref\|title\|expires\|prefix\) Ar .*/--\1/p' "$T/man")
 done
 
 # ---- arguments ---------------------------------------------------------------------------------------------------
@@ -131,11 +135,16 @@ cd "$T"
 unset STILLAGE_REGISTRY
 desc='no registry is wrong usage' fails_with 2 '^stillage: which registry' "$STILLAGE" ls
 desc='a folder that is none fails' fails_with 1 'is not a registry' "$STILLAGE" ls -r "$T"
-desc='so does one that is not there' fails_with 1 'cannot open registry' "$STILLAGE" ls -r "$T/none"
+desc='so does one that is not there' fails_with 1 'there is no registry at .*/none, and no folder: .stillage init. makes one' "$STILLAGE" ls -r "$T/none"
+# shellcheck disable=SC2016
 for dir in 'a b' 'a$b' 'a$1' 'a%2' 'a,b' 'a;b' 'a"b' $'a\nb'; do
     mkdir "$T/$dir"
     "$STILLAGE" init -q --apache "$T/$dir"
 done
+ok_run 'an option whose argument is written with dots can be repeated' "$STILLAGE" prune -r "$reg" \
+    --tags 'a*' --tags 'b*' --keep-newest 1
+desc='after a short form, too' fails_with 2 "option '--registry' is given twice" "$STILLAGE" ls -r "$reg" --registry "$reg"
+ok_run 'a switch can be repeated' "$STILLAGE" ls -r "$reg" -j --json
 ok_run 'a path with a space can be served' "$STILLAGE" config nginx -r "$T/a b"
 ok_run 'also by Apache' "$STILLAGE" config apache -r "$T/a b"
 fails_with 2 "'.*a.b' holds a '\\$', which a configuration of nginx cannot hold: use another path" "$STILLAGE" config nginx -r "$T/a\$b"
@@ -148,5 +157,6 @@ for dir in 'a;b' 'a"b' $'a\nb'; do
 done
 if [ -x "$STILLAGE_CGI" ]; then
     desc='stillage.cgi by hand says what it is' fails_with 2 'to be started by a web server' env -i "$STILLAGE_CGI"
+    like "$(env -i "$STILLAGE_CGI" --help)" 'takes pushes .*STILLAGE_REGISTRY=DIR' '... and --help says how it is run'
 fi
 done_testing

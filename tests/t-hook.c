@@ -14,6 +14,7 @@
 #include "event.h"
 #include "hook.h"
 #include "json.h"
+#include "repo-make.h"
 
 /* Makes REG/../NAME an executable script. */
 static void script(const struct unit *unit, const char *name, const char *text)

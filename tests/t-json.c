@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "json.h"
@@ -58,9 +59,13 @@ static void what_is_not_json(void **state)
                                         "{\"a\"}",
                                         "{\"a\":}",
                                         "{\"a\":1,}",
+                                        "{\"a\":1 ,\n}",
+                                        "{\"a\":{},}",
                                         "{,}",
                                         "{\"a\":1 \"b\":2}",
                                         "{\"a\":[1,]}",
+                                        "{\"a\":[[], ]}",
+                                        "{\"a\":[1,,2]}",
                                         "{\"a\":[,1]}",
                                         "{\"a\":[1 2]}",
                                         "{\"a\":[1}}",
@@ -187,8 +192,52 @@ static void nesting(void **state)
     REFUSED(open, (1 << 20) - 1);
 }
 
+/* {"a":[unit,unit...]} of about `length` bytes */
+static void fill(struct stl_buf *buf, const char *unit, size_t length)
+{
+    buf->length = 0;
+    stl_buf_puts(buf, "{\"a\":[");
+    stl_buf_puts(buf, unit);
+    while (buf->length + strlen(unit) + 3 <= length) {
+        stl_buf_puts(buf, ",");
+        stl_buf_puts(buf, unit);
+    }
+    stl_buf_puts(buf, "]}");
+}
+
+#define DESCRIPTOR                                                                                           \
+    "{\"mediaType\":\"a/b\",\"digest\":"                                                                     \
+    "\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":2"
+
+/* What is as large as a manifest may be goes in, whatever descriptors it consists of. */
+static void large_manifests(void **state)
+{
+    (void)state;
+    static const char *const units[] = {DESCRIPTOR "}", DESCRIPTOR ",\"annotations\":{\"a\":\"b\"}}",
+                                        DESCRIPTOR
+                                        ",\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}}"};
+    STL_AUTO_BUF struct stl_buf buf = STL_BUF_INIT;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        for (size_t length = 1 << 20; length <= 4 << 20; length *= 4) {
+            fill(&buf, units[i], length);
+            size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+            STL_AUTO_JSON struct json_object *object = stl_json_parse(buf.data, buf.length, &err);
+            if (!object)
+                fail_msg("%zu bytes of %s: %s", length, units[i], err.message);
+            size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
+            assert_true(after - before < 10000000 + 20 * length);
+        }
+    }
+}
+
 static void floods(void **state)
 {
+    static const char *const units[] = {"{}", "[]", "0", "\"\"", "[[]]", "{\"\":0}"};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        STL_AUTO_BUF struct stl_buf flood = STL_BUF_INIT;
+        fill(&flood, units[i], 4 << 20);
+        REFUSED(flood.data, flood.length);
+    }
     (void)state;
     STL_AUTO_BUF struct stl_buf buf = STL_BUF_INIT;
     stl_buf_puts(&buf, "{\"a\":[");
@@ -303,6 +352,7 @@ int main(void)
         cmocka_unit_test(strings_are_utf8),
         cmocka_unit_test(duplicate_keys),
         cmocka_unit_test(nesting),
+        cmocka_unit_test(large_manifests),
         cmocka_unit_test(floods),
         cmocka_unit_test(strings),
         cmocka_unit_test(integers),

@@ -5,7 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "limits.h"
+#include "blobs.h"
+#include "change-limits.h"
+#include "quota.h"
+#include "references.h"
+#include "repo-make.h"
 
 static struct stl_repo begin(struct unit *unit, const char *rules, const char *name)
 {
@@ -59,14 +63,14 @@ static void immutable_tags_do_not_go(void **state)
     struct stl_tag v1 = unit_tag("v1"), latest = unit_tag("latest");
     struct stl_digest one = unit_push(&repo, "one", "v1");
     OK(push(&repo, "one", "latest"));
-    FAILS(STL_DENIED, stl_tag_delete(&repo, &v1, NULL, NULL, &err));
-    FAILS(STL_DENIED, stl_manifest_delete(&repo, &one, NULL, NULL, &err));
+    FAILS(STL_DENIED, commit_tags_gone(&repo, &v1, 1, NULL, NULL, &err));
+    FAILS(STL_DENIED, commit_manifest_gone(&repo, &one, NULL, NULL, &err));
     FAILS(STL_DENIED, stl_repo_delete(&unit->registry, &repo.name, &err));
-    OK(stl_tag_delete(&repo, &latest, NULL, NULL, &err));
+    OK(commit_tags_gone(&repo, &latest, 1, NULL, NULL, &err));
     stl_limits_clear(&unit->registry.settings.limits); /* by force */
     OK(push(&repo, "two", "v1"));
-    OK(stl_tag_delete(&repo, &v1, NULL, NULL, &err));
-    OK(stl_manifest_delete(&repo, &one, NULL, NULL, &err));
+    OK(commit_tags_gone(&repo, &v1, 1, NULL, NULL, &err));
+    OK(commit_manifest_gone(&repo, &one, NULL, NULL, &err));
 }
 
 static void moving_a_tag_asks_as_well(void **state)
@@ -75,9 +79,9 @@ static void moving_a_tag_asks_as_well(void **state)
         begin(*state, "immutable:\n  - repository: lib/*\n    tags: v*\n", "lib/app");
     struct stl_digest one = unit_push(&repo, "one", "v1"), two = unit_push(&repo, "two", "latest");
     struct stl_tag v1 = unit_tag("v1");
-    struct stl_publish how = {.tags = &v1, .tag_count = 1};
-    OK(stl_publish_tags(&repo, &one, &how, &err));
-    FAILS(STL_DENIED, stl_publish_tags(&repo, &two, &how, &err));
+    struct commit how = {.tags = &v1, .tag_count = 1};
+    OK(commit_tags(&repo, &one, &how, &err));
+    FAILS(STL_DENIED, commit_tags(&repo, &two, &how, &err));
     STL_AUTO_REPO struct stl_repo other =
         begin(*state, "immutable:\n  - repository: lib/*\n    tags: v*\n", "other");
     unit_push(&other, "one", "v1");
@@ -95,11 +99,11 @@ static void the_last_byte_counts(void **state)
     STL_AUTO_REPO struct stl_repo other = STL_REPO_INIT;
     STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
     int64_t left;
-    OK(stl_limits_left(&unit->registry, &none, &left, &err));
+    OK(stl_quota_left(&unit->registry, &none, &left, &err));
     assert_int_equal(left, 10);
     unit_blob(&repo, "1234");
     unit_blob(&repo, "1234"); /* is there already */
-    OK(stl_limits_left(&unit->registry, &repo.name, &left, &err));
+    OK(stl_quota_left(&unit->registry, &repo.name, &left, &err));
     assert_int_equal(left, 6);
     OK(stl_temp_begin(&unit->registry.root, &temp, &err));
     OK(stl_write_all(temp.fd, "1234567", 7, &err));
@@ -109,7 +113,7 @@ static void the_last_byte_counts(void **state)
     OK(stl_repo_make(&other, &unit->registry, &name, &err));
     unit_blob(&other, "abcdef");
     OK(stl_repo_mount_blob(&repo, &other, &six, &err));
-    OK(stl_limits_left(&unit->registry, &repo.name, &left, &err));
+    OK(stl_quota_left(&unit->registry, &repo.name, &left, &err));
     assert_int_equal(left, 0);
     FAILS(STL_DENIED, stl_repo_put_blob(&repo, &temp, &seven, &err));
     OK(stl_repo_mount_blob(&repo, &other, &six, &err)); /* is there already */
@@ -136,7 +140,7 @@ static void the_most_specific_quota_counts(void **state)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct stl_name name = unit_name(table[i].name);
         int64_t left;
-        OK(stl_limits_left(&unit->registry, &name, &left, &err));
+        OK(stl_quota_left(&unit->registry, &name, &left, &err));
         assert_true(left == table[i].left);
     }
 }
@@ -186,14 +190,14 @@ static void the_number_of_tags(void **state)
     OK(push(&repo, "one", "t2")); /* moves */
     OK(push(&repo, "three", NULL));
     struct stl_tag t1 = unit_tag("t1"), both[] = {unit_tag("t4"), unit_tag("t5")};
-    OK(stl_tag_delete(&repo, &t1, NULL, NULL, &err));
-    struct stl_publish how = {.tags = both, .tag_count = 2};
+    OK(commit_tags_gone(&repo, &t1, 1, NULL, NULL, &err));
+    struct commit how = {.tags = both, .tag_count = 2};
     struct stl_digest digest;
     struct stl_tag t2 = unit_tag("t2");
     OK(stl_tag_resolve(&repo, &t2, &digest, &err));
-    FAILS(STL_DENIED, stl_publish_tags(&repo, &digest, &how, &err)); /* two at once */
+    FAILS(STL_DENIED, commit_tags(&repo, &digest, &how, &err)); /* two at once */
     how.tag_count = 1;
-    OK(stl_publish_tags(&repo, &digest, &how, &err));
+    OK(commit_tags(&repo, &digest, &how, &err));
 }
 
 int main(void)

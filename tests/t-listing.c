@@ -218,8 +218,8 @@ static void many(struct list *list)
     bool there[NAMES] = {false};
     char texts[NAMES][16];
     unsigned random = 12345;
-    for (int i = 0; i < NAMES; i++)
-        snprintf(texts[i], sizeof texts[i], "t%d", i);
+    for (int i = 0; i < NAMES; i++) /* most begin like another */
+        snprintf(texts[i], sizeof texts[i], i % 3 ? "t%d" : "t%d.0", i);
     for (int round = 0; round < 300; round++) {
         random = random * 1103515245 + 12345;
         size_t i = random >> 16 & 0xffff, j = i / NAMES % NAMES;
@@ -285,6 +285,22 @@ static void the_catalog(void **state)
     FAILS(STL_DAMAGED, add_repository(&unit->registry, &app, &err));
 }
 
+static void repositories_that_begin_alike(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_name a = unit_name("a"), below = unit_name("a/b"), longer = unit_name("ab");
+    OK(add_repository(&unit->registry, &below, &err));
+    assert_false(stl_catalog_has(&unit->registry, &a) || stl_catalog_has(&unit->registry, &longer));
+    OK(add_repository(&unit->registry, &longer, &err));
+    assert_false(stl_catalog_has(&unit->registry, &a));
+    OK(stl_catalog_remove(&unit->registry, &a, &err));
+    unit_check_text(unit->registry.root.fd, "www/v2/_catalog", "{\"repositories\":[\"a/b\",\"ab\"]}\n");
+    OK(add_repository(&unit->registry, &a, &err));
+    unit_check_text(unit->registry.root.fd, "www/v2/_catalog", "{\"repositories\":[\"a\",\"a/b\",\"ab\"]}\n");
+    OK(stl_catalog_remove(&unit->registry, &a, &err));
+    assert_true(stl_catalog_has(&unit->registry, &below) && stl_catalog_has(&unit->registry, &longer));
+}
+
 struct adder {
     const struct stl_registry *registry;
     int number, failures;
@@ -335,6 +351,7 @@ int main(void)
         registry_test(a_list_that_is_a_link_is_refused),
         registry_test(many_changes),
         registry_test(the_catalog),
+        registry_test(repositories_that_begin_alike),
         registry_test(threads_add_to_the_catalog),
     };
     return unit_run(tests);

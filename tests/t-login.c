@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,6 +36,8 @@ static void passwords_and_tokens(void **state)
     assert_string_equal(who.robot.repository, "lib/*");
     assert_int_equal(who.robot.actions, 3);
     FAILS(STL_UNAUTHORIZED, login(unit, "bob", token, HERE)); /* somebody else's */
+    FAILS(STL_UNAUTHORIZED, login(unit, "al", token, HERE));
+    FAILS(STL_UNAUTHORIZED, login(unit, "alice2", token, HERE));
     FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
     FAILS(STL_UNAUTHORIZED, login(unit, "alice", "", HERE));
     FAILS(STL_UNAUTHORIZED, login(unit, "", "", HERE));
@@ -77,28 +80,36 @@ static void age(const struct unit *unit, int seconds)
     OK(stl_dir_each(failures, ".", age_slot, at, &err));
 }
 
+/* The failures move ahead in time: until then, no wait ends, however slow the machine is. */
+enum { AHEAD = 600 };
+
+/* What is left of a wait of `delay` seconds. */
+static void check_wait(const struct unit *unit, int64_t delay)
+{
+    age(unit, -AHEAD);
+    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", HERE));
+    assert_in_range(wait_seconds, delay + 1, delay + AHEAD);
+}
+
 static void guessing_becomes_slow(void **state)
 {
     struct unit *unit = *state;
     OK(stl_users_add(&unit->registry, "alice", "secret", &err));
     for (int i = 0; i < STL_LOGIN_FREE_FAILURES; i++)
         FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
-    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", HERE));
-    assert_in_range(wait_seconds, 1, 2);
+    check_wait(unit, 2);
     FAILS(STL_TOO_MANY_REQUESTS,
           login(unit, "alice", "secret", HERE));                /* the right one has to wait as well */
     OK(login(unit, "alice", "secret", "192.0.2.2"));            /* from elsewhere it has not */
     FAILS(STL_UNAUTHORIZED, login(unit, "bob", "wrong", HERE)); /* others are others */
-    int64_t longest = 0;
+    int64_t delay = 2;
     for (int i = 0; i < 12; i++) {
-        age(unit, (int)wait_seconds + 900);
+        age(unit, (int)delay + AHEAD + 1);
         FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
-        FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", HERE));
-        assert_true(wait_seconds >= longest);
-        longest = wait_seconds;
+        delay = delay * 2 < STL_LOGIN_DELAY_MAX ? delay * 2 : STL_LOGIN_DELAY_MAX;
+        check_wait(unit, delay);
     }
-    assert_in_range(longest, STL_LOGIN_DELAY_MAX - 1, STL_LOGIN_DELAY_MAX);
-    age(unit, STL_LOGIN_DELAY_MAX);
+    age(unit, STL_LOGIN_DELAY_MAX + AHEAD);
     OK(login(unit, "alice", "secret", HERE));
     FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE)); /* and all is forgotten */
     FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
@@ -114,6 +125,7 @@ static void a_network_is_one_address(void **state)
         STL_AUTO_FREE char *mapped = stl_sprintf("::ffff:192.0.2.%d", i);
         FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", mapped));
     }
+    age(unit, -AHEAD);
     FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", "2001:db8:1:2::1"));
     FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", "2001:db8:1:3::1"));
     FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", "::ffff:192.0.2.200"));
@@ -127,12 +139,13 @@ static void nobody_is_locked_out_by_others(void **state)
     OK(stl_users_add(&unit->registry, "alice", "secret", &err));
     for (int i = 0; i < STL_LOGIN_FREE_FAILURES; i++)
         FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
+    check_wait(unit, 2);
     for (int i = 0; i < 1000; i++)
         FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", HERE));
     OK(login(unit, "alice", "secret", "198.51.100.1"));
     FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "secret", HERE)); /* which forgives nothing here */
-    assert_in_range(wait_seconds, 1, 2);
-    age(unit, 2);
+    assert_in_range(wait_seconds, 2 + 1, 2 + AHEAD);
+    age(unit, 2 + AHEAD);
     OK(login(unit, "alice", "secret", HERE));
 }
 
@@ -141,6 +154,7 @@ static void names_that_do_not_exist_count_as_well(void **state)
     struct unit *unit = *state;
     for (int i = 0; i < STL_LOGIN_FREE_FAILURES; i++)
         FAILS(STL_UNAUTHORIZED, login(unit, "nobody", "wrong", HERE));
+    age(unit, -AHEAD);
     FAILS(STL_TOO_MANY_REQUESTS, login(unit, "nobody", "wrong", HERE));
 }
 
@@ -158,10 +172,104 @@ static void old_failures_are_forgotten(void **state)
     assert_int_equal(mkdirat(root, old, 0700), 0);
     for (int i = 1; i < STL_LOGIN_FREE_FAILURES; i++)
         FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
+    age(unit, -AHEAD);
     FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "wrong", HERE));
     assert_false(unit_exists(root, old));
     unit_remove(root, last);
     FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
+}
+
+/* --- many at once --------------------------------------------------------------------------------------- */
+
+enum { AT_ONCE = 40 };
+
+struct attempt {
+    const struct unit *unit;
+    const char *password;
+    enum stl_code code;
+};
+
+static void *attempt(void *context)
+{
+    struct attempt *attempt = context;
+    struct stl_identity found = STL_IDENTITY_ANONYMOUS;
+    struct stl_error why = STL_ERROR_INIT;
+    int64_t wait = 0;
+    stl_login(&attempt->unit->registry, "alice", attempt->password, HERE, &found, &wait, &why);
+    attempt->code = why.code;
+    return NULL;
+}
+
+/* How many of so many attempts at the same time end with that code. */
+static int attempts(const struct unit *unit, int count, const char *password, enum stl_code code)
+{
+    pthread_t threads[AT_ONCE];
+    struct attempt all[AT_ONCE];
+    int n = 0;
+    for (int i = 0; i < count; i++) {
+        all[i] = (struct attempt){unit, password, STL_OK};
+        assert_int_equal(pthread_create(&threads[i], NULL, attempt, &all[i]), 0);
+    }
+    for (int i = 0; i < count; i++) {
+        pthread_join(threads[i], NULL);
+        n += all[i].code == code;
+    }
+    return n;
+}
+
+static void guesses_at_once_are_no_more_than_one_by_one(void **state)
+{
+    struct unit *unit = *state;
+    OK(stl_users_add(&unit->registry, "alice", "secret", &err));
+    assert_int_equal(attempts(unit, 12, "secret", STL_OK), 12);
+    assert_in_range(attempts(unit, AT_ONCE, "wrong", STL_UNAUTHORIZED), 1, STL_LOGIN_FREE_FAILURES);
+    age(unit, -AHEAD);
+    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "secret", HERE));
+}
+
+static void a_token_is_never_slowed_down(void **state)
+{
+    struct unit *unit = *state;
+    char token[STL_ROBOT_TOKEN];
+    struct stl_robot robot = {.user = "ci", .repository = "**", .actions = 1};
+    OK(stl_robot_create(&unit->registry, &robot, token, &err));
+    for (int i = 0; i < STL_LOGIN_FREE_FAILURES; i++)
+        FAILS(STL_UNAUTHORIZED, login(unit, "ci", "stl_wrong", HERE));
+    age(unit, -AHEAD);
+    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "ci", "stl_wrong", HERE));
+    OK(login(unit, "ci", token, HERE));
+}
+
+static int count_name(void *context, const char *name, unsigned char type, struct stl_error *unused)
+{
+    int *count = context;
+    (void)name;
+    (void)type;
+    (void)unused;
+    ++*count;
+    return 0;
+}
+
+/* Names that nobody can have take no hash, one file together, and are slowed down in the end. */
+static void impossible_names_cost_nothing(void **state)
+{
+    struct unit *unit = *state;
+    int files = 0;
+    OK(stl_users_add(&unit->registry, "alice", "secret", &err));
+    for (int i = 0; i < STL_LOGIN_FREE_OF_NETWORK; i++) {
+        STL_AUTO_FREE char *name = stl_sprintf("!%d", i);
+        FAILS(STL_UNAUTHORIZED, login(unit, name, "x", HERE));
+    }
+    STL_AUTO_FREE char *slot = stl_sprintf("auth/failures/%lld", (long long)time(NULL) / 3600);
+    OK(stl_dir_each(unit->registry.root.fd, slot, count_name, &files, &err));
+    assert_int_equal(files, 1);
+    age(unit, -AHEAD);
+    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "!", "x", HERE));
+    FAILS(STL_TOO_MANY_REQUESTS, login(unit, "alice", "secret", HERE));
+    assert_in_range(wait_seconds, 2 + 1, 2 + AHEAD);
+    age(unit, 2 + AHEAD);
+    OK(login(unit, "alice", "secret", HERE)); /* one by one they are looked at */
+    OK(login(unit, "alice", "secret", "192.0.2.2"));
 }
 
 int main(void)
@@ -173,6 +281,9 @@ int main(void)
         registry_test(nobody_is_locked_out_by_others),
         registry_test(names_that_do_not_exist_count_as_well),
         registry_test(old_failures_are_forgotten),
+        registry_test(guesses_at_once_are_no_more_than_one_by_one),
+        registry_test(a_token_is_never_slowed_down),
+        registry_test(impossible_names_cost_nothing),
     };
     return unit_run(tests);
 }

@@ -131,6 +131,41 @@ static void default_ceiling_is_64_mib(void **state)
     assert_int_equal(stl_buf_add(&buf, much, 1), -1);
 }
 
+static char *erased;
+static void check_erased(char (*array)[8])
+{
+    erased = *array;
+    assert_memory_equal(*array, "\0\0\0\0\0\0\0\0", 8);
+}
+
+static int leave_early(bool early)
+{
+    __attribute__((cleanup(check_erased))) char secret[8] = "secret";
+    STL_WIPE_AT_END(secret);
+    if (early)
+        return -1;
+    secret[0] = 'S';
+    return 0;
+}
+
+/* An array on every way out of its scope; a buffer keeps what it holds while it moves. */
+static void secrets_are_erased(void **state)
+{
+    (void)state;
+    assert_int_equal(leave_early(true), -1);
+    assert_non_null(erased);
+    erased = NULL;
+    assert_int_equal(leave_early(false), 0);
+    assert_non_null(erased);
+    STL_AUTO_BUF struct stl_buf buf = {.secret = true};
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(stl_buf_puts(&buf, "word "), 0);
+    assert_int_equal(buf.length, 5000);
+    for (int i = 0; i < 1000; i++)
+        assert_memory_equal(buf.data + 5L * i, "word ", 5);
+    assert_int_equal(buf.data[5000], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +178,7 @@ int main(void)
         cmocka_unit_test(buffer_grows_at_every_size),
         cmocka_unit_test(ceiling_is_exact_and_leaves_the_buffer_alone),
         cmocka_unit_test(default_ceiling_is_64_mib),
+        cmocka_unit_test(secrets_are_erased),
     };
     return unit_run(tests);
 }

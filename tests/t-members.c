@@ -68,7 +68,7 @@ static void links_are_followed_inside(void **state)
     add(&members, "hard", "./z/layer.tar", true);
     add(&members, "twice", "hard", false);
     add(&members, "top", "a/layer.tar", false);
-    OK(stl_members_finish(&members, &err));
+    OK(stl_members_finish(&members, NULL, NULL, &err));
     assert_string_equal(resolve(&members, "a/layer.tar"), "a/layer.tar");
     assert_string_equal(resolve(&members, "z/layer.tar"), "a/layer.tar");
     assert_string_equal(resolve(&members, "hard"), "a/layer.tar");
@@ -76,6 +76,25 @@ static void links_are_followed_inside(void **state)
     assert_string_equal(resolve(&members, "top"), "a/layer.tar");
     assert_string_equal(resolve(&members, "./top"), "a/layer.tar");
     assert_string_equal(resolve(&members, "none"), "");
+    stl_members_clear(&members);
+}
+
+static void folders_may_be_links(void **state)
+{
+    struct stl_members members = {0};
+    (void)state;
+    add(&members, "real/blobs/x", NULL, false);
+    add(&members, "blobs", "cache/blobs", false);
+    add(&members, "cache", "./real", false);
+    add(&members, "out", "..", false);
+    add(&members, "round", "round/x", false);
+    OK(stl_members_finish(&members, NULL, NULL, &err));
+    assert_string_equal(resolve(&members, "blobs/x"), "real/blobs/x");
+    assert_string_equal(resolve(&members, "cache/blobs/x"), "real/blobs/x");
+    assert_string_equal(resolve(&members, "blobs/y"), "");
+    assert_string_equal(resolve(&members, "blobs"), "");
+    assert_string_equal(resolve(&members, "out/real/blobs/x"), "");
+    assert_string_equal(resolve(&members, "round/x"), "");
     stl_members_clear(&members);
 }
 
@@ -94,11 +113,38 @@ static void links_never_lead_out_or_round(void **state)
     add(&members, "two", "one", true);
     add(&members, "empty", "", false);
     add(&members, "dangling", "nothing", false);
-    OK(stl_members_finish(&members, &err));
+    OK(stl_members_finish(&members, NULL, NULL, &err));
     static const char *const bad[] = {"up",  "deep/up", "hard-up",  "self",    "one",
                                       "two", "empty",   "dangling", "absolute"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_string_equal(resolve(&members, bad[i]), "");
+    stl_members_clear(&members);
+}
+
+static int same(void *context, const struct stl_member *a, const struct stl_member *b,
+                struct stl_error *unused)
+{
+    (void)unused;
+    assert_string_equal(a->name, b->name);
+    return *(int *)context;
+}
+
+static void the_same_file_may_be_there_twice(void **state)
+{
+    struct stl_members members = {0};
+    int answer = 1;
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        add(&members, "a", NULL, false);
+    add(&members, "a", "./a", true);
+    add(&members, "b", NULL, false);
+    OK(stl_members_finish(&members, same, &answer, &err));
+    assert_int_equal(members.count, 2);
+    assert_string_equal(resolve(&members, "a"), "a");
+    add(&members, "b", NULL, false);
+    answer = 0;
+    FAILS(STL_INVALID, stl_members_finish(&members, same, &answer, &err));
+    assert_non_null(strstr(err.message, "'b' twice"));
     stl_members_clear(&members);
 }
 
@@ -109,18 +155,18 @@ static void a_name_is_had_once(void **state)
     add(&members, "a", NULL, false);
     add(&members, "b", "a", false);
     add(&members, "b", "a", false);
-    OK(stl_members_finish(&members, &err));
+    OK(stl_members_finish(&members, NULL, NULL, &err));
     add(&members, "a", NULL, false);
-    FAILS(STL_INVALID, stl_members_finish(&members, &err));
+    FAILS(STL_INVALID, stl_members_finish(&members, NULL, NULL, &err));
     assert_non_null(strstr(err.message, "'a' twice"));
     stl_members_clear(&members);
     add(&members, "b", "a", false);
     add(&members, "b", "c", false);
-    FAILS(STL_INVALID, stl_members_finish(&members, &err));
+    FAILS(STL_INVALID, stl_members_finish(&members, NULL, NULL, &err));
     stl_members_clear(&members);
     add(&members, "b", "a", false);
     add(&members, "b", "a", true);
-    FAILS(STL_INVALID, stl_members_finish(&members, &err));
+    FAILS(STL_INVALID, stl_members_finish(&members, NULL, NULL, &err));
     stl_members_clear(&members);
 }
 
@@ -138,7 +184,7 @@ static void empty_table_finds_nothing(void **state)
 {
     struct stl_members members = {0};
     (void)state;
-    OK(stl_members_finish(&members, &err));
+    OK(stl_members_finish(&members, NULL, NULL, &err));
     assert_int_equal(stl_members_find(&members, "a"), -1);
 }
 
@@ -149,7 +195,9 @@ int main(void)
         cmocka_unit_test(top_folder_is_no_name),
         cmocka_unit_test(names_that_lead_out_are_refused),
         cmocka_unit_test(links_are_followed_inside),
+        cmocka_unit_test(folders_may_be_links),
         cmocka_unit_test(links_never_lead_out_or_round),
+        cmocka_unit_test(the_same_file_may_be_there_twice),
         cmocka_unit_test(a_name_is_had_once),
         cmocka_unit_test(headers_are_counted),
         cmocka_unit_test(empty_table_finds_nothing),

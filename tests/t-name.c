@@ -5,10 +5,9 @@
 
 #include "name.h"
 
-/* The expressions of the specification ("Pulling manifests"), and what we take away from them. */
+/* The expressions of the specification ("Pulling manifests"). */
 #define NAME_EXPRESSION "^[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*$"
 #define TAG_EXPRESSION "^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$"
-#define RESERVED_EXPRESSION "(^|/)(blobs|manifests|tags|referrers)(/|$)"
 
 static bool matches(const char *expression, const char *text)
 {
@@ -22,8 +21,7 @@ static bool matches(const char *expression, const char *text)
 static void check_name(const char *text)
 {
     struct stl_name name;
-    bool valid = matches(NAME_EXPRESSION, text) && !matches(RESERVED_EXPRESSION, text);
-    if (!valid) {
+    if (!matches(NAME_EXPRESSION, text)) {
         FAILS(STL_NAME_INVALID, stl_name_parse(text, &name, &err));
         return;
     }

@@ -9,7 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "recovery.h"
+#include "references.h"
 #include "referrers.h"
+#include "repo-make.h"
+#include "trash.h"
 
 /* --- deleting ------------------------------------------------------------------------------------------- */
 
@@ -28,6 +32,39 @@ static void deleting_a_tag_leaves_its_siblings(void **state)
     check_tags(f, "");
     assert_true(unit_exists(f->repo.fd, path)); /* the manifest stays */
     assert_true(in_catalog(f));
+}
+
+/* A tag that begins like another is another. */
+static void tags_that_begin_alike(void **state)
+{
+    static const char *const tags[] = {"v1", "v1.0", "v10"}, *const left[] = {"\"v1.0\",\"v10\"",
+                                                                              "\"v1\",\"v10\"",
+                                                                              "\"v1\",\"v1.0\""};
+    struct unit *f = *state;
+    struct stl_digest digest = unit_push(&f->repo, "one", NULL), other = unit_push(&f->repo, "two", NULL);
+    for (size_t gone = 0; gone < 3; gone++) {
+        for (size_t i = 0; i < 3; i++)
+            OK(publish_tag(f, i == gone ? &other : &digest, tags[i]));
+        check_tags(f, "\"v1\",\"v1.0\",\"v10\"");
+        OK(gone == 1 ? delete_manifest(f, &other) : delete_tag(f, tags[gone]));
+        check_tags(f, left[gone]);
+        for (size_t i = 0; i < 3; i++)
+            if (i != gone)
+                CHECK_TAG(f, tags[i], &digest);
+        unit_push(&f->repo, "two", NULL);
+    }
+}
+
+/* One digit makes another digest. */
+static void digests_that_begin_alike(void **state)
+{
+    struct unit *f = *state;
+    struct stl_digest digest = unit_push(&f->repo, "one", "v1"), other = digest;
+    other.bytes[31] ^= 1;
+    assert_int_equal(symlinkat(unit_digest_text(&other), f->repo.fd, "manifests/other"), 0);
+    OK(delete_manifest(f, &digest));
+    assert_false(unit_exists(f->repo.fd, "manifests/v1"));
+    assert_true(unit_exists(f->repo.fd, "manifests/other"));
 }
 
 static void deleting_a_manifest_takes_its_tags_only(void **state)
@@ -51,6 +88,36 @@ static void deleting_a_manifest_takes_its_tags_only(void **state)
     assert_false(unit_exists(f->repo.fd, path));
     assert_false(unit_exists(f->repo.fd, file));
     FAILS(STL_MANIFEST_UNKNOWN, delete_manifest(f, &both));
+}
+
+/* As if somebody else did it between the checks of a push and its publication. */
+static int delete_child(void *context, const struct stl_repo *repo, const struct stl_tag *tag,
+                        const struct stl_digest *current, const struct stl_digest *wanted,
+                        struct stl_error *error)
+{
+    const struct stl_digest **child = context;
+    (void)tag, (void)current, (void)wanted;
+    int result = *child ? commit_manifest_gone(repo, *child, NULL, NULL, error) : 0;
+    *child = NULL;
+    return result;
+}
+
+static void a_child_goes_while_its_index_comes(void **state)
+{
+    struct unit *f = *state;
+    STL_AUTO_FREE char *image = unit_image("one", ""), *child = unit_descriptor(STL_TYPE_OCI_MANIFEST, image);
+    STL_AUTO_FREE char *index = stl_sprintf(
+        "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[%s]}", child);
+    struct stl_digest one = unit_push(&f->repo, "one", "one"), current;
+    const struct stl_digest *victim = &one;
+    STL_AUTO_MANIFEST struct stl_manifest manifest = unit_parse(index);
+    struct stl_tag tag = unit_tag("index");
+    struct commit how = {.tags = &tag, .tag_count = 1, .guard = delete_child, .guard_context = &victim};
+    FAILS(STL_MANIFEST_BLOB_UNKNOWN, commit_manifest(&f->repo, &manifest, index, &how, &err));
+    assert_null(victim);
+    FAILS(STL_MANIFEST_UNKNOWN, stl_tag_resolve(&f->repo, &tag, &current, &err));
+    unit_push(&f->repo, "one", "one");
+    OK(commit_manifest(&f->repo, &manifest, index, &how, &err));
 }
 
 /* lib/LAYOUT.md: the catalog has the "names that hold at least one manifest". */
@@ -86,6 +153,31 @@ static void deleting_a_repository(void **state)
     assert_true(stl_digest_equal(&found, &kept));
     OK(stl_repo_delete(&f->registry, &below, &err));
     assert_false(unit_exists(f->registry.root.fd, "www/v2/lib/app/nested"));
+}
+
+/* What a killed deletion has left is the same file as in the trash. Another with the same bytes is that of a
+ * push that is about to give it its link. */
+static void only_its_own_remains_are_finished(void **state)
+{
+    struct unit *f = *state;
+    STL_AUTO_FREE char *json = unit_image("one", "");
+    struct stl_digest digest = unit_push(&f->repo, "one", NULL);
+    STL_AUTO_FREE char *file =
+        stl_sprintf("_manifests/" STL_TYPE_OCI_MANIFEST "/%s", unit_digest_text(&digest));
+    STL_AUTO_FREE char *trashed =
+        stl_sprintf("trash/manifests/lib~app/" STL_TYPE_OCI_MANIFEST "/%s", unit_digest_text(&digest));
+    OK(delete_manifest(f, &digest));
+    assert_true(unit_exists(f->registry.root.fd, trashed));
+    unit_write(f->repo.fd, file, json);
+    assert_int_equal(stl_recover_manifests(&f->repo, false, &err), 0);
+    unit_check_text(f->repo.fd, file, json);
+    unit_remove(f->repo.fd, file);
+    assert_int_equal(linkat(f->registry.root.fd, trashed, f->repo.fd, file, 0), 0);
+    assert_int_equal(stl_recover_manifests(&f->repo, true, &err), 1);
+    assert_true(unit_exists(f->repo.fd, file));
+    assert_int_equal(stl_recover_manifests(&f->repo, false, &err), 1);
+    assert_false(unit_exists(f->repo.fd, file));
+    assert_true(unit_exists(f->registry.root.fd, trashed));
 }
 
 /* --- after a crash -------------------------------------------------------------------------------------- */
@@ -203,14 +295,14 @@ static void *write_images(void *context)
             "%d\"},\"subject\":{\"mediaType\":\"a/b\",\"size\":1,\"digest\":\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}}",
             worker->number, i);
         snprintf(tags[1].text, sizeof tags[1].text, "w%d.%d", worker->number, i);
-        struct stl_publish how = {.tags = tags, .tag_count = 2};
+        struct commit how = {.tags = tags, .tag_count = 2};
         if (stl_repo_make(&repo, worker->registry, &name, &error) ||
             stl_manifest_parse(&manifest, json, strlen(json), STL_TYPE_OCI_INDEX, STL_SHA256, &error) ||
-            stl_publish_manifest(&repo, &manifest, json, &how, &error))
+            commit_manifest(&repo, &manifest, json, &how, &error))
             worker->failures++;
-        else if (i % 3 == 1 && stl_tag_delete(&repo, &tags[1], NULL, NULL, &error))
+        else if (i % 3 == 1 && commit_tags_gone(&repo, &tags[1], 1, NULL, NULL, &error))
             worker->failures++;
-        else if (i % 3 == 2 && stl_manifest_delete(&repo, &manifest.digest, NULL, NULL, &error))
+        else if (i % 3 == 2 && commit_manifest_gone(&repo, &manifest.digest, NULL, NULL, &error))
             worker->failures++;
     }
     return NULL;
@@ -296,9 +388,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         repository_test(deleting_a_tag_leaves_its_siblings),
+        repository_test(tags_that_begin_alike),
+        repository_test(digests_that_begin_alike),
         repository_test(deleting_a_manifest_takes_its_tags_only),
+        repository_test(a_child_goes_while_its_index_comes),
         repository_test(the_last_manifest_takes_the_name_off_the_catalog),
         repository_test(deleting_a_repository),
+        repository_test(only_its_own_remains_are_finished),
         repository_test(publishing_goes_on_after_a_kill),
         repository_test(moving_a_tag_goes_on_after_a_kill),
         repository_test(deleting_goes_on_after_a_kill),

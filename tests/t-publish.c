@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "references.h"
 #include "referrers.h"
+#include "repo-make.h"
 
 /* --- publishing ----------------------------------------------------------------------------------------- */
 
@@ -68,8 +70,7 @@ static void many_tags_at_once_and_later(void **state)
     for (int i = 0; i < 12; i++)
         snprintf(tags[i].text, sizeof tags[i].text, "t%02d", 11 - i);
     unit_image_blobs(&f->repo, "one");
-    OK(stl_publish_manifest(&f->repo, &manifest, json, &(struct stl_publish){.tags = tags, .tag_count = 12},
-                            &err));
+    OK(commit_manifest(&f->repo, &manifest, json, &(struct commit){.tags = tags, .tag_count = 12}, &err));
     check_tags(
         f, "\"t00\",\"t01\",\"t02\",\"t03\",\"t04\",\"t05\",\"t06\",\"t07\",\"t08\",\"t09\",\"t10\",\"t11\"");
     struct stl_digest two = unit_push(&f->repo, "two", "t05");
@@ -93,7 +94,7 @@ static void exact_bytes_are_kept(void **state)
     STL_AUTO_MANIFEST struct stl_manifest again = {0};
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     OK(stl_manifest_parse(&manifest, json, strlen(json), STL_TYPE_OCI_INDEX, STL_SHA512, &err));
-    OK(stl_publish_manifest(&f->repo, &manifest, json, &(struct stl_publish){0}, &err));
+    OK(commit_manifest(&f->repo, &manifest, json, &(struct commit){0}, &err));
     OK(stl_manifest_load(&f->repo, &manifest.digest, &bytes, &again, &err));
     assert_string_equal(bytes.data, json);
     assert_true(stl_digest_equal(&again.digest, &manifest.digest));
@@ -110,7 +111,7 @@ static void the_type_of_a_manifest_may_change(void **state)
     for (size_t i = 0; i < 2; i++) {
         STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
         OK(stl_manifest_parse(&manifest, "{}", 2, types[i], STL_SHA256, &err));
-        OK(stl_publish_manifest(&f->repo, &manifest, "{}", &(struct stl_publish){0}, &err));
+        OK(commit_manifest(&f->repo, &manifest, "{}", &(struct commit){0}, &err));
         OK(stl_manifest_type(&f->repo, &manifest.digest, &type, &err));
         assert_string_equal(type.text, types[i]);
     }
@@ -188,8 +189,7 @@ static void children_of_an_index(void **state)
         "{\"schemaVersion\":2,\"mediaType\":\"" STL_TYPE_OCI_INDEX "\",\"manifests\":[%s]}", cache);
     STL_AUTO_MANIFEST struct stl_manifest manifest = unit_parse(index);
     FAILS(STL_MANIFEST_BLOB_UNKNOWN, unit_publish(&f->repo, index, "v1"));
-    OK(stl_publish_manifest(&f->repo, &manifest, index, &(struct stl_publish){.allow_missing_children = true},
-                            &err));
+    OK(commit_manifest(&f->repo, &manifest, index, &(struct commit){.allow_missing_children = true}, &err));
     OK(delete_manifest(f, &manifest.digest));
     struct stl_digest pushed = unit_push(&f->repo, "one", NULL);
     OK(unit_publish(&f->repo, index, "v1"));
@@ -260,10 +260,10 @@ static void guards_decide_about_tags(void **state)
     struct unit *f = *state;
     struct guarded guarded = {0};
     struct stl_tag tags[] = {unit_tag("a"), unit_tag("b")};
-    struct stl_publish how = {.tags = tags, .tag_count = 2, .guard = guard, .guard_context = &guarded};
+    struct commit how = {.tags = tags, .tag_count = 2, .guard = guard, .guard_context = &guarded};
     struct stl_digest one = unit_push(&f->repo, "one", "a"), two = unit_push(&f->repo, "two", NULL);
     guarded.deny = "b";
-    FAILS(STL_DENIED, stl_publish_tags(&f->repo, &two, &how, &err));
+    FAILS(STL_DENIED, commit_tags(&f->repo, &two, &how, &err));
     CHECK_TAG(f, "a", &one); /* all or none */
     assert_false(unit_exists(f->repo.fd, "manifests/b"));
     check_tags(f, "\"a\"");
@@ -271,19 +271,19 @@ static void guards_decide_about_tags(void **state)
     assert_false(guarded.exists);
     assert_true(stl_digest_equal(&guarded.wanted, &two));
     guarded.deny = "a";
-    FAILS(STL_DENIED, stl_publish_tags(&f->repo, &two, &how, &err));
+    FAILS(STL_DENIED, commit_tags(&f->repo, &two, &how, &err));
     assert_true(guarded.exists && stl_digest_equal(&guarded.current, &one));
     guarded.deny = NULL;
-    OK(stl_publish_tags(&f->repo, &two, &how, &err));
+    OK(commit_tags(&f->repo, &two, &how, &err));
     CHECK_TAG(f, "a", &two);
     guarded.deny = "b";
-    FAILS(STL_DENIED, stl_tag_delete(&f->repo, &tags[1], guard, &guarded, &err));
+    FAILS(STL_DENIED, commit_tags_gone(&f->repo, &tags[1], 1, guard, &guarded, &err));
     assert_true(guarded.deletes && stl_digest_equal(&guarded.current, &two));
-    FAILS(STL_DENIED, stl_manifest_delete(&f->repo, &two, guard, &guarded, &err));
+    FAILS(STL_DENIED, commit_manifest_gone(&f->repo, &two, guard, &guarded, &err));
     check_tags(f, "\"a\",\"b\"");
-    OK(stl_tag_delete(&f->repo, &tags[0], guard, &guarded, &err));
+    OK(commit_tags_gone(&f->repo, &tags[0], 1, guard, &guarded, &err));
     guarded.deny = NULL;
-    OK(stl_manifest_delete(&f->repo, &two, guard, &guarded, &err));
+    OK(commit_manifest_gone(&f->repo, &two, guard, &guarded, &err));
     check_tags(f, "");
 }
 
@@ -292,28 +292,28 @@ static void a_set_of_tags(void **state)
     struct unit *f = *state;
     struct stl_digest one = unit_push(&f->repo, "one", "b"), two = unit_push(&f->repo, "two", NULL),
                       none = unit_digest("none");
-    struct stl_tagging set[] = {{unit_tag("c"), two, false},
-                                {unit_tag("b"), two, false},
-                                {unit_tag("a"), one, false},
-                                {unit_tag("c"), one, false}, /* again: the last one counts */
-                                {unit_tag("d"), none, false}};
+    struct stl_tagging set[] = {{unit_tag("c"), two, false, false},
+                                {unit_tag("b"), two, false, false},
+                                {unit_tag("a"), one, false, false},
+                                {unit_tag("c"), one, false, false}, /* again: the last one counts */
+                                {unit_tag("d"), none, false, false}};
     struct guarded guarded = {.deny = "a"};
-    FAILS(STL_MANIFEST_UNKNOWN, stl_publish_tag_set(&f->repo, set, 5, NULL, NULL, &err));
-    FAILS(STL_DENIED, stl_publish_tag_set(&f->repo, set, 4, guard, &guarded, &err));
+    FAILS(STL_MANIFEST_UNKNOWN, commit_tag_set(&f->repo, set, 5, NULL, NULL, &err));
+    FAILS(STL_DENIED, commit_tag_set(&f->repo, set, 4, guard, &guarded, &err));
     check_tags(f, "\"b\""); /* all or none */
     CHECK_TAG(f, "b", &one);
-    OK(stl_publish_tag_set(&f->repo, set, 4, NULL, NULL, &err));
+    OK(commit_tag_set(&f->repo, set, 4, NULL, NULL, &err));
     check_tags(f, "\"a\",\"b\",\"c\"");
     CHECK_TAG(f, "a", &one);
     CHECK_TAG(f, "b", &two);
     CHECK_TAG(f, "c", &one);
-    OK(stl_publish_tag_set(&f->repo, set, 4, NULL, NULL, &err));
+    OK(commit_tag_set(&f->repo, set, 4, NULL, NULL, &err));
     check_tags(f, "\"a\",\"b\",\"c\"");
     const struct stl_tag gone[] = {unit_tag("c"), unit_tag("x"), unit_tag("a")};
     guarded.deny = "a";
-    FAILS(STL_DENIED, stl_tags_delete(&f->repo, gone, 3, guard, &guarded, &err));
+    FAILS(STL_DENIED, commit_tags_gone(&f->repo, gone, 3, guard, &guarded, &err));
     check_tags(f, "\"a\",\"b\",\"c\"");
-    FAILS(STL_MANIFEST_UNKNOWN, stl_tags_delete(&f->repo, gone, 3, NULL, NULL, &err)); /* x */
+    FAILS(STL_MANIFEST_UNKNOWN, commit_tags_gone(&f->repo, gone, 3, NULL, NULL, &err)); /* x */
     check_tags(f, "\"b\"");
     CHECK_TAG(f, "b", &two);
 }

@@ -5,7 +5,7 @@
 
 #include "render.h"
 
-static const char *const templates[] = {"registry.yaml", "index.html", "nginx.conf", "apache.conf"};
+static const char *const templates[] = {"registry.yaml", "page/index.html", "nginx.conf", "apache.conf"};
 
 static char *render(const char *name, const struct stl_render *values)
 {
@@ -18,8 +18,9 @@ static char *render(const char *name, const struct stl_render *values)
 /* Every value that any template knows; `bits` chooses which of the conditions hold. */
 static void set_all(struct stl_render *values, unsigned bits)
 {
-    static const char *const names[] = {"TITLE", "REGISTRY", "LISTEN",  "SERVER_NAME",    "RUNTIME",
-                                        "CGI",   "FASTCGI",  "TLS_KEY", "TLS_CERTIFICATE"};
+    static const char *const names[] = {"TITLE",           "REGISTRY",    "LISTEN",    "SERVER_NAME",
+                                        "RUNTIME",         "CGI",         "FASTCGI",   "TLS_KEY",
+                                        "TLS_CERTIFICATE"};
     static const char *const conditions[] = {"GROUP", "APACHE", "STANDALONE", "AS_ROOT",
                                              "PUSH",  "TLS",    "FCGIWRAP"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -116,9 +117,9 @@ static void values_that_could_break_out(void **state)
         stl_render_set(&set, "TITLE", value);
         bool bad = c < 0x20 || c == 0x7f || strchr("<>&\"'\\{};", c);
         if (bad)
-            FAILS(STL_INVALID, stl_render("index.html", &set, &out, &err));
+            FAILS(STL_INVALID, stl_render("page/index.html", &set, &out, &err));
         else
-            OK(stl_render("index.html", &set, &out, &err));
+            OK(stl_render("page/index.html", &set, &out, &err));
     }
 }
 

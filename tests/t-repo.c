@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "blobs.h"
+#include "repo-make.h"
+
 /* A temporary file with this content, and its digest. */
 static struct stl_digest write_temp(const struct unit *f, const char *content, struct stl_temp *temp)
 {

@@ -114,6 +114,7 @@ static void removing(void **state)
     struct unit *unit = *state;
     char a[STL_ROBOT_TOKEN], b[STL_ROBOT_TOKEN], c[STL_ROBOT_TOKEN];
     struct stl_robot removed, first;
+    size_t number;
     assert_int_equal(robots(&unit->registry), 0);
     first = make(&unit->registry, "ci", "a", 1, 0, a);
     make(&unit->registry, "ci", "b", 1, time(NULL) - 5, b);
@@ -125,10 +126,55 @@ static void removing(void **state)
     assert_string_equal(removed.repository, "a");
     assert_int_equal(stl_robot_find(&unit->registry, a, &removed, &err), 0);
     assert_int_equal(robots(&unit->registry), 2);
-    OK(stl_robot_remove_user(&unit->registry, "ci", &err));
+    OK(stl_robot_remove_user(&unit->registry, "ci", &number, &err));
+    assert_int_equal(number, 1);
     assert_int_equal(robots(&unit->registry), 1);
     assert_int_equal(stl_robot_find(&unit->registry, c, &removed, &err), 1);
     FAILS(STL_INVALID, stl_robot_remove(&unit->registry, first.id, &removed, &err));
+    FAILS(STL_INVALID,
+          stl_robot_remove(&unit->registry, "", &removed, &err)); /* not even if there is just one */
+    assert_int_equal(robots(&unit->registry), 1);
+}
+
+/* A name that begins like another is another. */
+static void of_one_user_only(void **state)
+{
+    struct unit *unit = *state;
+    static const char *const users[] = {"al", "alice", "alice2"};
+    char tokens[3][STL_ROBOT_TOKEN];
+    struct stl_robot found;
+    size_t number;
+    for (size_t i = 0; i < 3; i++)
+        make(&unit->registry, users[i], "a", 1, 0, tokens[i]);
+    OK(stl_robot_remove_user(&unit->registry, "alice", &number, &err));
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(stl_robot_find(&unit->registry, tokens[i], &found, &err), i != 1);
+}
+
+/* One file that cannot be read keeps no other from being listed or removed. */
+static void beside_a_damaged_file(void **state)
+{
+    struct unit *unit = *state;
+    char token[STL_ROBOT_TOKEN];
+    static const char damaged[] =
+        "auth/robots/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct stl_robot removed;
+    size_t number;
+    int listed = 0;
+    for (int i = 0; i < 8; i++)
+        make(&unit->registry, i % 2 ? "ci" : "bot", "a", 1, 0, token);
+    unit_write(unit->registry.root.fd, damaged, "{");
+    FAILS(STL_DAMAGED, stl_robot_each(&unit->registry, count, &listed, &err));
+    assert_int_equal(listed, 8);
+    FAILS(STL_DAMAGED, stl_robot_remove_user(&unit->registry, "ci", &number, &err));
+    assert_non_null(strstr(err.message, damaged));
+    assert_int_equal(number, 4);
+    OK(stl_robot_remove(&unit->registry, "0123456789ab", &removed, &err));
+    assert_string_equal(removed.user, "");
+    assert_string_equal(removed.id, "0123456789ab");
+    assert_int_equal(robots(&unit->registry), 4);
+    OK(stl_robot_remove_user(&unit->registry, "ci", &number, &err));
+    assert_int_equal(number, 0);
 }
 
 int main(void)
@@ -139,6 +185,8 @@ int main(void)
         registry_test(an_expired_token_is_none),
         registry_test(impossible_tokens),
         registry_test(removing),
+        registry_test(of_one_user_only),
+        registry_test(beside_a_damaged_file),
     };
     return unit_run(tests);
 }

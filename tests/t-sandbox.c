@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,10 +71,8 @@ static void in_child(const struct unit *unit, inside *check)
 
 #define NEED(feature)                                                                                        \
     do {                                                                                                     \
-        if (!has_##feature()) {                                                                              \
-            fprintf(stderr, "# skipped: this kernel has no %s, or forbids it\n", #feature);                  \
-            skip();                                                                                          \
-        }                                                                                                    \
+        if (!has_##feature())                                                                                \
+            SKIP("this kernel has no " #feature ", or forbids it");                                          \
     } while (0)
 
 /* --- files ---------------------------------------------------------------------------------------------- */
@@ -195,6 +195,53 @@ static int no_programs(const struct unit *unit)
     return 0;
 }
 
+static void *count_up(void *counter)
+{
+    ++*(int *)counter;
+    return NULL;
+}
+
+/* In a thread, and in the thread that has started it. */
+static void *try_to_leave(void *unit)
+{
+    return no_programs(unit) || no_network(unit) || outside_is_out_of_reach(unit) ? unit : NULL;
+}
+
+static int threads_but_nothing_else(const struct unit *unit)
+{
+    struct stl_sandbox sandbox;
+    pthread_t thread;
+    void *left = (void *)unit;
+    int counter = 0;
+    stl_sandbox_enter_threaded(unit->registry.path, &sandbox);
+    WANT(pthread_create(&thread, NULL, count_up, &counter) == 0);
+    WANT(pthread_join(thread, NULL) == 0 && counter == 1);
+    DENIED(syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL), ENOSYS);
+    DENIED(syscall(SYS_clone, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND, NULL, NULL, NULL, NULL),
+           ENOSYS);
+    WANT(pthread_create(&thread, NULL, try_to_leave, (void *)unit) == 0);
+    WANT(pthread_join(thread, &left) == 0 && left == NULL);
+    return try_to_leave((void *)unit) ? -1 : 0;
+}
+
+static void threads(void **state)
+{
+    struct unit *unit = *state;
+    int status;
+    NEED(landlock);
+    NEED(seccomp);
+    unit_write(unit->fd, "victim", "text");
+    STL_AUTO_FREE char *victim = stl_sprintf("%s/victim", unit->path);
+    assert_int_equal(symlinkat(victim, unit->registry.root.fd, "tmp/way-out"), 0);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(threads_but_nothing_else(unit) ? 1 : 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    unit_remove(unit->registry.root.fd, "tmp/way-out");
+    assert_int_equal(status, 0);
+}
+
 static void system_calls(void **state)
 {
     struct unit *unit = *state;
@@ -261,7 +308,7 @@ static int push_and_delete(const struct unit *unit)
     struct stl_tag tag = unit_tag("v1");
     unit_push(&unit->repo, "one", "v1");
     unit_push(&unit->repo, "two", "v2");
-    WANT(stl_tag_delete(&unit->repo, &tag, NULL, NULL, &err) == 0);
+    WANT(commit_tags_gone(&unit->repo, &tag, 1, NULL, NULL, &err) == 0);
     return 0;
 }
 
@@ -299,6 +346,7 @@ int main(void)
         registry_test(what_is_for_people_in_the_registry),
         registry_test(a_link_to_the_settings),
         registry_test(system_calls),
+        registry_test(threads),
         registry_test(rights),
         repository_test(pushes),
         repository_test(hooks),

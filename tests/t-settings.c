@@ -28,7 +28,7 @@ static void defaults(void **state)
     assert_int_equal(settings.auth.token_life, 300);
     assert_false(settings.auth.trust_remote_user);
     assert_null(settings.auth.url);
-    assert_int_equal(settings.policy.count + settings.policy.group_count, 0);
+    assert_int_equal(settings.access_rules.count + settings.access_rules.group_count, 0);
     assert_int_equal(settings.limits.immutable_count + settings.limits.quota_count, 0);
     assert_null(settings.hooks.before_manifest);
     assert_null(settings.hooks.after_manifest);
@@ -38,12 +38,53 @@ static void defaults(void **state)
     stl_settings_clear(&settings);
 }
 
+/* One rule for all: what is left out, or has no value, means every; what is empty means none. */
+static void lists_absent_and_empty(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        bool every;
+    } lists[] = {{"keep-newest: 1", true},
+                 {"tags:", true},
+                 {"tags: ~", true},
+                 {"tags: []", false},
+                 {"tags: [x]", false}};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct stl_settings settings;
+        bool is_absent = !strncmp(lists[i].line, "keep", 4);
+        STL_AUTO_FREE char *text =
+            stl_sprintf("version: 1\nprune:\n  - repository: a\n    untagged-older: 1d\n    %s\n"
+                        "immutable:\n  - repository: a\n    %s\n",
+                        lists[i].line, is_absent ? "except: []" : lists[i].line);
+        OK(parse(&settings, text));
+        assert_int_equal(stl_words_choose(&settings.prune.items[0].tags, "v1"), lists[i].every);
+        assert_int_equal(stl_words_choose(&settings.limits.immutable[0].tags, "v1"), lists[i].every);
+        assert_null(stl_words_match(&settings.limits.immutable[0].except, "v1"));
+        stl_settings_clear(&settings);
+    }
+    static const struct {
+        const char *text;
+        bool asks;
+    } trusts[] = {{"", false}, {"bundles:\n  trust:\n", false}, {"bundles:\n  trust: []\n", true}};
+    for (size_t i = 0; i < sizeof trusts / sizeof *trusts; i++) {
+        struct stl_settings settings;
+        STL_AUTO_FREE char *text = stl_sprintf("version: 1\n%s", trusts[i].text);
+        OK(parse(&settings, text));
+        assert_int_equal(settings.trust.asks, trusts[i].asks);
+        assert_int_equal(settings.trust.count, 0);
+        stl_settings_clear(&settings);
+    }
+}
+
 static void every_key(void **state)
 {
     (void)state;
     struct stl_settings settings;
     OK(parse(&settings, "version: 1\n"
                         "title: T\xc3\xa4st\n"
+                        "accent: \"#0b667F\"\n"
+                        "logo: our-logo.svg\n"
                         "group: www-data\n"
                         "apache: true\n"
                         "push:\n"
@@ -54,6 +95,8 @@ static void every_key(void **state)
                         "  delete-manifests: false\n"
                         "  delete-blobs: false\n"));
     assert_string_equal(settings.title, "T\xc3\xa4st");
+    assert_string_equal(settings.accent, "#0b667F");
+    assert_string_equal(settings.logo, "our-logo.svg");
     assert_string_equal(settings.group, "www-data");
     assert_true(settings.apache);
     assert_int_equal(settings.push.manifest_size, 8 << 20);
@@ -72,6 +115,28 @@ static void refused(enum stl_code code, const char *text, const char *message)
         fail_msg("'%s': '%s' should hold '%s'", text, err.message, message);
 }
 
+static void wrong_issuers(void)
+{
+#define ISSUER "version: 1\nauth:\n  oidc:\n    - issuer: https://a\n"
+    refused(STL_INVALID, "version: 1\nauth:\n  oidc: {}\n", "registry.yaml:3: ");
+    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - audience: a\n", "registry.yaml:4: 'issuer: ADDRESS' is");
+    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - issuer: http://a.org\n", "registry.yaml:4: an address");
+    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - issuer: http://localhost.a.org\n", "registry.yaml:4: ");
+    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - issuer: http://localhost@a.org\n", "registry.yaml:4: ");
+    refused(STL_INVALID, ISSUER, "registry.yaml:4: 'audience: NAME' is missing");
+    refused(STL_INVALID, ISSUER "      audience: []\n", "registry.yaml:4: 'audience: NAME' is missing");
+    refused(STL_INVALID, ISSUER "      leeway: 6m\n", "registry.yaml:5: leeway may be 0s to 5m");
+    refused(STL_INVALID, ISSUER "      ca: a.pem\n", "registry.yaml:5: an absolute path");
+    refused(STL_INVALID, ISSUER "      keys-url: file:///a\n", "registry.yaml:5: an address");
+    refused(STL_INVALID, ISSUER "      rules:\n        - push: [a]\n", "registry.yaml:6: the rule has no 'claims:'");
+    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {}\n", "registry.yaml:6: the rule has no 'claims:'");
+    refused(STL_INVALID, ISSUER "      rules:\n        - claims: [a]\n", "registry.yaml:6: lines 'CLAIM: VALUE'");
+    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {sub: a, sub: b}\n", "claim 'sub' is given twice");
+    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {sub: a}\n", "registry.yaml:6: the rule gives nothing");
+    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {sub: a}\n          push: [A]\n", "registry.yaml:7: ");
+    refused(STL_INVALID, ISSUER "      audience: a\n    - issuer: https://a\n      audience: a\n", "registry.yaml:6: issuer");
+}
+
 static void wrong_settings(void **state)
 {
     (void)state;
@@ -83,6 +148,12 @@ static void wrong_settings(void **state)
     refused(STL_NOT_REGISTRY, "version: 0\n", "registry.yaml:1: ");
     refused(STL_INVALID, "version: one\n", "registry.yaml:1: ");
     refused(STL_INVALID, "version: 1\nversion: 1\n", "registry.yaml:2: ");
+    for (size_t i = 0; i < 6; i++) {
+        static const char *const wrong[] = {"accent: red",    "accent: \"#12345g\"", "accent: \"#1234567\"",
+                                            "logo: ../a.svg", "logo: .svg",          "logo: a b.svg"};
+        STL_AUTO_FREE char *text = stl_sprintf("version: 1\n%s\n", wrong[i]);
+        refused(STL_INVALID, text, "is expected here");
+    }
     refused(STL_INVALID, "version: 1\ntilte: x\n", "registry.yaml:2: unknown key 'tilte'");
     refused(STL_INVALID, "version: 1\npush: true\n", "registry.yaml:2: ");
     refused(STL_INVALID, "version: 1\npush:\n  delete: true\n", "registry.yaml:3: unknown key 'delete'");
@@ -94,7 +165,7 @@ static void wrong_settings(void **state)
     refused(STL_INVALID, "version: 1\naccess:\n  - pull: [user]\n",
             "registry.yaml:3: the rule has no 'repository");
     refused(STL_INVALID, "version: 1\naccess:\n  - repository: Lib\n",
-            "registry.yaml:3: 'Lib' is no pattern");
+            "registry.yaml:3: 'Lib' is not a pattern");
     refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n    pull: [\"x y\"]\n",
             "registry.yaml:4: user name");
     refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n    pull: [group:x]\n",
@@ -102,10 +173,11 @@ static void wrong_settings(void **state)
     refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n  - repository: a\n",
             "registry.yaml:4: there are two");
     refused(STL_INVALID, "version: 1\ngroups:\n  a: [x]\n  a: [y]\n",
-            "registry.yaml:4: group 'a' is there twice");
+            "registry.yaml:4: group 'a' is given twice");
     refused(STL_INVALID, "version: 1\ngroups:\n  a: [user]\n",
             "registry.yaml:3: 'user' cannot be a user name");
     refused(STL_INVALID, "version: 1\nauth:\n  token-life: 25h\n", "registry.yaml:3: ");
+    wrong_issuers();
     refused(STL_INVALID, "version: 1\nauth:\n  url: registry\n", "registry.yaml:3: ");
     refused(STL_INVALID, "version: 1\nauth:\n  url: 'https://a\"b'\n", "registry.yaml:3: ");
     refused(STL_INVALID, "version: 1\nquotas:\n  - size: 1GB\n",
@@ -155,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),
         cmocka_unit_test(every_key),
+        cmocka_unit_test(lists_absent_and_empty),
         cmocka_unit_test(wrong_settings),
         cmocka_unit_test(the_template_shows_the_defaults),
     };

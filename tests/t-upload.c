@@ -1,6 +1,8 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +13,7 @@
 #include "upload.h"
 
 typedef char upload_id[STL_UPLOAD_ID_LENGTH + 1];
+static upload_id waited_for;
 
 static void begin(const struct unit *f, const char *name, enum stl_algorithm algorithm, upload_id id)
 {
@@ -203,13 +206,164 @@ static void two_writers(void **state)
     FAILS(STL_CONFLICT, open_session(f, &second, "app", id));
     assert_int_equal(size_of(f, id), 0); /* needs no lock */
     stl_upload_close(&first);
+    STL_AUTO_FREE char *file = file_of(id, "");
+    assert_false(unit_exists(f->registry.root.fd, file)); /* without bytes it is nothing */
     OK(open_session(f, &second, "app", id));
+}
+
+static void *wait_for_it(void *context)
+{
+    const struct unit *f = context;
+    STL_AUTO_UPLOAD struct stl_upload second = STL_UPLOAD_INIT;
+    struct stl_name name = unit_name("app");
+    struct stl_error ignored = STL_ERROR_INIT;
+    return stl_upload_open(&second, &f->registry, &name, waited_for, &ignored) ? NULL : context;
+}
+
+/* Whoever waits is noticed, and gets the session as soon as it is left. */
+static void leaving_it_to_another(void **state)
+{
+    struct unit *f = *state;
+    pthread_t thread;
+    void *got = NULL;
+    STL_AUTO_UPLOAD struct stl_upload first = STL_UPLOAD_INIT;
+    begin(f, "app", STL_SHA256, waited_for);
+    OK(open_session(f, &first, "app", waited_for));
+    assert_false(stl_upload_is_wanted(&first));
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_it, f), 0);
+    while (!stl_upload_is_wanted(&first))
+        sched_yield();
+    OK(stl_upload_append(&first, "text", 4, &err));
+    stl_upload_close(&first);
+    assert_int_equal(pthread_join(thread, &got), 0);
+    assert_non_null(got);
+    OK(open_session(f, &first, "app", waited_for));
+    assert_false(stl_upload_is_wanted(&first));
+}
+
+/* The file that was waited for is not that of the session any more: its bytes are somebody else's. */
+static void another_file_in_its_place(void **state)
+{
+    struct unit *f = *state;
+    pthread_t thread;
+    void *got = f;
+    STL_AUTO_UPLOAD struct stl_upload first = STL_UPLOAD_INIT;
+    begin(f, "app", STL_SHA256, waited_for);
+    OK(open_session(f, &first, "app", waited_for));
+    OK(stl_upload_append(&first, "text", 4, &err));
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_it, f), 0);
+    while (!stl_upload_is_wanted(&first))
+        sched_yield();
+    STL_AUTO_FREE char *file = file_of(waited_for, "");
+    unit_write(f->registry.root.fd, "tmp/other", "another");
+    assert_int_equal(renameat(f->registry.root.fd, "tmp/other", f->registry.root.fd, file), 0);
+    stl_upload_close(&first);
+    assert_int_equal(pthread_join(thread, &got), 0);
+    assert_null(got);
+    unit_check_text(f->registry.root.fd, file, "another");
+}
+
+/* Opens and holds the session of somebody, and adds to it. */
+static int add(const struct unit *f, const char *who, const char *id, const char *text)
+{
+    STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
+    int64_t room;
+    OK(open_session(f, &upload, "app", id));
+    stl_upload_set_holder(&upload, who);
+    if (stl_upload_hold(&upload, (int64_t)strlen(text), &room, &err))
+        return -1;
+    assert_true(room >= upload.size + (int64_t)strlen(text));
+    return stl_upload_append(&upload, text, strlen(text), &err);
+}
+
+static void cancel_of(const struct unit *f, const char *who, const char *id)
+{
+    STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT;
+    OK(open_session(f, &upload, "app", id));
+    stl_upload_set_holder(&upload, who);
+    OK(stl_upload_cancel(&upload, &err));
+}
+
+static void too_many(void **state)
+{
+    struct unit *f = *state;
+    upload_id ids[4];
+    unit_settings(f, "version: 1\npush:\n  open-uploads: 2\n");
+    for (size_t i = 0; i < 4; i++)
+        begin(f, "app", STL_SHA256, ids[i]);
+    OK(add(f, "alice", ids[0], "one"));
+    OK(add(f, "alice", ids[1], "two"));
+    OK(add(f, "alice", ids[0], " more"));
+    FAILS(STL_TOO_MANY_REQUESTS, add(f, "alice", ids[2], "three"));
+    STL_AUTO_FREE char *refused = file_of(ids[2], "");
+    assert_false(unit_exists(f->registry.root.fd, refused));
+    OK(add(f, "bob", ids[3], "his own"));
+    cancel_of(f, "alice", ids[0]);
+    OK(add(f, "alice", ids[2], "three")); /* the session that was refused goes on */
+}
+
+static void too_much(void **state)
+{
+    struct unit *f = *state;
+    upload_id ids[3];
+    unit_settings(f, "version: 1\npush:\n  open-bytes: 10\n");
+    for (size_t i = 0; i < 3; i++)
+        begin(f, "app", STL_SHA256, ids[i]);
+    OK(add(f, "alice", ids[0], "12345"));
+    FAILS(STL_TOO_MANY_REQUESTS, add(f, "alice", ids[1], "123456"));
+    FAILS(STL_DENIED, add(f, "alice", ids[1], "12345678901"));
+    OK(add(f, "alice", ids[1], "12345"));
+    FAILS(STL_TOO_MANY_REQUESTS, add(f, "alice", ids[1], "6"));
+    FAILS(STL_TOO_MANY_REQUESTS, add(f, "alice", ids[2], "1"));
+    assert_int_equal(size_of(f, ids[1]), 5);
+    cancel_of(f, "somebody else", ids[0]); /* what is over counts for nobody */
+    OK(add(f, "alice", ids[1], "6789"));
 }
 
 static void expire(const struct unit *f, const char *path)
 {
     const struct timespec old[2] = {{.tv_sec = time(NULL) - 3 * 3600}, {.tv_sec = time(NULL) - 3 * 3600}};
     assert_int_equal(utimensat(f->registry.root.fd, path, old, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+/* Uploads that nobody goes on with keep their holder from nothing. */
+static void making_room(void **state)
+{
+    struct unit *f = *state;
+    upload_id ids[3];
+    struct stl_name name = unit_name("app");
+    int64_t size;
+    STL_AUTO_UPLOAD struct stl_upload busy = STL_UPLOAD_INIT;
+    unit_settings(f, "version: 1\npush:\n  open-uploads: 2\n");
+    for (size_t i = 0; i < 3; i++)
+        begin(f, "app", STL_SHA256, ids[i]);
+    for (size_t i = 0; i < 2; i++) {
+        STL_AUTO_FREE char *file = file_of(ids[i], "");
+        OK(add(f, "alice", ids[i], "text"));
+        expire(f, file);
+    }
+    OK(open_session(f, &busy, "app", ids[0]));
+    OK(add(f, "alice", ids[2], "text"));
+    assert_int_equal(size_of(f, ids[0]), 4); /* somebody is at it */
+    FAILS(STL_BLOB_UPLOAD_UNKNOWN, stl_upload_size(&f->registry, &name, ids[1], &size, &err));
+}
+
+static void leaving(void **state)
+{
+    struct unit *f = *state;
+    upload_id ids[2];
+    struct stl_digest digest;
+    struct stl_swept swept = {0};
+    for (size_t i = 0; i < 2; i++) {
+        begin(f, "app", STL_SHA256, ids[i]);
+        OK(add(f, "alice", ids[i], "text"));
+    }
+    assert_int_equal(unit_count(f->registry.root.fd, "uploads/by"), 1);
+    stl_digest_of(STL_SHA256, "text", 4, &digest);
+    for (size_t i = 0; i < 2; i++)
+        OK(finish(f, ids[i], &digest));
+    OK(stl_upload_sweep(&f->registry, &swept, &err));
+    assert_int_equal(unit_count(f->registry.root.fd, "uploads/by"), 0);
 }
 
 /* Hours in which nobody writes any more go as a whole, others stay as a whole. */
@@ -310,7 +464,13 @@ int main(void)
         registry_test(cancel),
         registry_test(identifiers),
         registry_test(two_writers),
+        registry_test(leaving_it_to_another),
+        registry_test(another_file_in_its_place),
         registry_test(sweep),
+        registry_test(too_many),
+        registry_test(too_much),
+        registry_test(making_room),
+        registry_test(leaving),
         registry_test(refused_when_stored),
         registry_test(a_hash_without_its_bytes),
     };

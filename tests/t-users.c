@@ -49,6 +49,26 @@ static void add_check_change_remove(void **state)
     assert_true(stl_users_exist(registry)); /* the last one who goes does not leave the door open */
 }
 
+/* A name that begins like another is another. */
+static void names_that_begin_alike(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    const char *const orders[] = {"alice2:x\nal:x\nalice:x\n", "al:x\nalice:x\nalice2:x\n"};
+    const char *const rests[] = {"alice2:x\nal:x\n", "al:x\nalice2:x\n"};
+    for (size_t i = 0; i < 2; i++) {
+        unit_write(root, FILE_NAME, orders[i]);
+        OK(stl_users_remove(&unit->registry, "alice", &err));
+        unit_check_text(root, FILE_NAME, rests[i]);
+        assert_false(stl_users_has(&unit->registry, "alice") || stl_users_has(&unit->registry, "alice22"));
+        assert_true(stl_users_has(&unit->registry, "al") && stl_users_has(&unit->registry, "alice2"));
+        FAILS(STL_INVALID, stl_users_remove(&unit->registry, "alice", &err));
+        FAILS(STL_INVALID, stl_users_remove(&unit->registry, "a", &err));
+        OK(stl_users_remove(&unit->registry, "al", &err));
+        unit_check_text(root, FILE_NAME, "alice2:x\n");
+    }
+}
+
 /* Only the first line of a name counts: what is behind it may not come to life when that goes or changes. */
 static void a_second_line_of_the_same_name_goes_too(void **state)
 {
@@ -193,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         registry_test(add_check_change_remove),
+        registry_test(names_that_begin_alike),
         registry_test(a_second_line_of_the_same_name_goes_too),
         registry_test(impossible_names_and_passwords),
         registry_test(the_file),

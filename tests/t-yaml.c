@@ -97,7 +97,7 @@ static void errors_name_file_and_line(void **state)
     (void)state;
     refused("flag: true\nflug: true\n",
             "f.yaml:2: ", "'flug': known here are flag, number, size, time, text, list");
-    refused("flag: true\n\n\nflag: false\n", "f.yaml:4: ", "'flag' is there twice");
+    refused("flag: true\n\n\nflag: false\n", "f.yaml:4: ", "'flag' is given twice");
     refused("flag: yes\n", "f.yaml:1: ", "true or false");
     refused("flag: [true]\n", "f.yaml:1: ", "true or false");
     refused("flag: True\n", "f.yaml:1: ", "true or false");

@@ -54,6 +54,17 @@ says '"labels"' 'show --json' "$STILLAGE" show --json app:v1
 is "$(jq -r '.labels | to_entries[] | select(.key != "ordinary") | .value' "$T/.out")" "$EVIL" '... which loses nothing'
 says '"labels"' 'ls --json' "$STILLAGE" ls --json app
 
+# Colours are for terminals, and for nobody who does not want them.
+if have script; then
+    coloured() { script -qec "$(printf '%q ' "$@")" /dev/null </dev/null | grep -c $'\e\\[1m' || :; }
+    is "$(coloured "$STILLAGE" show app:v1)" 1 'colours on a terminal'
+    is "$(coloured env NO_COLOR=1 "$STILLAGE" show app:v1)" 0 '... not with NO_COLOR'
+    is "$(coloured env NO_COLOR= "$STILLAGE" show app:v1)" 1 '... which may be there, and empty'
+else
+    skip 3 'script is not installed' 'colours'
+fi
+unlike "$("$STILLAGE" show app:v1)" $'\e' '... nor elsewhere'
+
 # Files in the registry and beside it
 mkdir "$REG/www/v2/app/$EVIL"
 printf x >"$REG/www/v2/app/blobs/$EVIL"

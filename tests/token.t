@@ -35,8 +35,8 @@ refused() { desc="refused: $1" fails_with "$2" "$3" "$STILLAGE" token create "${
 refused 'no user' 2 'needs --user' --repository '**'
 refused 'no repository' 2 'needs --user and --repository' --user ci
 refused 'an impossible user' 1 'user name' --user 'a b' --repository '**'
-refused 'an impossible pattern' 1 'no pattern' --user ci --repository 'Team/**'
-refused 'an unknown action' 2 'no action' --user ci --repository '**' --actions pull,fly
+refused 'an impossible pattern' 1 'not a pattern' --user ci --repository 'Team/**'
+refused 'an unknown action' 2 'not an action' --user ci --repository '**' --actions pull,fly
 refused 'no time at all' 2 'not a time' --user ci --repository '**' --expires 0d
 refused 'a date' 2 'not a time' --user ci --repository '**' --expires 2027-01-01
 refused 'an argument' 2 'give create, ls, or rm' --user ci --repository '**' extra

@@ -18,7 +18,7 @@
 #include "err.h"
 #include "manifest.h"
 #include "mem.h"
-#include "publish.h"
+#include "commits.h"
 #include "registry.h"
 #include "repo.h"
 
@@ -42,6 +42,14 @@ extern __thread struct stl_error err;
         unit_check_error(expected, #call);                                                                   \
     } while (0)
 void unit_check_error(enum stl_code expected, const char *call);
+
+/* Ends the test, which cannot run here; `make check` says so at its end. */
+#define SKIP(why)                                                                                            \
+    do {                                                                                                     \
+        unit_note_skipped(__func__, why);                                                                    \
+        skip();                                                                                              \
+    } while (0)
+void unit_note_skipped(const char *test, const char *why);
 
 /* A folder of the test's own, open, with one registry in it. Nothing may be left in the registry's tmp/ at
  * the end. */
@@ -75,7 +83,7 @@ bool unit_exists(int at, const char *path);  /* a dangling link exists */
 void unit_remove(int at, const char *path);  /* a file or a whole tree */
 size_t unit_count(int at, const char *path); /* entries of a folder */
 void unit_check_text(int at, const char *path, const char *expected);
-/* A digest of everything below a folder but locks/ and log/: names, types, bytes, link targets. */
+/* A digest of everything below a folder but locks/, log/ and details: names, types, bytes, link targets. */
 struct stl_digest unit_fingerprint(int at, const char *path);
 
 /* Values from text. */
@@ -91,7 +99,7 @@ char *unit_image(const char *seed,
                  const char *more); /* JSON of an image of two blobs; `more`: ",\"key\":..." or "" */
 void unit_image_blobs(const struct stl_repo *repo, const char *seed);
 struct stl_manifest unit_parse(const char *json); /* by its own mediaType */
-/* Publishes JSON, with a tag unless NULL: the result of stl_publish_manifest(). */
+/* Publishes JSON, with a tag unless NULL: the result of commit_manifest(). */
 int unit_publish(const struct stl_repo *repo, const char *json, const char *tag);
 /* Pushes the image of a seed, whole; returns its digest. */
 struct stl_digest unit_push(const struct stl_repo *repo, const char *seed, const char *tag);

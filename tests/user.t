@@ -52,6 +52,34 @@ ok_run '... until somebody deletes the file' "$STILLAGE" access check anonymous 
 add alice 'other words' >/dev/null 2>&1
 desc='user rm of nobody' fails_with 1 "no user 'bob'" "$STILLAGE" user rm bob
 
+# Removal is complete, or says what is left, and can be repeated.
+printf 'access:\n  - {repository: "**", pull: [al, alice2]}\n' >>"$REG/registry.yaml"
+capture add al secret
+is "$(<"$T/.err")" '' 'somebody whom a rule names'
+capture add alice2 secret
+capture add erin secret
+like "$(<"$T/.err")" 'erin has no rights of their own yet: add a rule' 'somebody whom none does: a hint'
+for user in al alice alice2; do "$STILLAGE" token create -q --user $user --repository '**' >"$T/token-$user"; done
+damaged=$(printf 'd%.0s' {1..64})
+echo '{' >"$REG/auth/robots/$damaged"
+capture "$STILLAGE" user rm alice
+is "$RC" 3 'a file that may be a token of theirs: done in part'
+like "$(<"$T/.err")" "auth/robots/$damaged.*repeat the command" '... which is said'
+is "$("$STILLAGE" user ls | paste -sd,)" al,alice2,erin '... the password is gone'
+capture "$STILLAGE" token ls -j
+is "$RC,$(jq -r '.[].user' "$T/.out" | paste -sd,)" 3,al,alice2 '... and the token that could be read, nobody else'"'"'s'
+capture "$STILLAGE" user rm alice
+is "$RC" 1 'the same again, with nothing done'
+capture "$STILLAGE" token rm "${damaged:0:12}"
+is "$RC" 3 'the damaged token goes'
+like "$(<"$T/.err")" 'could not be read' '... with a warning'
+desc='then there is nothing left' fails_with 1 "no user 'alice', nor a token" "$STILLAGE" user rm alice
+ok_run 'tokens of somebody without a password' "$STILLAGE" token create -q --user ci --repository '**'
+ok_run '... go as well' "$STILLAGE" user rm ci
+for user in al alice2 erin; do ok_run "the rest: $user" "$STILLAGE" user rm -q $user; done
+is "$("$STILLAGE" token ls)" '' '... leaves no token'
+add alice 'other words' >/dev/null 2>&1
+
 # On a terminal: the pseudo-terminal of script(1). Each answer is given once the question is there.
 on_terminal() {
     local fifo=$T/keys$RANDOM
@@ -60,7 +88,7 @@ on_terminal() {
     exec {keys}>"$fifo"
     wait_for 10 grep -q "Password for $2: " "$T/screen"
     printf '%s\n' "$3" >&"$keys"
-    wait_for 10 grep -q 'The same again: ' "$T/screen"
+    wait_for 10 grep -q 'Repeat the password: ' "$T/screen"
     printf '%s\n' "$4" >&"$keys"
     exec {keys}>&-
     wait $!

@@ -1,36 +1,22 @@
 #!/bin/sh
-# A registry with pushes: Apache serves the files, stillage.cgi, which keeps running, takes the writes.
+# A registry with pushes: Apache serves the files, stillage.cgi, which keeps running, handles the writes.
 #
 #   apt-get install apache2 && make install && sh examples/apache/install.sh registry.example.org
 #
-# Run as root. It may be run again: what is there stays. With a certificate, add --tls-certificate and --tls-key, and
-# --listen 443: whatever follows the name goes to `stillage config apache`.
+# Run as root; ../deploy.sh explains the options and holds the steps. Run again, it keeps what is there, replaces any
+# other of these deployments, and starts the newly installed programs.
 set -eu
 cd "$(dirname "$0")"
-name=${1:?usage: install.sh SERVER-NAME [OPTION of stillage config]...}
-shift
+# shellcheck source=examples/deploy.sh
+. ../deploy.sh
 
-# 1. The account that owns the registry. It may give files to the web server's group, which only reads.
-id stillage >/dev/null 2>&1 || useradd --system --groups www-data --home-dir /srv/registry --shell /usr/sbin/nologin stillage
-
-# 2. The registry.
-if [ ! -e /srv/registry/registry.yaml ]; then
-    install -d -o stillage -g www-data -m 0750 /srv/registry
-    runuser -u stillage -- /usr/local/bin/stillage init --apache --group www-data /srv/registry
-fi
-
-# 3. The program that takes the writes.
-install -m 644 stillage.socket stillage.service /etc/systemd/system/
-
-# 4. The web server.
-runuser -u stillage -- /usr/local/bin/stillage config apache -r /srv/registry --server-name "$name" \
-    --push fastcgi:/run/stillage.sock "$@" >/etc/apache2/sites-available/stillage.conf
+take_arguments "$@"
+make_account
+make_registry apache
+make_first_user
+remove_site nginx
 a2enmod -q rewrite headers proxy_fcgi ssl
-a2ensite -q stillage
-apachectl -t
-
-if [ -d /run/systemd/system ]; then
-    systemctl daemon-reload
-    systemctl enable --now stillage.socket
-    systemctl reload-or-restart apache2
-fi
+make_site apache2 --push fastcgi:/run/stillage.sock
+install_units ../systemd/stillage.service
+start apache2
+say_how

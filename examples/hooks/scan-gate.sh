@@ -5,8 +5,8 @@
 #       before-manifest: /usr/local/lib/stillage/scan-gate.sh
 #
 # The manifest becomes visible only if this exits with 0; else the client is shown the first line of output. Standard input is
-# a JSON document (lib/registry/hook.h); the layers lie in its "repositoryPath". A scanner fits in where the names are looked at, and
-# a check of signatures as well:
+# a JSON document (lib/push/hook.h); the layers lie in its "repositoryPath". A scanner can be called where the names are
+# checked, and so can a check of signatures:
 #
 #     trivy rootfs --exit-code 1 --severity CRITICAL "$unpacked"
 #
@@ -20,9 +20,9 @@ ask() { printf '%s' "$input" | jq -r "$1"; }
 
 blobs=$(ask .repositoryPath)/blobs
 ask '.manifest.layers[]? | select(.mediaType | test("tar")) | .digest' | while read -r digest; do
-    # A layer that another repository has to bring along (a non-distributable one) need not be there.
+    # A non-distributable layer comes from elsewhere, and need not be there.
     [ -e "$blobs/$digest" ] || continue
-    # tar finds out by itself how a layer is compressed.
+    # tar detects how a layer is compressed.
     found=$(tar -tf "$blobs/$digest" | grep -E "$FORBIDDEN" | head -n 1) || true
     if [ -n "$found" ]; then
         echo "layer $digest holds '$found': take it out of the image, and do not use that secret any more"

@@ -4,9 +4,9 @@
 #
 #     webhook.sh REGISTRY URL
 #
-# It sends what is new since it ran last, and ends: for cron, a systemd timer, or a loop. Where it was is kept in
-# REGISTRY/log/webhook.state. If the receiver does not answer with 2xx, the event is sent again by the next run. Events that
-# come so fast that the file is renamed five times between two runs (50 MiB) are lost.
+# It sends what is new since its last run, and ends: for cron, a systemd timer, or a loop. Its position is kept in
+# REGISTRY/log/webhook.state. If the receiver does not answer with 2xx, the event is sent again by the next run. Events
+# that come so fast that the file is renamed five times between two runs (50 MiB) are lost.
 #
 # WEBHOOK_AUTHORIZATION, if set, goes into the header Authorization. Needs curl.
 set -eu
@@ -50,7 +50,7 @@ for this in $(news); do
     [ "$this" = "$inode" ] || offset=0
     inode=$this
     find_file "$inode" || continue
-    # The last line may be on its way still: only what ends with a line break counts.
+    # The last line may be incomplete: only lines that end with a line break count.
     tail -c "+$((offset + 1))" <&3 | while IFS= read -r line; do
         send "$line" || exit 1
         offset=$((offset + $(printf '%s\n' "$line" | wc -c)))

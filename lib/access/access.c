@@ -8,9 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bearer.h"
+#include "auth-secrets.h"
 #include "repos.h"
-#include "secret.h"
 #include "users.h"
 
 static const char head[] = "public.", marker[] = "_ok";
@@ -25,7 +24,8 @@ void stl_identity_clear(struct stl_identity *identity)
 
 bool stl_access_controlled(const struct stl_registry *registry)
 {
-    return registry->settings.policy.count > 0 || stl_users_exist(registry);
+    return registry->settings.access_rules.count > 0 || registry->settings.auth.oidc.count > 0 ||
+           stl_users_exist(registry);
 }
 
 static bool grants(const struct stl_grant *grant, const char *repository, enum stl_action action)
@@ -33,17 +33,20 @@ static bool grants(const struct stl_grant *grant, const char *repository, enum s
     return (grant->actions & 1u << action) && stl_pattern_match(grant->repository, repository);
 }
 
-/* What rules and the robot's token say, whatever a bearer token says. */
+/* What the rules and the robot's token allow, regardless of a bearer token. */
 static bool rules_allow(const struct stl_registry *registry, const struct stl_identity *identity,
                         const char *repository, enum stl_action action, bool *everybody)
 {
-    const struct stl_policy *policy = &registry->settings.policy;
-    *everybody = stl_policy_allows(policy, NULL, repository, action, NULL);
+    const struct stl_access_rules *rules = &registry->settings.access_rules;
+    *everybody = stl_access_rules_allow(rules, NULL, repository, action, NULL);
+    enum stl_action line;
     if (*everybody)
         return true;
+    if (identity->oidc.count)
+        return stl_oidc_allows(&registry->settings.auth.oidc, &identity->oidc, repository, action, &line);
     if (!identity->user[0] || (identity->is_robot && !grants(&identity->robot, repository, action)))
         return false;
-    return stl_policy_allows(policy, identity->user, repository, action, NULL);
+    return stl_access_rules_allow(rules, identity->user, repository, action, NULL);
 }
 
 bool stl_access_allows(const struct stl_registry *registry, const struct stl_identity *identity,
@@ -62,6 +65,53 @@ bool stl_access_allows(const struct stl_registry *registry, const struct stl_ide
     return false;
 }
 
+/* "pull and push" */
+static void describe_actions(unsigned actions, char text[32])
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < STL_ACTIONS; i++)
+        if (actions & 1u << i)
+            snprintf(text + strlen(text), 32 - strlen(text), "%s%s", *text ? " and " : "",
+                     stl_action_name((enum stl_action)i));
+}
+
+void stl_access_explain(const struct stl_registry *registry, const struct stl_identity *identity,
+                        const char *repository, enum stl_action action, struct stl_error *err)
+{
+    const char *verb = stl_action_name(action), *user = identity->user;
+    enum stl_code code = identity->is_bearer ? STL_NO_ACCESS : STL_DENIED;
+    char covered[32];
+    bool everybody, ruled = rules_allow(registry, identity, repository, action, &everybody);
+    describe_actions(identity->robot.actions, covered);
+    if (!user[0])
+        stl_error_set(err, STL_UNAUTHORIZED, "log in to %s '%s', if there is such a repository", verb,
+                      repository);
+    else if (identity->oidc.count && !ruled)
+        stl_error_set(
+            err, code,
+            "'%s' may not %s '%s', if there is such a repository: no rule that its ID token matches "
+            "lets it (registry.yaml, auth: oidc:)",
+            user, verb, repository);
+    else if (!identity->oidc.count &&
+             !stl_access_rules_allow(&registry->settings.access_rules, user, repository, action, NULL))
+        stl_error_set(
+            err, code,
+            "'%s' may not %s '%s', if there is such a repository: no rule of the registry lets them (its "
+            "administrator adds one to registry.yaml, access:)",
+            user, verb, repository);
+    else if (identity->is_robot && !grants(&identity->robot, repository, action))
+        stl_error_set(
+            err, code,
+            "'%s' may %s '%s', if there is such a repository, but this token of theirs is only for %s of "
+            "'%s'",
+            user, verb, repository, covered, identity->robot.repository);
+    else
+        stl_error_set(err, code,
+                      "'%s' may %s '%s', if there is such a repository, but this bearer token was asked for "
+                      "something else",
+                      user, verb, repository);
+}
+
 bool stl_access_lists(const struct stl_registry *registry, const struct stl_identity *identity,
                       const char *repository)
 {
@@ -72,7 +122,8 @@ bool stl_access_lists(const struct stl_registry *registry, const struct stl_iden
 
 /* --- the files ------------------------------------------------------------------------------------------ */
 
-/* Which settings the files are to say: registry.yaml's, and whether there is access control without rules. */
+/* Identifies the settings that the files must reflect: registry.yaml's stamp, and whether there is access
+ * control without rules. */
 static void current_name(const struct stl_registry *registry, char name[STL_STAMP_MAX + 16])
 {
     snprintf(name, STL_STAMP_MAX + 16, "%s%s-%c", head, registry->stamp,
@@ -89,9 +140,9 @@ static bool is_public(const struct stl_registry *registry, const char *repositor
 static int put_marker(const struct stl_registry *registry, int public, const char *repository,
                       struct stl_error *err)
 {
-    struct stl_root door = stl_secret_door(registry);
+    struct stl_root searchable = stl_secret_searchable(registry);
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", repository, marker);
-    if (stl_secret_folders(&door, public, repository, err))
+    if (stl_secret_folders(&searchable, public, repository, err))
         return -1;
     if (mknodat(public, path, S_IFREG | 0400, 0) && errno != EEXIST)
         return stl_error_errno(err, "cannot mark %s as public", repository);
@@ -100,12 +151,12 @@ static int put_marker(const struct stl_registry *registry, int public, const cha
 
 static int build(const struct stl_registry *registry, int auth, const char *name, struct stl_error *err)
 {
-    struct stl_root door = stl_secret_door(registry);
+    struct stl_root searchable = stl_secret_searchable(registry);
     STL_AUTO_NAMES struct stl_names names = {0};
-    /* What a killed process began goes first. */
+    /* Removes first what a killed process may have left. */
     if (stl_tree_remove(auth, name, err) || stl_repos_list(registry, &names, err))
         return -1;
-    STL_AUTO_CLOSE int public = stl_dir_make(&door, auth, name, err);
+    STL_AUTO_CLOSE int public = stl_dir_make(&searchable, auth, name, err);
     if (public < 0)
         return -1;
     for (size_t i = 0; i < names.count; i++)
@@ -114,61 +165,60 @@ static int build(const struct stl_registry *registry, int auth, const char *name
     return syncfs(auth) ? stl_error_errno(err, "cannot sync auth/") : 0;
 }
 
-/* What a web server answers to somebody who asks for a token and does not log in. */
+/* The answer of a web server to a client that asks for a token without logging in. */
 static int put_anonymous(const struct stl_registry *registry, struct stl_error *err)
 {
     STL_AUTO_FREE char *text =
         stl_sprintf("{\"token\":\"" STL_BEARER_ANONYMOUS "\",\"access_token\":\"" STL_BEARER_ANONYMOUS
                     "\",\"token_type\":\"Bearer\",\"expires_in\":%lld}\n",
                     (long long)registry->settings.auth.token_life);
-    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", err);
-    return v2 < 0 ? -1 : stl_file_put(&registry->root, v2, "_anonymous", text, strlen(text), err);
+    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, STL_V2, err);
+    return v2 < 0 ? -1 : stl_file_put(&registry->root, v2, STL_ANONYMOUS, text, strlen(text), err);
 }
 
-/* What tells a web server that was set up while everybody could pull that this is over. */
+/* Tells web servers that were set up while everybody could pull that this has changed. */
 static int mark_closed(const struct stl_registry *registry, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, "www/v2", err);
+    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, STL_V2, err);
     if (v2 < 0)
         return -1;
     if (stl_access_controlled(registry))
-        return stl_file_put(&registry->root, v2, "_closed", "", 0, err);
-    if (unlinkat(v2, "_closed", 0) && errno != ENOENT)
+        return stl_file_put(&registry->root, v2, STL_CLOSED, "", 0, err);
+    if (unlinkat(v2, STL_CLOSED, 0) && errno != ENOENT)
         return stl_error_errno(err, "cannot remove www/v2/_closed");
     return 0;
 }
 
-struct sweep {
+struct public_sweep {
     int auth;
     const char *keep;
 };
 
 static int sweep_one(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    const struct sweep *sweep = context;
+    const struct public_sweep *sweep = context;
     (void)type;
     return strncmp(name, head, strlen(head)) || !strcmp(name, sweep->keep)
                ? 0
                : stl_tree_remove(sweep->auth, name, err);
 }
 
-/* Registries made by older versions let everybody look into auth/. */
+/* Older versions made auth/ readable by everybody. */
 static int open_auth(const struct stl_registry *registry, struct stl_error *err)
 {
-    struct stl_root door = stl_secret_door(registry);
-    STL_AUTO_CLOSE int auth = stl_dir_make(&door, registry->root.fd, "auth", err);
+    struct stl_root searchable = stl_secret_searchable(registry);
+    STL_AUTO_CLOSE int auth = stl_dir_make(&searchable, registry->root.fd, STL_AUTH, err);
     if (auth < 0)
         return -1;
-    if (fchmod(auth, door.directory_mode))
+    if (fchmod(auth, searchable.directory_mode))
         return stl_error_errno(err, "cannot set the mode of auth/");
     int result = auth;
     auth = -1;
     return result;
 }
 
-/* Whoever has had the registry open for a while may know an old registry.yaml only: what is written down must
- * be what the file says now. Returns `registry`, or `fresh`, opened for the caller to close; NULL on error.
- */
+/* A process that has had the registry open for a while may only know an old registry.yaml, but the files must
+ * reflect the current one. Returns `registry`, or `fresh`, opened for the caller to close; NULL on error. */
 static const struct stl_registry *renew(const struct stl_registry *registry, struct stl_registry *fresh,
                                         struct stl_error *err)
 {
@@ -189,7 +239,7 @@ static int apply(const struct stl_registry *known, struct stl_error *err)
     char name[STL_STAMP_MAX + 16];
     current_name(registry, name);
     STL_AUTO_CLOSE int auth = open_auth(registry, err);
-    struct sweep sweep = {auth, name};
+    struct public_sweep sweep = {auth, name};
     if (auth < 0 || mark_closed(registry, err) || put_anonymous(registry, err) ||
         build(registry, auth, name, err) || stl_link_put(&registry->root, auth, "public", name, err) ||
         stl_dir_sync(auth, err))
@@ -206,7 +256,7 @@ int stl_access_apply(const struct stl_registry *registry, struct stl_error *err)
 static bool is_current(const struct stl_registry *registry)
 {
     char name[STL_STAMP_MAX + 16], target[sizeof name];
-    if (stl_link_read(registry->root.fd, "auth/public", target, sizeof target))
+    if (stl_link_read(registry->root.fd, STL_AUTH_PUBLIC, target, sizeof target))
         return errno == ENOENT && !stl_access_controlled(registry);
     current_name(registry, name);
     return !strcmp(target, name);
@@ -222,14 +272,15 @@ int stl_access_refresh(const struct stl_registry *registry, struct stl_error *er
     return is_current(registry) ? 0 : apply(registry, err);
 }
 
-/* Durable, since nobody would notice its absence before somebody cannot pull. */
+/* Made durable, since nobody would notice its absence until a client cannot pull. */
 static int mark(const struct stl_registry *registry, const char *repository, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int public = openat(registry->root.fd, "auth/public", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    STL_AUTO_CLOSE int public =
+        openat(registry->root.fd, STL_AUTH_PUBLIC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (public < 0)
         return stl_error_errno(err, "cannot open auth/public");
-    struct stl_root door = stl_secret_door(registry);
-    STL_AUTO_CLOSE int folder = stl_dir_make(&door, public, repository, err);
+    struct stl_root searchable = stl_secret_searchable(registry);
+    STL_AUTO_CLOSE int folder = stl_dir_make(&searchable, public, repository, err);
     if (folder < 0 || put_marker(registry, public, repository, err))
         return -1;
     return stl_dir_sync(folder, err);
@@ -239,8 +290,8 @@ int stl_access_mark(const struct stl_registry *known, const struct stl_name *nam
 {
     char path[STL_PATH_MAX];
     int root = known->root.fd;
-    snprintf(path, sizeof path, "auth/public/%s/%s", name->text, marker);
-    if (faccessat(root, "auth/public", F_OK, AT_SYMLINK_NOFOLLOW) || faccessat(root, path, F_OK, 0) == 0)
+    snprintf(path, sizeof path, STL_AUTH_PUBLIC "/%s/%s", name->text, marker);
+    if (faccessat(root, STL_AUTH_PUBLIC, F_OK, AT_SYMLINK_NOFOLLOW) || faccessat(root, path, F_OK, 0) == 0)
         return 0;
     STL_AUTO_REGISTRY struct stl_registry fresh = STL_REGISTRY_INIT;
     STL_AUTO_CLOSE int lock = stl_registry_lock(known, STL_LOCK_ACCESS, NULL, true, err);

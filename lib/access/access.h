@@ -1,21 +1,21 @@
 /*
- * Access control: who somebody is, what they may do, and which repositories need no token.
+ * Access control: who a client is, what it may do, and which repositories need no token.
  *
- * A registry has access control when registry.yaml has rules or auth/htpasswd exists; else everybody may do
- * everything (and the web server decides who gets through to stillage.cgi). With it, what no rule allows is
- * denied. The file stays when the last user goes, so that this closes the registry and does not open it: to
- * do that, it has to be deleted.
+ * A registry has access control if registry.yaml has rules or auth/htpasswd exists; otherwise everybody may
+ * do everything (and the web server decides who reaches stillage.cgi). With access control, anything that no
+ * rule allows is denied. The file is kept when the last user is removed, so that this closes the registry
+ * rather than opening it: to open it, delete the file.
  *
- * The web server decides about pulls by looking for files, so what the rules say about everybody is written
- * down as files: auth/public/<repository>/_ok exists if anonymous may pull. auth/public is a symbolic link to
+ * The web server decides about pulls by looking for files, so the rules for anonymous clients are written as
+ * files: auth/public/<repository>/_ok exists if anonymous may pull. auth/public is a symbolic link to
  * auth/public.<stamp>/, so that all of it changes in one step when registry.yaml does. www/v2/_anonymous is
- * the answer to who asks for a token without logging in. www/v2/_closed tells web servers that were set up
- * while there was no access control: they refuse all pulls.
+ * the answer to a client that asks for a token without logging in. www/v2/_closed tells web servers that were
+ * set up while there was no access control: they refuse all pulls.
  */
 #ifndef STL_ACCESS_H
 #define STL_ACCESS_H
 
-#include "policy.h"
+#include "access-rules.h"
 #include "registry.h"
 
 /* Actions on the repositories that match a pattern; a name is a pattern that matches itself. */
@@ -24,18 +24,23 @@ struct stl_grant {
     unsigned actions; /* 1 << STL_PULL | ... */
 };
 
-/* Somebody, and what narrows their rights down: a robot's token, and a bearer token. */
+enum { STL_IDENTITY_MAX = 511 };
+
+/* A client, and what decides its rights: the rules for its name, or those that its ID token has matched; and
+ * what restricts them: a robot's token and a bearer token. */
 struct stl_identity {
-    char user[STL_USER_MAX + 1]; /* "": not logged in */
+    char user[STL_IDENTITY_MAX + 1]; /* "": not logged in; with an ID token: "ISSUER SUBJECT" */
+    struct stl_oidc_held oidc;       /* with an ID token: at least one */
+    int64_t ends;                    /* the second from which nothing may be issued for it; 0: none */
     bool is_robot;
     struct stl_grant robot; /* if is_robot */
     bool is_bearer;
     struct stl_grant *grants; /* if is_bearer */
     size_t grant_count;
-    bool catalog; /* may list repositories: true unless is_bearer and not asked for */
+    bool catalog; /* may list repositories: true unless is_bearer and the token was not issued for it */
 };
 
-/* Nobody known. */
+/* An anonymous client. */
 #define STL_IDENTITY_ANONYMOUS                                                                               \
     {                                                                                                        \
         .catalog = true                                                                                      \
@@ -43,21 +48,28 @@ struct stl_identity {
 void stl_identity_clear(struct stl_identity *identity);
 #define STL_AUTO_IDENTITY __attribute__((cleanup(stl_identity_clear)))
 
+#define STL_BEARER_ANONYMOUS "anonymous" /* the bearer token of clients that do not log in */
+
 bool stl_access_controlled(const struct stl_registry *registry);
-/* Whether they may do that now. What everybody may do, everybody may do with any token. */
+/* Whether the client may do that now. Anything that everybody may do is allowed with any token. */
 bool stl_access_allows(const struct stl_registry *registry, const struct stl_identity *identity,
                        const char *repository, enum stl_action action);
-/* Whether the catalog may tell them of a repository: if they may pull it, or could with another bearer token.
- */
+/* Sets the error that says why the client may not: whether a login, a rule or another token is missing. It is
+ * the same whether or not the repository exists: STL_UNAUTHORIZED; STL_NO_ACCESS if the client sent a bearer
+ * token; or STL_DENIED. */
+void stl_access_explain(const struct stl_registry *registry, const struct stl_identity *identity,
+                        const char *repository, enum stl_action action, struct stl_error *err);
+/* Whether the catalog may show the client a repository: if it may pull it, or could with another bearer
+ * token. */
 bool stl_access_lists(const struct stl_registry *registry, const struct stl_identity *identity,
                       const char *repository);
 
 /* Brings auth/public into line with the rules if registry.yaml has changed since. Call it before serving a
- * request, and when users come or go. Costs two system calls when nothing has changed. */
+ * request, and after adding or removing users. Costs two system calls if nothing has changed. */
 int stl_access_refresh(const struct stl_registry *registry, struct stl_error *err);
 /* The same, unconditionally. */
 int stl_access_apply(const struct stl_registry *registry, struct stl_error *err);
-/* Marks a new repository, before anybody can ask for it, if it is public. Part of stl_repo_make(). */
+/* Marks a new repository as public, if it is, before anybody can ask for it. Part of stl_repo_make(). */
 int stl_access_mark(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err);
 
 #endif

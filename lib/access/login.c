@@ -1,116 +1,82 @@
 #include "login.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "digest.h"
+#include "brake.h"
+#include "id-token.h"
+#include "network.h"
 #include "robot.h"
-#include "secret.h"
 #include "users.h"
 
-static const char folder[] = "auth/failures";
-enum { SLOT_SECONDS = 3600, HEX = 32, PATH_SIZE = 96 };
+enum { TURN_PAUSE_MS = 20 };
+
+static const struct stl_brake_rule name_rule = {STL_LOGIN_FREE_FAILURES, 2, STL_LOGIN_DELAY_MAX},
+                                   network_rule = {STL_LOGIN_FREE_OF_NETWORK, 2, 2};
 
 /* --- failures ------------------------------------------------------------------------------------------- */
 
-/* Failures of this hour are counted in one folder, those of the last in another: what is older counts no
- * more. */
-struct counter {
-    char path[2][PATH_SIZE]; /* now, before */
+/* The failures of a name from a network, and all failures from the network. */
+struct brakes {
+    struct stl_brake name, network;
+    int64_t now;
 };
 
-/* Whoever has one address of IPv6 has 2^64 of them. */
-static void find_network(const char *address, char network[INET6_ADDRSTRLEN])
+static void init_brakes(struct brakes *brakes, const char *name, const char *address)
 {
-    struct in6_addr six;
-    snprintf(network, INET6_ADDRSTRLEN, "%s", address);
-    if (inet_pton(AF_INET6, address, &six) != 1 || IN6_IS_ADDR_V4MAPPED(&six))
-        return;
-    memset(six.s6_addr + 8, 0, 8);
-    inet_ntop(AF_INET6, &six, network, INET6_ADDRSTRLEN);
-}
-
-static void find_counter(struct counter *counter, const char *name, const char *address, int64_t now)
-{
-    struct stl_digest digest;
-    char text[STL_DIGEST_TEXT_MAX], network[INET6_ADDRSTRLEN];
-    find_network(address, network);
+    char network[STL_NETWORK_MAX];
+    stl_network_of(address, network);
     STL_AUTO_FREE char *both = stl_sprintf("%s\n%s", name, network);
-    stl_digest_of(STL_SHA256, both, strlen(both), &digest);
-    stl_digest_format(&digest, text);
-    for (int i = 0; i < 2; i++)
-        snprintf(counter->path[i], PATH_SIZE, "%s/%lld/%.*s", folder, (long long)(now / SLOT_SECONDS - i),
-                 HEX, text + strlen("sha256:"));
+    brakes->now = time(NULL);
+    stl_brake_init(&brakes->name, name_rule, both, brakes->now);
+    stl_brake_init(&brakes->network, network_rule, network, brakes->now);
 }
 
-/* How many seconds from now on no password is looked at. */
-static int64_t delay(const struct stl_registry *registry, const struct counter *counter, int64_t now)
+static int64_t find_wait(const struct stl_registry *registry, const struct brakes *brakes)
 {
-    int64_t failures = 0, last = 0;
-    for (int i = 0; i < 2; i++) {
-        struct stat st;
-        if (fstatat(registry->root.fd, counter->path[i], &st, AT_SYMLINK_NOFOLLOW))
-            continue;
-        failures += st.st_size;
-        last = st.st_mtime > last ? st.st_mtime : last;
-    }
-    if (failures < STL_LOGIN_FREE_FAILURES)
-        return 0;
-    int64_t exponent = failures - STL_LOGIN_FREE_FAILURES + 1;
-    int64_t wait = exponent < 10 ? INT64_C(1) << exponent : STL_LOGIN_DELAY_MAX;
-    return last + wait > now ? last + wait - now : 0;
+    int64_t name = stl_brake_wait(registry, &brakes->name, brakes->now);
+    int64_t network = stl_brake_wait(registry, &brakes->network, brakes->now);
+    return name > network ? name : network;
 }
 
-struct sweep {
-    int directory;
-    int64_t oldest;
-};
-
-static int sweep_slot(void *context, const char *name, unsigned char type, struct stl_error *err)
-{
-    const struct sweep *sweep = context;
-    (void)type;
-    return strtoll(name, NULL, 10) < sweep->oldest ? stl_tree_remove(sweep->directory, name, err) : 0;
-}
-
-/* The folder of this hour. Who makes it removes those that count no more. */
-static int open_slot(const struct stl_registry *registry, int64_t now, struct stl_error *err)
-{
-    struct stl_root root = stl_secret_private(registry);
-    STL_AUTO_FREE char *path = stl_sprintf("%s/%lld", folder, (long long)(now / SLOT_SECONDS));
-    struct stl_error missing = STL_ERROR_INIT;
-    int slot = stl_dir_open(root.fd, path, &missing);
-    if (slot >= 0 || missing.sys_errno != ENOENT)
-        return slot;
-    STL_AUTO_CLOSE int all = stl_dir_make(&root, root.fd, folder, err);
-    struct sweep sweep = {all, now / SLOT_SECONDS - 1};
-    if (all < 0 || stl_dir_each(all, ".", sweep_slot, &sweep, err))
-        return -1;
-    return stl_dir_make(&root, root.fd, path, err);
-}
-
-static int count_failure(const struct stl_registry *registry, const struct counter *counter, int64_t now,
+/* Counts the attempt as a failure until it succeeds. Returns 1, 0 if the client has to wait, or -1. */
+static int count_attempt(const struct stl_registry *registry, const struct brakes *brakes, int64_t *wait,
                          struct stl_error *err)
 {
-    STL_AUTO_CLOSE int slot = open_slot(registry, now, err);
-    if (slot < 0)
-        return -1;
-    const char *name = strrchr(counter->path[0], '/') + 1;
-    STL_AUTO_CLOSE int fd = openat(slot, name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return fd < 0 ? stl_error_errno(err, "cannot count a failed login") : stl_write_all(fd, "x", 1, err);
+    int counted = stl_brake_count(registry, &brakes->network, brakes->now, wait, err);
+    if (counted <= 0)
+        return counted;
+    counted = stl_brake_count(registry, &brakes->name, brakes->now, wait, err);
+    if (counted <= 0)
+        stl_brake_return(registry, &brakes->network);
+    return counted;
 }
 
-static void forget_failures(const struct stl_registry *registry, const struct counter *counter)
+/* --- turns ---------------------------------------------------------------------------------------------- */
+
+/* Hashing a password takes a tenth of a second of CPU time, so only a few are computed at once. Returns a
+ * descriptor that ends the turn when it is closed. */
+static int take_turn(const struct stl_registry *registry, struct stl_error *err)
 {
-    for (int i = 0; i < 2; i++)
-        unlinkat(registry->root.fd, counter->path[i], 0);
+    const struct timespec pause = {.tv_nsec = TURN_PAUSE_MS * 1000000};
+    for (int waited = 0; waited < STL_LOGIN_PATIENCE * 1000; waited += TURN_PAUSE_MS) {
+        for (int i = 0; i < STL_LOGIN_AT_ONCE; i++) {
+            char path[32];
+            snprintf(path, sizeof path, STL_LOCKS_LOGIN "%d", i);
+            int fd = openat(registry->root.fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+            if (fd < 0)
+                return stl_error_errno(err, "cannot open %s", path);
+            if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                return fd;
+            stl_close_fd(&fd);
+        }
+        nanosleep(&pause, NULL);
+    }
+    return stl_error_set(err, STL_UNAVAILABLE, "too many logins at the moment: try again soon");
 }
 
 /* --- credentials ---------------------------------------------------------------------------------------- */
@@ -131,38 +97,88 @@ static int check_robot(const struct stl_registry *registry, const char *name, co
     return 1;
 }
 
+/* Checks a password: returns 1 and sets *who, 0 or -1. */
+static int check_password(const struct stl_registry *registry, const struct brakes *brakes, const char *name,
+                          const char *password, int64_t *wait, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int turn = take_turn(registry, err);
+    if (turn < 0) {
+        *wait = err->code == STL_UNAVAILABLE ? 1 : 0;
+        return -1;
+    }
+    int counted = count_attempt(registry, brakes, wait, err);
+    if (counted <= 0)
+        return counted;
+    int right = stl_users_check(registry, name, password, err);
+    if (right)
+        stl_brake_return(registry, &brakes->network);
+    if (right > 0)
+        stl_brake_forget(registry, &brakes->name);
+    else if (right < 0)
+        stl_brake_return(registry, &brakes->name);
+    return right;
+}
+
+/* An impossible name is guessing, too, but takes neither a hash nor a file of its own. */
+static int refuse_name(const struct stl_registry *registry, const struct brakes *brakes, int64_t *wait,
+                       struct stl_error *err)
+{
+    return stl_brake_count(registry, &brakes->network, brakes->now, wait, err) < 0 ? -1 : 0;
+}
+
+/* An ID token, with any name. Its failures count as those of one name of its own. Returns 1, 0 or -1;
+ * *wait > 0: there were too many failures before this one. */
+static int check_id_token(const struct stl_registry *registry, const char *token, const char *address,
+                          struct stl_identity *who, int64_t *wait, struct stl_error *err)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct brakes brakes;
+    if (stl_id_token_identify(registry, token, time(NULL), who, err) == 0)
+        return 1;
+    if (err->code != STL_UNAUTHORIZED)
+        return -1;
+    init_brakes(&brakes, "an ID token", address);
+    *wait = find_wait(registry, &brakes);
+    if (*wait == 0)
+        count_attempt(registry, &brakes, wait, &ignored);
+    return *wait > 0 ? 0 : -1;
+}
+
+/* A valid token is never slowed down: it cannot be guessed. Returns 1, 0 or -1; *wait > 0: the password was
+ * not checked. */
 static int check(const struct stl_registry *registry, const char *name, const char *password,
-                 struct stl_identity *who, struct stl_error *err)
+                 const char *address, struct stl_identity *who, int64_t *wait, struct stl_error *err)
 {
     struct stl_error why = STL_ERROR_INIT;
-    *who = (struct stl_identity)STL_IDENTITY_ANONYMOUS;
-    if (stl_user_name_check(name, &why))
+    struct brakes brakes;
+    if (stl_id_token_looks(registry, password))
+        return check_id_token(registry, password, address, who, wait, err);
+    bool possible = stl_user_name_check(name, &why) == 0;
+    int found = possible ? check_robot(registry, name, password, who, err) : 0;
+    if (found)
+        return found;
+    init_brakes(&brakes, name, address);
+    *wait = find_wait(registry, &brakes);
+    if (*wait > 0)
         return 0;
-    int result = check_robot(registry, name, password, who, err);
-    if (result == 0)
-        result = stl_users_check(registry, name, password, err);
-    snprintf(who->user, sizeof who->user, "%s", name);
-    return result;
+    return possible ? check_password(registry, &brakes, name, password, wait, err)
+                    : refuse_name(registry, &brakes, wait, err);
 }
 
 int stl_login(const struct stl_registry *registry, const char *name, const char *password,
               const char *address, struct stl_identity *who, int64_t *retry_after, struct stl_error *err)
 {
-    struct counter counter;
-    int64_t now = time(NULL);
-    find_counter(&counter, name, address, now);
-    *retry_after = delay(registry, &counter, now);
+    *retry_after = 0;
+    *who = (struct stl_identity)STL_IDENTITY_ANONYMOUS;
+    int result = check(registry, name, password, address, who, retry_after, err);
+    if (result < 0)
+        return -1;
     if (*retry_after > 0)
         return stl_error_set(err, STL_TOO_MANY_REQUESTS,
                              "too many wrong passwords: try again in %lld seconds", (long long)*retry_after);
-    int result = check(registry, name, password, who, err);
-    if (result < 0)
-        return -1;
-    if (result == 0) {
-        if (count_failure(registry, &counter, now, err))
-            return -1;
+    if (result == 0)
         return stl_error_set(err, STL_UNAUTHORIZED, "wrong user name or password");
-    }
-    forget_failures(registry, &counter);
+    if (!who->oidc.count)
+        snprintf(who->user, sizeof who->user, "%s", name);
     return 0;
 }

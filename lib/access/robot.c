@@ -7,11 +7,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth-secrets.h"
 #include "digest.h"
 #include "json.h"
-#include "secret.h"
 
-static const char folder[] = "auth/robots";
+static const char folder[] = STL_AUTH_ROBOTS;
 enum { FILE_SIZE_MAX = 4096, HEX = 64 };
 
 /* The name of a token's file. */
@@ -53,6 +53,7 @@ int stl_robot_create(const struct stl_registry *registry, struct stl_robot *robo
                      char token[STL_ROBOT_TOKEN], struct stl_error *err)
 {
     char name[HEX + 1], secret[STL_SECRET_TEXT];
+    STL_WIPE_AT_END(secret);
     if (stl_user_name_check(robot->user, err) || stl_pattern_check(robot->repository, err))
         return -1;
     if (robot->actions == 0)
@@ -92,8 +93,10 @@ static int load(const struct stl_registry *registry, const char *name, struct st
         stl_json_array(object, "actions", &actions, err) || parse_actions(actions, &robot->actions, err) ||
         stl_json_int64(object, "created", &robot->created, err) ||
         stl_json_int64(object, "expires", &robot->expires, err) || stl_user_name_check(user, err) ||
-        stl_pattern_check(repository, err))
+        stl_pattern_check(repository, err)) {
+        err->code = STL_DAMAGED;
         return stl_error_context(err, "%s", path);
+    }
     snprintf(robot->id, sizeof robot->id, "%.*s", STL_ROBOT_ID - 1, name);
     snprintf(robot->user, sizeof robot->user, "%s", user);
     snprintf(robot->repository, sizeof robot->repository, "%s", repository);
@@ -118,37 +121,44 @@ struct each {
     const struct stl_registry *registry;
     stl_robot_visit *visit;
     void *context;
+    struct stl_error first; /* the first file that could not be read */
 };
+
+static bool is_token_file(const char *name)
+{
+    return strlen(name) == HEX && strspn(name, "0123456789abcdef") == HEX;
+}
 
 static int visit_file(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    const struct each *each = context;
+    struct each *each = context;
+    struct stl_error why = STL_ERROR_INIT;
     struct stl_robot robot;
     (void)type;
-    if (strlen(name) != HEX)
+    if (!is_token_file(name))
         return 0;
-    if (load(each->registry, name, &robot, err)) {
-        if (err->sys_errno != ENOENT)
-            return -1;
-        stl_error_clear(err); /* somebody has just removed it */
-        return 0;
-    }
-    return each->visit(each->context, &robot, err);
+    if (load(each->registry, name, &robot, &why) == 0)
+        return each->visit(each->context, &robot, err);
+    if (why.sys_errno != ENOENT && each->first.code == STL_OK) /* otherwise it has just been removed */
+        each->first = why;
+    return 0;
 }
 
 int stl_robot_each(const struct stl_registry *registry, stl_robot_visit *visit, void *context,
                    struct stl_error *err)
 {
-    struct each each = {registry, visit, context};
-    return stl_dir_each_if_any(registry->root.fd, folder, visit_file, &each, err);
+    struct each each = {registry, visit, context, STL_ERROR_INIT};
+    int result = stl_dir_each_if_any(registry->root.fd, folder, visit_file, &each, err);
+    if (result || each.first.code == STL_OK)
+        return result;
+    *err = each.first;
+    return stl_error_context(err, "cannot tell whose token this is");
 }
 
 /* --- removing ------------------------------------------------------------------------------------------- */
 
 struct search {
-    const struct stl_registry *registry;
-    const char *id, *user; /* one of them */
-    int directory;
+    const char *id;
     char name[HEX + 1];
     size_t count;
 };
@@ -158,7 +168,7 @@ static int match_id(void *context, const char *name, unsigned char type, struct 
     struct search *search = context;
     (void)type;
     (void)err;
-    if (strlen(name) == HEX && !strncmp(name, search->id, strlen(search->id))) {
+    if (is_token_file(name) && !strncmp(name, search->id, strlen(search->id))) {
         memcpy(search->name, name, HEX + 1);
         search->count++;
     }
@@ -176,7 +186,11 @@ int stl_robot_remove(const struct stl_registry *registry, const char *id, struct
                      struct stl_error *err)
 {
     struct stl_root root = stl_secret_private(registry);
+    struct stl_error unread = STL_ERROR_INIT;
     struct search search = {.id = id};
+    if (!*id)
+        return stl_error_set(err, STL_INVALID,
+                             "the id of the token is empty: 'stillage token ls' shows them");
     STL_AUTO_CLOSE int robots = stl_dir_make(&root, root.fd, folder, err);
     if (robots < 0 || stl_dir_each(robots, ".", match_id, &search, err) < 0)
         return -1;
@@ -185,29 +199,56 @@ int stl_robot_remove(const struct stl_registry *registry, const char *id, struct
                              search.count ? "several tokens begin with '%.80s': give more digits"
                                           : "there is no token '%.80s'",
                              id);
-    if (load(registry, search.name, robot, err) || remove_file(robots, search.name, err))
-        return -1;
-    return stl_dir_sync(robots, err);
+    if (load(registry, search.name, robot, &unread))
+        *robot = (struct stl_robot){0};
+    snprintf(robot->id, sizeof robot->id, "%.*s", STL_ROBOT_ID - 1, search.name);
+    return remove_file(robots, search.name, err) ? -1 : stl_dir_sync(robots, err);
 }
+
+/* --- removing those of a user --------------------------------------------------------------------------- */
+
+struct removal {
+    const struct stl_registry *registry;
+    const char *user;
+    int directory;
+    size_t removed;
+    struct stl_error left; /* the first that may still exist */
+};
 
 static int remove_if_users(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    const struct search *search = context;
+    struct removal *removal = context;
+    struct stl_error why = STL_ERROR_INIT;
     struct stl_robot robot;
     (void)type;
-    if (strlen(name) != HEX)
+    (void)err;
+    if (!is_token_file(name))
         return 0;
-    if (load(search->registry, name, &robot, err))
-        return -1;
-    return strcmp(robot.user, search->user) ? 0 : remove_file(search->directory, name, err);
+    if (load(removal->registry, name, &robot, &why)) {
+        if (why.sys_errno == ENOENT)
+            return 0;
+        stl_error_context(&why, "cannot tell whose token this is, so it is kept");
+    } else if (strcmp(robot.user, removal->user) || remove_file(removal->directory, name, &why) == 0) {
+        removal->removed += !strcmp(robot.user, removal->user);
+        return 0;
+    }
+    if (removal->left.code == STL_OK)
+        removal->left = why;
+    return 0;
 }
 
-int stl_robot_remove_user(const struct stl_registry *registry, const char *user, struct stl_error *err)
+int stl_robot_remove_user(const struct stl_registry *registry, const char *user, size_t *removed,
+                          struct stl_error *err)
 {
     struct stl_root root = stl_secret_private(registry);
     STL_AUTO_CLOSE int robots = stl_dir_make(&root, root.fd, folder, err);
-    struct search search = {.registry = registry, .user = user, .directory = robots};
-    if (robots < 0 || stl_dir_each(robots, ".", remove_if_users, &search, err))
+    struct removal removal = {registry, user, robots, 0, STL_ERROR_INIT};
+    *removed = 0;
+    if (robots < 0 || stl_dir_each(robots, ".", remove_if_users, &removal, err))
         return -1;
-    return stl_dir_sync(robots, err);
+    *removed = removal.removed;
+    if (removal.left.code == STL_OK)
+        return stl_dir_sync(robots, err);
+    *err = removal.left;
+    return -1;
 }

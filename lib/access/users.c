@@ -9,9 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "secret.h"
+#include "auth-secrets.h"
+#include "reserve.h"
 
-static const char file_name[] = "auth/htpasswd";
+static const char file_name[] = STL_AUTH_HTPASSWD;
 enum { FILE_SIZE_MAX = 16 << 20, BCRYPT_COST = 10 };
 
 /* One line of the file, without its end. The hash is not NUL-terminated. */
@@ -20,7 +21,8 @@ struct entry {
     size_t name_length, hash_length;
 };
 
-/* The line at `text`: false at the end of the file. A line that is no entry has a name of length 0. */
+/* Parses the line at `text`. Returns false at the end of the file. A line that is not an entry has a name of
+ * length 0. */
 static bool next_entry(const char *text, struct entry *entry)
 {
     size_t length = strcspn(text, "\n"), name = strcspn(text, ":\n");
@@ -48,7 +50,7 @@ static bool find_entry(const char *text, const char *name, struct entry *entry)
     return false;
 }
 
-/* No file is an empty one. */
+/* A missing file counts as empty. */
 static int load(const struct stl_registry *registry, struct stl_buf *text, struct stl_error *err)
 {
     text->ceiling = FILE_SIZE_MAX;
@@ -83,7 +85,7 @@ static int hash_password(const char *password, char **hash, struct stl_error *er
     return *hash ? 0 : -1;
 }
 
-/* 1 right, 0 wrong, -1 crypt(3) does not know this kind of hash. */
+/* Returns 1: right, 0: wrong, -1: crypt(3) does not support this kind of hash. */
 static int verify(const char *password, const char *hash)
 {
     void *data = NULL;
@@ -98,7 +100,7 @@ static int verify(const char *password, const char *hash)
     return verdict;
 }
 
-/* Somebody without an entry is checked against somebody's, so that it takes as long as it does for others. */
+/* A name without an entry is checked against another user's hash, so that it takes as long as for others. */
 int stl_users_check(const struct stl_registry *registry, const char *name, const char *password,
                     struct stl_error *err)
 {
@@ -119,7 +121,7 @@ int stl_users_check(const struct stl_registry *registry, const char *name, const
     STL_AUTO_FREE char *hash = stl_strndup(entry.hash, entry.hash_length);
     int verdict = verify(password, hash);
     if (verdict < 0)
-        verify(password, nobody); /* a hash that crypt(3) does not know takes no time */
+        verify(password, nobody); /* a hash that crypt(3) does not support takes no time */
     return found && verdict > 0 && strlen(password) <= STL_PASSWORD_MAX;
 }
 
@@ -143,7 +145,7 @@ static int store(const struct stl_registry *registry, const struct stl_buf *text
         root.file_mode = 0640;
         root.group = registry->root.group;
     }
-    STL_AUTO_CLOSE int auth = stl_dir_open(root.fd, "auth", err);
+    STL_AUTO_CLOSE int auth = stl_dir_open(root.fd, STL_AUTH, err);
     if (auth < 0 || stl_file_put(&root, auth, strchr(file_name, '/') + 1, text->data, text->length, err))
         return -1;
     return stl_dir_sync(auth, err);
@@ -161,7 +163,7 @@ static int check_exists(bool found, enum change change, const char *name, struct
 }
 
 /* Adds the old text with the user's line replaced, or without it if `line` is empty. A second line for the
- * same user, which nobody has looked at as long as there was a first, goes as well. */
+ * same user, which has had no effect behind the first, is removed as well. */
 static int replace_lines(const char *old, const char *name, const char *line, struct stl_buf *new)
 {
     struct entry entry;
@@ -196,7 +198,7 @@ static int edit(const struct stl_registry *registry, enum change change, const c
     return store(registry, &new, err);
 }
 
-/* The hash takes a tenth of a second: nobody has to wait for the lock meanwhile. */
+/* Hashing takes a tenth of a second, so it is done before taking the lock. */
 static int set(const struct stl_registry *registry, enum change change, const char *name,
                const char *password, struct stl_error *err)
 {
@@ -221,7 +223,11 @@ int stl_users_change(const struct stl_registry *registry, const char *name, cons
 
 int stl_users_remove(const struct stl_registry *registry, const char *name, struct stl_error *err)
 {
-    return edit(registry, REMOVE, name, NULL, err);
+    STL_AUTO_LOAN struct stl_reserve_loan loan = stl_reserve_borrow(registry);
+    while (edit(registry, REMOVE, name, NULL, err))
+        if (!stl_reserve_use(registry, err))
+            return -1;
+    return 0;
 }
 
 /* --- looking -------------------------------------------------------------------------------------------- */
@@ -238,7 +244,7 @@ bool stl_users_exist(const struct stl_registry *registry)
 {
     struct stat st;
     if (fstatat(registry->root.fd, file_name, &st, AT_SYMLINK_NOFOLLOW))
-        return errno != ENOENT; /* a file that cannot be looked at must not open the registry to everybody */
+        return errno != ENOENT; /* a file that cannot be accessed must not open the registry to everybody */
     return true;
 }
 

@@ -13,17 +13,16 @@ enum { STL_ARENA_RECENT = 8 };
 
 /* Initialise with {0}. */
 struct stl_arena {
-    struct stl_arena_block *block; /* the one that is being filled; others hang on it */
+    struct stl_arena_block *block; /* the one that is being filled; the older ones hang on it */
     size_t used, size;             /* bytes of it */
     const char *recent[STL_ARENA_RECENT];
-    size_t next; /* of these, to be replaced */
+    size_t next; /* index into `recent`: the one to be replaced next */
 };
 
 void stl_arena_clear(struct stl_arena *arena);
 void *stl_arena_alloc(struct stl_arena *arena, size_t size); /* zeroed; NULL if the size is 0 */
 char *stl_arena_strdup(struct stl_arena *arena, const char *text);
-/* For text that comes again and again, such as media types: what is one of the last few is not copied again.
- */
+/* For text that repeats, such as media types: a text equal to one of the last few is not copied again. */
 const char *stl_arena_intern(struct stl_arena *arena, const char *text);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,14 +22,14 @@ static bool next_component(const char **path, char name[NAME_MAX + 2])
     if (length == 0)
         return false;
     if (length > NAME_MAX + 1)
-        length = NAME_MAX + 1; /* as long as this, no name is possible */
+        length = NAME_MAX + 1; /* no name can be this long */
     memcpy(name, *path, length);
     name[length] = '\0';
     *path += strcspn(*path, "/");
     return true;
 }
 
-/* For kernels without openat2(2), and sandboxes that refuse it. */
+/* For kernels without openat2(2), and for sandboxes that deny it. */
 static int open_by_walking(int at, const char *path)
 {
     int fd = openat(at, ".", DIRECTORY_FLAGS);
@@ -56,6 +57,29 @@ int stl_dir_open(int at, const char *path, struct stl_error *err)
     return fd >= 0 ? fd : stl_error_errno(err, "cannot open directory %s", path);
 }
 
+/* For the same kernels and sandboxes. */
+static int open_file_by_walking(int at, const char *path, int flags)
+{
+    STL_AUTO_FREE char *folder = stl_strdup(path);
+    char *slash = strrchr(folder, '/');
+    *(slash ? slash : folder) = '\0';
+    STL_AUTO_CLOSE int directory = open_by_walking(at, folder);
+    return directory < 0 ? -1 : openat(directory, slash ? slash + 1 : path, flags | O_NOFOLLOW);
+}
+
+int stl_dir_open_file(int at, const char *path)
+{
+    enum { FLAGS = O_RDONLY | O_NONBLOCK | O_CLOEXEC, TRIES = 16 };
+    struct open_how how = {.flags = FLAGS, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    long fd = -1;
+    errno = EAGAIN; /* returned if something on the way was renamed meanwhile */
+    for (int i = 0; i < TRIES && fd < 0 && errno == EAGAIN; i++)
+        fd = syscall(SYS_openat2, at, path, &how, sizeof how);
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        return open_file_by_walking(at, path, FLAGS);
+    return (int)fd;
+}
+
 bool stl_dir_is_durable(const struct stat *st)
 {
     return !(st->st_mode & S_ISVTX);
@@ -71,7 +95,7 @@ static int finish_directory(const struct stl_root *root, int parent, int fd, str
     return fchmod(fd, root->directory_mode) ? stl_error_errno(err, "cannot set the mode of a directory") : 0;
 }
 
-/* Opens one component, makes it if it is missing, and sees to it that it is durable. */
+/* Opens one component, makes it if it is missing, and makes sure that it is durable. */
 static int step_into(const struct stl_root *root, int parent, const char *name, struct stl_error *err)
 {
     struct stat st;
@@ -119,7 +143,7 @@ int stl_dir_sync(int fd, struct stl_error *err)
 
 /* --- what is in them ------------------------------------------------------------------------------------ */
 
-/* Takes the descriptor. */
+/* Takes over the descriptor. */
 static int each_entry(int fd, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
 {
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
@@ -153,6 +177,38 @@ int stl_dir_each_if_any(int at, const char *path, stl_dir_visit *visit, void *co
     return each_entry(fd, path, visit, context, err);
 }
 
+struct files {
+    int at;
+    const char *path;
+    stl_dir_visit *visit;
+    void *context;
+};
+
+static int visit_file(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct files *files = context;
+    struct stat st;
+    if (type == DT_UNKNOWN) {
+        STL_AUTO_FREE char *path = stl_sprintf("%s/%s", files->path, name);
+        if (fstatat(files->at, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+            type = DT_DIR;
+    }
+    return type == DT_DIR ? 0 : files->visit(files->context, name, type, err);
+}
+
+int stl_dir_each_file(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
+{
+    struct files files = {at, path, visit, context};
+    return stl_dir_each(at, path, visit_file, &files, err);
+}
+
+int stl_dir_each_file_if_any(int at, const char *path, stl_dir_visit *visit, void *context,
+                             struct stl_error *err)
+{
+    struct files files = {at, path, visit, context};
+    return stl_dir_each_if_any(at, path, visit_file, &files, err);
+}
+
 static int stop(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     (void)context;
@@ -168,26 +224,74 @@ bool stl_dir_is_empty(int at, const char *path)
     return stl_dir_each_if_any(at, path, stop, NULL, &ignored) == 0;
 }
 
-static int remove_entry(void *context, const char *name, unsigned char type, struct stl_error *err)
+bool stl_dir_has_no_file(int at, const char *path)
 {
-    int directory = *(int *)context;
+    struct stl_error ignored = STL_ERROR_INIT;
+    return stl_dir_each_file_if_any(at, path, stop, NULL, &ignored) == 0;
+}
+
+struct trim {
+    int directory;
+    size_t *budget;
+};
+
+static int trim_entry(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct trim *trim = context;
+    if (*trim->budget == 0)
+        return 1;
     if (type == DT_DIR)
-        return stl_tree_remove(directory, name, err);
-    if (unlinkat(directory, name, 0) == 0 || errno == ENOENT)
+        return stl_tree_trim(trim->directory, name, trim->budget, err);
+    --*trim->budget;
+    if (unlinkat(trim->directory, name, 0) == 0 || errno == ENOENT)
         return 0;
-    if (errno == EISDIR) /* a file system that tells no types */
-        return stl_tree_remove(directory, name, err);
+    if (errno == EISDIR) /* the file system does not tell types */
+        return stl_tree_trim(trim->directory, name, trim->budget, err);
     return stl_error_errno(err, "cannot remove %s", name);
+}
+
+int stl_tree_trim(int at, const char *path, size_t *budget, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int fd = openat(at, path, DIRECTORY_FLAGS);
+    struct trim trim = {fd, budget};
+    if (fd < 0)
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot remove %s", path);
+    int result = stl_dir_each(fd, ".", trim_entry, &trim, err);
+    if (result)
+        return result;
+    if (*budget == 0)
+        return 1;
+    --*budget;
+    if (unlinkat(at, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return 0;
+    return errno == ENOTEMPTY ? 1 : stl_error_errno(err, "cannot remove directory %s", path);
 }
 
 int stl_tree_remove(int at, const char *path, struct stl_error *err)
 {
+    size_t budget = SIZE_MAX;
+    int result = stl_tree_trim(at, path, &budget, err);
+    return result > 0
+               ? stl_error_set(err, STL_SYSTEM, "cannot remove directory %s: it does not stay empty", path)
+               : result;
+}
+
+static int remove_file(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    (void)type;
+    return unlinkat(*(int *)context, name, 0) && errno != ENOENT
+               ? stl_error_errno(err, "cannot remove %s", name)
+               : 0;
+}
+
+int stl_dir_remove_files(int at, const char *path, struct stl_error *err)
+{
     STL_AUTO_CLOSE int fd = openat(at, path, DIRECTORY_FLAGS);
     if (fd < 0)
         return errno == ENOENT ? 0 : stl_error_errno(err, "cannot remove %s", path);
-    if (stl_dir_each(fd, ".", remove_entry, &fd, err))
+    if (stl_dir_each_file(fd, ".", remove_file, &fd, err))
         return -1;
-    if (unlinkat(at, path, AT_REMOVEDIR) && errno != ENOENT)
+    if (unlinkat(at, path, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
         return stl_error_errno(err, "cannot remove directory %s", path);
     return 0;
 }

@@ -3,10 +3,11 @@
  *
  * A function that can fail returns 0 or -1 (or a pointer or NULL) and takes a `struct stl_error *err` as its
  * last argument, owned by the caller and never NULL. The function that discovers the failure sets it once;
- * callers on the way up may only put context in front of the message.
+ * callers further up may only put context in front of the message.
  *
- * One table maps each code to the HTTP status, the OCI error code (distribution-spec, "Error Codes") and the
- * exit status, so that the command line and the CGI cannot disagree.
+ * One table maps each code to the HTTP status, the OCI error code (distribution-spec, "Error Codes"), the
+ * exit status and, for errors of the installation, the message that clients get instead, so that the command
+ * line and the CGI cannot disagree.
  */
 #ifndef STL_ERR_H
 #define STL_ERR_H
@@ -17,7 +18,7 @@ enum stl_code {
     STL_SYSTEM,       /* the operating system refused: errno is kept */
     STL_NO_SPACE,     /* no space or quota left on the device */
     STL_READ_ONLY,    /* the registry cannot be written to */
-    STL_INVALID,      /* input that has no more exact code */
+    STL_INVALID,      /* invalid input without a more specific code */
     STL_NOT_FOUND,    /* no such address */
     STL_DAMAGED,      /* a file of the registry is not as it should be */
     STL_NOT_REGISTRY, /* not a registry, or one of a newer version */
@@ -38,20 +39,22 @@ enum stl_code {
     STL_MANIFEST_BLOB_UNKNOWN,
     STL_PRECONDITION_FAILED,
     STL_UNAUTHORIZED,
-    STL_NO_ACCESS, /* known, but without the right; with another token they may have it */
+    STL_NO_ACCESS, /* the user is known but lacks the right; another token may give it */
     STL_DENIED,
     STL_UNSUPPORTED, /* the operation is switched off or does not exist */
     STL_URI_TOO_LONG,
     STL_TOO_MANY_REQUESTS,
-    STL_UNAVAILABLE, /* frozen for maintenance, or busy for longer than one waits */
+    STL_TOO_SLOW,    /* expected data did not arrive in time */
+    STL_UNAVAILABLE, /* frozen for maintenance, or busy for too long */
     STL_CODES
 };
 
 struct stl_error {
     enum stl_code code;
     int sys_errno;      /* errno of a STL_SYSTEM, STL_NO_SPACE or STL_READ_ONLY error, else 0 */
-    char message[1024]; /* one line, no full stop, names the thing and what to do; cut if longer; control
-                         * characters and invalid UTF-8 that it quotes have become '?' */
+    char message[1024]; /* one line without a full stop, names the thing and what to do; truncated if
+                           longer; control characters and invalid UTF-8 in quoted text are replaced with
+                           '?' */
 };
 
 #define STL_ERROR_INIT                                                                                       \
@@ -72,9 +75,12 @@ int stl_error_context(struct stl_error *err, const char *format, ...) __attribut
 
 void stl_error_clear(struct stl_error *err);
 
-/* The three faces of a code. */
+/* What a code is mapped to. */
 int stl_code_http_status(enum stl_code code);
 const char *stl_code_oci(enum stl_code code);
 int stl_code_exit_status(enum stl_code code);
+/* The message that a client of the registry gets instead of err->message, which names files of the
+ * installation and goes to the server's log. NULL: clients get err->message. */
+const char *stl_code_for_clients(enum stl_code code);
 
 #endif

@@ -44,7 +44,7 @@ int stl_file_put(const struct stl_root *root, int directory, const char *name, c
     return stl_temp_replace(&temp, directory, name, err);
 }
 
-/* Puts a new link into its place: a symbolic one to `target`, or another name of that file in `directory`. */
+/* Puts a new link in place: a symbolic link to `target`, or another name of that file in `directory`. */
 static int put_link(const struct stl_root *root, int directory, bool symbolic, const char *target,
                     const char *name, struct stl_error *err)
 {
@@ -57,7 +57,7 @@ static int put_link(const struct stl_root *root, int directory, bool symbolic, c
             return 0;
         int number = errno;
         if (unlinkat(root->fd, temp, 0) && errno == ENOENT && number == ENOENT)
-            continue; /* it was swept */
+            continue; /* a sweep has removed it */
         errno = number;
         return stl_error_errno(err, "cannot put link %s into its place", name);
     }

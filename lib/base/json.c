@@ -7,8 +7,10 @@
 
 enum {
     DEPTH_MAX = 32,
-    VALUES_MAX = 100000, /* json-c needs about 100 bytes for each */
-    OBJECT_VALUES = 8,   /* and as much as for so many, for the table of an object */
+    /* What json-c needs, in hundreds of bytes: for a value, a member's key, an empty array, one each. */
+    OBJECT_COST = 8, /* has a table for 16 members */
+    COST_MAX = 100000,
+    COST_BYTES = 5, /* a descriptor with a platform or annotations has more bytes than this for each */
 };
 
 void stl_json_put(struct json_object **object)
@@ -17,14 +19,18 @@ void stl_json_put(struct json_object **object)
     *object = NULL;
 }
 
-/* What the bytes hold, before json-c sees them. It would let through single quotes, NaN, numbers such as 1.
- * and -01, control characters and broken UTF-8 in strings, and anything behind a NUL (RFC 8259). */
+/* State of the check that the bytes pass before json-c sees them. json-c accepts single quotes, comments,
+ * NaN, numbers such as 1. and -01, commas before a closing bracket, control characters and broken UTF-8 in
+ * strings, and anything after a NUL, contrary to RFC 8259. Its strict mode does not help: in 0.18 it refuses
+ * anything that is not ASCII. */
 struct scan {
     const char *at, *end;
+    char last;      /* the token before this one, by its first character */
     size_t members; /* colons outside strings: one for each member of an object */
-    size_t values;  /* no more than commas and brackets outside strings; an object counts for several */
+    size_t cost;    /* memory that json-c will need, estimated from commas, colons and brackets outside
+                       strings */
     int depth;
-    bool has_nul; /* the last string has an escaped NUL */
+    bool has_nul; /* the last string contains an escaped NUL */
 };
 
 static int scan_string(struct scan *scan, struct stl_error *err)
@@ -103,37 +109,42 @@ static int scan_word(struct scan *scan, struct stl_error *err)
     return 0;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static int scan_token(struct scan *scan, struct stl_error *err)
 {
     switch (*scan->at) {
     case '"':
         return scan_string(scan, err);
     case ':':
-        /* json-c would cut the key there, and see another member than the rest of the world. */
+        /* json-c would end the key there and see a different member than other parsers. */
         if (scan->has_nul)
             return stl_error_set(err, STL_MANIFEST_INVALID, "JSON has a key with a NUL character");
         scan->members++;
+        scan->cost++;
         break;
     case '{':
     case '[':
         if (++scan->depth > DEPTH_MAX)
             return stl_error_set(err, STL_MANIFEST_INVALID, "JSON is nested more than %d deep", DEPTH_MAX);
-        scan->values += *scan->at == '{' ? OBJECT_VALUES : 1;
+        scan->cost += *scan->at == '{' ? OBJECT_COST : 1;
         break;
     case ',':
-        scan->values++;
+        scan->cost++;
         break;
     case '}':
     case ']':
+        if (scan->last == ',')
+            return stl_error_set(err, STL_MANIFEST_INVALID, "not JSON: there is a comma before a '%c'",
+                                 *scan->at);
         scan->depth--;
         break;
-    case ' ':
-    case '\t':
-    case '\r':
-    case '\n':
-        break;
     default:
-        return scan_word(scan, err);
+        if (!is_space(*scan->at))
+            return scan_word(scan, err);
     }
     scan->at++;
     return 0;
@@ -142,10 +153,16 @@ static int scan_token(struct scan *scan, struct stl_error *err)
 static int scan_all(struct scan *scan, size_t most, struct stl_error *err)
 {
     while (scan->at < scan->end) {
+        char token = *scan->at;
         if (scan_token(scan, err))
             return -1;
-        if (scan->values > most)
-            return stl_error_set(err, STL_MANIFEST_INVALID, "JSON has more than %zu values", most);
+        if (!is_space(token))
+            scan->last = token;
+        if (scan->cost > most)
+            return stl_error_set(
+                err, STL_MANIFEST_INVALID,
+                "JSON has too many values for its size: it would take more than %zu MB of memory",
+                most / 10000);
     }
     return 0;
 }
@@ -167,11 +184,31 @@ static size_t count_members(struct json_object *value)
     return count;
 }
 
+/* *end: where the value and the white space after it end. */
+static struct json_object *tokenize(const char *text, size_t length, const char **end,
+                                    enum json_tokener_error *why)
+{
+    struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX + 1);
+    if (!tokener)
+        abort();
+    struct json_object *object = json_tokener_parse_ex(tokener, text, (int)length);
+    *why = json_tokener_get_error(tokener);
+    *end = text + json_tokener_get_parse_end(tokener);
+    if (*why == json_tokener_continue) { /* the end of a number or null is only known from what follows it */
+        object = json_tokener_parse_ex(tokener, "\n", 1);
+        *why = json_tokener_get_error(tokener);
+    }
+    while (*end < text + length && is_space(**end))
+        ++*end;
+    json_tokener_free(tokener);
+    return object;
+}
+
 static struct json_object *parse(const char *text, size_t length, size_t most, enum json_type type,
                                  struct stl_error *err)
 {
     if (length == 0)
-        text = ""; /* an empty buffer has no bytes at all */
+        text = ""; /* the data of an empty buffer is NULL */
     struct scan scan = {.at = text, .end = text + length};
     if (length > INT_MAX) {
         stl_error_set(err, STL_MANIFEST_INVALID, "JSON is larger than 2 GiB");
@@ -179,18 +216,15 @@ static struct json_object *parse(const char *text, size_t length, size_t most, e
     }
     if (scan_all(&scan, most, err))
         return NULL;
-    struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX + 1);
-    if (!tokener)
-        abort();
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    struct json_object *object = json_tokener_parse_ex(tokener, text, (int)length);
-    enum json_tokener_error why = json_tokener_get_error(tokener);
-    json_tokener_free(tokener);
-    if (why == json_tokener_success && !json_object_is_type(object, type))
-        stl_error_set(err, STL_MANIFEST_INVALID, "JSON is not an %s", json_type_to_name(type));
-    else if (why != json_tokener_success)
+    enum json_tokener_error why;
+    struct json_object *object = tokenize(text, length, &scan.at, &why);
+    if (why != json_tokener_success)
         stl_error_set(err, STL_MANIFEST_INVALID, "not JSON: %s",
                       why == json_tokener_continue ? "it ends too early" : json_tokener_error_desc(why));
+    else if (scan.at < scan.end)
+        stl_error_set(err, STL_MANIFEST_INVALID, "not JSON: something follows its end");
+    else if (!json_object_is_type(object, type))
+        stl_error_set(err, STL_MANIFEST_INVALID, "JSON is not an %s", json_type_to_name(type));
     else if (count_members(object) != scan.members)
         stl_error_set(err, STL_MANIFEST_INVALID, "JSON has an object with a duplicate key");
     else
@@ -201,7 +235,7 @@ static struct json_object *parse(const char *text, size_t length, size_t most, e
 
 struct json_object *stl_json_parse(const char *text, size_t length, struct stl_error *err)
 {
-    return parse(text, length, VALUES_MAX, json_type_object, err);
+    return parse(text, length, COST_MAX + length / COST_BYTES, json_type_object, err);
 }
 
 struct json_object *stl_json_parse_large(const char *text, size_t length, size_t most, struct stl_error *err)
@@ -211,7 +245,7 @@ struct json_object *stl_json_parse_large(const char *text, size_t length, size_t
 
 struct json_object *stl_json_parse_array(const char *text, size_t length, struct stl_error *err)
 {
-    return parse(text, length, VALUES_MAX, json_type_array, err);
+    return parse(text, length, COST_MAX + length / COST_BYTES, json_type_array, err);
 }
 
 static int get(struct json_object *object, const char *key, enum json_type type, struct json_object **value,

@@ -67,11 +67,30 @@ void stl_close_fd(int *fd)
     errno = saved;
 }
 
+void stl_wipe(const struct stl_wipe *wipe)
+{
+    explicit_bzero(wipe->bytes, wipe->size);
+}
+
 void stl_buf_clear(struct stl_buf *buf)
 {
+    if (buf->secret && buf->data)
+        explicit_bzero(buf->data, buf->capacity);
     free(buf->data);
     buf->data = NULL;
     buf->length = buf->capacity = 0;
+}
+
+/* realloc(3) might leave a copy of the old bytes behind. */
+static void move_secret(struct stl_buf *buf, size_t capacity)
+{
+    char *data = stl_alloc(capacity);
+    if (buf->data) {
+        memcpy(data, buf->data, buf->length + 1);
+        explicit_bzero(buf->data, buf->capacity);
+        free(buf->data);
+    }
+    buf->data = data;
 }
 
 static int reserve(struct stl_buf *buf, size_t more)
@@ -87,7 +106,10 @@ static int reserve(struct stl_buf *buf, size_t more)
     size_t capacity = buf->capacity ? buf->capacity : 128;
     while (capacity < need)
         capacity *= 2;
-    buf->data = stl_realloc(buf->data, capacity);
+    if (buf->secret)
+        move_secret(buf, capacity);
+    else
+        buf->data = stl_realloc(buf->data, capacity);
     buf->capacity = capacity;
     return 0;
 }

@@ -1,8 +1,8 @@
 /*
  * A pool of threads that runs numbered jobs.
  *
- * Jobs start in the order of their numbers. After a failure no further job starts; the error of the smallest
- * number that failed is reported, whichever came first.
+ * Jobs start in the order of their numbers. After a failure no further job starts; the error reported is that
+ * of the failed job with the smallest number, whichever failed first.
  */
 #ifndef STL_POOL_H
 #define STL_POOL_H
@@ -18,7 +18,7 @@ typedef int stl_pool_job(void *context, size_t index, struct stl_error *err);
 size_t stl_pool_cores(void);
 
 /* Runs the jobs 0 ... count-1, at most `workers` at a time; the calling thread is one of them. Returns when
- * none runs any more. */
+ * all of them have ended. */
 int stl_pool_run(size_t workers, size_t count, stl_pool_job *job, void *context, struct stl_error *err);
 
 #endif

@@ -7,19 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "mem.h"
+#include "random.h"
 
 /* Adds 32 random digits and a NUL. */
 static void add_random(char *text)
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char bytes[16];
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        abort();
+    stl_random(bytes, sizeof bytes);
     text += strlen(text);
     for (size_t i = 0; i < sizeof bytes; i++) {
         *text++ = digits[bytes[i] >> 4];
@@ -30,7 +29,7 @@ static void add_random(char *text)
 
 void stl_temp_name(char name[STL_TEMP_NAME_SIZE])
 {
-    snprintf(name, STL_TEMP_NAME_SIZE, "tmp/");
+    snprintf(name, STL_TEMP_NAME_SIZE, STL_TMP "/");
     add_random(name);
 }
 
@@ -55,7 +54,7 @@ static int set_mode_or_abort(struct stl_temp *temp, struct stl_error *err)
     return -1;
 }
 
-/* 1, or 0 if a sweeper came between the creation of the file and this, or -1. */
+/* Returns 1, 0 if a sweep removed the file between its creation and this call, or -1. */
 static int lock_as_ours(int fd, struct stl_error *err)
 {
     struct stat st;
@@ -161,6 +160,22 @@ int stl_stage_begin(const struct stl_root *root, struct stl_stage *stage, struct
     }
 }
 
+/* Locked before it gets a name in tmp/, so that nobody sweeps it while it is being removed. */
+int stl_stage_take_away(const struct stl_root *root, int at, const char *path, struct stl_stage *stage,
+                        struct stl_error *err)
+{
+    char name[STL_TEMP_NAME_SIZE];
+    stl_temp_name(name);
+    stage->root = root;
+    stage->fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (stage->fd >= 0 && flock(stage->fd, LOCK_EX | LOCK_NB) && errno != EWOULDBLOCK)
+        return stl_error_errno(err, "cannot lock %s", path);
+    if (stage->fd < 0 || renameat(at, path, root->fd, name))
+        return stl_error_errno(err, "cannot remove %s", path);
+    memcpy(stage->name, name, sizeof name);
+    return 0;
+}
+
 void stl_stage_end(struct stl_stage *stage)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -228,14 +243,14 @@ int stl_stage_link(const struct stl_stage *stage, const char *name, const char *
 
 /* --- sweeping ------------------------------------------------------------------------------------------- */
 
-struct sweep {
+struct temp_sweep {
     int tmp;
     struct stl_swept *swept;
 };
 
 static int add_size(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    const struct sweep *stage = context;
+    const struct temp_sweep *stage = context;
     struct stat st;
     (void)type;
     (void)err;
@@ -244,10 +259,10 @@ static int add_size(void *context, const char *name, unsigned char type, struct 
     return 0;
 }
 
-static void count_dead(const struct sweep *sweep, int fd)
+static void count_dead(const struct temp_sweep *sweep, int fd)
 {
     struct stl_error ignored = STL_ERROR_INIT;
-    struct sweep stage = {fd, sweep->swept};
+    struct temp_sweep stage = {fd, sweep->swept};
     struct stat st;
     sweep->swept->count++;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
@@ -256,11 +271,10 @@ static void count_dead(const struct sweep *sweep, int fd)
         stl_dir_each(fd, ".", add_size, &stage, &ignored);
 }
 
-/* Symbolic links cannot be locked: all of them go, and stl_link_put() tries again where that hits a live one.
- */
+/* Symbolic links cannot be locked: all are removed, and stl_link_put() tries again if one was in use. */
 static int sweep_one(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    const struct sweep *sweep = context;
+    const struct temp_sweep *sweep = context;
     struct stl_error ignored = STL_ERROR_INIT;
     bool dry_run = sweep->swept->dry_run;
     (void)err;
@@ -286,7 +300,7 @@ int stl_temp_sweep(const struct stl_root *root, struct stl_error *err)
 
 int stl_temp_sweep_counted(const struct stl_root *root, struct stl_swept *swept, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int tmp = stl_dir_open(root->fd, "tmp", err);
-    struct sweep sweep = {tmp, swept};
+    STL_AUTO_CLOSE int tmp = stl_dir_open(root->fd, STL_TMP, err);
+    struct temp_sweep sweep = {tmp, swept};
     return tmp < 0 ? -1 : stl_dir_each(tmp, ".", sweep_one, &sweep, err);
 }

@@ -3,10 +3,10 @@
  *
  * A file is written under a unique name in tmp/ (begin), then takes its place with one rename (link or
  * replace) or vanishes (abort). The temporary name is locked with flock while its writer lives, so
- * stl_temp_sweep() can tell what a killed process left behind.
+ * stl_temp_sweep() can recognise what a killed process left behind.
  *
- * Durability: stl_temp_sync() makes the bytes durable, stl_dir_sync() the names of one directory. A caller
- * that acknowledges a change syncs first the bytes, then renames, then syncs the directory.
+ * Durability: stl_temp_sync() makes the bytes durable, stl_dir_sync() the names of one directory. Before
+ * acknowledging a change, a caller syncs the bytes, renames, and then syncs the directory.
  */
 #ifndef STL_TEMP_H
 #define STL_TEMP_H
@@ -15,16 +15,18 @@
 
 #include "dir.h"
 
-/* Makes up a name in tmp/ that nothing has. */
+#define STL_TMP "tmp"
+
+/* Makes up an unused name in tmp/. */
 enum { STL_TEMP_NAME_SIZE = 40 };
 void stl_temp_name(char name[STL_TEMP_NAME_SIZE]);
 
-/* A file being written. Initialise with STL_TEMP_INIT; stl_temp_abort() at the end of the scope is always
- * right. */
+/* A file being written. Initialise with STL_TEMP_INIT; calling stl_temp_abort() at the end of the scope is
+ * always safe. */
 struct stl_temp {
     const struct stl_root *root;
     int fd;         /* open for reading and writing */
-    char name[320]; /* below the root; "" once the file has its place */
+    char name[320]; /* below the root; "" once the file is in place */
 };
 
 #define STL_TEMP_INIT                                                                                        \
@@ -35,22 +37,22 @@ struct stl_temp {
 
 /* Creates an empty file in tmp/, with the mode and group that published files have. */
 int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct stl_error *err);
-/* Treats a file that was written elsewhere in the registry as one of tmp/, and gives it the mode and group
- * that published files have. On error `fd` stays the caller's. */
+/* Treats a file that was written elsewhere in the registry like one in tmp/, and gives it the mode and group
+ * that published files have. On error the caller still owns `fd`. */
 int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, const char *name,
                    struct stl_error *err);
-/* Removes the file, unless it has its place, and closes it. */
+/* Removes the file, unless it is in place, and closes it. */
 void stl_temp_abort(struct stl_temp *temp);
 int stl_temp_sync(struct stl_temp *temp, struct stl_error *err);
-/* Gives the file its place. stl_temp_link() returns 1 if the name exists already: it is left as it is,
- * and the file stays in tmp/. stl_temp_replace() puts it in the place of what there was. Neither syncs the
- * directory. The file stays open until stl_temp_abort(). */
+/* Gives the file its place. stl_temp_link() returns 1 if the name exists already: it is left as it is, and
+ * the file stays in tmp/. stl_temp_replace() replaces whatever is there. Neither syncs the directory. The
+ * file stays open until stl_temp_abort(). */
 int stl_temp_link(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 
-/* A folder in tmp/ for files that wait for each other, more of them than can be open at once: the lock of the
- * folder protects them all. A file of a stage can be parked, which closes it and leaves it to the stage, and
- * taken out again later. Ending the stage removes whatever did not get its place. */
+/* A folder in tmp/ for files that wait for each other, possibly more than can be open at once: the lock on
+ * the folder protects them all. A file of a stage can be parked, which closes it and leaves it to the stage,
+ * and taken out again later. Ending the stage removes every file that was not put in place. */
 struct stl_stage {
     const struct stl_root *root;
     int fd;
@@ -65,8 +67,13 @@ enum { STL_STAGED_NAME_MAX = 32 }; /* of a file in a stage, with the NUL */
     }
 
 int stl_stage_begin(const struct stl_root *root, struct stl_stage *stage, struct stl_error *err);
+/* Moves a folder of the registry, with what is in it, to tmp/, where ending the stage removes it. This takes
+ * no space, so it removes a folder in one step even on a full disk. Fails with sys_errno ENOENT if the folder
+ * does not exist. Not durable on return. */
+int stl_stage_take_away(const struct stl_root *root, int at, const char *path, struct stl_stage *stage,
+                        struct stl_error *err);
 void stl_stage_end(struct stl_stage *stage);
-/* Begins a file, of which there may be none yet: stl_temp_abort() removes it, stl_temp_park() keeps it. */
+/* Begins a file, which must not exist yet: stl_temp_abort() removes it, stl_temp_park() keeps it. */
 int stl_stage_create(const struct stl_stage *stage, const char *name, struct stl_temp *temp,
                      struct stl_error *err);
 void stl_temp_park(struct stl_temp *temp);
@@ -84,10 +91,10 @@ int stl_stage_link(const struct stl_stage *stage, const char *name, const char *
 /* What a sweep removed, or, if `dry_run` is set, would remove. */
 struct stl_swept {
     bool dry_run;
-    uint64_t count, bytes; /* of files or folders, and of what is in them */
+    uint64_t count, bytes; /* `count`: files or folders; `bytes`: of their contents */
 };
 
-/* Removes what dead writers left in tmp/. The second one counts it. */
+/* Removes what dead writers left in tmp/. The second function counts what it removes. */
 int stl_temp_sweep(const struct stl_root *root, struct stl_error *err);
 int stl_temp_sweep_counted(const struct stl_root *root, struct stl_swept *swept, struct stl_error *err);
 

@@ -8,7 +8,7 @@
 
 #include "mem.h"
 
-/* Returns -1. libyaml gives no line for bytes that it cannot read at all. */
+/* Returns -1. libyaml gives no line number for bytes that it cannot read at all. */
 static int parser_error(const yaml_parser_t *parser, const char *file, const char *text,
                         struct stl_error *err)
 {
@@ -130,7 +130,7 @@ int stl_yaml_mapping(struct stl_yaml *yaml, yaml_node_t *node, const struct stl_
             return -1;
         uint64_t bit = UINT64_C(1) << (key - keys);
         if (seen & bit)
-            return stl_yaml_error(yaml, name, err, "key '%s' is there twice", key->key);
+            return stl_yaml_error(yaml, name, err, "key '%s' is given twice", key->key);
         seen |= bit;
         if (!is_null(value) && key->read(yaml, value, (char *)base + key->offset, err))
             return -1;

@@ -17,7 +17,8 @@ struct stl_yaml {
     const char *file; /* for messages; not owned */
 };
 
-/* Loads `length` bytes that hold one document whose root is a mapping. On success the caller clears. */
+/* Loads `length` bytes that hold one document whose root is a mapping. On success the caller clears
+ * `yaml`. */
 int stl_yaml_load(struct stl_yaml *yaml, const char *file, const char *text, size_t length,
                   struct stl_error *err);
 void stl_yaml_clear(struct stl_yaml *yaml);
@@ -52,7 +53,7 @@ int stl_yaml_size(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct
 /* 30s, 5m, 12h, 7d, 2w -> int64_t seconds */
 int stl_yaml_duration(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 
-/* The same grammars for a command line: 0 or -1. */
+/* The same grammars for the command line. Return 0 or -1. */
 int stl_parse_size(const char *text, int64_t *bytes);
 int stl_parse_duration(const char *text, int64_t *seconds);
 

@@ -10,7 +10,7 @@
 
 enum { CHUNK = 256 << 10, MANIFEST_MAX = 64 << 20 };
 
-/* A member to be read. */
+/* A member that has to be read. */
 struct job {
     const struct stl_volume *volume;
     const char *document; /* its path; NULL: a piece of a blob */
@@ -26,7 +26,7 @@ struct checker {
     struct stl_volume *volumes;
     size_t volume_count;
     const struct stl_volume *volume; /* whose members are being listed */
-    uint32_t number;                 /* which one it is; STL_BUNDLE_EVERYWHERE: not known */
+    uint32_t number;                 /* its number; STL_BUNDLE_EVERYWHERE: not known */
     struct job *jobs;
     size_t job_count;
     pthread_mutex_t mutex;
@@ -85,7 +85,7 @@ static void note_progress(struct checker *c, size_t bytes)
     pthread_mutex_unlock(&c->mutex);
 }
 
-/* The first one counts. */
+/* Only the first problem is kept. */
 static void note_problem(struct checker *c, const struct stl_error *err)
 {
     if (!c->check->problem.code)
@@ -240,8 +240,8 @@ static int hash_stream(struct checker *c, struct stl_volume *volume, const struc
     return (int)n;
 }
 
-/* The documents behind the blobs come in the order of the list. `next` is where to go on; without a path, all
- * that are left are missing. */
+/* The documents after the blobs come in the order of the list. `next` is the index to continue at; with
+ * `path` NULL, all that are left are missing. */
 static int check_late(struct checker *c, struct stl_volume *volume, const char *path, size_t *next,
                       struct stl_error *err)
 {
@@ -253,7 +253,7 @@ static int check_late(struct checker *c, struct stl_volume *volume, const char *
     for (; *next < (path ? found : c->bundle->document_count); (*next)++) {
         struct job job = document_job(volume, &c->bundle->documents[*next]);
         if (!stl_bundle_leads(job.document))
-            lose(c, &job, "it is not there, or damaged");
+            lose(c, &job, "it is missing or damaged");
     }
     if (!path)
         return 0;
@@ -279,7 +279,7 @@ static int note_absence(void *context, const struct stl_bundle_piece *piece, str
                       .blob = piece->blob,
                       .part = piece->part,
                       .size = piece->size};
-    lose(absence->c, &job, "it is not there, or damaged");
+    lose(absence->c, &job, "it is missing or damaged");
     return 0;
 }
 
@@ -333,8 +333,8 @@ static int disagrees(struct checker *c, const char *what, const struct stl_diges
     return 0;
 }
 
-/* What manifests refer to has to be listed, as brought or as left out. A damaged manifest has been reported.
- */
+/* Everything that manifests refer to must be listed, as included or as left out. A damaged manifest has been
+ * reported. */
 static int check_references(struct checker *c, struct stl_bundle_manifests *manifests, struct stl_error *err)
 {
     STL_AUTO_GRAPH struct stl_graph graph = {

@@ -2,7 +2,7 @@
  * Checking volumes of a bundle without a registry: `stillage verify-bundle`.
  *
  * Every member of the volumes at hand is read once and compared with the list; the list is compared with what
- * the manifests refer to; and the signature with the keys that are trusted.
+ * the manifests refer to; and the signature is checked with the trusted keys.
  */
 #ifndef STL_BUNDLE_CHECK_H
 #define STL_BUNDLE_CHECK_H
@@ -18,18 +18,18 @@ struct stl_bundle_check_options {
 
 struct stl_bundle_check {
     bool *at_hand;                /* for each volume, from 1 on */
-    size_t pieces;                /* that were read and are good */
+    size_t pieces;                /* pieces that were read and are intact */
     int64_t size;                 /* of these, in bytes */
-    struct stl_bundle_lost *lost; /* `blob` is the digest of a document, too */
+    struct stl_bundle_lost *lost; /* `blob` may also be the digest of a document */
     size_t lost_count;
-    struct stl_error problem; /* STL_OK, or what is wrong besides: the tar, the list, the signature */
+    struct stl_error problem; /* STL_OK, or what else is wrong: the tar, the list, the signature */
     bool is_signed, is_trusted;
 };
 
 #define STL_AUTO_BUNDLE_CHECK __attribute__((cleanup(stl_bundle_check_clear)))
 
-/* Checks volumes of one and the same bundle, of which only the first needs its list. What is wrong with them
- * is in `check`, and no error. In any case the caller clears. */
+/* Checks volumes of one bundle; only the first needs its list. Anything wrong with them is recorded in
+ * `check` and is not an error. In any case the caller clears `check`. */
 int stl_bundle_check(struct stl_bundle_check *check, struct stl_volume *volumes, size_t count,
                      const struct stl_bundle_check_options *options, struct stl_error *err);
 void stl_bundle_check_clear(struct stl_bundle_check *check);

@@ -14,7 +14,7 @@ static bool has_digest(const struct stl_digest *digest, const char *bytes, size_
 
 /* --- streams -------------------------------------------------------------------------------------------- */
 
-/* One that is damaged may be whole in another volume. */
+/* A damaged one may be intact in another volume. */
 static int keep(struct stl_bundle_manifests *m, struct stl_volume *volume, size_t number, int64_t size,
                 struct stl_error *err)
 {
@@ -57,7 +57,7 @@ static int read_stream(struct stl_bundle_manifests *m, struct stl_volume *volume
         if (!stl_bundle_find(m->bundle, path, &piece) || piece.volume != STL_BUNDLE_EVERYWHERE)
             return stl_error_set(
                 err, STL_INVALID,
-                "%s was packed anew: its manifests do not come first (unpack it and take the folder)",
+                "%s was repacked: its manifests do not come first (unpack it and take the folder)",
                 volume->label);
         if (stl_volume_next(volume, path, &size, err) < 0 || keep(m, volume, piece.number, size, err))
             return -1;

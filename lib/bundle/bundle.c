@@ -107,7 +107,7 @@ int stl_bundle_each(const struct stl_bundle *bundle, stl_bundle_visit *visit, vo
     return 0;
 }
 
-/* "blobs/<algorithm>/<hex>" or "parts/<algorithm>/<hex>/<number>", the one way in which we write it. */
+/* "blobs/<algorithm>/<hex>" or "parts/<algorithm>/<hex>/<number>", in the only form in which we write it. */
 bool stl_bundle_find(const struct stl_bundle *bundle, const char *path, struct stl_bundle_piece *piece)
 {
     char digest[STL_BUNDLE_PATH_MAX], same[STL_BUNDLE_PATH_MAX];
@@ -285,7 +285,7 @@ static int read_part(struct parser *p, struct stl_bundle_part *part, char *path)
     return 0;
 }
 
-/* serve/<number>.json, too; the number has no more digits than it takes. */
+/* serve/<number>.json, too; the number has no leading zeros. */
 static bool is_document(const char *path)
 {
     static const char *const known[] = {
@@ -407,7 +407,7 @@ static int parse(struct parser *p)
     const struct stl_buf *list = &bundle->list;
     p->line = 1;
     if (!list->length || list->data[list->length - 1] != '\n' || strlen(list->data) != list->length)
-        return bad(p, "the list is no text of lines, or cut short");
+        return bad(p, "the list is not a text file, or is truncated");
     STL_AUTO_BUF struct stl_buf line = {.ceiling = STL_BUNDLE_LIST_MAX};
     for (const char *rest = list->data; *rest; p->line++) {
         size_t length = strcspn(rest, "\n");

@@ -1,40 +1,40 @@
 /*
- * The list of a bundle: the one document that says what a bundle is, and that a signature is made of.
+ * The list of a bundle: the document that says what the bundle contains, and that is signed.
  *
  * A bundle is an OCI image layout (image-spec, image-layout.md) in one or more tar archives, its volumes, or
- * in a folder. Each volume begins with the members that are in all of them: oci-layout, index.json, for
- * docker load manifest.json, the list (STL_BUNDLE_LIST), its signature if there is one
- * (STL_BUNDLE_SIGNATURE), and every manifest. So each volume alone tells what the whole bundle holds. The
- * blobs that follow are in one volume each; one that is larger than a volume is cut into parts. A bundle of
- * one volume from which nothing was left out ends with serve/, for web servers.
+ * in a folder. Each volume begins with the members that are in all volumes: oci-layout, index.json,
+ * manifest.json (for docker load), the list (STL_BUNDLE_LIST), its signature if there is one
+ * (STL_BUNDLE_SIGNATURE), and every manifest. So each volume by itself tells what the whole bundle holds.
+ * Each blob that follows is in only one volume; a blob that is larger than a volume is split into parts. A
+ * single-volume bundle from which nothing was left out ends with serve/, for web servers.
  *
  * The list is lines of words:
  *
  *   stillage-bundle 1                     the version of this format; always first
  *   volumes N
- *   select PATTERN                        what was asked for (lib/oci/selection.h); any number of lines
- *   image NAME:TAG DIGEST SIZE TYPE       a manifest, and the tag that it shall have
- *   image NAME@DIGEST DIGEST SIZE TYPE    one without a tag; referrers are such
- *   without DIGEST SIZE                   a blob that was left out: it is expected where the bundle goes
- *   file VOLUME DIGEST SIZE PATH          a member; VOLUME is 1 ... N, or * for one that is in every volume
+ *   select PATTERN                        a pattern of the export (lib/config/selection.h); any number
+ *   image NAME:TAG DIGEST SIZE TYPE       a manifest, and the tag that it will get
+ *   image NAME@DIGEST DIGEST SIZE TYPE    a manifest without a tag, such as a referrer
+ *   without DIGEST SIZE                   a blob that was left out: the destination is expected to have it
+ *   file VOLUME DIGEST SIZE PATH          a member; VOLUME is 1 ... N, or * if it is in every volume
  *
  * PATH is oci-layout, index.json, manifest.json, blobs/<algorithm>/<hex>, parts/<algorithm>/<hex>/<number>
  * with the numbers 1, 2, ... in that order and DIGEST and SIZE of that part, or one of serve/. Blobs in every
  * volume are the manifests. The identity of a bundle is the sha256 digest of its list, which is the same in
  * all volumes.
  *
- * No name of a repository or tag is ever the name of a file. So an unpacked bundle is the same on file
- * systems that know no colons, no links and no difference between upper and lower case; and for a web server
- * to serve it there, names lead to files by way of a table (templates/nginx.conf, templates/apache.conf):
+ * Names of repositories and tags are never used as file names. So an unpacked bundle is the same on file
+ * systems without colons, links or case sensitivity; and for a web server to serve it from there, a table
+ * maps names to files (templates/nginx.conf, templates/apache.conf):
  *
  *   serve/nginx.map         NAME/KIND/REFERENCE "REFERENCE PATH TYPE|...";
  *   serve/apache.map        NAME/KIND/REFERENCE PATH|TYPE
- *   serve/<number>.json     the lists of tags and of referrers that these lead to
+ *   serve/<number>.json     the lists of tags and of referrers that these maps lead to
  *   serve/catalog.json      the answer to GET /v2/_catalog
  *   serve/referrers.json    the list of a manifest that has no referrers
  *
- * KIND/REFERENCE is what stands behind NAME in the URL. nginx finds keys without regard to upper and lower
- * case; so tags that differ in nothing else share a line, and REFERENCE says which is meant.
+ * KIND/REFERENCE is what follows NAME in the URL. nginx looks up keys case-insensitively; so tags that differ
+ * only in case share a line, and REFERENCE tells them apart.
  */
 #ifndef STL_BUNDLE_H
 #define STL_BUNDLE_H
@@ -85,7 +85,7 @@ struct stl_bundle_blob {
 };
 
 struct stl_bundle {
-    struct stl_buf list; /* as it is in the volumes; may be cleared when it is not needed any more */
+    struct stl_buf list; /* as it is in the volumes; may be cleared when it is no longer needed */
     struct stl_digest id;
     uint32_t volumes;
     const char **selects;
@@ -101,7 +101,7 @@ struct stl_bundle {
     struct stl_arena arena; /* what the strings point into */
 };
 
-/* What a volume has of a blob: the whole, or a part. */
+/* What a volume holds of a blob: all of it, or a part. */
 struct stl_bundle_piece {
     size_t number;                          /* of the blob */
     uint32_t part;                          /* from 1 on; 0: the whole */
@@ -118,22 +118,22 @@ struct stl_bundle_lost {
     char *why; /* on the heap */
 };
 
-/* By name and tag; those without a tag come last, by digest. The order in which a list has them. */
+/* Orders by name and tag; images without a tag come last, by digest. This is the order in the list. */
 int stl_bundle_image_compare(const struct stl_bundle_image *a, const struct stl_bundle_image *b);
 
-/* Parses a list, and checks that it is consistent in itself. Takes over `list` and leaves it empty, in any
- * case. Fails with STL_INVALID. On success the caller clears. */
+/* Parses a list and checks that it is consistent. Takes over `list` and leaves it empty in any case. Fails
+ * with STL_INVALID. On success the caller clears `bundle`. */
 int stl_bundle_parse(struct stl_bundle *bundle, struct stl_buf *list, struct stl_error *err);
 void stl_bundle_clear(struct stl_bundle *bundle);
 
-/* Where a blob, or part `part` (from 1 on; 0: the whole) of it, lies in a volume or a folder. */
+/* The path of a blob, or of part `part` of it (from 1 on; 0: the whole), in a volume or a folder. */
 char *stl_bundle_path(const struct stl_digest *digest, uint32_t part, char path[STL_BUNDLE_PATH_MAX]);
 
-/* Whether a document stands in front of the list; else it comes last. */
+/* Whether a document comes before the list; otherwise it comes last. */
 bool stl_bundle_leads(const char *path);
-/* The piece that has that path. Returns false if the bundle has none such. */
+/* Finds the piece with that path. Returns false if the bundle has no such piece. */
 bool stl_bundle_find(const struct stl_bundle *bundle, const char *path, struct stl_bundle_piece *piece);
-/* The number of pieces of a blob (0: it was left out), and each of them: `i` from 0 on. */
+/* The number of pieces of a blob (0: it was left out); and piece `i`, from 0 on. */
 uint32_t stl_bundle_count(const struct stl_bundle *bundle, size_t number);
 struct stl_bundle_piece stl_bundle_piece(const struct stl_bundle *bundle, size_t number, uint32_t i);
 bool stl_bundle_is_manifest(const struct stl_bundle *bundle, size_t number);
@@ -143,7 +143,7 @@ typedef int stl_bundle_visit(void *context, const struct stl_bundle_piece *piece
 int stl_bundle_each(const struct stl_bundle *bundle, stl_bundle_visit *visit, void *context,
                     struct stl_error *err);
 
-/* Add lines to a list that is being made. */
+/* Append lines to a list that is being made. */
 void stl_bundle_put_head(struct stl_buf *list, uint32_t volumes);
 void stl_bundle_put_select(struct stl_buf *list, const char *pattern);
 void stl_bundle_put_image(struct stl_buf *list, const struct stl_bundle_image *image);

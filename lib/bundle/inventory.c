@@ -5,10 +5,10 @@
 
 #include "json.h"
 #include "listing.h"
-#include "publish.h"
+#include "references.h"
 #include "repo.h"
 
-enum { VERSION = 1, VALUES_MAX = 4000000 };
+enum { VERSION = 1, VALUES_MAX = 6000000 };
 
 /* The names in a folder that are digests, sorted. */
 struct names {
@@ -70,7 +70,7 @@ static int put_tag(void *context, const char *text, struct stl_error *err)
     if (stl_tag_parse(text, &tag, err))
         return -1;
     int found = stl_tag_resolve_if_any(c->repo, &tag, &digest, err);
-    if (found <= 0) /* deleted while we look */
+    if (found <= 0) /* deleted meanwhile */
         return found;
     put(c, c->first_tag ? "\n   " : ",\n   ", text, ":");
     put(c, "", stl_digest_format(&digest, digest_text), "");
@@ -88,12 +88,12 @@ static void put_digests(struct collector *c, const struct stl_digest *digests, s
 static int put_repository(struct collector *c, struct stl_error *err)
 {
     __attribute__((cleanup(names_clear))) struct names manifests = {0};
-    STL_AUTO_CLOSE int tags = stl_dir_open(c->repo->fd, "tags", err);
+    STL_AUTO_CLOSE int tags = stl_dir_open(c->repo->fd, STL_REPO_TAGS, err);
     put(c, c->first_repository ? "\n {\"name\":" : ",\n {\"name\":", c->repo->name.text, ",\"tags\":{");
     c->first_repository = false;
     c->first_tag = true;
     if (tags < 0 || stl_listing_each(tags, &c->repo->name, put_tag, c, err) ||
-        stl_dir_each(c->repo->fd, "manifests", add_name, &manifests, err))
+        stl_dir_each_file(c->repo->fd, STL_REPO_LINKS, add_name, &manifests, err))
         return -1;
     sort(manifests.items, manifests.count);
     c->full |= stl_buf_puts(c->out, "},\"manifests\":[") != 0;
@@ -111,10 +111,11 @@ static int visit_repository(void *context, const char *text, struct stl_error *e
     if (stl_name_parse(text, &name, err))
         return -1;
     int found = stl_repo_open_if_any(&repo, c->registry, &name, err);
-    if (found <= 0) /* deleted while we look */
+    if (found <= 0) /* deleted meanwhile */
         return found;
     c->repo = &repo;
-    if (stl_dir_each(repo.fd, "blobs", add_name, &blobs, err) || (c->out && put_repository(c, err)))
+    if (stl_dir_each_file(repo.fd, STL_REPO_BLOBS, add_name, &blobs, err) ||
+        (c->out && put_repository(c, err)))
         return stl_error_context(err, "%s", text);
     for (size_t i = 0; i < blobs.count; i++) {
         size_t ignored;
@@ -125,7 +126,7 @@ static int visit_repository(void *context, const char *text, struct stl_error *e
 
 static int visit_all(struct collector *c, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int v2 = stl_dir_open(c->registry->root.fd, "www/v2", err);
+    STL_AUTO_CLOSE int v2 = stl_dir_open(c->registry->root.fd, STL_V2, err);
     return v2 < 0 || stl_listing_each(v2, NULL, visit_repository, c, err) ? -1 : 0;
 }
 
@@ -143,7 +144,7 @@ int stl_inventory_make(const struct stl_registry *registry, struct stl_buf *out,
     c.full = stl_buf_printf(out, "{\"stillageInventory\":%d,\"repositories\":[", VERSION) != 0;
     int result = visit_all(&c, err);
     c.full |= stl_buf_puts(out, "],\n\"blobs\":[") != 0;
-    sort(blobs.items, blobs.count); /* the set is not asked any more */
+    sort(blobs.items, blobs.count); /* the set is not searched any more */
     put_digests(&c, blobs.items, blobs.count);
     c.full |= stl_buf_puts(out, "]}\n") != 0;
     stl_digestset_clear(&blobs);
@@ -155,9 +156,8 @@ int stl_inventory_make(const struct stl_registry *registry, struct stl_buf *out,
 int stl_inventory_publish(const struct stl_registry *registry, const struct stl_buf *inventory,
                           struct stl_error *err)
 {
-    STL_AUTO_CLOSE int www = stl_dir_open(registry->root.fd, "www", err);
-    if (www < 0 ||
-        stl_file_put(&registry->root, www, STL_INVENTORY_FILE, inventory->data, inventory->length, err))
+    STL_AUTO_CLOSE int www = stl_dir_open(registry->root.fd, STL_WWW, err);
+    if (www < 0 || stl_file_put(&registry->root, www, STL_INVENTORY, inventory->data, inventory->length, err))
         return -1;
     return stl_dir_sync(www, err);
 }
@@ -175,7 +175,7 @@ int stl_inventory_parse(const char *label, const struct stl_buf *inventory, stru
         stl_json_array(document, "blobs", &list, err))
         return stl_error_context(err, "%s", label);
     if (version != VERSION || !list)
-        return stl_error_set(err, STL_INVALID, "%s is no inventory that this program understands", label);
+        return stl_error_set(err, STL_INVALID, "%s is not an inventory that this program understands", label);
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
         struct stl_digest digest;

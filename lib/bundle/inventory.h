@@ -1,12 +1,12 @@
 /*
- * What a registry holds, as a document that can be carried to another one: `stillage inventory`, and what
- * `stillage export --without` understands.
+ * The contents of a registry as a document that can be taken to another registry: `stillage inventory`, and
+ * what `stillage export --without` understands.
  *
  *   {"stillageInventory":1,
  *    "repositories":[{"name":"lib/app","tags":{"1.0":"sha256:..."},"manifests":["sha256:...",...]},...],
  *    "blobs":["sha256:...",...]}
  *
- * Everything is sorted, and there is no time in it: the same content gives the same bytes. Blobs that are in
+ * Everything is sorted and there are no times in it: the same content gives the same bytes. Blobs that are in
  * no repository are not listed.
  */
 #ifndef STL_INVENTORY_H
@@ -15,8 +15,6 @@
 #include "digestset.h"
 #include "mem.h"
 #include "registry.h"
-
-#define STL_INVENTORY_FILE "inventory.json" /* where it is published, in www/ */
 
 enum { STL_INVENTORY_MAX = 256 << 20 }; /* bytes */
 

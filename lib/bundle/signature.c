@@ -70,7 +70,7 @@ int stl_signature_make_key(const char *path, struct stl_error *err)
 
 /* --- using ---------------------------------------------------------------------------------------------- */
 
-/* OpenSSL's own would ask on the terminal. */
+/* OpenSSL's default callback would ask on the terminal. */
 static int no_passphrase(char *text, int size, int writing, void *context)
 {
     (void)text;

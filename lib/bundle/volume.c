@@ -45,7 +45,7 @@ int stl_volume_find(const struct stl_volume *volume, const char *path, struct st
                     struct stl_error *err)
 {
     if (volume->is_folder)
-        return stl_source_find(&volume->folder, path, false, extent, err);
+        return stl_source_find(&volume->folder, path, extent, err);
     ssize_t found = stl_members_find(&volume->members, path);
     if (found < 0)
         return 0;
@@ -82,7 +82,7 @@ static int read_head(struct stl_volume *volume, struct stl_error *err)
     return found <= 0 ? found : take_signature(volume, &signature, err);
 }
 
-/* Members that are no files are left alone: no path of a bundle leads to them. */
+/* Members that are not files are ignored: no path of a bundle leads to them. */
 static int index_member(void *context, const struct stl_tar_member *member, struct stl_error *err)
 {
     struct stl_volume *volume = context;
@@ -98,15 +98,15 @@ static int index_member(void *context, const struct stl_tar_member *member, stru
 
 /* --- damaged files -------------------------------------------------------------------------------------- */
 
-/* Where the members of a volume as we write them begin. */
+/* The offsets at which the members of a volume begin if we wrote it. */
 struct calculation {
     struct stl_volume *volume;
-    uint32_t number; /* which volume we take it for */
+    uint32_t number; /* the volume that we assume it to be */
     int64_t position, file_size;
     struct stl_members found;
 };
 
-/* A member that lies wholly in the file is taken for there; its digest will tell. */
+/* A member that lies entirely within the file is assumed to be there; its digest will tell. */
 static void calculate(struct calculation *c, const char *path, int64_t size)
 {
     int64_t whole = stl_archive_member_size(path, size),
@@ -151,7 +151,7 @@ static void calculate_all(struct calculation *c)
     calculate_documents(c, false);
 }
 
-/* Whether what was calculated agrees with what was found: everything found lies where it should. */
+/* Whether the computed offsets agree with what was found: everything that was found is where it should be. */
 static bool agrees(const struct calculation *c)
 {
     for (size_t i = 0; i < c->volume->members.count; i++) {
@@ -163,15 +163,15 @@ static bool agrees(const struct calculation *c)
     return true;
 }
 
-/* Which volume it is, and so what lies where, is what agrees with the headers in front of the damage. Without
- * any agreement, what was found has to do. */
+/* The volume, and with it all offsets, is the one that agrees with the headers before the damage. If none
+ * agrees, only what was found is used. */
 static int recover(struct stl_volume *volume, int64_t file_size, struct stl_error *err)
 {
     struct calculation c = {.volume = volume, .file_size = file_size};
     int result = 0;
     for (c.number = 1; c.number <= volume->bundle.volumes && result == 0; c.number++) {
         calculate_all(&c);
-        result = stl_members_finish(&c.found, err);
+        result = stl_members_finish(&c.found, NULL, NULL, err);
         bool whole = c.position + STL_ARCHIVE_END_SIZE == file_size || c.number == volume->bundle.volumes;
         if (result == 0 && whole && agrees(&c)) {
             stl_members_clear(&volume->members);
@@ -191,14 +191,15 @@ static int open_file(struct stl_volume *volume, int64_t size, bool *is_tar, stru
     if (walked == 0)
         return 0;
     if (walked < 0) {
+        stl_error_context(err, "%s", volume->label);
         volume->damage = *err;
         stl_error_clear(err);
     }
-    if (stl_members_finish(&volume->members, err))
+    if (stl_members_finish(&volume->members, NULL, NULL, err))
         return stl_error_context(err, "%s", volume->label);
     if (walked < 0 && stl_members_find(&volume->members, STL_BUNDLE_LIST) < 0) {
         *err = volume->damage;
-        return stl_error_context(err, "%s", volume->label);
+        return -1;
     }
     if (read_head(volume, err))
         return -1;
@@ -215,13 +216,13 @@ struct stl_volume_stream {
 static int stream_failed(const struct stl_volume *volume, struct stl_error *err)
 {
     const char *why = archive_error_string(volume->stream->archive);
-    if (archive_format(volume->stream->archive) == 0) /* it has recognised nothing */
+    if (archive_format(volume->stream->archive) == 0) /* no archive was recognised */
         return no_bundle(volume, err);
     return stl_error_set(err, STL_INVALID, "%s cannot be read: %s", volume->label,
                          why ? why : "unknown error");
 }
 
-/* The next regular file: 1, 0, -1. */
+/* Advances to the next regular file. Returns 1, 0 or -1. */
 static int advance(struct stl_volume *volume, struct stl_error *err)
 {
     struct stl_volume_stream *stream = volume->stream;
@@ -313,7 +314,7 @@ static int read_stream_head(struct stl_volume *volume, struct stl_error *err)
     }
     if (strcmp(path, STL_BUNDLE_LIST))
         return stl_error_set(err, STL_INVALID,
-                             "%s is not a bundle, or was packed anew: " STL_BUNDLE_LIST
+                             "%s is not a bundle, or was repacked: " STL_BUNDLE_LIST
                              " is not among its first "
                              "members (unpack it and import the folder)",
                              volume->label);
@@ -322,17 +323,20 @@ static int read_stream_head(struct stl_volume *volume, struct stl_error *err)
     int found = stl_volume_peek(volume, path, &size, err);
     if (found <= 0 || strcmp(path, STL_BUNDLE_SIGNATURE))
         return found < 0 ? -1 : 0;
-    return stl_volume_next(volume, path, &size, err) < 0 || read_stream(volume, size, &signature, err) ||
-                   take_signature(volume, &signature, err)
-               ? -1
-               : 0;
+    if (stl_volume_next(volume, path, &size, err) < 0)
+        return -1;
+    if (read_stream(volume, size, &signature, err))
+        return -1;
+    if (take_signature(volume, &signature, err))
+        return -1;
+    return 0;
 }
 
 static int open_stream(struct stl_volume *volume, struct stl_error *err)
 {
     volume->stream = stl_alloc(sizeof *volume->stream);
     volume->stream->archive = stl_unpack_reader();
-    fcntl(volume->fd, F_SETPIPE_SZ, PIPE_SIZE); /* where it is one, who writes to it goes on while we hash */
+    fcntl(volume->fd, F_SETPIPE_SZ, PIPE_SIZE); /* if it is a pipe, its writer goes on while we hash */
     return archive_read_open_fd(volume->stream->archive, volume->fd, CHUNK) ? stream_failed(volume, err)
                                                                             : read_stream_head(volume, err);
 }

@@ -1,28 +1,28 @@
 /*
  * A volume of a bundle, or an unpacked bundle, opened for reading (lib/bundle/bundle.h says what is in it).
  *
- * - A folder, and an uncompressed tar in a file, whatever tool packed it: every member can be found and read
- *   in any order and by several threads. Where a tar is damaged, what lies behind the damage is found by
- *   calculation, since the list tells the size of everything.
- * - Anything else (compressed, a pipe) is a stream: its members are to be taken in the order in which they
- *   come, and the list has to be among the first of them.
+ * - A folder, or an uncompressed tar file, whatever tool packed it: members can be found and read in any
+ *   order and by several threads. If a tar is damaged, the offsets of members after the damage are computed,
+ *   since the list has the size of everything.
+ * - Anything else (compressed, a pipe) is a stream: its members must be read in order, and the list must be
+ *   among the first of them.
  *
- * Nothing but the form of the list is checked here: digests are the caller's to check.
+ * Only the form of the list is checked here: the caller checks digests.
  */
 #ifndef STL_VOLUME_H
 #define STL_VOLUME_H
 
 #include "bundle.h"
-#include "extent.h"
+#include "file-extent.h"
 #include "members.h"
 #include "signature.h"
 #include "source.h"
 
 struct stl_volume_stream;
 
-/* What stood in front of the list of a stream, which cannot be read again. */
+/* A member that came before the list of a stream and cannot be read again. */
 struct stl_volume_early {
-    char path[32];            /* cut if longer */
+    char path[32];            /* truncated if longer */
     struct stl_digest digest; /* sha256 */
     int64_t size;
 };
@@ -39,7 +39,7 @@ struct stl_volume {
     int fd;
     struct stl_members members;       /* of a tar in a file */
     struct stl_source folder;         /* of a folder */
-    struct stl_volume_stream *stream; /* NULL: it is no stream */
+    struct stl_volume_stream *stream; /* NULL: it is not a stream */
     struct stl_volume_early early[STL_VOLUME_EARLY_MAX];
     size_t early_count;
 };
@@ -50,25 +50,25 @@ struct stl_volume {
     }
 #define STL_AUTO_VOLUME __attribute__((cleanup(stl_volume_close)))
 
-/* Opens what is behind `fd`, which it takes over, in any case, and reads list and signature. Fails with
- * STL_INVALID where it is no bundle. */
+/* Opens the volume behind `fd`, which it takes over in any case, and reads the list and the signature. Fails
+ * with STL_INVALID if it is not a bundle. */
 int stl_volume_open(struct stl_volume *volume, int fd, const char *label, struct stl_error *err);
 void stl_volume_close(struct stl_volume *volume);
-/* Keeps of the list its identity only: for further volumes of a bundle, whose lists are all the same. */
+/* Discards the list except its identity: for further volumes of a bundle, whose lists are all the same. */
 void stl_volume_drop_list(struct stl_volume *volume);
 
-/* Finds a member of a volume that is no stream: 1, or 0 if it is not there, or -1. On 1 the caller closes the
- * extent. Safe in several threads. */
+/* Finds a member of a volume that is not a stream. Returns 1 (then the caller closes the extent), 0 if it is
+ * not there, or -1. Thread-safe. */
 int stl_volume_find(const struct stl_volume *volume, const char *path, struct stl_extent *extent,
                     struct stl_error *err);
 
-/* Looks at the next file of a stream: 1, or 0 at its end, or -1. `path` and size are set on 1. */
+/* Looks at the next file of a stream. Returns 1 and sets `path` and *size, 0 at the end, or -1. */
 int stl_volume_peek(struct stl_volume *volume, char path[STL_MEMBER_NAME_MAX], int64_t *size,
                     struct stl_error *err);
-/* Goes on to that file; says the same. */
+/* Advances to that file; returns the same. */
 int stl_volume_next(struct stl_volume *volume, char path[STL_MEMBER_NAME_MAX], int64_t *size,
                     struct stl_error *err);
-/* Reads on in the file at hand: the number of bytes, 0 at its end, or -1. */
+/* Reads on in the current file: returns the number of bytes, 0 at its end, or -1. */
 ssize_t stl_volume_read(struct stl_volume *volume, void *bytes, size_t length, struct stl_error *err);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * How far a hash has got: saved by one process, loaded by the next, which need not read again what was
+ * The saved state of a running hash: one process saves it, the next loads it and need not read again what was
  * hashed.
  *
- * It is good in the same run of the system only (lib/base/boot.h): after a power cut, the bytes that it
- * covers may be gone. It is read by the programs of one machine, so it is saved as the structure that it is.
+ * It is valid only until the machine is restarted (lib/base/boot.h): after a power cut, the bytes that it
+ * covers may be gone. Only programs of the same machine read it, so the structure is saved as it is in
+ * memory.
  */
 #ifndef STL_CHECKPOINT_H
 #define STL_CHECKPOINT_H
@@ -11,18 +12,21 @@
 #include "boot.h"
 #include "digest.h"
 
-enum { STL_CHECKPOINT_EVERY = 64 << 20 }; /* bytes between two: what a kill costs to read again */
+enum {
+    STL_CHECKPOINT_EVERY = 64 << 20
+}; /* bytes between two checkpoints: at most so many are read again
+                                             after a kill */
 
 struct stl_checkpoint {
     char magic[8];
-    char boot[STL_BOOT_ID_SIZE]; /* the run of the system */
+    char boot[STL_BOOT_ID_SIZE]; /* the boot of the system */
     int64_t covered;             /* bytes that `hasher` has seen */
     struct stl_hasher hasher;
 };
 
-/* Makes one to be saved, padding included. */
+/* Fills in a checkpoint to be saved; its padding is zeroed. */
 void stl_checkpoint_make(struct stl_checkpoint *checkpoint, const struct stl_hasher *hasher, int64_t covered);
-/* Whether one that was loaded can be used for a file of `size` bytes. If not, it counts as none. */
+/* Whether a loaded checkpoint is valid for a file of `size` bytes. If not, ignore it. */
 bool stl_checkpoint_is_good(const struct stl_checkpoint *checkpoint, int64_t size);
 
 #endif

@@ -26,8 +26,8 @@ size_t stl_copy_workers(void)
     return workers < WORKERS_MAX ? workers : WORKERS_MAX;
 }
 
-/* On a file system that can, the copy shares the original's blocks: then only hashing is left, and what is
- * hashed is the copy, which nobody else can change. */
+/* If the file system supports it, the copy shares the original's blocks: then only hashing is left, and it is
+ * the copy that is hashed, which nobody else can change. */
 static bool clone_blocks(const struct stl_extent *extent, const struct stl_temp *temp)
 {
     struct file_clone_range range = {
@@ -44,7 +44,7 @@ void stl_copy_begin(struct stl_copy *copy, int fd, enum stl_algorithm algorithm,
     stl_hasher_init(&copy->hasher, algorithm);
 }
 
-/* Small files are left to the sync that comes later: thousands of them go to the disk better together. */
+/* Small files are left to the later sync: thousands of them are written to disk faster together. */
 static void flush(struct stl_copy *copy)
 {
     if (copy->fd >= 0 && !copy->direct && copy->size >= CHUNK)
@@ -55,7 +55,8 @@ static void flush(struct stl_copy *copy)
     copy->flushed = copy->size;
 }
 
-/* Past the page cache: that saves copying every byte, and the cache is left to what is being served. */
+/* Bypasses the page cache: that saves copying every byte, and leaves the cache to files that are being
+ * served. */
 static void set_direct(struct stl_copy *copy, bool direct)
 {
     int flags = fcntl(copy->fd, F_GETFL);
@@ -96,7 +97,7 @@ void stl_copy_end(struct stl_copy *copy, struct stl_digest *digest)
     stl_hasher_final(&copy->hasher, digest);
 }
 
-/* In large pieces; a page that is not ours alone has to go through the cache. */
+/* Writes in large pieces; a page that is not entirely ours has to go through the cache. */
 static void prepare(struct stl_copy *copy, size_t length)
 {
     if (copy->fd >= 0 && length == CHUNK && (copy->start + copy->size) % ALIGNMENT == 0)
@@ -136,7 +137,7 @@ struct ahead {
     pthread_mutex_t mutex;
     pthread_cond_t moved;
     size_t filled, taken; /* chunks so far */
-    bool stopped;         /* nobody takes any more */
+    bool stopped;         /* the reader of the ring has ended */
 };
 
 static char *ahead_chunk(const struct ahead *ahead, size_t number)
@@ -154,7 +155,7 @@ static void ahead_move(struct ahead *ahead, size_t filled, size_t taken, bool st
     pthread_mutex_unlock(&ahead->mutex);
 }
 
-/* Waits while the ring holds that many chunks. Returns false if nobody takes any more. */
+/* Waits while the ring holds that many chunks. Returns false if the reader of the ring has ended. */
 static bool ahead_wait(struct ahead *ahead, size_t count)
 {
     pthread_mutex_lock(&ahead->mutex);

@@ -1,5 +1,5 @@
 /* The SHA*_CTX interface, deprecated in OpenSSL 3 in favour of EVP, is the only one whose running state can
- * be saved, and it starts without loading a provider, which a CGI would pay for on every request. */
+ * be saved, and needs no provider, which a CGI would have to load for every request. */
 #define OPENSSL_API_COMPAT 0x10100000L
 
 #include "digest.h"

@@ -2,9 +2,9 @@
  * Digests (image-spec, descriptor.md, "Digests"): sha256 and sha512, parsed, printed and computed.
  *
  * A struct stl_digest is a plain value: it is valid by construction, so paths and headers may be built from
- * it without a further check.
+ * it without further checks.
  *
- * The running state of a hash can be saved and loaded, which lets an upload go on in another process.
+ * The running state of a hash can be saved and loaded, so another process can continue an upload.
  */
 #ifndef STL_DIGEST_H
 #define STL_DIGEST_H
@@ -32,8 +32,8 @@ const char *stl_algorithm_name(enum stl_algorithm algorithm);
 /* Fails with STL_DIGEST_UNSUPPORTED. */
 int stl_algorithm_parse(const char *name, enum stl_algorithm *algorithm, struct stl_error *err);
 
-/* Parses "sha256:<64 lower-case hex>" or "sha512:<128>". Fails with STL_DIGEST_INVALID where the grammar is
- * not met, STL_DIGEST_UNSUPPORTED where it is but the algorithm is another. */
+/* Parses "sha256:<64 lower-case hex>" or "sha512:<128>". Fails with STL_DIGEST_INVALID if the text does not
+ * match the grammar, STL_DIGEST_UNSUPPORTED if it does but the algorithm is not one of these. */
 int stl_digest_parse(const char *text, struct stl_digest *digest, struct stl_error *err);
 /* Writes "algorithm:hex" and a NUL; returns `text`. */
 char *stl_digest_format(const struct stl_digest *digest, char text[STL_DIGEST_TEXT_MAX]);
@@ -41,7 +41,7 @@ bool stl_digest_equal(const struct stl_digest *a, const struct stl_digest *b);
 int stl_digest_compare(const struct stl_digest *a,
                        const struct stl_digest *b); /* a total order, for sorting */
 
-/* A running hash. Plain memory: needs no release. */
+/* A running hash. Plain memory: need not be freed. */
 struct stl_hasher {
     enum stl_algorithm algorithm;
     _Alignas(16) unsigned char state[STL_HASHER_STATE_MAX];

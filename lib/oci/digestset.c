@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "mem.h"
+#include "random.h"
 
 void stl_digestset_clear(struct stl_digestset *set)
 {
@@ -13,7 +13,7 @@ void stl_digestset_clear(struct stl_digestset *set)
     *set = (struct stl_digestset){0};
 }
 
-/* Seeded: digests come from documents that strangers write, who could make them collide. */
+/* Seeded: digests come from untrusted documents, whose authors could make them collide. */
 static size_t slot_of(const struct stl_digestset *set, const struct stl_digest *digest)
 {
     uint64_t hash = set->seed;
@@ -39,8 +39,8 @@ bool stl_digestset_find(const struct stl_digestset *set, const struct stl_digest
 
 static void enlarge(struct stl_digestset *set)
 {
-    if (!set->capacity && getrandom(&set->seed, sizeof set->seed, 0) != (ssize_t)sizeof set->seed)
-        abort();
+    if (!set->capacity)
+        stl_random(&set->seed, sizeof set->seed);
     set->capacity = set->capacity ? 2 * set->capacity : 64;
     free(set->slots);
     set->slots = stl_alloc(set->capacity * sizeof *set->slots);

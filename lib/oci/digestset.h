@@ -1,6 +1,6 @@
 /*
- * A set of digests in memory, which numbers them 0, 1, 2, ... in the order in which they came: the numbers
- * are the indices of arrays that the caller keeps beside it.
+ * A set of digests in memory, which numbers them 0, 1, 2, ... in the order of insertion: the caller uses the
+ * numbers as indices into arrays of its own.
  */
 #ifndef STL_DIGESTSET_H
 #define STL_DIGESTSET_H
@@ -11,7 +11,7 @@
 struct stl_digestset {
     struct stl_digest *items;
     size_t count;
-    uint32_t *slots; /* number + 1, 0: free */
+    uint32_t *slots; /* number + 1; 0: free */
     size_t capacity;
     uint64_t seed;
 };

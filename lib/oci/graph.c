@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int stl_graph_read(const struct stl_graph *graph, const struct stl_digest *digest, int64_t size,
                    const char *media_type, struct stl_buf *bytes, struct stl_manifest *manifest,
@@ -20,8 +21,9 @@ int stl_graph_read(const struct stl_graph *graph, const struct stl_digest *diges
     if (found == 0)
         return stl_error_set(
             err, STL_MANIFEST_BLOB_UNKNOWN,
-            "%s has no manifest %s: if it holds only some platforms, choose one with --platform", label,
-            text);
+            "%s has no manifest %s: if it holds only some platforms, choose one with --platform, or set "
+            "push.sparse-indexes in registry.yaml",
+            label, text);
     if (stl_manifest_parse(manifest, bytes->data, bytes->length, media_type, digest->algorithm, err))
         return stl_error_context(err, "%s: manifest %s", label, text);
     return 0;
@@ -55,7 +57,7 @@ static int discover_manifest(struct stl_graph *graph, const struct stl_digest *d
             (struct stl_node){.size = size, .media_type = stl_arena_intern(&graph->arena, media_type)};
     }
     const struct stl_node *node = &graph->nodes[*number];
-    return node->size == size && !strcmp(node->media_type, media_type) ? 0 : differs(graph, digest, err);
+    return node->size == size && !strcasecmp(node->media_type, media_type) ? 0 : differs(graph, digest, err);
 }
 
 static int discover_blob(struct stl_graph *graph, const struct stl_descriptor *descriptor, size_t *number,
@@ -80,7 +82,7 @@ static bool is_manifest(const struct stl_descriptor *descriptor)
 static int discover(struct stl_graph *graph, const struct stl_manifest *manifest, size_t parent,
                     struct stl_error *err)
 {
-    /* From the front, the children; from the end, the blobs. */
+    /* Children are filled in from the front, blobs from the end. */
     STL_AUTO_FREE uint32_t *found = stl_alloc(manifest->count * sizeof *found);
     uint32_t child_count = 0, blob_count = 0;
     graph->edges += manifest->count;
@@ -89,7 +91,9 @@ static int discover(struct stl_graph *graph, const struct stl_manifest *manifest
         size_t number;
         if (check_limits(graph, err))
             return -1;
-        if (is_manifest(d)) {
+        if (graph->platforms && stl_platforms_leave_out(graph->platforms, manifest, i)) {
+            graph->left_out++;
+        } else if (is_manifest(d)) {
             if (discover_manifest(graph, &d->digest, d->size, d->media_type, &number, err))
                 return -1;
             found[child_count++] = (uint32_t)number;
@@ -152,18 +156,19 @@ void stl_graph_clear(struct stl_graph *graph)
     *graph = (struct stl_graph){0};
 }
 
-/* No recursion: the depth is the source's choice. A digest cannot depend on itself, so there are no cycles.
- */
+/* No recursion, because the source decides the depth. A digest cannot depend on itself, so there are no
+ * cycles. */
 size_t stl_graph_order(const struct stl_graph *graph, size_t number, bool *seen, uint32_t *order)
 {
     struct frame {
         uint32_t node, next_child;
     };
-    STL_AUTO_FREE struct frame *stack = stl_alloc(graph->manifests.count * sizeof *stack);
+    STL_AUTO_FREE struct frame *stack = NULL;
     size_t depth = 0, count = 0;
     if (seen[number] || graph->nodes[number].missing)
         return 0;
     seen[number] = true;
+    stl_grow(stack, depth);
     stack[depth++] = (struct frame){(uint32_t)number, 0};
     while (depth > 0) {
         struct frame *top = &stack[depth - 1];
@@ -176,6 +181,7 @@ size_t stl_graph_order(const struct stl_graph *graph, size_t number, bool *seen,
         uint32_t child = node->children[top->next_child++];
         if (!seen[child] && !graph->nodes[child].missing) {
             seen[child] = true;
+            stl_grow(stack, depth);
             stack[depth++] = (struct frame){child, 0};
         }
     }

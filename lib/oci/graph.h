@@ -1,5 +1,5 @@
 /*
- * What images consist of: the manifests that lead to each other, and the blobs they name, each once.
+ * What images consist of: the manifests that refer to each other and the blobs that they name, each once.
  *
  * Manifests and blobs are numbered by the two sets; nodes[i] belongs to manifests.items[i], blobs[i] to
  * blob_digests.items[i].
@@ -10,13 +10,14 @@
 #include "arena.h"
 #include "digestset.h"
 #include "manifest.h"
+#include "platforms.h"
 
 enum {
     STL_GRAPH_EDGES_MAX = 500000,   /* descriptors in all manifests together */
     STL_GRAPH_DIGESTS_MAX = 100000, /* manifests and blobs */
 };
 
-/* As the number of a manifest or a blob: there is none. */
+/* In place of the number of a manifest or blob: there is none. */
 #define STL_NO_NODE ((size_t)-1)
 
 struct stl_node {
@@ -26,7 +27,7 @@ struct stl_node {
     uint32_t *children;         /* numbers of manifests */
     uint32_t *blobs;            /* numbers of blobs */
     uint32_t child_count, blob_count;
-    bool missing; /* there is none (sparse graphs only) */
+    bool missing; /* it does not exist (sparse graphs only) */
 };
 
 struct stl_node_blob {
@@ -37,8 +38,8 @@ struct stl_node_blob {
 /* Where the bytes come from: the images of a source (stl_images_reader), a registry, a bundle. */
 struct stl_graph_reader {
     const char *label; /* for messages */
-    /* Add the bytes of a manifest, whose digest is checked, or of a small blob, whose digest is not: 1, or 0
-     * if there is none, or -1. */
+    /* Append the bytes of a manifest, whose digest is then checked, or of a small blob, whose digest is not.
+     * Return 1, 0 if it does not exist, or -1. */
     int (*manifest)(void *context, const struct stl_digest *digest, int64_t size, struct stl_buf *bytes,
                     struct stl_error *err);
     int (*blob)(void *context, const struct stl_digest *digest, int64_t size, struct stl_buf *bytes,
@@ -48,8 +49,11 @@ struct stl_graph_reader {
 
 struct stl_graph {
     struct stl_graph_reader reader;
-    int64_t manifest_size_max; /* bytes */
-    bool sparse;               /* children that are missing are no error */
+    int64_t manifest_size_max;             /* bytes */
+    bool sparse;                           /* missing children are not an error */
+    const struct stl_platforms *platforms; /* children of indexes for other platforms are left out; NULL:
+                                              none are */
+    size_t left_out;                       /* number of children left out */
     struct stl_digestset manifests, blob_digests;
     struct stl_node *nodes;
     struct stl_node_blob *blobs;
@@ -59,9 +63,8 @@ struct stl_graph {
 
 #define STL_AUTO_GRAPH __attribute__((cleanup(stl_graph_clear)))
 
-/* Adds a manifest with all that it leads to, and sets its *number. Every manifest is read and its
- * digest checked; of blobs nothing is read. Fails with STL_MANIFEST_BLOB_UNKNOWN where a manifest is missing.
- */
+/* Adds a manifest with everything that it leads to, and sets *number. Every manifest is read and its digest
+ * checked; blobs are not read. Fails with STL_MANIFEST_BLOB_UNKNOWN if a manifest is missing. */
 int stl_graph_add(struct stl_graph *graph, const struct stl_digest *digest, int64_t size,
                   const char *media_type, size_t *number, struct stl_error *err);
 void stl_graph_clear(struct stl_graph *graph);
@@ -71,9 +74,9 @@ int stl_graph_read(const struct stl_graph *graph, const struct stl_digest *diges
                    const char *media_type, struct stl_buf *bytes, struct stl_manifest *manifest,
                    struct stl_error *err);
 
-/* Adds to `order`, which has room for all manifests, what `number` leads to and itself, children first; what
- * `seen` (one for each manifest) has is left out, and what is added is noted there. Returns how many were
- * added. */
+/* Appends manifest `number` and everything it leads to to `order`, children first; `order` has room for all
+ * manifests. Manifests that are set in `seen` (one element for each) are skipped, and those that are added
+ * are set there. Returns how many were added. */
 size_t stl_graph_order(const struct stl_graph *graph, size_t number, bool *seen, uint32_t *order);
 
 #endif

@@ -2,15 +2,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 bool stl_media_type_is_image(const char *media_type)
 {
-    return !strcmp(media_type, STL_TYPE_OCI_MANIFEST) || !strcmp(media_type, STL_TYPE_DOCKER_MANIFEST);
+    return !strcasecmp(media_type, STL_TYPE_OCI_MANIFEST) ||
+           !strcasecmp(media_type, STL_TYPE_DOCKER_MANIFEST);
 }
 
 bool stl_media_type_is_index(const char *media_type)
 {
-    return !strcmp(media_type, STL_TYPE_OCI_INDEX) || !strcmp(media_type, STL_TYPE_DOCKER_LIST);
+    return !strcasecmp(media_type, STL_TYPE_OCI_INDEX) || !strcasecmp(media_type, STL_TYPE_DOCKER_LIST);
 }
 
 bool stl_media_type_is_manifest(const char *media_type)
@@ -89,7 +91,7 @@ static int append_array(struct stl_manifest *manifest, const char *key, enum stl
     return 0;
 }
 
-/* Go's clients write an empty list as null, so that counts. */
+/* Clients written in Go encode an empty list as null, so that is accepted. */
 static bool has(const struct stl_manifest *manifest, const char *key)
 {
     return json_object_object_get_ex(manifest->object, key, NULL);
@@ -101,7 +103,8 @@ static bool has_config(const struct stl_manifest *manifest)
     return json_object_object_get_ex(manifest->object, "config", &config) && config;
 }
 
-/* What the known types require; a document that can be read as two types is an attack (CVE-2021-41190). */
+/* Checks the requirements of the known types; a document that can be read as two types is an attack
+ * (CVE-2021-41190). */
 static int check_shape(const struct stl_manifest *manifest, struct stl_error *err)
 {
     bool image = stl_media_type_is_image(manifest->media_type.text);
@@ -154,11 +157,13 @@ static int read_type(struct stl_manifest *manifest, const char *content_type, st
                              "the manifest has no mediaType and came without a Content-Type");
     if (stl_media_type_parse(content_type ? content_type : own, &manifest->media_type, err))
         return -1;
-    if (own && strcmp(own, manifest->media_type.text))
+    if (own && strcasecmp(own, manifest->media_type.text))
         return stl_error_set(err, STL_MANIFEST_INVALID,
                              "the manifest's mediaType is %.160s, its Content-Type %s", own,
                              manifest->media_type.text);
-    if (strstr(manifest->media_type.text, "vnd.docker.distribution.manifest.v1+"))
+    if (own) /* media types are case-insensitive (RFC 9110, section 8.3.1) */
+        memcpy(manifest->media_type.text, own, strlen(own));
+    if (strcasestr(manifest->media_type.text, "vnd.docker.distribution.manifest.v1+"))
         return stl_error_set(err, STL_MANIFEST_INVALID,
                              "Docker schema 1 is not supported: push with a newer client");
     return 0;
@@ -216,7 +221,29 @@ const char *stl_manifest_artifact_type(const struct stl_manifest *manifest)
     return NULL;
 }
 
+static const char *usual_variant(const char *architecture)
+{
+    return !strcmp(architecture, "arm") ? "v7" : !strcmp(architecture, "arm64") ? "v8" : "v1";
+}
+
+static int match_variant(const char *architecture, const char *wanted, const char *variant)
+{
+    const char *usual = usual_variant(architecture);
+    if (!*variant)
+        variant = usual;
+    if (*wanted)
+        return strcmp(wanted, variant) ? 0 : STL_MATCH_BEST;
+    if (!strcmp(variant, usual))
+        return STL_MATCH_BEST;
+    return !strcmp(architecture, "arm") && !strcmp(variant, "v6") ? STL_MATCH_BEST - 1 : 1;
+}
+
 bool stl_descriptor_matches(const struct stl_descriptor *descriptor, const struct stl_platform *platform)
+{
+    return stl_descriptor_match(descriptor, platform) > 0;
+}
+
+int stl_descriptor_match(const struct stl_descriptor *descriptor, const struct stl_platform *platform)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct json_object *object = NULL;
@@ -225,7 +252,8 @@ bool stl_descriptor_matches(const struct stl_descriptor *descriptor, const struc
         stl_json_string(object, "os", &os, &ignored) ||
         stl_json_string(object, "architecture", &architecture, &ignored) ||
         stl_json_string(object, "variant", &variant, &ignored))
-        return false;
-    return !strcmp(os, platform->os) && !strcmp(architecture, platform->architecture) &&
-           (!platform->variant[0] || !strcmp(variant, platform->variant));
+        return 0;
+    if (strcmp(os, platform->os) || strcmp(architecture, platform->architecture))
+        return 0;
+    return match_variant(architecture, platform->variant, variant);
 }

@@ -1,6 +1,6 @@
 /*
- * Manifests: what the registry needs to know of their bytes (image-spec, manifest.md, image-index.md; Docker
- * image manifest version 2, schema 2). The bytes themselves are never changed.
+ * Manifests: what the registry needs to know about their contents (image-spec, manifest.md, image-index.md;
+ * Docker image manifest version 2, schema 2). The bytes themselves are never changed.
  */
 #ifndef STL_MANIFEST_H
 #define STL_MANIFEST_H
@@ -34,7 +34,7 @@ struct stl_descriptor {
 
 struct stl_manifest {
     struct stl_media_type media_type;
-    struct stl_digest digest; /* of the bytes, with the algorithm that was asked for */
+    struct stl_digest digest; /* of the bytes, with the requested algorithm */
     int64_t size;             /* bytes */
     bool has_subject;
     struct stl_digest subject;
@@ -43,9 +43,9 @@ struct stl_manifest {
     struct json_object *object; /* the document */
 };
 
-/* Parses a manifest. `content_type` is what came with it, or NULL: then its own mediaType must be there. The
- * digest is computed with `algorithm`. Fails with STL_MANIFEST_INVALID or STL_DIGEST_*. On success the caller
- * clears. */
+/* Parses a manifest. `content_type` is the Content-Type that came with it, or NULL: then it must have a
+ * mediaType. The digest is computed with `algorithm`. Fails with STL_MANIFEST_INVALID or STL_DIGEST_*. On
+ * success the caller clears `manifest`. */
 int stl_manifest_parse(struct stl_manifest *manifest, const char *bytes, size_t length,
                        const char *content_type, enum stl_algorithm algorithm, struct stl_error *err);
 void stl_manifest_clear(struct stl_manifest *manifest);
@@ -58,15 +58,19 @@ int stl_descriptor_parse(struct stl_descriptor *descriptor, enum stl_role role, 
 /* Whether a media type is that of an image manifest or of an index, OCI or Docker. */
 bool stl_media_type_is_image(const char *media_type);
 bool stl_media_type_is_index(const char *media_type);
-/* Whether something of that type, listed in an index, is to be taken for a manifest rather than a blob: one
- * of the above, or any other type that calls itself manifest or index. */
+/* Whether a descriptor of that type in an index is taken for a manifest rather than a blob: one of the above,
+ * or any other type with "manifest" or "index" in its name. */
 bool stl_media_type_is_manifest(const char *media_type);
 
 /* The artifact type by which referrers are listed and filtered: artifactType, else (not for an index) the
  * media type of the config, else NULL. Lives as long as the manifest. */
 const char *stl_manifest_artifact_type(const struct stl_manifest *manifest);
 
-/* Whether the child of an index is of `platform`. A child without a platform matches none. */
+/* How well the child of an index matches `platform`: 0 if not at all, for example a child without a platform.
+ * A variant that is not given is the usual one of the architecture: v7 for arm, v8 for arm64, v1 for amd64.
+ * If `platform` has no variant, every variant matches, and the usual one best. */
+enum { STL_MATCH_BEST = 3 };
+int stl_descriptor_match(const struct stl_descriptor *descriptor, const struct stl_platform *platform);
 bool stl_descriptor_matches(const struct stl_descriptor *descriptor, const struct stl_platform *platform);
 
 #endif

@@ -34,15 +34,6 @@ static size_t component_length(const char *text)
     }
 }
 
-static bool is_reserved(const char *component, size_t length)
-{
-    static const char *const reserved[] = {"blobs", "manifests", "tags", "referrers"};
-    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        if (strlen(reserved[i]) == length && !memcmp(component, reserved[i], length))
-            return true;
-    return false;
-}
-
 int stl_name_parse(const char *text, struct stl_name *name, struct stl_error *err)
 {
     size_t total = strlen(text);
@@ -56,11 +47,6 @@ int stl_name_parse(const char *text, struct stl_name *name, struct stl_error *er
                                  "repository name '%s' is invalid: use lower-case letters and digits, "
                                  "separated by '.', '_', '__', '-' or '/'",
                                  text);
-        if (is_reserved(p, length))
-            return stl_error_set(err, STL_NAME_INVALID,
-                                 "repository name '%s' is invalid: a component may not be '%.*s', which is a "
-                                 "folder of every repository",
-                                 text, (int)length, p);
         if (p[length] == '\0')
             break;
         p += length + 1;
@@ -102,6 +88,10 @@ int stl_image_name_parse(const char *text, struct stl_image_name *image, struct 
     if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy)
         return stl_error_set(err, STL_NAME_INVALID, "image name '%.40s...' is too long", text);
     memset(image, 0, sizeof *image);
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (stl_digest_parse(text, &image->digest, &ignored) == 0)
+        return stl_error_set(err, STL_NAME_INVALID, "'%s' is a digest, not a name: write NAME@%s", text,
+                             text);
     char *at = strchr(copy, '@');
     if (at) {
         *at = '\0';
@@ -119,12 +109,18 @@ int stl_image_name_parse(const char *text, struct stl_image_name *image, struct 
     return stl_name_parse(copy, &image->name, err);
 }
 
-int stl_image_name_parse_foreign(const char *text, struct stl_image_name *image, struct stl_error *err)
+size_t stl_image_name_host(const char *text)
 {
     size_t first = strcspn(text, "/");
     bool is_host = text[first] == '/' && (memchr(text, '.', first) || memchr(text, ':', first) ||
                                           (first == 9 && !memcmp(text, "localhost", 9)));
-    return stl_image_name_parse(is_host ? text + first + 1 : text, image, err);
+    return is_host ? first : 0;
+}
+
+int stl_image_name_parse_foreign(const char *text, struct stl_image_name *image, struct stl_error *err)
+{
+    size_t host = stl_image_name_host(text);
+    return stl_image_name_parse(host ? text + host + 1 : text, image, err);
 }
 
 /* RFC 6838, section 4.2: restricted-name = restricted-name-first *126restricted-name-chars */

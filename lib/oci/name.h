@@ -37,7 +37,7 @@ struct stl_reference {
     struct stl_digest digest; /* if is_digest */
 };
 
-/* NAME[:TAG][@DIGEST] as a person writes it. */
+/* NAME[:TAG][@DIGEST] as written by a person. */
 struct stl_image_name {
     struct stl_name name;
     bool has_tag, has_digest;
@@ -55,18 +55,21 @@ int stl_tag_parse(const char *text, struct stl_tag *tag, struct stl_error *err);
 /* A text with a colon is taken for a digest: no tag has one. */
 int stl_reference_parse(const char *text, struct stl_reference *reference, struct stl_error *err);
 int stl_image_name_parse(const char *text, struct stl_image_name *image, struct stl_error *err);
-/* Like stl_image_name_parse(), and drops a registry host in front (docker.io/library/app:1 gives
- * library/app:1): a first component that has a dot or a colon or is "localhost", and is not all. */
+/* The length of the registry host in front of a name, without the slash, or 0: a first component that
+ * contains a dot or a colon or is "localhost", and is followed by others. */
+size_t stl_image_name_host(const char *text);
+/* Like stl_image_name_parse(), but drops a registry host in front (docker.io/library/app:1 gives
+ * library/app:1). */
 int stl_image_name_parse_foreign(const char *text, struct stl_image_name *image, struct stl_error *err);
 /* Parameters after ';' and white space around are dropped. */
 int stl_media_type_parse(const char *text, struct stl_media_type *type, struct stl_error *err);
 /* OS/ARCHITECTURE[/VARIANT]. Fails with STL_USAGE. */
 int stl_platform_parse(const char *text, struct stl_platform *platform, struct stl_error *err);
 
-/* Whether a tag is one of the referrers tag schema ("sha256-<hex>"; distribution-spec, "Referrers Tag
+/* Whether a tag follows the referrers tag schema ("sha256-<hex>"; distribution-spec, "Referrers Tag
  * Schema"). */
 bool stl_tag_is_referrers_schema(const struct stl_tag *tag);
-/* Whether a tag names a whole digest: "sha256-<hex>", alone or before a dot, as cosign makes them. */
+/* Whether a tag contains a whole digest: "sha256-<hex>", alone or followed by a dot, as cosign makes them. */
 bool stl_tag_names_digest(const char *tag, struct stl_digest *digest);
 
 #endif

@@ -9,9 +9,21 @@ struct finder {
     const struct stl_graph *graph;
     const struct stl_platform *platform;
     struct stl_platform_image image; /* what was found */
+    int match;                       /* how well it matches */
 };
 
-/* Of an index: 1 if found, 0, -1. */
+static void consider(struct finder *f, const struct stl_descriptor *descriptor)
+{
+    int match = stl_descriptor_match(descriptor, f->platform);
+    if (match <= f->match)
+        return;
+    free(f->image.media_type);
+    f->image =
+        (struct stl_platform_image){descriptor->digest, descriptor->size, stl_strdup(descriptor->media_type)};
+    f->match = match;
+}
+
+/* The best match in an index. */
 static int search(struct finder *f, const struct stl_digest *digest, int64_t size, const char *media_type,
                   int depth, struct stl_error *err)
 {
@@ -19,23 +31,19 @@ static int search(struct finder *f, const struct stl_digest *digest, int64_t siz
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
     if (stl_graph_read(f->graph, digest, size, media_type, &bytes, &manifest, err))
         return -1;
-    for (size_t i = 0; i < manifest.count; i++) {
+    for (size_t i = 0; i < manifest.count && f->match < STL_MATCH_BEST; i++) {
         const struct stl_descriptor *d = &manifest.descriptors[i];
         if (d->role != STL_ROLE_MANIFEST)
             continue;
-        if (stl_media_type_is_index(d->media_type) && depth < DEPTH_MAX) {
-            int found = search(f, &d->digest, d->size, d->media_type, depth + 1, err);
-            if (found)
-                return found;
-        } else if (stl_descriptor_matches(d, f->platform)) {
-            f->image = (struct stl_platform_image){d->digest, d->size, stl_strdup(d->media_type)};
-            return 1;
-        }
+        if (!stl_media_type_is_index(d->media_type) || depth == DEPTH_MAX)
+            consider(f, d);
+        else if (search(f, &d->digest, d->size, d->media_type, depth + 1, err))
+            return -1;
     }
     return 0;
 }
 
-/* The config has os, architecture and variant where a descriptor has an object `platform`. Artifacts are for
+/* A config has os, architecture and variant, like the object `platform` of a descriptor. Artifacts are for
  * every platform. */
 static int config_matches(const struct finder *f, const struct stl_descriptor *config, struct stl_error *err)
 {
@@ -72,22 +80,31 @@ static int image_matches(const struct finder *f, const struct stl_platform_image
     return config_matches(f, &manifest.descriptors[0], err);
 }
 
-int stl_platform_choose(const struct stl_graph *graph, const struct stl_platform *platform, const char *name,
-                        struct stl_platform_image *image, struct stl_error *err)
+int stl_platform_find(const struct stl_graph *graph, const struct stl_platform *platform,
+                      struct stl_platform_image *image, struct stl_error *err)
 {
     struct finder f = {.graph = graph, .platform = platform};
     bool is_index = stl_media_type_is_index(image->media_type);
     int found = is_index ? search(&f, &image->digest, image->size, image->media_type, 0, err)
                          : image_matches(&f, image, err);
     if (found < 0)
-        return -1;
-    if (found == 0)
-        return stl_error_set(err, STL_INVALID, "%s: image %s has nothing for platform %s/%s%s%s",
-                             graph->reader.label, name, platform->os, platform->architecture,
-                             platform->variant[0] ? "/" : "", platform->variant);
-    if (is_index) {
+        free(f.image.media_type);
+    else if (is_index)
+        found = f.match > 0;
+    if (found > 0 && is_index) {
         free(image->media_type);
         *image = f.image;
     }
-    return 0;
+    return found;
+}
+
+int stl_platform_choose(const struct stl_graph *graph, const struct stl_platform *platform, const char *name,
+                        struct stl_platform_image *image, struct stl_error *err)
+{
+    int found = stl_platform_find(graph, platform, image, err);
+    if (found)
+        return found < 0 ? -1 : 0;
+    return stl_error_set(err, STL_INVALID, "%s: image %s has nothing for platform %s/%s%s%s",
+                         graph->reader.label, name, platform->os, platform->architecture,
+                         platform->variant[0] ? "/" : "", platform->variant);
 }

@@ -1,0 +1,235 @@
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd.h"
+#include "file.h"
+#include "http.h"
+#include "logins.h"
+#include "mirror.h"
+
+enum { OPTION_LIST = 256, LIST_MAX = 4 << 20 };
+
+struct arguments {
+    struct cmd_common common;
+    struct cmd_http http;
+    struct cmd_login login;
+    const char *list;
+    bool dry_run;
+    struct stl_mirrors from_list;
+    const struct stl_mirrors *mirrors;
+    struct stl_credentials *credentials; /* for each of them */
+    size_t credential_count;
+    struct json_object *entries, *failed;
+    size_t done, failures, requests;
+};
+
+static void parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
+{
+    for (int key; (key = cmd_next_option(&cmd_mirror, argc, argv, &arguments->common)) != -1;) {
+        if (key == OPTION_LIST)
+            arguments->list = optarg;
+        else if (key == 'n')
+            arguments->dry_run = true;
+        else if (key == CMD_KEY_PARALLEL) {
+            if (cmd_http_take_parallel(&arguments->http, optarg, err))
+                return;
+        } else if (!cmd_login_take(&arguments->login, key, optarg))
+            cmd_http_take(&arguments->http, key, optarg);
+    }
+}
+
+static int read_list(struct arguments *arguments, struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf text = {.ceiling = LIST_MAX};
+    if (stl_file_read(AT_FDCWD, arguments->list, true, &text, err) ||
+        stl_mirrors_add_lines(&arguments->from_list, arguments->list, text.data ? text.data : "", err))
+        return -1;
+    arguments->mirrors = &arguments->from_list;
+    return 0;
+}
+
+/* --- report --------------------------------------------------------------------------------------------- */
+
+static void print_text(const struct arguments *arguments, const struct stl_mirror_report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const struct stl_mirrored *item = &report->items[i];
+        char digest[STL_DIGEST_TEXT_MAX];
+        if (item->state == STL_MIRROR_FAILED)
+            cmd_warn("%s:%s: %s", item->name.text, item->tag.text, item->error);
+        else if (item->state == STL_MIRROR_CHANGED && !arguments->common.quiet && !arguments->common.json)
+            printf("%s %s:%s%s%s\n", arguments->dry_run ? "changed" : "fetched", item->name.text,
+                   item->tag.text, arguments->dry_run ? "" : " ",
+                   arguments->dry_run ? "" : stl_digest_format(&item->digest, digest));
+    }
+}
+
+static void note_json(struct arguments *arguments, const struct stl_mirror_report *report)
+{
+    static const char *const states[] = {"unchanged", "changed", "failed"};
+    for (size_t i = 0; i < report->count; i++) {
+        const struct stl_mirrored *item = &report->items[i];
+        struct json_object *entry = json_object_new_object();
+        char digest[STL_DIGEST_TEXT_MAX];
+        json_object_object_add(entry, "name", json_object_new_string(item->name.text));
+        json_object_object_add(entry, "tag", json_object_new_string(item->tag.text));
+        json_object_object_add(entry, "state", json_object_new_string(states[item->state]));
+        if (item->error)
+            json_object_object_add(entry, "error", json_object_new_string(item->error));
+        else if (!arguments->dry_run || item->state == STL_MIRROR_UNCHANGED)
+            json_object_object_add(entry, "digest",
+                                   json_object_new_string(stl_digest_format(&item->digest, digest)));
+        json_object_array_add(arguments->entries, entry);
+    }
+}
+
+static void summarise(const struct arguments *arguments)
+{
+    if (!arguments->common.json) {
+        if (!arguments->common.quiet)
+            printf("%zu tag%s up to date, %zu failed, %zu requests\n", arguments->done,
+                   arguments->done == 1 ? "" : "s", arguments->failures, arguments->requests);
+        return;
+    }
+    STL_AUTO_JSON struct json_object *document = json_object_new_object();
+    json_object_object_add(document, "tags", json_object_get(arguments->entries));
+    json_object_object_add(document, "failed", json_object_get(arguments->failed));
+    json_object_object_add(document, "requests", json_object_new_int64((int64_t)arguments->requests));
+    cmd_print_json(document);
+}
+
+/* --- command -------------------------------------------------------------------------------------------- */
+
+static int update(struct arguments *arguments, const struct stl_registry *registry, size_t i,
+                  struct stl_error *err)
+{
+    const struct stl_mirror *mirror = &arguments->mirrors->items[i];
+    STL_AUTO_REMOTE struct stl_remote remote = {0};
+    struct stl_mirror_report report = {0};
+    struct stl_address address;
+    struct cmd_progress progress;
+    const char *from = mirror->from;
+    stl_address_begins(mirror->from, &from);
+    if (stl_address_parse(from, &address, err))
+        return -1;
+    const struct stl_remote_options how = {.host = address.host,
+                                           .plain = arguments->http.plain,
+                                           .http = arguments->http.options,
+                                           .credentials = &arguments->credentials[i]};
+    if (stl_remote_open(&remote, &how, err))
+        return -1;
+    cmd_progress_begin(&progress, mirror->from, arguments->common.quiet);
+    const struct stl_add_options options = {.progress = progress.shown ? cmd_progress_update : NULL,
+                                            .progress_context = &progress};
+    int result = stl_mirror_update(registry, mirror, &remote, arguments->dry_run, &options, &report, err);
+    cmd_progress_end(&progress);
+    print_text(arguments, &report);
+    note_json(arguments, &report);
+    arguments->done += report.count - report.failed;
+    arguments->failures += report.failed;
+    arguments->requests += remote.requests;
+    stl_mirror_report_clear(&report);
+    return result;
+}
+
+/* Before the process is that of the owner, who may not read them. */
+static int find_credentials(struct arguments *arguments, struct stl_error *err)
+{
+    arguments->credential_count = arguments->mirrors->count;
+    arguments->credentials = stl_alloc(arguments->credential_count * sizeof *arguments->credentials);
+    for (size_t i = 0; i < arguments->mirrors->count; i++) {
+        struct stl_address address;
+        const char *from = arguments->mirrors->items[i].from;
+        stl_address_begins(from, &from);
+        if (stl_address_parse(from, &address, err) ||
+            cmd_find_credentials(&arguments->login, address.host, address.name.text,
+                                 &arguments->credentials[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Returns the exit status. */
+static int update_all(struct arguments *arguments, struct stl_error *err)
+{
+    STL_AUTO_REGISTRY struct stl_registry looked_at = STL_REGISTRY_INIT, registry = STL_REGISTRY_INIT;
+    STL_AUTO_CLOSE int writing = -1;
+    if (err->code != STL_OK || cmd_open_registry(&looked_at, arguments->common.registry, err))
+        return cmd_fail(err);
+    arguments->mirrors = &looked_at.settings.mirrors;
+    if (arguments->list && read_list(arguments, err))
+        return cmd_fail(err);
+    if (arguments->mirrors->count == 0)
+        return cmd_usage(&cmd_mirror, "nothing to mirror: give --list, or add 'mirror:' to registry.yaml");
+    if (find_credentials(arguments, err) ||
+        cmd_open_registry_to_write(&registry, arguments->common.registry, arguments->common.force, &writing,
+                                   err))
+        return cmd_fail(err);
+    for (size_t i = 0; i < arguments->mirrors->count; i++) {
+        stl_error_clear(err);
+        if (update(arguments, &registry, i, err) == 0)
+            continue;
+        cmd_fail(err);
+        arguments->failures++;
+        struct json_object *entry = json_object_new_object();
+        json_object_object_add(entry, "from", json_object_new_string(arguments->mirrors->items[i].from));
+        json_object_object_add(entry, "error", json_object_new_string(err->message));
+        json_object_array_add(arguments->failed, entry);
+    }
+    summarise(arguments);
+    return arguments->failures == 0 ? 0 : arguments->done ? 3 : 1;
+}
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_JSON struct json_object *entries = json_object_new_array();
+    STL_AUTO_JSON struct json_object *failed = json_object_new_array();
+    struct arguments arguments = {.entries = entries, .failed = failed};
+    cmd_http_begin(&arguments.http);
+    parse(argc, argv, &arguments, &err);
+    if (err.code == STL_OK && optind < argc)
+        return cmd_usage(&cmd_mirror, "what to mirror stands in registry.yaml or in the file of --list");
+    int status = update_all(&arguments, &err);
+    for (size_t i = 0; i < arguments.credential_count; i++)
+        stl_credentials_clear(&arguments.credentials[i]);
+    free(arguments.credentials);
+    stl_mirrors_clear(&arguments.from_list);
+    return status;
+}
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {OPTION_LIST, "list", "FILE", "Mirror what this file lists instead: lines 'FROM [TO]'"},
+    {'n', "dry-run", NULL, "Only say what has changed there"},
+    CMD_OPTION_PARALLEL,
+    CMD_OPTION_AUTHFILE,
+    CMD_OPTION_CA,
+    CMD_OPTION_INSECURE,
+    CMD_OPTION_PLAIN_HTTP,
+    CMD_OPTION_FORCE,
+    CMD_OPTION_QUIET,
+    CMD_OPTION_JSON,
+    {0},
+};
+
+const struct cmd_command cmd_mirror = {
+    .name = "mirror",
+    .run = run,
+    .arguments = "",
+    .summary = "Fetch what has changed in other registries",
+    .description =
+        "Fetches the images that 'mirror:' in registry.yaml lists, which explains its keys there: whole repositories, "
+        "tags by pattern, the newest few. It asks for each tag with one HEAD, and fetches only what leads to another "
+        "image than here, as 'stillage add docker://' does. Signatures come along with an image that is fetched.\n\n"
+        "Nothing is removed: a tag that is gone there stays here, and 'stillage prune' has rules for old ones. Immutable "
+        "tags and quotas hold; an immutable tag that has moved there is reported. What fails does not keep the rest from "
+        "being fetched.\n\n"
+        "It is meant for cron or a timer: examples/systemd has stillage-mirror.timer.",
+    .options = options,
+    .examples = "  stillage mirror\n"
+                "  stillage mirror --list images.txt   # lines: FROM [TO]",
+    .partly = "some tags are up to date, others failed",
+};

@@ -1,0 +1,267 @@
+#include "cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "aws.h"
+#include "bucket.h"
+#include "http.h"
+#include "left-out.h"
+
+enum { OPTION_ENDPOINT = 256, OPTION_REGION, OPTION_DELETE, OPTION_BREAK_LOCK, TRIES_MAX = 5, PARALLEL = 8 };
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    {OPTION_ENDPOINT, "endpoint", "URL",
+     "The address of the store, such as https://s3.example.org; else $AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, or "
+     "AWS itself"},
+    {OPTION_REGION, "region", "NAME",
+     "The region, as the store knows it; else $AWS_REGION, $AWS_DEFAULT_REGION, what ~/.aws/config says, or "
+     "us-east-1"},
+    {OPTION_DELETE, "delete", NULL,
+     "Also remove what earlier runs have published and the registry no longer has"},
+    {'n', "dry-run", NULL, "Change nothing, and say what would be done"},
+    {OPTION_BREAK_LOCK, "break-lock", NULL, "Remove the lock of another run, which was killed"},
+    CMD_OPTION_CA,
+    CMD_OPTION_INSECURE,
+    CMD_OPTION_QUIET,
+    CMD_OPTION_JSON,
+    {0},
+};
+
+struct arguments {
+    struct cmd_common common;
+    struct cmd_http http;
+    struct cmd_aws aws;
+    struct stl_bucket_options how;
+    struct stl_selection selection;
+    struct cmd_progress progress;
+    const char *target, *endpoint, *region;
+    char *base, *bucket, *prefix, *who;
+};
+
+static void clear(struct arguments *arguments)
+{
+    cmd_aws_clear(&arguments->aws);
+    stl_selection_clear(&arguments->selection);
+    free(arguments->base);
+    free(arguments->bucket);
+    free(arguments->prefix);
+    free(arguments->who);
+}
+
+/* --- the target ----------------------------------------------------------------------------------------- */
+
+static bool is_bucket_name(const char *text, size_t length)
+{
+    return length >= 3 && length <= 63 &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-_ABCDEFGHIJKLMNOPQRSTUVWXYZ") >= length;
+}
+
+/* With AWS itself, the bucket is part of the host name, unless it has dots, which certificates do not
+ * cover. */
+static char *bucket_url(const struct arguments *arguments, const char *name)
+{
+    const char *endpoint = arguments->endpoint;
+    if (endpoint) {
+        size_t length = strlen(endpoint);
+        while (length && endpoint[length - 1] == '/')
+            length--;
+        return stl_sprintf("%.*s/%s", (int)length, endpoint, name);
+    }
+    return strchr(name, '.') ? stl_sprintf("https://s3.%s.amazonaws.com/%s", arguments->region, name)
+                             : stl_sprintf("https://%s.s3.%s.amazonaws.com", name, arguments->region);
+}
+
+static int resolve_target(struct arguments *arguments, struct stl_error *err)
+{
+    const char *name = arguments->target;
+    if (strncmp(name, "s3://", 5) || !is_bucket_name(name + 5, strcspn(name + 5, "/")))
+        return stl_error_set(err, STL_USAGE, "'%s' is not of the form s3://BUCKET or s3://BUCKET/PREFIX",
+                             name);
+    name += 5;
+    if (!arguments->endpoint)
+        arguments->endpoint = arguments->aws.endpoint;
+    if (!arguments->region)
+        arguments->region = arguments->aws.region ? arguments->aws.region : "us-east-1";
+    if (arguments->endpoint && strncmp(arguments->endpoint, "https://", 8) &&
+        strncmp(arguments->endpoint, "http://", 7))
+        return stl_error_set(err, STL_USAGE, "the endpoint '%s' is not a URL", arguments->endpoint);
+    STL_AUTO_FREE char *bucket = stl_strndup(name, strcspn(name, "/"));
+    const char *prefix = strchr(name, '/') ? strchr(name, '/') + 1 : "";
+    size_t length = strlen(prefix);
+    while (length && prefix[length - 1] == '/')
+        length--;
+    arguments->bucket = bucket_url(arguments, bucket);
+    arguments->prefix = stl_sprintf("%.*s%s", (int)length, prefix, length ? "/" : "");
+    STL_AUTO_FREE char *encoded = stl_s3_encode(arguments->prefix);
+    if (length)
+        encoded[strlen(encoded) - 1] = '\0';
+    arguments->base = stl_sprintf("%s%s%s", arguments->bucket, length ? "/" : "", encoded);
+    return 0;
+}
+
+static void say_who(struct arguments *arguments)
+{
+    char host[256] = "", now[CMD_TIME_TEXT_MAX];
+    gethostname(host, sizeof host - 1);
+    cmd_format_time(time(NULL), now);
+    arguments->who = stl_sprintf("process %d on %s since %s", (int)getpid(), host, now);
+    arguments->how.who = arguments->who;
+}
+
+/* --- the result ----------------------------------------------------------------------------------------- */
+
+static void print_json(const struct arguments *arguments, const struct stl_bucket_result *result,
+                       uint64_t requests)
+{
+    STL_AUTO_JSON struct json_object *out = json_object_new_object();
+    json_object_object_add(out, "target", json_object_new_string(arguments->target));
+    json_object_object_add(out, "url", json_object_new_string(arguments->base));
+    json_object_object_add(out, "dryRun", json_object_new_boolean(arguments->how.dry_run));
+    json_object_object_add(out, "written", json_object_new_int64((int64_t)result->written));
+    json_object_object_add(out, "bytes", json_object_new_int64((int64_t)result->bytes));
+    json_object_object_add(out, "unchanged", json_object_new_int64((int64_t)result->unchanged));
+    json_object_object_add(out, "removed", json_object_new_int64((int64_t)result->removed));
+    json_object_object_add(out, "gone", json_object_new_int64((int64_t)result->gone));
+    json_object_object_add(out, "requests", json_object_new_int64((int64_t)requests));
+    cmd_print_json(out);
+}
+
+static void print_text(const struct arguments *arguments, const struct stl_bucket_result *result,
+                       uint64_t requests)
+{
+    char bytes[CMD_SIZE_TEXT_MAX];
+    bool dry = arguments->how.dry_run;
+    uint64_t removed = dry && arguments->how.remove ? result->gone : result->removed;
+    cmd_print_line("%s: %ju objects %s (%s), %ju unchanged, %ju %s, in %ju requests", arguments->target,
+                   (uintmax_t)result->written, dry ? "would be written" : "written",
+                   cmd_format_size(result->bytes, bytes), (uintmax_t)result->unchanged, (uintmax_t)removed,
+                   dry ? "would be removed" : "removed", (uintmax_t)requests);
+    if (result->gone && !arguments->how.remove)
+        cmd_print_line("%ju more are no longer in the registry: --delete removes them",
+                       (uintmax_t)result->gone);
+}
+
+static int publish(struct arguments *arguments, const struct stl_registry *registry, struct stl_error *err)
+{
+    STL_AUTO_HTTP struct stl_http *http = NULL;
+    if (stl_http_open(&http, &arguments->http.options, err))
+        return -1;
+    struct stl_s3 s3 = {.http = http,
+                        .base = arguments->base,
+                        .bucket = arguments->bucket,
+                        .prefix = arguments->prefix,
+                        .region = arguments->region,
+                        .key = arguments->aws.key,
+                        .token = arguments->aws.token};
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        STL_AUTO_FLAT struct stl_flat flat = {0};
+        struct stl_bucket_result result;
+        if (stl_flat_list(&flat, registry, &arguments->selection, err))
+            return -1;
+        int done = stl_bucket_publish(registry, &flat, &s3, &arguments->how, &result, err);
+        if (done > 0)
+            continue;
+        cmd_progress_end(&arguments->progress);
+        if (done < 0)
+            return -1;
+        if (!arguments->common.quiet)
+            cmd_say_left_out(&flat);
+        if (arguments->common.json)
+            print_json(arguments, &result, s3.requests);
+        else if (!arguments->common.quiet)
+            print_text(arguments, &result, s3.requests);
+        return 0;
+    }
+    return stl_error_set(err, STL_UNAVAILABLE, "images were deleted again and again meanwhile: try later");
+}
+
+/* --- the command ---------------------------------------------------------------------------------------- */
+
+static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
+{
+    for (int key; (key = cmd_next_option(&cmd_publish, argc, argv, &arguments->common)) != -1;) {
+        if (key == OPTION_ENDPOINT)
+            arguments->endpoint = optarg;
+        else if (key == OPTION_REGION)
+            arguments->region = optarg;
+        else if (key == OPTION_DELETE)
+            arguments->how.remove = true;
+        else if (key == OPTION_BREAK_LOCK)
+            arguments->how.break_lock = true;
+        else if (key == 'n')
+            arguments->how.dry_run = true;
+        else
+            cmd_http_take(&arguments->http, key, optarg);
+    }
+    if (optind == argc)
+        return stl_error_set(err, STL_USAGE, "where to? Give s3://BUCKET or s3://BUCKET/PREFIX");
+    arguments->target = argv[optind];
+    for (int i = optind + 1; i < argc; i++)
+        if (stl_selection_add(&arguments->selection, argv[i], err))
+            return -1;
+    /* Before root becomes another account. */
+    if (cmd_aws_find(&arguments->aws, err) || resolve_target(arguments, err))
+        return -1;
+    return arguments->aws.key
+               ? 0
+               : stl_error_set(
+                     err, STL_USAGE,
+                     "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write them to "
+                     "~/.aws/credentials");
+}
+
+static int run(int argc, char **argv)
+{
+    struct stl_error err = STL_ERROR_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    struct arguments arguments = {.selection = STL_SELECTION_INIT};
+    cmd_http_begin(&arguments.http);
+    arguments.http.options.parallel = PARALLEL;
+    int result = parse(argc, argv, &arguments, &err);
+    if (result == 0)
+        result = cmd_open_registry_as_owner(&registry, arguments.common.registry, CMD_KEEP_NOTHING, &err);
+    if (result == 0) {
+        say_who(&arguments);
+        cmd_progress_begin(&arguments.progress, "publishing", arguments.common.quiet);
+        arguments.how.progress = arguments.progress.shown ? cmd_progress_update : NULL;
+        arguments.how.progress_context = &arguments.progress;
+        result = publish(&arguments, &registry, &err);
+        cmd_progress_end(&arguments.progress);
+    }
+    if (result == 0 && !arguments.common.quiet)
+        cmd_note_hosts(&arguments.selection);
+    clear(&arguments);
+    return result ? cmd_fail(&err) : 0;
+}
+
+const struct cmd_command cmd_publish = {
+    .name = "publish",
+    .run = run,
+    .arguments = "s3://BUCKET[/PREFIX] [PATTERN...]",
+    .summary = "Publish images in an S3-compatible store, which then serves them",
+    .description =
+        "Writes a flat copy of the registry into a bucket: an object for each address that clients read, with "
+        "the right Content-Type and Cache-Control. If everybody may read the bucket, docker, containerd, podman "
+        "and skopeo pull from its address, or from that of a CDN before it. A request for a key that does not "
+        "exist must be answered with 404, which on AWS takes the right to list the bucket; with 403, docker and "
+        "containerd give up.\n\n"
+        "Only what everybody may pull is published, and of that, what PATTERNs choose, as for 'stillage site'.\n\n"
+        "What is unchanged costs one request for each 1,000 objects. New content comes first, then the names "
+        "that lead to it; with --delete, what is gone from the registry is removed last, names before content. "
+        "A blob of more than 64 MiB is sent in parts. Requests that fail are repeated for a while, and a run "
+        "that was cut is completed by the next.\n\n"
+        "Two runs keep out of each other's way by an object that is created only if it does not exist "
+        "('If-None-Match: *'); a store that ignores this condition is refused. Keys below .stillage/ in the "
+        "bucket hold the state and this lock. Other objects are never touched.\n\n"
+        "Credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or from the profile "
+        "AWS_PROFILE in ~/.aws/credentials.",
+    .options = options,
+    .examples = "  stillage publish s3://images\n"
+                "  stillage publish s3://images/public --endpoint https://s3.example.org \\\n"
+                "      --delete 'lib/**'",
+};

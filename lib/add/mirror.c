@@ -1,0 +1,210 @@
+#include "mirror.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "look.h"
+#include "references.h"
+
+struct mirroring {
+    const struct stl_registry *registry;
+    const struct stl_mirror *mirror;
+    const struct stl_add_options *how; /* progress */
+    struct stl_remote_choice choice;
+    struct stl_image_name to;
+    struct stl_add_options options;
+    struct stl_mirror_report *report;
+};
+
+/* --- what there is to do -------------------------------------------------------------------------------- */
+
+static int prepare(struct mirroring *m, struct stl_error *err)
+{
+    const struct stl_mirror *mirror = m->mirror;
+    const char *from = mirror->from;
+    stl_address_begins(mirror->from, &from);
+    if (stl_address_parse(from, &m->choice.address, err))
+        return -1;
+    const struct stl_address *address = &m->choice.address;
+    if (address->has_digest || (address->has_tag && (mirror->tags.line || mirror->newest)))
+        return stl_error_set(err, STL_USAGE, "%s: give a repository and 'tags', or one image with its tag",
+                             from);
+    if (stl_name_parse(mirror->to ? mirror->to : address->name.text, &m->to.name, err))
+        return -1;
+    for (size_t i = 0; i < mirror->platforms.count; i++)
+        if (stl_platforms_add(&m->options.platforms, mirror->platforms.items[i], err))
+            return -1;
+    m->options.names = &m->to;
+    m->options.name_count = 1;
+    m->options.progress = m->how->progress;
+    m->options.progress_context = m->how->progress_context;
+    m->options.remote = &m->choice;
+    m->choice.referrers = mirror->referrers;
+    return 0;
+}
+
+static int list_tags(struct mirroring *m, struct stl_tags *tags, struct stl_error *err)
+{
+    const struct stl_address *address = &m->choice.address;
+    const struct stl_mirror *mirror = m->mirror;
+    if (mirror->tags.count == 0 && mirror->newest == 0) {
+        tags->items = stl_alloc(sizeof *tags->items);
+        tags->count = 1;
+        return address->has_tag ? (tags->items[0] = address->tag, 0)
+                                : stl_tag_parse("latest", tags->items, err);
+    }
+    if (stl_remote_tags(m->choice.remote, address->name.text, tags, err))
+        return -1;
+    stl_tags_choose(tags, mirror->tags.count ? &mirror->tags : NULL, (size_t)mirror->newest);
+    return tags->count ? 0 : stl_error_set(err, STL_INVALID, "it has no matching tags");
+}
+
+static struct stl_mirrored *note(struct mirroring *m, const struct stl_tag *tag, int state, const char *why)
+{
+    struct stl_mirror_report *report = m->report;
+    stl_grow(report->items, report->count);
+    struct stl_mirrored *item = &report->items[report->count++];
+    *item = (struct stl_mirrored){.name = m->to.name, .tag = *tag, .error = why ? stl_strdup(why) : NULL};
+    item->state = state;
+    report->failed += state == STL_MIRROR_FAILED;
+    return item;
+}
+
+/* Whether the tag has to be fetched: 1, 0 or -1. What need not or cannot be is noted. */
+static int judge(struct mirroring *m, const struct stl_repo *repo, const struct stl_tag *tag,
+                 const struct stl_look *look, struct stl_error *err)
+{
+    struct stl_digest here;
+    int exists = repo->fd < 0 ? 0 : stl_tag_resolve_if_any(repo, tag, &here, err);
+    if (exists < 0)
+        return -1;
+    if (!look->found) {
+        STL_AUTO_FREE char *trouble = stl_sprintf("%s answered %d", m->choice.address.host, look->status);
+        note(m, tag, STL_MIRROR_FAILED, look->status == 404 ? "there is no such tag" : trouble);
+        return 0;
+    }
+    if (exists && look->told && stl_digest_equal(&here, &look->digest)) {
+        note(m, tag, STL_MIRROR_UNCHANGED, NULL)->digest = here;
+        return 0;
+    }
+    if (!exists || !look->told ||
+        !stl_limits_is_immutable(&m->registry->settings.limits, m->to.name.text, tag->text))
+        return 1;
+    note(m, tag, STL_MIRROR_FAILED, "it leads to another image now, but here it is immutable");
+    return 0;
+}
+
+/* Leaves in `tags` those that have to be fetched. */
+static int compare(struct mirroring *m, struct stl_tags *tags, struct stl_error *err)
+{
+    STL_AUTO_FREE struct stl_look *looks = stl_alloc(tags->count * sizeof *looks);
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    size_t kept = 0;
+    for (size_t i = 0; i < tags->count; i++)
+        snprintf(looks[i].reference, sizeof looks[i].reference, "%s", tags->items[i].text);
+    stl_remote_use(m->choice.remote, m->choice.address.name.text, "pull", NULL);
+    if (stl_remote_look(m->choice.remote, m->choice.address.name.text, looks, tags->count, err) ||
+        stl_repo_open_if_any(&repo, m->registry, &m->to.name, err) < 0)
+        return -1;
+    for (size_t i = 0; i < tags->count; i++) {
+        int wanted = judge(m, &repo, &tags->items[i], &looks[i], err);
+        if (wanted < 0)
+            return -1;
+        if (wanted)
+            tags->items[kept++] = tags->items[i];
+    }
+    tags->count = kept;
+    return 0;
+}
+
+/* --- doing it ------------------------------------------------------------------------------------------- */
+
+static bool is_chosen(const struct stl_tags *tags, const char *text)
+{
+    for (size_t i = 0; i < tags->count; i++)
+        if (!strcmp(tags->items[i].text, text))
+            return true;
+    return false;
+}
+
+static int add(struct mirroring *m, const struct stl_tags *tags, struct stl_error *err)
+{
+    struct stl_add_report report;
+    STL_AUTO_FREE char *label = stl_sprintf("%s/%s", m->choice.address.host, m->choice.address.name.text);
+    m->choice.known = tags;
+    if (stl_add(m->registry, -1, label, &m->options, &report, err))
+        return -1;
+    for (size_t i = 0; i < report.count; i++) {
+        m->report->new_blobs_bytes += report.items[i].new_bytes;
+        if (is_chosen(tags, report.items[i].tag.text)) /* and no signature */
+            note(m, &report.items[i].tag, report.items[i].changed ? STL_MIRROR_CHANGED : STL_MIRROR_UNCHANGED,
+                 NULL)
+                ->digest = report.items[i].digest;
+    }
+    if (report.notes.length)
+        stl_buf_puts(&m->report->notes, report.notes.data);
+    stl_add_report_clear(&report);
+    return 0;
+}
+
+/* Whether another tag would fare no better. */
+static bool concerns_all(const struct stl_error *err)
+{
+    return err->sys_errno || err->code == STL_UNAVAILABLE || err->code == STL_DENIED ||
+           err->code == STL_TOO_MANY_REQUESTS || err->code == STL_USAGE;
+}
+
+static int fetch(struct mirroring *m, const struct stl_tags *tags, struct stl_error *err)
+{
+    if (add(m, tags, err) == 0)
+        return 0;
+    if (concerns_all(err))
+        return -1;
+    for (size_t i = 0; i < tags->count; i++) {
+        const struct stl_tags one = {.items = &tags->items[i], .count = 1};
+        if (tags->count > 1)
+            stl_error_clear(err);
+        if (tags->count > 1 && add(m, &one, err) == 0)
+            continue;
+        if (concerns_all(err))
+            return -1;
+        note(m, &tags->items[i], STL_MIRROR_FAILED, err->message);
+    }
+    stl_error_clear(err);
+    return 0;
+}
+
+static int by_tag(const void *left, const void *right)
+{
+    const struct stl_mirrored *a = left, *b = right;
+    return strcmp(a->tag.text, b->tag.text);
+}
+
+int stl_mirror_update(const struct stl_registry *registry, const struct stl_mirror *mirror,
+                      struct stl_remote *remote, bool dry_run, const struct stl_add_options *how,
+                      struct stl_mirror_report *report, struct stl_error *err)
+{
+    struct mirroring m = {
+        .registry = registry, .mirror = mirror, .how = how, .choice.remote = remote, .report = report};
+    STL_AUTO_TAGS struct stl_tags tags = {0};
+    *report = (struct stl_mirror_report){0};
+    int result = prepare(&m, err) || list_tags(&m, &tags, err) || compare(&m, &tags, err) ? -1 : 0;
+    for (size_t i = 0; result == 0 && dry_run && i < tags.count; i++)
+        note(&m, &tags.items[i], STL_MIRROR_CHANGED, NULL);
+    if (result == 0 && !dry_run && tags.count)
+        result = fetch(&m, &tags, err);
+    if (report->count)
+        qsort(report->items, report->count, sizeof *report->items, by_tag);
+    stl_platforms_clear(&m.options.platforms);
+    return result ? stl_error_context(err, "%s", mirror->from) : 0;
+}
+
+void stl_mirror_report_clear(struct stl_mirror_report *report)
+{
+    for (size_t i = 0; i < report->count; i++)
+        free(report->items[i].error);
+    free(report->items);
+    stl_buf_clear(&report->notes);
+    *report = (struct stl_mirror_report){0};
+}

@@ -1,0 +1,12 @@
+/*
+ * Random bytes from the kernel, fit for keys. The process aborts if the kernel has
+ * none.
+ */
+#ifndef STL_RANDOM_H
+#define STL_RANDOM_H
+
+#include <stddef.h>
+
+void stl_random(void *bytes, size_t length); /* at most 256 */
+
+#endif

@@ -1,0 +1,259 @@
+#include "settings.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "readers.h"
+
+typedef struct stl_settings S;
+
+static int read_version(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    int64_t *version = target;
+    if (stl_yaml_int(yaml, node, version, err))
+        return -1;
+    if (*version == STL_FORMAT_VERSION)
+        return 0;
+    stl_yaml_error(yaml, node, err,
+                   "this registry has format version %lld, this program knows %d: use a "
+                   "newer stillage",
+                   (long long)*version, STL_FORMAT_VERSION);
+    err->code = STL_NOT_REGISTRY;
+    return -1;
+}
+
+static int read_count(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    int64_t *count = target;
+    if (stl_yaml_int(yaml, node, count, err))
+        return -1;
+    return *count < 0 ? stl_yaml_error(yaml, node, err, "a number that is not negative is expected here") : 0;
+}
+
+static int read_accent(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    if (stl_yaml_string(yaml, node, target, err))
+        return -1;
+    const char *colour = *(char **)target;
+    return colour[0] == '#' && strlen(colour) == 7 && strspn(colour + 1, "0123456789abcdefABCDEF") == 6
+               ? 0
+               : stl_yaml_error(yaml, node, err, "a colour such as \"#0b6670\" is expected here");
+}
+
+/* What the web server hands out of www/. */
+static int read_logo(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    if (stl_yaml_string(yaml, node, target, err))
+        return -1;
+    const char *name = *(char **)target;
+    if (*name && !strchr("._-", *name) && !name[strspn(name, letters)])
+        return 0;
+    return stl_yaml_error(yaml, node, err, "the name of a file in www/, such as logo.svg, is expected here");
+}
+
+static int read_push(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const struct stl_yaml_key keys[] = {
+        {"manifest-size", stl_yaml_size, offsetof(S, push.manifest_size)},
+        {"upload-expiry", stl_yaml_duration, offsetof(S, push.upload_expiry)},
+        {"open-uploads", read_count, offsetof(S, push.open_uploads)},
+        {"open-bytes", stl_yaml_size, offsetof(S, push.open_bytes)},
+        {"slowest-body", stl_yaml_size, offsetof(S, push.slowest_body)},
+        {"sparse-indexes", stl_yaml_bool, offsetof(S, push.sparse_indexes)},
+        {"sparse-images", stl_yaml_bool, offsetof(S, push.sparse_images)},
+        {"delete-tags", stl_yaml_bool, offsetof(S, push.delete_tags)},
+        {"delete-manifests", stl_yaml_bool, offsetof(S, push.delete_manifests)},
+        {"delete-blobs", stl_yaml_bool, offsetof(S, push.delete_blobs)},
+        {NULL, NULL, 0},
+    };
+    S *settings = target;
+    if (stl_yaml_mapping(yaml, node, keys, settings, err))
+        return -1;
+    if (settings->push.manifest_size > 64 << 20)
+        return stl_yaml_error(yaml, node, err, "manifest-size may be at most 64MiB");
+    return 0;
+}
+
+static int read_url(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-[]";
+    if (stl_yaml_string(yaml, node, target, err))
+        return -1;
+    const char *url = *(char **)target;
+    size_t scheme = !strncmp(url, "https://", 8) ? 8 : !strncmp(url, "http://", 7) ? 7 : 0;
+    if (!scheme || !url[scheme] || url[scheme + strspn(url + scheme, letters)])
+        return stl_yaml_error(yaml, node, err,
+                              "an address such as https://registry.example.org is expected here");
+    return 0;
+}
+
+static int read_life(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    int64_t *seconds = target;
+    if (stl_yaml_duration(yaml, node, seconds, err))
+        return -1;
+    if (*seconds < 1 || *seconds > 86400)
+        return stl_yaml_error(yaml, node, err, "a token may live for 1s to 24h");
+    return 0;
+}
+
+static int read_auth(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const struct stl_yaml_key keys[] = {
+        {"token-life", read_life, offsetof(S, auth.token_life)},
+        {"trust-remote-user", stl_yaml_bool, offsetof(S, auth.trust_remote_user)},
+        {"url", read_url, offsetof(S, auth.url)},
+        {"oidc", stl_oidc_read, offsetof(S, auth.oidc)},
+        {NULL, NULL, 0},
+    };
+    return stl_yaml_mapping(yaml, node, keys, target, err);
+}
+
+/* An origin exactly as a browser sends it: it is compared byte by byte. */
+static int read_origin(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+    S *settings = target;
+    char *origin = NULL;
+    if (stl_yaml_string(yaml, node, &origin, err))
+        return -1;
+    stl_grow(settings->cors.origins, settings->cors.count);
+    settings->cors.origins[settings->cors.count++] = origin;
+    size_t scheme = !strncmp(origin, "https://", 8) ? 8 : !strncmp(origin, "http://", 7) ? 7 : 0;
+    const char *end = origin + scheme + strspn(origin + scheme, letters);
+    bool has_host = end > origin + scheme;
+    if (*end == ':' && end[1])
+        end += 1 + strspn(end + 1, "0123456789");
+    if (!scheme || !has_host || *end)
+        return stl_yaml_error(yaml, node, err,
+                              "an origin such as https://images.example.org is expected here: no path, no "
+                              "capital letters, no pattern");
+    return 0;
+}
+
+static int read_origins(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    return stl_yaml_sequence(yaml, node, read_origin, target, err);
+}
+
+static int read_cors(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const struct stl_yaml_key keys[] = {{"origins", read_origins, 0}, {NULL, NULL, 0}};
+    return stl_yaml_mapping(yaml, node, keys, target, err);
+}
+
+static int read_program(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    if (stl_yaml_string(yaml, node, target, err))
+        return -1;
+    return **(char **)target == '/' ? 0
+                                    : stl_yaml_error(yaml, node, err, "an absolute path is expected here");
+}
+
+static int read_hooks(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const struct stl_yaml_key keys[] = {
+        {"before-manifest", read_program, offsetof(S, hooks.before_manifest)},
+        {"after-manifest", read_program, offsetof(S, hooks.after_manifest)},
+        {"time-limit", stl_yaml_duration, offsetof(S, hooks.time_limit)},
+        {NULL, NULL, 0},
+    };
+    S *settings = target;
+    if (stl_yaml_mapping(yaml, node, keys, target, err))
+        return -1;
+    if (settings->hooks.time_limit < 1 || settings->hooks.time_limit > 3600)
+        return stl_yaml_error(yaml, node, err, "time-limit may be 1s to 1h");
+    return 0;
+}
+
+static int read_events(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const struct stl_yaml_key keys[] = {
+        {"size", stl_yaml_size, offsetof(S, events.size)},
+        {NULL, NULL, 0},
+    };
+    return stl_yaml_mapping(yaml, node, keys, target, err);
+}
+
+static const struct stl_yaml_key root_keys[] = {
+    {"version", read_version, offsetof(S, version)},
+    {"title", stl_yaml_string, offsetof(S, title)},
+    {"accent", read_accent, offsetof(S, accent)},
+    {"logo", read_logo, offsetof(S, logo)},
+    {"group", stl_yaml_string, offsetof(S, group)},
+    {"apache", stl_yaml_bool, offsetof(S, apache)},
+    {"push", read_push, 0},
+    {"gc", stl_retention_read_gc, offsetof(S, retention)},
+    {"trash", stl_retention_read_trash, offsetof(S, retention)},
+    {"prune", stl_prune_rules_read, offsetof(S, prune)},
+    {"access", stl_access_rules_read, offsetof(S, access_rules)},
+    {"groups", stl_access_rules_read_groups, offsetof(S, access_rules)},
+    {"auth", read_auth, 0},
+    {"cors", read_cors, 0},
+    {"immutable", stl_limits_read_immutable, offsetof(S, limits)},
+    {"quotas", stl_limits_read_quotas, offsetof(S, limits)},
+    {"hooks", read_hooks, 0},
+    {"events", read_events, 0},
+    {"bundles", stl_trust_read, offsetof(S, trust)},
+    {"mirror", stl_mirrors_read, offsetof(S, mirrors)},
+    {NULL, NULL, 0},
+};
+
+void stl_settings_init(struct stl_settings *settings)
+{
+    *settings = (struct stl_settings){
+        .title = stl_strdup("Container images"),
+        .push = {.manifest_size = 4 << 20,
+                 .upload_expiry = 7 * 86400,
+                 .open_uploads = 1000,
+                 .open_bytes = INT64_C(100) << 30,
+                 .slowest_body = 1 << 10,
+                 .delete_tags = true,
+                 .delete_manifests = true,
+                 .delete_blobs = true},
+        .auth = {.token_life = 300},
+        .hooks = {.time_limit = 30},
+        .events = {.size = 10 << 20},
+    };
+    stl_retention_init(&settings->retention);
+}
+
+void stl_settings_clear(struct stl_settings *settings)
+{
+    free(settings->title);
+    free(settings->accent);
+    free(settings->logo);
+    free(settings->group);
+    free(settings->auth.url);
+    stl_oidc_clear(&settings->auth.oidc);
+    for (size_t i = 0; i < settings->cors.count; i++)
+        free(settings->cors.origins[i]);
+    free(settings->cors.origins);
+    free(settings->hooks.before_manifest);
+    free(settings->hooks.after_manifest);
+    stl_access_rules_clear(&settings->access_rules);
+    stl_limits_clear(&settings->limits);
+    stl_trust_clear(&settings->trust);
+    stl_prune_rules_clear(&settings->prune);
+    stl_mirrors_clear(&settings->mirrors);
+    *settings = (struct stl_settings){0};
+}
+
+int stl_settings_parse(struct stl_settings *settings, const char *file, const char *text, size_t length,
+                       struct stl_error *err)
+{
+    struct stl_yaml yaml;
+    if (stl_yaml_load(&yaml, file, text, length, err))
+        return -1;
+    int result = stl_yaml_mapping(&yaml, stl_yaml_root(&yaml), root_keys, settings, err);
+    stl_yaml_clear(&yaml);
+    if (result == 0 && settings->version == 0)
+        result =
+            stl_error_set(err, STL_NOT_REGISTRY, "%s:1: 'version: %d' is missing", file, STL_FORMAT_VERSION);
+    if (result == 0)
+        result = stl_access_rules_finish(&settings->access_rules, file, err);
+    return result;
+}

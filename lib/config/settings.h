@@ -1,0 +1,72 @@
+/*
+ * registry.yaml: the settings. Every key has a default, so an empty file but for `version: 1` is valid.
+ */
+#ifndef STL_SETTINGS_H
+#define STL_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "access-rules.h"
+#include "change-limits.h"
+#include "err.h"
+#include "mirrors.h"
+#include "oidc.h"
+#include "prune-rules.h"
+#include "retention.h"
+#include "trust.h"
+
+enum { STL_FORMAT_VERSION = 1 };
+
+struct stl_settings {
+    int64_t version;
+    char *title;  /* of the web page */
+    char *accent; /* its colour, #RRGGBB, or NULL */
+    char *logo;   /* the name of a file in www/, or NULL */
+    char *group;  /* the web server's group, or NULL: files are readable by all */
+    bool apache;  /* keep _refs/ for Apache */
+    struct {
+        int64_t manifest_size; /* bytes */
+        int64_t upload_expiry; /* seconds */
+        int64_t open_uploads;  /* of one user or network; 0: no limit */
+        int64_t open_bytes;    /* that these may hold together; 0: no limit */
+        int64_t slowest_body;  /* minimum bytes per second on average; 0: no minimum */
+        bool sparse_indexes;   /* an index may be pushed before its manifests */
+        bool sparse_images;    /* an image may be pushed before its blobs */
+        bool delete_tags, delete_manifests, delete_blobs;
+    } push;
+    struct stl_retention retention;
+    struct stl_prune_rules prune;
+    struct stl_access_rules access_rules; /* access, groups */
+    struct {
+        int64_t token_life;     /* seconds for which a bearer token is valid */
+        bool trust_remote_user; /* the web server has checked the password and passes the user in
+                                   REMOTE_USER */
+        char *url; /* "https://HOST" at which clients reach the registry; NULL: the one they used */
+        struct stl_oidc oidc; /* who logs in with a token of another system */
+    } auth;
+    struct {
+        char **origins; /* "https://HOST" of other sites whose pages may read the registry; used in the
+                           web server's configuration */
+        size_t count;
+    } cors;
+    struct stl_limits limits; /* immutable, quotas */
+    struct {
+        char *before_manifest, *after_manifest; /* absolute paths of programs, or NULL */
+        int64_t time_limit;                     /* seconds */
+    } hooks;
+    struct {
+        int64_t size; /* bytes of log/events.jsonl before it is rotated; 0: no log */
+    } events;
+    struct stl_trust trust; /* whose bundles are accepted */
+    struct stl_mirrors mirrors;
+};
+
+void stl_settings_init(struct stl_settings *settings); /* the defaults */
+void stl_settings_clear(struct stl_settings *settings);
+/* Reads the text of registry.yaml over the defaults. `file` is for messages: "FILE:LINE: ...". */
+int stl_settings_parse(struct stl_settings *settings, const char *file, const char *text, size_t length,
+                       struct stl_error *err);
+
+#endif

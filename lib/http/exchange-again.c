@@ -1,0 +1,176 @@
+/* After an attempt: the answer, another attempt, another address, or an error. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "exchange-internal.h"
+
+static const char *method_of(const struct stl_http_transfer *transfer)
+{
+    return transfer->exchange->request.method ? transfer->exchange->request.method : "GET";
+}
+
+static bool is_fetch(const struct stl_http_transfer *transfer)
+{
+    return !strcmp(method_of(transfer), "GET") || !strcmp(method_of(transfer), "HEAD");
+}
+
+/* The query of a URL may be a signature, which is a secret for a while. */
+static void blame(const struct stl_http_transfer *transfer, struct stl_error *err)
+{
+    stl_error_context(err, "%s %.*s", method_of(transfer), (int)strcspn(transfer->url, "?"), transfer->url);
+}
+
+/* --- waiting -------------------------------------------------------------------------------------------- */
+
+/* Seconds; -1: the server does not say. */
+static double retry_after(struct stl_http_transfer *transfer)
+{
+    const char *value = stl_http_header(&transfer->exchange->answer, "Retry-After");
+    char *end;
+    if (!value)
+        return -1;
+    double seconds = (double)strtoull(value, &end, 10);
+    if (end != value && *end == '\0' && *value != '-')
+        return seconds;
+    time_t date = transfer->http->curl.getdate(value, NULL);
+    if (date == (time_t)-1)
+        return -1;
+    seconds = difftime(date, time(NULL));
+    return seconds > 0 ? seconds : 0;
+}
+
+/* Between half of it and all of it. */
+static double backoff(const struct stl_http_transfer *transfer)
+{
+    uint16_t random = 0;
+    unsigned doublings = transfer->attempts - 1 < 6 ? transfer->attempts - 1 : 6;
+    double longest = (double)((uint64_t)transfer->http->options.backoff << doublings) / 1000;
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
+        random = 0;
+    return longest * (0.5 + 0.5 * random / UINT16_MAX);
+}
+
+static bool wait_for_another(struct stl_http_transfer *transfer)
+{
+    double asked = retry_after(transfer), wait = backoff(transfer);
+    if (transfer->received >= STL_HTTP_PROGRESS && transfer->exchange->request.write)
+        transfer->attempts = 1;
+    if (transfer->attempts >= transfer->http->options.attempts || asked > transfer->http->options.patience)
+        return false;
+    transfer->not_before = stl_http_now() + (asked > wait ? asked : wait);
+    stl_http_release(transfer);
+    return true;
+}
+
+/* To be made again although the server may have begun it. */
+static bool is_harmless(const struct stl_http_transfer *transfer)
+{
+    return strcmp(method_of(transfer), "POST") && strcmp(method_of(transfer), "PATCH") &&
+           !transfer->exchange->request.once;
+}
+
+static bool is_passing(const struct stl_http_transfer *transfer)
+{
+    switch (transfer->exchange->answer.status) {
+    case 429:
+    case 503:
+        return true;
+    case 408:
+    case 500:
+    case 502:
+    case 504:
+        return is_harmless(transfer);
+    default:
+        return false;
+    }
+}
+
+static bool is_repeatable(const struct stl_http_transfer *transfer, CURLcode code)
+{
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+        return true;
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+    case CURLE_SSL_CONNECT_ERROR:
+        return is_harmless(transfer);
+    default:
+        return false;
+    }
+}
+
+/* --- redirects ------------------------------------------------------------------------------------------ */
+
+static bool is_redirect(const struct stl_http_transfer *transfer)
+{
+    int status = transfer->exchange->answer.status;
+    bool moved = status == 307 || status == 308;
+    if (is_fetch(transfer))
+        moved |= status == 301 || status == 302 || status == 303;
+    return moved && !transfer->exchange->request.aws_region &&
+           stl_http_header(&transfer->exchange->answer, "Location");
+}
+
+static bool redirect(struct stl_http_transfer *transfer)
+{
+    struct stl_error *err = &transfer->exchange->error;
+    const char *location = stl_http_header(&transfer->exchange->answer, "Location");
+    STL_AUTO_FREE char *url = stl_http_resolve(transfer->http, transfer->url, location);
+    if (!url)
+        stl_error_set(err, STL_INVALID, "it is redirected to %.*s, which is not followed",
+                      (int)strcspn(location, "?"), location);
+    else if (transfer->redirects++ >= STL_HTTP_REDIRECTS_MAX)
+        stl_error_set(err, STL_INVALID, "it is redirected more than %d times", STL_HTTP_REDIRECTS_MAX);
+    else {
+        stl_http_release(transfer);
+        free(transfer->url);
+        transfer->url = stl_steal(url);
+        transfer->attempts = 0;
+        transfer->not_before = 0;
+        return true;
+    }
+    blame(transfer, err);
+    return false;
+}
+
+/* --- all of it ------------------------------------------------------------------------------------------ */
+
+static bool failed(struct stl_http_transfer *transfer, CURLcode code)
+{
+    struct stl_error *err = &transfer->exchange->error;
+    if (transfer->broken.code != STL_OK)
+        *err = transfer->broken;
+    else if (is_repeatable(transfer, code) && wait_for_another(transfer))
+        return true;
+    else
+        stl_error_set(err, STL_UNAVAILABLE, "%s%s", transfer->http->curl.easy_strerror(code),
+                      code == CURLE_SSL_CONNECT_ERROR ? ": does the server talk HTTPS?" : "");
+    blame(transfer, err);
+    return false;
+}
+
+bool stl_http_again(struct stl_http_transfer *transfer, CURLcode code)
+{
+    struct stl_http_answer *answer = &transfer->exchange->answer;
+    long status = 0;
+    if (code != CURLE_OK)
+        return failed(transfer, code);
+    transfer->http->curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    answer->status = (int)status;
+    if (is_redirect(transfer))
+        return redirect(transfer);
+    if (is_passing(transfer) && wait_for_another(transfer))
+        return true;
+    answer->url = stl_steal(transfer->url);
+    return false;
+}

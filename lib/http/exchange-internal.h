@@ -1,0 +1,53 @@
+/*
+ * An exchange that is under way, for lib/http/exchange*.c only.
+ */
+#ifndef STL_EXCHANGE_INTERNAL_H
+#define STL_EXCHANGE_INTERNAL_H
+
+#include "libcurl.h"
+#include "exchange.h"
+
+enum {
+    STL_EXCHANGE_HEADERS_MAX = 64 << 10,
+    STL_HTTP_ERROR_BODY_MAX = 64 << 10,
+    STL_HTTP_REDIRECTS_MAX = 5,
+    STL_HTTP_PROGRESS = 1 << 20, /* bytes: an attempt that brought so many does not count */
+};
+
+struct stl_http_transfer {
+    struct stl_http *http;
+    struct stl_http_exchange *exchange;
+    CURL *easy;
+    struct curl_slist *headers;
+    char *url; /* of this attempt */
+    unsigned attempts, redirects;
+    double not_before; /* when it may begin, unless it runs; seconds */
+    bool running;
+    int64_t sent;            /* bytes of the request's body, in this attempt */
+    int64_t written;         /* bytes that the writer has, from the first of the body on */
+    int64_t skip;            /* bytes to come that the writer has already */
+    int64_t received;        /* bytes of the body, in this attempt */
+    bool judged;             /* its head has been looked at */
+    struct stl_error broken; /* why a callback stopped it */
+    struct stl_http_transfer *next;
+};
+
+struct stl_http {
+    struct stl_curl curl;
+    CURLM *multi;
+    struct stl_http_options options; /* with the defaults filled in */
+    struct stl_http_transfer *transfers;
+};
+
+double stl_http_now(void); /* seconds, of a clock that only goes forward */
+
+/* Begins an attempt. */
+int stl_http_begin(struct stl_http_transfer *transfer, struct stl_error *err);
+/* What remains of it when it has ended. */
+void stl_http_release(struct stl_http_transfer *transfer);
+
+/* The attempt has ended with that code. Returns true if there is to be another one, not before
+ * transfer->not_before; otherwise the exchange has its answer or its error. */
+bool stl_http_again(struct stl_http_transfer *transfer, CURLcode code);
+
+#endif

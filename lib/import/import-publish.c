@@ -1,0 +1,276 @@
+/* The step that makes images visible. Their content is in the store by now. */
+#include "import-internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "blobs.h"
+#include "pool.h"
+#include "publication.h"
+#include "references.h"
+#include "repo-make.h"
+
+/* The images that go into one repository. */
+struct publishing {
+    struct import *import;
+    struct stl_repo repo; /* open while something is written to it */
+    struct stl_publication publication;
+    struct import_walk walk; /* manifests */
+    size_t first, end;       /* of the planned images: those in this repository */
+};
+
+/* Whether the registry has everything in the walk. */
+static bool is_complete(const struct import *import)
+{
+    const struct stl_graph *graph = &import->graph;
+    for (size_t i = 0; i < import->walk.count; i++) {
+        const struct stl_node *node = &graph->nodes[import->walk.order[i]];
+        for (size_t k = 0; k < node->blob_count; k++)
+            if (!import->blobs[node->blobs[k]].stored && graph->blobs[node->blobs[k]].required)
+                return false;
+        for (size_t k = 0; k < node->child_count; k++) {
+            size_t ignored;
+            if (graph->nodes[node->children[k]].missing &&
+                stl_digestset_find(&import->bundle->digests, &graph->manifests.items[node->children[k]],
+                                   &ignored))
+                return false; /* damaged, not left out */
+        }
+    }
+    return import->walk.count > 0;
+}
+
+/* --- what is there -------------------------------------------------------------------------------------- */
+
+static bool has_all_blobs(const struct import *import, const struct stl_repo *repo,
+                          const struct stl_node *node)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    for (size_t i = 0; i < node->blob_count; i++)
+        if (import->blobs[node->blobs[i]].stored &&
+            stl_repo_has_blob(repo, &import->graph.blob_digests.items[node->blobs[i]], NULL, &ignored) <= 0)
+            return false;
+    return true;
+}
+
+/* Whether the image of the walk is already there as it should be. */
+static bool is_unchanged(const struct import *import, const struct stl_imported *image)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    const struct stl_graph *graph = &import->graph;
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_media_type type;
+    struct stl_digest current;
+    if (stl_repo_open(&repo, import->registry, image->name, &ignored))
+        return false;
+    if (image->has_tag && (stl_tag_resolve(&repo, &image->tag, &current, &ignored) ||
+                           !stl_digest_equal(&current, &image->digest)))
+        return false;
+    for (size_t i = 0; i < import->walk.count; i++) {
+        uint32_t number = import->walk.order[i];
+        if (stl_manifest_type(&repo, &graph->manifests.items[number], &type, &ignored) ||
+            !has_all_blobs(import, &repo, &graph->nodes[number]))
+            return false;
+    }
+    return true;
+}
+
+static void note_moved(const struct import *import, struct stl_imported *image)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (image->has_tag && stl_repo_open(&repo, import->registry, image->name, &ignored) == 0 &&
+        stl_tag_resolve(&repo, &image->tag, &image->from, &ignored) == 0)
+        image->moved = !stl_digest_equal(&image->from, &image->digest);
+}
+
+static void decide(struct import *import)
+{
+    for (size_t i = 0; i < import->planned; i++) {
+        struct stl_imported *image = &import->report->images[i];
+        stl_import_walk_add(&import->walk, &import->graph, import->roots[i]);
+        image->state = !is_complete(import)          ? STL_IMPORT_WAITING
+                       : is_unchanged(import, image) ? STL_IMPORT_UNCHANGED
+                                                     : STL_IMPORT_DONE;
+        if (image->state == STL_IMPORT_DONE)
+            note_moved(import, image);
+        stl_import_walk_reset(&import->walk);
+    }
+}
+
+/* Work that the last run may have left unfinished is done again. */
+static bool is_to_do(const struct import *import, const struct stl_imported *image)
+{
+    return image->state == STL_IMPORT_DONE || (import->interrupted && image->state == STL_IMPORT_UNCHANGED);
+}
+
+/* --- one repository ------------------------------------------------------------------------------------- */
+
+/* Blobs that the repository has are skipped: linking takes a lock. */
+static int link_blobs(struct publishing *place, struct stl_error *err)
+{
+    const struct import *import = place->import;
+    const struct stl_graph *graph = &import->graph;
+    STL_AUTO_FREE bool *seen = stl_alloc(graph->blob_digests.count);
+    STL_AUTO_FREE struct stl_digest *linked = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < place->walk.count; i++) {
+        const struct stl_node *node = &graph->nodes[place->walk.order[i]];
+        for (size_t k = 0; k < node->blob_count; k++) {
+            uint32_t number = node->blobs[k];
+            const struct stl_digest *digest = &graph->blob_digests.items[number];
+            if (seen[number] || !import->blobs[number].stored)
+                continue;
+            seen[number] = true;
+            int found = stl_repo_has_blob(&place->repo, digest, NULL, err);
+            if (found < 0 || (!found && stl_repo_enter_blob(&place->repo, NULL, digest, err)))
+                return -1;
+            stl_grow(linked, count);
+            linked[count++] = *digest;
+        }
+    }
+    return stl_repo_sync_entered(&place->repo, linked, count, err);
+}
+
+static int publish_manifest(void *context, size_t index, struct stl_error *err)
+{
+    const struct publishing *place = context;
+    const struct import *import = place->import;
+    uint32_t number = place->walk.order[index];
+    const struct stl_node *node = &import->graph.nodes[number];
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+    return stl_graph_read(&import->graph, &import->graph.manifests.items[number], node->size,
+                          node->media_type, &bytes, &manifest, err) ||
+                   stl_publication_write_manifest(&place->publication, &manifest, bytes.data, false, err)
+               ? -1
+               : 0;
+}
+
+/* Moves manifests without children to the front; the rest keeps its order. Returns how many these are. */
+static size_t sort_leaves(const struct publishing *place)
+{
+    const struct stl_node *nodes = place->import->graph.nodes;
+    const struct import_walk *walk = &place->walk;
+    STL_AUTO_FREE uint32_t *rest = stl_alloc(walk->count * sizeof *rest);
+    size_t leaves = 0, others = 0;
+    for (size_t i = 0; i < walk->count; i++)
+        if (nodes[walk->order[i]].child_count)
+            rest[others++] = walk->order[i];
+        else
+            walk->order[leaves++] = walk->order[i];
+    memcpy(walk->order + leaves, rest, others * sizeof *rest);
+    return leaves;
+}
+
+static void collect_images(struct publishing *place)
+{
+    const struct import *import = place->import;
+    for (size_t i = place->first; i < place->end; i++) {
+        const struct stl_imported *image = &import->report->images[i];
+        if (!is_to_do(import, image))
+            continue;
+        stl_import_walk_add(&place->walk, &import->graph, import->roots[i]);
+        if (image->has_tag)
+            stl_publication_set_tag(&place->publication, &image->tag, &image->digest, false);
+    }
+}
+
+static int write_manifests(struct publishing *place, size_t workers, struct stl_error *err)
+{
+    const struct import *import = place->import;
+    const struct stl_name *name = import->report->images[place->first].name;
+    /* Held from linking to publishing, so that garbage collection does not come in between. */
+    STL_AUTO_CLOSE int content = stl_registry_lock(import->registry, STL_LOCK_CONTENT, name, false, err);
+    if (content < 0 || stl_repo_make(&place->repo, import->registry, name, err) || link_blobs(place, err))
+        return -1;
+    size_t leaves = sort_leaves(place);
+    if (stl_pool_run(workers, leaves, publish_manifest, place, err))
+        return -1;
+    for (size_t i = leaves; i < place->walk.count; i++)
+        if (publish_manifest(place, i, err))
+            return -1;
+    return 0;
+}
+
+/* --- all of them ---------------------------------------------------------------------------------------- */
+
+struct repositories {
+    struct import *import;
+    struct publishing *places;
+    size_t count;
+};
+
+static void repositories_clear(struct repositories *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        stl_publication_end(&all->places[i].publication);
+    free(all->places);
+}
+
+static int publish_repository(void *context, size_t index, struct stl_error *err)
+{
+    const struct repositories *all = context;
+    struct publishing *place = &all->places[index];
+    collect_images(place);
+    int result = place->walk.count ? write_manifests(place, stl_copy_workers() / all->count + 1, err) : 0;
+    stl_repo_close(&place->repo); /* there may be more repositories than descriptors */
+    stl_import_walk_clear(&place->walk);
+    return result ? stl_error_context(err, "%s", all->import->report->images[place->first].name->text) : 0;
+}
+
+static int set_tags(void *context, size_t index, struct stl_error *err)
+{
+    const struct repositories *all = context;
+    struct publishing *place = &all->places[index];
+    const struct stl_name *name = all->import->report->images[place->first].name;
+    if (place->publication.set_count == 0)
+        return 0;
+    int result = stl_repo_open(&place->repo, all->import->registry, name, err) ||
+                 stl_publication_commit(&place->publication, err);
+    stl_repo_close(&place->repo);
+    return result ? stl_error_context(err, "%s", name->text) : 0;
+}
+
+/* First everything that the tags lead to, including signatures, then all tags: images appear complete. The
+ * images of a repository are adjacent in the report. Several repositories at once, since syncs that come
+ * together are written together. */
+static int publish_all(struct import *import, struct stl_error *err)
+{
+    __attribute__((cleanup(repositories_clear))) struct repositories all = {
+        .import = import, .places = stl_alloc(import->planned * sizeof *all.places)};
+    for (size_t i = 0; i < import->planned; i += stl_import_count_images(import, i)) {
+        struct publishing *place = &all.places[all.count++];
+        *place = (struct publishing){.import = import,
+                                     .repo = STL_REPO_INIT,
+                                     .first = i,
+                                     .end = i + stl_import_count_images(import, i)};
+        stl_publication_begin(&place->publication, &place->repo);
+        place->publication.allow_missing_children = import->registry->settings.push.sparse_indexes;
+        place->publication.only_tags_told = true;
+    }
+    return stl_pool_run(stl_copy_workers(), all.count, publish_repository, &all, err) ||
+                   stl_pool_run(stl_copy_workers(), all.count, set_tags, &all, err)
+               ? -1
+               : 0;
+}
+
+static const char marker[] = "publishing";
+
+static int find_marker(struct import *import, struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf ignored = STL_BUF_INIT;
+    int found = stl_pending_read(&import->pending, marker, &ignored, err);
+    import->interrupted = found > 0;
+    return found < 0 ? -1 : 0;
+}
+
+int stl_import_publish(struct import *import, struct stl_error *err)
+{
+    decide(import);
+    if (import->options->dry_run)
+        return 0;
+    if (find_marker(import, err) || stl_pending_write(&import->pending, marker, "", 0, err) ||
+        stl_pending_sync(&import->pending, err))
+        return -1;
+    return publish_all(import, err) || stl_pending_drop(&import->pending, marker, err) ? -1 : 0;
+}

@@ -1,0 +1,157 @@
+#include "gc-internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bearer.h"
+#include "brake.h"
+#include "details.h"
+#include "recovery.h"
+#include "reserve.h"
+#include "trash.h"
+#include "upload.h"
+
+bool stl_gc_is_old(const struct gc *gc, const struct stl_digest *digest, const struct stat *st)
+{
+    size_t number;
+    if (!gc->options->grace || st->st_ctime + gc->options->grace < gc->now)
+        return true;
+    if (!stl_digestset_find(&gc->touched, digest, &number))
+        return false;
+    const struct timespec *left = &gc->touches[number].left;
+    return left->tv_sec == st->st_ctim.tv_sec && left->tv_nsec == st->st_ctim.tv_nsec;
+}
+
+struct gc_touch *stl_gc_touch(struct gc *gc, const struct stl_digest *digest)
+{
+    size_t number, count = gc->touched.count;
+    if (stl_digestset_add(&gc->touched, digest, &number)) {
+        stl_grow(gc->touches, count);
+        gc->touches[number] = (struct gc_touch){{0, 0}, 0};
+    }
+    return &gc->touches[number];
+}
+
+/* Lists the repositories of which a folder of the trash has something. */
+static int list_trashed(const struct gc *gc, const char *folder, struct stl_names *names,
+                        struct stl_error *err)
+{
+    return stl_dir_each_if_any(gc->registry->root.fd, folder, stl_names_add_flat, names, err);
+}
+
+/* Lists the repositories, and those of which only the trash has something. */
+static int list_names(const struct gc *gc, struct stl_names *names, struct stl_error *err)
+{
+    if (stl_repos_list(gc->registry, names, err) || list_trashed(gc, STL_TRASH_BLOBS, names, err))
+        return -1;
+    stl_names_sort(names);
+    return 0;
+}
+
+void stl_gc_report(const struct gc *gc, const char *path, struct stl_error *why)
+{
+    if (why->code == STL_UNAVAILABLE)
+        gc->result->busy++;
+    else
+        gc->result->problems++;
+    gc->options->problem(gc->options->context, path, why);
+    stl_error_clear(why);
+}
+
+static int finish_deletions(struct gc *gc, const struct stl_name *name, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    int found = stl_repo_open_if_any(&repo, gc->registry, name, err);
+    if (found > 0)
+        found = stl_recover_manifests(&repo, true, err);
+    if (found <= 0)
+        return found;
+    STL_AUTO_CLOSE int lists =
+        stl_reserve_lock(gc->registry, STL_LOCK_LISTS, name, GC_LOCK_MILLISECONDS, err);
+    return lists < 0 || stl_recover_manifests(&repo, false, err) < 0 ? -1 : 0;
+}
+
+/* Leftovers of killed deletions are recognised by what is in the trash, so this comes before the trash is
+ * emptied. */
+static int finish_all(struct gc *gc, struct stl_error *err)
+{
+    STL_AUTO_NAMES struct stl_names names = {0};
+    if (gc->options->dry_run || list_trashed(gc, STL_TRASH_MANIFESTS, &names, err))
+        return gc->options->dry_run ? 0 : -1;
+    for (size_t i = 0; i < names.count; i++) {
+        struct stl_name name;
+        if (stl_name_parse(names.items[i], &name, err))
+            return -1;
+        if (finish_deletions(gc, &name, err)) {
+            STL_AUTO_FREE char *path = stl_sprintf(STL_V2 "/%s", name.text);
+            stl_gc_report(gc, path, err);
+        }
+    }
+    return 0;
+}
+
+/* Busy repositories are left for later, or reported if there is no later. */
+static int collect_repositories(struct gc *gc, const struct stl_names *names, struct stl_names *later,
+                                struct stl_error *err)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        struct stl_name name;
+        if (stl_name_parse(names->items[i], &name, err))
+            return -1;
+        if (later && gc->options->progress)
+            gc->options->progress(gc->options->progress_context, i, names->count);
+        if (stl_gc_repository(gc, &name, err) == 0)
+            continue;
+        STL_AUTO_FREE char *path = stl_sprintf(STL_V2 "/%s", name.text);
+        if (later && err->code == STL_UNAVAILABLE)
+            stl_names_add(later, name.text);
+        else
+            stl_gc_report(gc, path, err);
+        stl_error_clear(err);
+    }
+    return 0;
+}
+
+static int collect(struct gc *gc, struct stl_error *err)
+{
+    STL_AUTO_NAMES struct stl_names names = {0}, later = {0};
+    struct stl_gc_result *result = gc->result;
+    struct stl_error ignored = STL_ERROR_INIT;
+    STL_AUTO_LOAN struct stl_reserve_loan loan = stl_reserve_borrow(gc->registry);
+    if (stl_temp_sweep_counted(&gc->registry->root, &result->temporary, err) ||
+        stl_upload_sweep(gc->registry, &result->uploads, err) || finish_all(gc, err) ||
+        stl_trash_empty(gc->registry, gc->registry->settings.retention.trash, &result->expired, err) ||
+        list_names(gc, &names, err))
+        return -1;
+    gc->patience = GC_LOCK_MILLISECONDS;
+    if (collect_repositories(gc, &names, &later, err))
+        return -1;
+    gc->patience = GC_LAST_LOCK_MILLISECONDS;
+    if (collect_repositories(gc, &later, NULL, err))
+        return -1;
+    if (!gc->options->dry_run &&
+        (stl_bearer_sweep(gc->registry, SIZE_MAX, err) || stl_brake_sweep(gc->registry, SIZE_MAX, err)))
+        return -1;
+    if (!gc->options->dry_run && stl_repos_sweep(gc->registry, gc->now - gc->options->grace, err))
+        return -1;
+    if (stl_gc_store(gc, err))
+        return -1;
+    if (!gc->options->dry_run) {
+        stl_details_renew_registry(gc->registry, &ignored);
+        stl_reserve_fill(gc->registry);
+    }
+    return 0;
+}
+
+int stl_gc(const struct stl_registry *registry, const struct stl_gc_options *options,
+           struct stl_gc_result *result, struct stl_error *err)
+{
+    struct gc gc = {.registry = registry, .options = options, .result = result, .now = time(NULL)};
+    *result = (struct stl_gc_result){0};
+    result->temporary.dry_run = result->uploads.dry_run = result->expired.dry_run = options->dry_run;
+    int failed = collect(&gc, err);
+    stl_digestset_clear(&gc.touched);
+    free(gc.touches);
+    return failed;
+}

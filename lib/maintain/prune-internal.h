@@ -1,0 +1,36 @@
+/*
+ * The plan of one repository, for lib/maintain/prune*.c only.
+ */
+#ifndef STL_PRUNE_INTERNAL_H
+#define STL_PRUNE_INTERNAL_H
+
+#include <time.h>
+
+#include "prune.h"
+#include "repo-contents.h"
+
+struct prune_tag {
+    size_t manifest; /* its index, or STL_NOT_HELD */
+    size_t subject;  /* the manifest whose digest is in the tag's name, or STL_NOT_HELD */
+    bool remove, undecided;
+    char *why;
+};
+
+struct prune_plan {
+    const struct stl_prune_options *options;
+    const struct stl_repo *repo;
+    time_t now;
+    struct stl_contents contents;
+    struct prune_tag *tags; /* tags[i] belongs to contents.tags[i] */
+    bool *kept;             /* for each manifest: something that is kept needs it */
+    bool *gone;             /* a tag that is removed led to it */
+    bool *fresh;            /* it, or something it leads to, was pushed within the grace period */
+    char **why;             /* for each manifest that is removed, or that no tag leads to */
+};
+
+/* Reads the repository and decides; changes nothing. On success the caller clears `plan`. */
+int stl_prune_plan(struct prune_plan *plan, const struct stl_repo *repo,
+                   const struct stl_prune_options *options, struct stl_error *err);
+void stl_prune_plan_clear(struct prune_plan *plan);
+
+#endif

@@ -1,0 +1,297 @@
+/* Decides what is removed from one repository and what is kept, and why. */
+#include "prune-internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "consent.h"
+
+void stl_prune_plan_clear(struct prune_plan *plan)
+{
+    for (size_t i = 0; i < plan->contents.tag_count; i++)
+        free(plan->tags[i].why);
+    for (size_t i = 0; i < plan->contents.digests.count; i++)
+        free(plan->why[i]);
+    free(plan->tags);
+    free(plan->kept);
+    free(plan->gone);
+    free(plan->fresh);
+    free(plan->why);
+    stl_contents_clear(&plan->contents);
+}
+
+/* "3 days", "1 hour": one unit, rounded down. */
+static char *format_age(int64_t seconds)
+{
+    static const struct {
+        int64_t seconds;
+        const char *name;
+    } units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}};
+    size_t unit = 0;
+    while (unit + 1 < sizeof units / sizeof *units && seconds < units[unit].seconds)
+        unit++;
+    int64_t count = seconds / units[unit].seconds;
+    return stl_sprintf("%lld %s%s", (long long)count, units[unit].name, count == 1 ? "" : "s");
+}
+
+static int64_t age(const struct prune_plan *plan, const struct timespec *pushed)
+{
+    return plan->now > pushed->tv_sec ? plan->now - pushed->tv_sec : 0;
+}
+
+/* --- what a push may be about to use -------------------------------------------------------------------- */
+
+/* Goes upwards from what was pushed lately: to the indexes that list it, and to what it refers to. */
+static bool inherit_freshness(struct prune_plan *plan, size_t number)
+{
+    const struct stl_contents *contents = &plan->contents;
+    const struct stl_held_manifest *held = &contents->manifests[number];
+    for (size_t i = 0; i < held->link_count; i++) {
+        size_t child =
+            held->links[i].child ? stl_contents_find(contents, &held->links[i].digest) : STL_NOT_HELD;
+        if (child != STL_NOT_HELD && plan->fresh[child])
+            return true;
+    }
+    for (size_t i = held->first_referrer; i != STL_NOT_HELD; i = contents->manifests[i].next_referrer)
+        if (plan->fresh[i])
+            return true;
+    return false;
+}
+
+static void find_fresh(struct prune_plan *plan)
+{
+    size_t count = plan->contents.digests.count;
+    bool changed = plan->options->grace > 0;
+    for (size_t i = 0; i < count && changed; i++)
+        plan->fresh[i] = age(plan, &plan->contents.manifests[i].pushed) <= plan->options->grace;
+    while (changed) {
+        changed = false;
+        for (size_t i = 0; i < count; i++)
+            if (!plan->fresh[i] && inherit_freshness(plan, i))
+                plan->fresh[i] = changed = true;
+    }
+}
+
+/* --- tags ----------------------------------------------------------------------------------------------- */
+
+static size_t find_subject(const struct stl_contents *contents, const char *tag)
+{
+    struct stl_digest digest;
+    return stl_tag_names_digest(tag, &digest) ? stl_contents_find(contents, &digest) : STL_NOT_HELD;
+}
+
+static const struct stl_prune_rule *rule_of(const struct prune_plan *plan, const char *tag)
+{
+    const struct stl_prune_rules *rules = plan->options->rules;
+    for (size_t i = 0; i < rules->count; i++)
+        if (stl_prune_rule_matches(&rules->items[i], &plan->repo->name) &&
+            stl_words_choose(&rules->items[i].tags, tag))
+            return &rules->items[i];
+    return NULL;
+}
+
+/* Why a tag is kept regardless of the counts of its rule; NULL if the counts decide. */
+static char *stays_anyway(const struct prune_plan *plan, size_t number, const struct stl_prune_rule *rule)
+{
+    const struct stl_held_tag *held = &plan->contents.tags[number];
+    const struct prune_tag *tag = &plan->tags[number];
+    struct stl_error why = STL_ERROR_INIT;
+    size_t added = 0;
+    const char *pattern = rule ? stl_words_match(&rule->keep, held->tag.text) : NULL;
+    if (!rule)
+        return stl_strdup("no rule is about it");
+    if (stl_may_change_tag(plan->repo, &held->tag, &held->digest, NULL, NULL, NULL, &added, &why))
+        return stl_strdup("immutable");
+    if (pattern)
+        return stl_sprintf("matches keep: %s", pattern);
+    if (rule->keep_newest < 0 && rule->keep_younger < 0)
+        return stl_strdup("its rule is only about untagged manifests");
+    if ((plan->options->grace && age(plan, &held->pushed) <= plan->options->grace) ||
+        (tag->manifest != STL_NOT_HELD && plan->fresh[tag->manifest]))
+        return stl_strdup("pushed within the grace period");
+    return NULL;
+}
+
+struct ranking {
+    const struct stl_contents *contents;
+    size_t *tags; /* numbers, the newest first */
+    size_t count;
+};
+
+static int newest_first(const void *a, const void *b, void *context)
+{
+    const struct stl_held_tag *tags = context, *left = &tags[*(const size_t *)a],
+                              *right = &tags[*(const size_t *)b];
+    if (left->pushed.tv_sec != right->pushed.tv_sec)
+        return left->pushed.tv_sec > right->pushed.tv_sec ? -1 : 1;
+    if (left->pushed.tv_nsec != right->pushed.tv_nsec)
+        return left->pushed.tv_nsec > right->pushed.tv_nsec ? -1 : 1;
+    return strcmp(right->tag.text, left->tag.text);
+}
+
+static void decide_by_count(struct prune_plan *plan, const struct stl_prune_rule *rule, size_t number,
+                            size_t rank)
+{
+    struct prune_tag *tag = &plan->tags[number];
+    int64_t pushed_ago = age(plan, &plan->contents.tags[number].pushed);
+    STL_AUTO_FREE char *ago = format_age(pushed_ago);
+    tag->undecided = false;
+    if (rule->keep_newest >= 0 && (int64_t)rank < rule->keep_newest)
+        tag->why = stl_sprintf("one of the newest %lld", (long long)rule->keep_newest);
+    else if (rule->keep_younger >= 0 && pushed_ago < rule->keep_younger)
+        tag->why = stl_sprintf("pushed %s ago", ago);
+    else {
+        tag->remove = true;
+        tag->why = rule->keep_newest >= 0 ? stl_sprintf("pushed %s ago, not one of the newest %lld", ago,
+                                                        (long long)rule->keep_newest)
+                                          : stl_sprintf("pushed %s ago", ago);
+    }
+}
+
+/* The tags of one rule compete for being the newest. */
+static void decide_rule(struct prune_plan *plan, const struct stl_prune_rule *rule)
+{
+    size_t count = 0;
+    STL_AUTO_FREE size_t *ranking = stl_alloc(plan->contents.tag_count * sizeof *ranking);
+    for (size_t i = 0; i < plan->contents.tag_count; i++)
+        if (plan->tags[i].undecided && plan->tags[i].subject == STL_NOT_HELD &&
+            rule_of(plan, plan->contents.tags[i].tag.text) == rule)
+            ranking[count++] = i;
+    if (count)
+        qsort_r(ranking, count, sizeof *ranking, newest_first, plan->contents.tags);
+    for (size_t i = 0; i < count; i++)
+        decide_by_count(plan, rule, ranking[i], i);
+}
+
+static void decide_tags(struct prune_plan *plan)
+{
+    const struct stl_prune_rules *rules = plan->options->rules;
+    for (size_t i = 0; i < plan->contents.tag_count; i++) {
+        const struct stl_held_tag *held = &plan->contents.tags[i];
+        struct prune_tag *tag = &plan->tags[i];
+        tag->manifest = stl_contents_find(&plan->contents, &held->digest);
+        tag->subject = find_subject(&plan->contents, held->tag.text);
+        if (tag->subject == tag->manifest) /* an ordinary tag */
+            tag->subject = STL_NOT_HELD;
+        tag->undecided = true;
+    }
+    for (size_t i = 0; i < plan->contents.tag_count; i++) {
+        struct prune_tag *tag = &plan->tags[i];
+        bool follows = tag->subject != STL_NOT_HELD;
+        const struct stl_prune_rule *rule = rule_of(plan, plan->contents.tags[i].tag.text);
+        tag->why = follows ? NULL : stays_anyway(plan, i, rule);
+        tag->undecided = tag->why == NULL;
+    }
+    for (size_t i = 0; i < rules->count; i++)
+        if (stl_prune_rule_matches(&rules->items[i], &plan->repo->name))
+            decide_rule(plan, &rules->items[i]);
+}
+
+/* --- manifests ------------------------------------------------------------------------------------------ */
+
+static void mark_tags(struct prune_plan *plan, bool removed, bool *marks)
+{
+    for (size_t i = 0; i < plan->contents.tag_count; i++) {
+        const struct prune_tag *tag = &plan->tags[i];
+        if (!tag->undecided && tag->remove == removed && tag->manifest != STL_NOT_HELD)
+            marks[tag->manifest] = true;
+    }
+    stl_contents_reach(&plan->contents, marks, true);
+}
+
+/* Tags that name a manifest are kept if it is; and what they lead to may be named by another such tag. */
+static void keep_followers(struct prune_plan *plan)
+{
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t i = 0; i < plan->contents.tag_count; i++) {
+            struct prune_tag *tag = &plan->tags[i];
+            if (!tag->undecided || !plan->kept[tag->subject])
+                continue;
+            tag->undecided = false;
+            tag->why = stl_strdup("belongs to a manifest that is kept");
+            changed = true;
+        }
+        if (changed)
+            mark_tags(plan, false, plan->kept);
+    }
+}
+
+static void drop_followers(struct prune_plan *plan)
+{
+    for (size_t i = 0; i < plan->contents.tag_count; i++) {
+        struct prune_tag *tag = &plan->tags[i];
+        if (!tag->undecided)
+            continue;
+        struct stl_error ignored = STL_ERROR_INIT;
+        const struct stl_held_tag *held = &plan->contents.tags[i];
+        size_t added = 0;
+        tag->undecided = false;
+        tag->remove = stl_may_change_tag(plan->repo, &held->tag, &held->digest, NULL, NULL, NULL, &added,
+                                         &ignored) == 0;
+        tag->why = stl_strdup(tag->remove ? "belongs to a manifest that is removed" : "immutable");
+    }
+}
+
+static int64_t untagged_limit(const struct prune_plan *plan)
+{
+    const struct stl_prune_rules *rules = plan->options->rules;
+    for (size_t i = 0; i < rules->count; i++)
+        if (stl_prune_rule_matches(&rules->items[i], &plan->repo->name) &&
+            rules->items[i].untagged_older >= 0)
+            return rules->items[i].untagged_older;
+    return -1;
+}
+
+/* Young untagged manifests are kept, with everything that they need. */
+static void keep_untagged(struct prune_plan *plan)
+{
+    int64_t limit = untagged_limit(plan);
+    size_t count = plan->contents.digests.count;
+    STL_AUTO_FREE bool *follows = stl_alloc(count);
+    for (size_t i = 0; i < plan->contents.tag_count; i++)
+        if (plan->tags[i].undecided && plan->tags[i].manifest != STL_NOT_HELD)
+            follows[plan->tags[i].manifest] = true;
+    stl_contents_reach(&plan->contents, follows, true);
+    for (size_t i = 0; i < count; i++) {
+        int64_t lost_ago = age(plan, &plan->contents.manifests[i].pushed);
+        if (plan->kept[i] || plan->gone[i] || follows[i])
+            continue;
+        STL_AUTO_FREE char *ago = format_age(lost_ago);
+        plan->why[i] = stl_sprintf("untagged for %s", ago);
+        plan->kept[i] = limit < 0 || lost_ago < limit || plan->fresh[i];
+    }
+    stl_contents_reach(&plan->contents, plan->kept, true);
+}
+
+static void decide_manifests(struct prune_plan *plan)
+{
+    mark_tags(plan, false, plan->kept);
+    mark_tags(plan, true, plan->gone);
+    keep_untagged(plan);
+    keep_followers(plan);
+    drop_followers(plan);
+    mark_tags(plan, false, plan->kept);
+    mark_tags(plan, true, plan->gone);
+    for (size_t i = 0; i < plan->contents.digests.count; i++)
+        if (plan->gone[i] && !plan->kept[i] && !plan->why[i])
+            plan->why[i] = stl_strdup("belongs to a tag that is removed");
+}
+
+int stl_prune_plan(struct prune_plan *plan, const struct stl_repo *repo,
+                   const struct stl_prune_options *options, struct stl_error *err)
+{
+    *plan = (struct prune_plan){.options = options, .repo = repo, .now = time(NULL)};
+    if (stl_contents_load(&plan->contents, repo, err))
+        return -1;
+    size_t count = plan->contents.digests.count;
+    plan->tags = stl_alloc(plan->contents.tag_count * sizeof *plan->tags);
+    plan->kept = stl_alloc(count);
+    plan->gone = stl_alloc(count);
+    plan->fresh = stl_alloc(count);
+    plan->why = stl_alloc(count * sizeof *plan->why);
+    find_fresh(plan);
+    decide_tags(plan);
+    decide_manifests(plan);
+    return 0;
+}

@@ -1,0 +1,87 @@
+/*
+ * The steps of a commit (publication.h).
+ */
+#ifndef STL_PUBLICATION_INTERNAL_H
+#define STL_PUBLICATION_INTERNAL_H
+
+#include "listing.h"
+#include "publication.h"
+
+/* A manifest that comes. */
+struct stl_publication_manifest {
+    const struct stl_manifest *manifest;
+    const char *bytes;
+    bool repeated;
+    bool retyped;  /* the same bytes were there under another media type */
+    bool referrer; /* it was not in the list of its subject's referrers before */
+};
+
+/* publish-bring.c: brings the manifests, and sets the first `set_count` tags of the publication: all or
+ * none. */
+int stl_publish_bring(const struct stl_publication *publication, struct stl_publication_manifest *manifests,
+                      size_t count, size_t set_count, struct stl_error *err);
+
+/* publish-manifests.c. Whether everything that the manifest refers to is there; the caller holds
+ * STL_LOCK_CONTENT. */
+int stl_publish_check_content(const struct stl_publication *publication, const struct stl_manifest *manifest,
+                              struct stl_error *err);
+/* Only its children: blobs stay as long as the content is locked, manifests under STL_LOCK_LISTS alone. */
+int stl_publish_check_children(const struct stl_publication *publication, const struct stl_manifest *manifest,
+                               struct stl_error *err);
+/* Writes the bytes, then the names that lead to them. The bytes are durable before any name exists, the names
+ * only after stl_publish_sync_manifest(). */
+int stl_publish_put_manifest(const struct stl_repo *repo, struct stl_publication_manifest *manifest,
+                             struct stl_error *err);
+/* The same under STL_LOCK_LISTS, if it has been deleted since, or pushed under another type: the last push
+ * counts. Then *synced becomes false. */
+int stl_publish_put_manifest_again(const struct stl_repo *repo, struct stl_publication_manifest *manifest,
+                                   bool *synced, struct stl_error *err);
+int stl_publish_sync_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                              struct stl_error *err);
+
+/* publish-tags.c. Sets the time of manifests/<reference> to now: it was pushed, or lost a tag. */
+void stl_publish_touch(const struct stl_repo *repo, const char *reference);
+/* Tags that are being set. */
+struct publish_tags {
+    const struct stl_repo *repo;
+    const struct stl_tagging *set; /* the caller's */
+    size_t count, done;            /* the first `done` of them may have changed */
+    char **old;                    /* what those pointed to before; NULL: the tag did not exist */
+    int folder, v2;
+    struct stl_listing_change list, catalog;
+};
+#define PUBLISH_TAGS_INIT                                                                                    \
+    {                                                                                                        \
+        .folder = -1, .v2 = -1, .list = STL_LISTING_CHANGE_INIT, .catalog = STL_LISTING_CHANGE_INIT          \
+    }
+#define STL_AUTO_PUBLISH_TAGS __attribute__((cleanup(stl_publish_tags_end)))
+/* Writes the lists that the set needs; nothing is visible yet. The caller holds STL_LOCK_LISTS and has
+ * checked the tags. */
+int stl_publish_tags_begin(struct publish_tags *tags, const struct stl_repo *repo,
+                           const struct stl_tagging *set, size_t count, struct stl_error *err);
+/* Points the tags at their manifests, whose names are durable, and puts the lists in place. Durable on
+ * return. */
+int stl_publish_tags_finish(struct publish_tags *tags, struct stl_error *err);
+void stl_publish_tags_end(struct publish_tags *tags);
+
+/* publish-tell.c: tells of what has come: the log of events, then the after-manifest hook, for which nobody
+ * need wait under a lock. Neither learns of what is repeated. A manifest with tags is told of when these are
+ * set. */
+void stl_publish_write_events(const struct stl_publication *publication,
+                              const struct stl_publication_manifest *manifests, size_t count,
+                              size_t set_count);
+void stl_publish_start_hooks(const struct stl_publication *publication,
+                             const struct stl_publication_manifest *manifests, size_t count,
+                             size_t set_count);
+
+/* publish-remove.c: removes what goes. */
+int stl_publish_remove(struct stl_publication *publication, struct stl_error *err);
+/* Removes a tag that has been taken off the list, and Apache's file. Not durable on return. */
+int stl_publish_unlink_tag(const struct stl_repo *repo, const char *tag, struct stl_error *err);
+/* Called after the same bytes came under another media type, to which manifests/<digest> already leads:
+ * updates everything else that records the type, and removes the files under other types. The caller holds
+ * STL_LOCK_LISTS. */
+int stl_publish_drop_other_types(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                                 struct stl_error *err);
+
+#endif

@@ -1,0 +1,198 @@
+/* What comes: the manifests, then the tags that lead to them. */
+#include "publication-internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "consent.h"
+#include "details.h"
+#include "references.h"
+#include "referrers.h"
+
+struct bringing {
+    const struct stl_publication *publication;
+    const struct stl_repo *repo;
+    struct stl_publication_manifest *manifests;
+    size_t count, set_count;
+    bool synced; /* the names of the manifests are durable */
+};
+
+/* --- may it be? ----------------------------------------------------------------------------------------- */
+
+static int may_set_tags(const struct bringing *bringing, struct stl_error *err)
+{
+    const struct stl_publication *publication = bringing->publication;
+    return stl_may_set_tags(bringing->repo, publication->set, bringing->set_count, publication->guard,
+                            publication->guard_context, err);
+}
+
+/* Under another type, an immutable tag would lead to something else. */
+static int check_type(const struct stl_repo *repo, const struct stl_manifest *manifest, struct stl_error *err)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_media_type type;
+    return stl_manifest_type(repo, &manifest->digest, &type, &ignored) ||
+                   !strcmp(type.text, manifest->media_type.text)
+               ? 0
+               : stl_may_lose(repo, &manifest->digest, 1, err);
+}
+
+static int ask_hook(const struct bringing *bringing, const struct stl_publication_manifest *item,
+                    struct stl_error *err)
+{
+    const struct stl_publication *publication = bringing->publication;
+    STL_AUTO_FREE struct stl_tag *tags = stl_alloc(publication->set_count * sizeof *tags);
+    size_t count = 0;
+    if (item->repeated)
+        return 0;
+    for (size_t i = 0; i < publication->set_count; i++) {
+        struct stl_tagging *tagging = &publication->set[i];
+        if (tagging->repeated || !stl_digest_equal(&tagging->digest, &item->manifest->digest))
+            continue;
+        tags[count++] = tagging->tag;
+        tagging->asked = true;
+    }
+    return stl_may_publish(bringing->repo, item->manifest, tags, count, err);
+}
+
+/* Asked before anything is written, so that a refusal leaves nothing behind. */
+static int ask(const struct bringing *bringing, struct stl_error *err)
+{
+    for (size_t i = 0; i < bringing->count; i++)
+        if (stl_publish_check_content(bringing->publication, bringing->manifests[i].manifest, err))
+            return -1;
+    if (may_set_tags(bringing, err))
+        return -1;
+    for (size_t i = 0; i < bringing->count; i++) {
+        const struct stl_manifest *manifest = bringing->manifests[i].manifest;
+        if (stl_referrers_check(bringing->repo->fd, manifest, err))
+            return -1;
+        if (check_type(bringing->repo, manifest, err))
+            return -1;
+    }
+    for (size_t i = 0; i < bringing->count; i++)
+        if (ask_hook(bringing, &bringing->manifests[i], err))
+            return -1;
+    return stl_may_tag(bringing->repo, bringing->publication->set, bringing->set_count, err);
+}
+
+/* --- doing ---------------------------------------------------------------------------------------------- */
+
+static int sync_manifests(struct bringing *bringing, struct stl_error *err)
+{
+    for (size_t i = 0; i < bringing->count && !bringing->synced; i++)
+        if (stl_publish_sync_manifest(bringing->repo, bringing->manifests[i].manifest, err))
+            return -1;
+    bringing->synced = true;
+    return 0;
+}
+
+/* A journal writes the names together with the list that a tag needs, so they need not be synced twice. */
+static int put_manifests(struct bringing *bringing, struct stl_error *err)
+{
+    for (size_t i = 0; i < bringing->count; i++)
+        if (stl_publish_put_manifest(bringing->repo, &bringing->manifests[i], err))
+            return -1;
+    return bringing->set_count ? 0 : sync_manifests(bringing, err);
+}
+
+static bool comes(const struct bringing *bringing, const struct stl_digest *digest)
+{
+    for (size_t i = 0; i < bringing->count; i++)
+        if (stl_digest_equal(&bringing->manifests[i].manifest->digest, digest))
+            return true;
+    return false;
+}
+
+/* Tags may lead to manifests that were there before. */
+static int check_targets(const struct bringing *bringing, struct stl_error *err)
+{
+    const struct stl_tagging *set = bringing->publication->set;
+    struct stl_media_type type;
+    for (size_t i = 0; i < bringing->set_count; i++)
+        if ((i == 0 || !stl_digest_equal(&set[i].digest, &set[i - 1].digest)) &&
+            !comes(bringing, &set[i].digest) && stl_manifest_type(bringing->repo, &set[i].digest, &type, err))
+            return -1;
+    return 0;
+}
+
+/* What may have changed while the lists were not locked. */
+static int ask_again(struct bringing *bringing, struct stl_error *err)
+{
+    for (size_t i = 0; i < bringing->count; i++)
+        if (stl_publish_check_children(bringing->publication, bringing->manifests[i].manifest, err))
+            return -1;
+    if (check_targets(bringing, err))
+        return -1;
+    if (may_set_tags(bringing, err))
+        return -1;
+    for (size_t i = 0; i < bringing->count; i++)
+        if (stl_publish_put_manifest_again(bringing->repo, &bringing->manifests[i], &bringing->synced, err))
+            return -1;
+    return 0;
+}
+
+static int list_referrers(struct bringing *bringing, struct stl_error *err)
+{
+    const struct stl_root *root = &bringing->repo->registry->root;
+    for (size_t i = 0; i < bringing->count; i++) {
+        struct stl_publication_manifest *item = &bringing->manifests[i];
+        struct stl_error ignored = STL_ERROR_INIT;
+        if (!item->manifest->has_subject)
+            continue;
+        item->referrer = stl_referrers_has(bringing->repo->fd, item->manifest, &ignored) != 1;
+        if (sync_manifests(bringing, err))
+            return -1;
+        if (stl_referrers_add(root, bringing->repo->fd, item->manifest, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* Everything that takes space comes first, then the tags. */
+static int show(struct bringing *bringing, struct stl_error *err)
+{
+    STL_AUTO_PUBLISH_TAGS struct publish_tags tags = PUBLISH_TAGS_INIT;
+    const struct stl_repo *repo = bringing->repo;
+    if (list_referrers(bringing, err))
+        return -1;
+    if (stl_publish_tags_begin(&tags, repo, bringing->publication->set, bringing->set_count, err))
+        return -1;
+    if (sync_manifests(bringing, err))
+        return -1;
+    for (size_t i = 0; i < bringing->count; i++)
+        if (bringing->manifests[i].retyped &&
+            stl_publish_drop_other_types(repo, bringing->manifests[i].manifest, err))
+            return -1;
+    if (stl_publish_tags_finish(&tags, err))
+        return -1;
+    for (size_t i = 0; i < bringing->count; i++)
+        if (bringing->manifests[i].referrer)
+            stl_details_referrer(repo, bringing->manifests[i].manifest);
+    return 0;
+}
+
+static int change(struct bringing *bringing, struct stl_error *err)
+{
+    const struct stl_repo *repo = bringing->repo;
+    STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
+    if (lists < 0 || ask_again(bringing, err) || show(bringing, err))
+        return -1;
+    stl_publish_write_events(bringing->publication, bringing->manifests, bringing->count,
+                             bringing->set_count);
+    return 0;
+}
+
+int stl_publish_bring(const struct stl_publication *publication, struct stl_publication_manifest *manifests,
+                      size_t count, size_t set_count, struct stl_error *err)
+{
+    const struct stl_repo *repo = publication->repo;
+    struct bringing bringing = {publication, repo, manifests, count, set_count, false};
+    STL_AUTO_CLOSE int content =
+        count ? stl_registry_lock(repo->registry, STL_LOCK_CONTENT, &repo->name, false, err) : -1;
+    if ((count && content < 0) || ask(&bringing, err) || put_manifests(&bringing, err) ||
+        change(&bringing, err))
+        return -1;
+    stl_publish_start_hooks(publication, manifests, count, set_count);
+    return 0;
+}

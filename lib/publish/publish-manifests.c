@@ -1,0 +1,188 @@
+/* A manifest and its names in the repository. */
+#include "publication-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apache-file.h"
+#include "references.h"
+#include "referrers.h"
+#include "trash.h"
+
+/* --- what it refers to ---------------------------------------------------------------------------------- */
+
+/* The client may have seen the blob before garbage collection moved it to the trash: then it is brought
+ * back. */
+static int has_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size,
+                    struct stl_error *err)
+{
+    int found = stl_repo_has_blob(repo, digest, size, err);
+    if (found == 0 && (found = stl_trash_recall_blob(repo, digest, err)) > 0)
+        found = stl_repo_has_blob(repo, digest, size, err);
+    return found;
+}
+
+/* Whether an index may list it: returns 1 and its size, 0, or -1. Build caches list blobs in an index. */
+static int has_child(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size,
+                     struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    struct stat st;
+    if (fstatat(repo->fd, stl_path_reference(stl_digest_format(digest, text), path), &st, 0)) {
+        if (errno == ENOENT)
+            return has_blob(repo, digest, size, err);
+        return stl_error_errno(err, "cannot look at %s", path);
+    }
+    *size = st.st_size;
+    return 1;
+}
+
+static int check_descriptor(const struct stl_publication *publication,
+                            const struct stl_descriptor *descriptor, struct stl_error *err)
+{
+    const struct stl_repo *repo = publication->repo;
+    char text[STL_DIGEST_TEXT_MAX];
+    int64_t size = 0;
+    bool child = descriptor->role == STL_ROLE_MANIFEST;
+    if (!descriptor->distributable || (child && publication->allow_missing_children))
+        return 0;
+    int found = child ? has_child(repo, &descriptor->digest, &size, err)
+                      : has_blob(repo, &descriptor->digest, &size, err);
+    if (found < 0)
+        return -1;
+    stl_digest_format(&descriptor->digest, text);
+    if (!found && publication->allow_missing_blobs && !child)
+        return 0;
+    if (!found)
+        return stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN,
+                             "the manifest refers to %s %s, which is not in repository '%s': push it first",
+                             child ? "manifest" : "blob", text, repo->name.text);
+    if (size != descriptor->size)
+        return stl_error_set(err, STL_MANIFEST_INVALID,
+                             "the manifest says that %s has %lld bytes, it has %lld", text,
+                             (long long)descriptor->size, (long long)size);
+    return 0;
+}
+
+int stl_publish_check_content(const struct stl_publication *publication, const struct stl_manifest *manifest,
+                              struct stl_error *err)
+{
+    for (size_t i = 0; i < manifest->count; i++)
+        if (check_descriptor(publication, &manifest->descriptors[i], err))
+            return -1;
+    return 0;
+}
+
+int stl_publish_check_children(const struct stl_publication *publication, const struct stl_manifest *manifest,
+                               struct stl_error *err)
+{
+    for (size_t i = 0; i < manifest->count; i++)
+        if (manifest->descriptors[i].role == STL_ROLE_MANIFEST &&
+            check_descriptor(publication, &manifest->descriptors[i], err))
+            return -1;
+    return 0;
+}
+
+/* --- writing -------------------------------------------------------------------------------------------- */
+
+static int put_bytes(const struct stl_root *root, int directory, const char *name, const char *bytes,
+                     size_t length, struct stl_error *err)
+{
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    if (faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, bytes, length, err) ||
+        stl_temp_sync(&temp, err))
+        return -1;
+    return stl_temp_link(&temp, directory, name, err) < 0 ? -1 : 0;
+}
+
+/* manifests/<digest>. If the same bytes were pushed before under another type, the new type replaces it. */
+static int put_digest_link(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *name,
+                           bool *retyped, struct stl_error *err)
+{
+    char path[STL_PATH_MAX], target[STL_TARGET_MAX], old[STL_TARGET_MAX];
+    stl_manifest_format_target(&manifest->media_type, &manifest->digest, target);
+    stl_path_reference(name, path);
+    if (symlinkat(target, repo->fd, path) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return stl_error_errno(err, "cannot link %s", path);
+    if (stl_link_read(repo->fd, path, old, sizeof old) == 0 && !strcmp(old, target)) {
+        stl_publish_touch(repo, name);
+        return 0;
+    }
+    *retyped = true;
+    return stl_link_put(&repo->registry->root, repo->fd, path, target, err);
+}
+
+int stl_publish_put_manifest(const struct stl_repo *repo, struct stl_publication_manifest *item,
+                             struct stl_error *err)
+{
+    const struct stl_root *root = &repo->registry->root;
+    const struct stl_manifest *manifest = item->manifest;
+    char path[STL_PATH_MAX], name[STL_DIGEST_TEXT_MAX];
+    snprintf(path, sizeof path, STL_REPO_MANIFESTS "/%s", manifest->media_type.text);
+    stl_digest_format(&manifest->digest, name);
+    STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, path, err);
+    if (directory < 0)
+        return -1;
+    if (put_bytes(root, directory, name, item->bytes, (size_t)manifest->size, err))
+        return -1;
+    if (put_digest_link(repo, manifest, name, &item->retyped, err))
+        return -1;
+    return stl_apache_file_put(repo, name, &manifest->media_type, &manifest->digest, err);
+}
+
+int stl_publish_sync_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                              struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    snprintf(path, sizeof path, STL_REPO_MANIFESTS "/%s", manifest->media_type.text);
+    /* Whoever put the blobs there that were found may have died before this. */
+    if (stl_repo_sync_folder(repo, STL_REPO_BLOBS, err))
+        return -1;
+    if (stl_repo_sync_folder(repo, path, err))
+        return -1;
+    if (stl_repo_sync_folder(repo, STL_REPO_LINKS, err))
+        return -1;
+    return stl_apache_files_sync(repo, err);
+}
+
+int stl_publish_put_manifest_again(const struct stl_repo *repo, struct stl_publication_manifest *item,
+                                   bool *synced, struct stl_error *err)
+{
+    const struct stl_manifest *manifest = item->manifest;
+    char wanted[STL_TARGET_MAX], target[STL_TARGET_MAX];
+    stl_manifest_format_target(&manifest->media_type, &manifest->digest, wanted);
+    if (stl_manifest_target(repo, &manifest->digest, target, err) == 0 && !strcmp(target, wanted) &&
+        faccessat(repo->fd, wanted + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    stl_error_clear(err);
+    *synced = false;
+    return stl_publish_put_manifest(repo, item, err);
+}
+
+/* Checks the result of each step of a publication; without the manifest, nothing has been done. */
+int stl_publication_is_done(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                            struct stl_error *err)
+{
+    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    struct stl_media_type type;
+    if (stl_manifest_type(repo, &manifest->digest, &type, err)) {
+        if (err->code != STL_MANIFEST_UNKNOWN)
+            return -1;
+        stl_error_clear(err);
+        return 0;
+    }
+    snprintf(path, sizeof path, STL_REPO_REFS "/%s", stl_digest_format(&manifest->digest, text));
+    if ((repo->registry->settings.apache && faccessat(repo->fd, path, F_OK, AT_SYMLINK_NOFOLLOW)) ||
+        faccessat(repo->fd, STL_REPO_TAG_LIST, F_OK, AT_SYMLINK_NOFOLLOW) ||
+        !stl_catalog_has(repo->registry, &repo->name))
+        return 0;
+    return stl_referrers_has(repo->fd, manifest, err);
+}

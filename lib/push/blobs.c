@@ -1,0 +1,233 @@
+#include "blobs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "consent.h"
+#include "quota.h"
+#include "reserve.h"
+#include "trash.h"
+
+static int copy_bytes(int from, int to, struct stl_error *err)
+{
+    for (;;) {
+        ssize_t n = copy_file_range(from, NULL, to, NULL, 1 << 30, 0);
+        if (n == 0)
+            return 0;
+        if (n > 0 || errno == EINTR)
+            continue;
+        if (errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS)
+            return stl_error_errno(err, "cannot copy a blob");
+        char chunk[65536];
+        while ((n = read(from, chunk, sizeof chunk)) != 0) {
+            if (n < 0 && errno == EINTR)
+                continue;
+            if (n < 0)
+                return stl_error_errno(err, "cannot copy a blob");
+            if (stl_write_all(to, chunk, (size_t)n, err))
+                return -1;
+        }
+        return 0;
+    }
+}
+
+/* For blobs that cannot be linked (EMLINK: 65,000 links on ext4; EXDEV: another file system). */
+static int copy_blob(const struct stl_repo *repo, int at, const char *from, const char *to,
+                     struct stl_error *err)
+{
+    STL_AUTO_CLOSE int source = openat(at, from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    if (source < 0)
+        return stl_error_errno(err, "cannot open %s", from);
+    if (stl_temp_begin(&repo->registry->root, &temp, err) || copy_bytes(source, temp.fd, err) ||
+        stl_temp_sync(&temp, err) || stl_temp_link(&temp, repo->fd, to, err) < 0)
+        return -1;
+    return 0;
+}
+
+/* Not durable yet. Fails with STL_BLOB_UNKNOWN if there is no such file, STL_NAME_UNKNOWN if the repository
+ * was deleted after it was opened. */
+static int link_at_once(const struct stl_repo *repo, int at, const char *from,
+                        const struct stl_digest *digest, struct stl_error *err)
+{
+    char to[STL_PATH_MAX];
+    stl_path_blob(digest, to);
+    if (linkat(at, from, repo->fd, to, 0) && errno != EEXIST) {
+        if (errno == ENOENT && faccessat(repo->fd, STL_REPO_BLOBS, F_OK, AT_SYMLINK_NOFOLLOW))
+            return stl_error_set(err, STL_NAME_UNKNOWN, "repository '%s' was deleted meanwhile",
+                                 repo->name.text);
+        if (errno == ENOENT)
+            return stl_error_set(err, STL_BLOB_UNKNOWN, "there is no blob %s",
+                                 to + strlen(STL_REPO_BLOBS "/"));
+        if (errno != EMLINK && errno != EXDEV)
+            return stl_error_errno(err, "cannot link %s into repository %s", to, repo->name.text);
+        return copy_blob(repo, at, from, to, err);
+    }
+    return 0;
+}
+
+/* The same, if consent.h allows it. */
+static int link_blob(const struct stl_repo *repo, int at, const char *from, const struct stl_digest *digest,
+                     struct stl_error *err)
+{
+    STL_AUTO_CLOSE int lock = -1;
+    int64_t size = 0;
+    if (stl_blob_size(at, from, &size, err) < 0)
+        return -1;
+    if (stl_may_hold_blob(repo, digest, size, &lock, err))
+        return -1;
+    if (link_at_once(repo, at, from, digest, err))
+        return -1;
+    return 0;
+}
+
+static int link_from_store(const struct stl_repo *repo, const struct stl_digest *digest,
+                           struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    return link_blob(repo, repo->registry->root.fd, stl_path_store(digest, path), digest, err);
+}
+
+static int unknown_blob(const struct stl_digest *digest, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    return stl_error_set(err, STL_BLOB_UNKNOWN, "there is no blob %s", stl_digest_format(digest, text));
+}
+
+int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, false, err);
+    if (store < 0)
+        return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
+    return link_from_store(repo, digest, err) || stl_repo_sync_folder(repo, STL_REPO_BLOBS, err) ? -1 : 0;
+}
+
+int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from,
+                        const struct stl_digest *digest, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, false, err);
+    if (store < 0)
+        return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
+    return link_blob(repo, from->fd, stl_path_blob(digest, path), digest, err) ||
+                   stl_repo_sync_folder(repo, STL_REPO_BLOBS, err)
+               ? -1
+               : 0;
+}
+
+/* If the store already has the blob, whoever put it there, its name may not be durable yet. Returns 1 if the
+ * store does not have it. */
+static int link_known_blob(const struct stl_repo *repo, const struct stl_digest *digest,
+                           struct stl_error *err)
+{
+    int known = stl_store_has(repo->registry, digest, NULL, err);
+    STL_AUTO_CLOSE int store = known > 0 ? stl_store_lock(repo->registry, digest, false, err) : -1;
+    if (known <= 0)
+        return known < 0 ? -1 : 1;
+    if (store < 0 || stl_dir_sync(store, err))
+        return -1;
+    if (link_from_store(repo, digest, err) == 0)
+        return stl_repo_sync_folder(repo, STL_REPO_BLOBS, err);
+    if (err->code != STL_BLOB_UNKNOWN)
+        return -1;
+    stl_error_clear(err);
+    return 1;
+}
+
+/* Asked before the bytes are in the store: after a later refusal they would stay there until garbage
+ * collection. */
+static int check_room(const struct stl_repo *repo, const struct stl_temp *temp, struct stl_error *err)
+{
+    int64_t left;
+    struct stat st;
+    if (stl_quota_left(repo->registry, &repo->name, &left, err))
+        return -1;
+    if (fstat(temp->fd, &st))
+        return stl_error_errno(err, "cannot look at a file in tmp/");
+    return st.st_size > left ? stl_quota_exceeded(&repo->name, st.st_size, left, err) : 0;
+}
+
+/* The bytes are made durable before either name exists, and the two names once both exist, since a journal
+ * writes them together. A power cut in between may leave one of them; either leads to a whole blob. */
+int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
+                      struct stl_error *err)
+{
+    int known = link_known_blob(repo, digest, err);
+    if (known <= 0)
+        return known;
+    if (check_room(repo, temp, err) || stl_temp_sync(temp, err))
+        return -1;
+    char path[STL_PATH_MAX];
+    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, true, err);
+    stl_path_store(digest, path);
+    if (store < 0 || stl_temp_link(temp, store, strrchr(path, '/') + 1, err) < 0 ||
+        link_from_store(repo, digest, err))
+        return -1;
+    return stl_dir_sync(store, err) || stl_repo_sync_folder(repo, STL_REPO_BLOBS, err) ? -1 : 0;
+}
+
+int stl_repo_enter_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
+                        struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    if (temp && check_room(repo, temp, err))
+        return -1;
+    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, temp != NULL, err);
+    if (store < 0)
+        return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
+    stl_path_store(digest, path);
+    if (temp && stl_temp_link(temp, store, strrchr(path, '/') + 1, err) < 0)
+        return -1;
+    return link_from_store(repo, digest, err);
+}
+
+int stl_repo_sync_entered(const struct stl_repo *repo, const struct stl_digest *digests, size_t count,
+                          struct stl_error *err)
+{
+    bool synced[STL_SHA512 + 1][256] = {0};
+    for (size_t i = 0; i < count; i++) {
+        bool *done = &synced[digests[i].algorithm][digests[i].bytes[0]];
+        char path[STL_PATH_MAX];
+        if (*done)
+            continue;
+        STL_AUTO_CLOSE int store =
+            stl_dir_open(repo->registry->root.fd, stl_path_store_directory(&digests[i], path), err);
+        if (store < 0 || stl_dir_sync(store, err))
+            return -1;
+        *done = true;
+    }
+    return stl_repo_sync_folder(repo, STL_REPO_BLOBS, err);
+}
+
+static int trash_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
+{
+    while (stl_trash_blob(repo, digest, err))
+        if (!stl_reserve_use(repo->registry, err))
+            return -1;
+    return 0;
+}
+
+/* Under the lock, nobody has just found it here and is about to publish a manifest that needs it. */
+int stl_repo_delete_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    STL_AUTO_LOAN struct stl_reserve_loan loan = stl_reserve_borrow(repo->registry);
+    STL_AUTO_CLOSE int content = stl_reserve_lock(repo->registry, STL_LOCK_CONTENT, &repo->name, 0, err);
+    int found = content < 0 ? -1 : stl_repo_has_blob(repo, digest, NULL, err);
+    if (found == 0)
+        return stl_error_set(err, STL_BLOB_UNKNOWN, "repository %s has no blob %s", repo->name.text,
+                             stl_digest_format(digest, text));
+    if (found < 0)
+        return -1;
+    if (stl_may_lose(repo, digest, 1, err))
+        return -1;
+    if (trash_blob(repo, digest, err))
+        return -1;
+    if (stl_repo_sync_folder(repo, STL_REPO_BLOBS, err))
+        return -1;
+    return 0;
+}

@@ -1,0 +1,22 @@
+/*
+ * Shared by lib/push/details*.c: the lines of a file of details.
+ */
+#ifndef STL_DETAILS_INTERNAL_H
+#define STL_DETAILS_INTERNAL_H
+
+#include "details.h"
+
+void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo, const struct stl_tag *tag,
+                         const struct stl_digest *digest);
+/* `entry`: of the list of the subject's referrers. */
+void stl_details_add_referrer(struct stl_buf *lines, const struct stl_digest *subject,
+                              struct json_object *entry);
+/* Without `pushed` if that is negative. Unless `all`, also without `tags` or `size` if there are many tags or
+ * blobs, so that it takes no time to speak of. */
+void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *repo, int64_t pushed, bool all);
+
+/* Writes a whole file in one step, but without waiting for the disk. */
+int stl_details_put(const struct stl_root *root, int at, const char *path, const struct stl_buf *lines,
+                    struct stl_error *err);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * Details: what the web page shows of tags and repositories, so that it need not ask for every manifest.
+ * There is one file for each repository, tags/_details, and one for the registry, www/v2/_details, both made
+ * of lines:
+ *
+ *   {"tag":"1.0","digest":"sha256:...","pushed":SECONDS,"mediaType":"...","artifactType":"...",
+ *    "size":BYTES,"platforms":["linux/amd64"],"created":"...","attested":true}
+ *   {"tag":"1.0","gone":true}
+ *   {"referrer":"sha256:...","subject":"sha256:...","artifactType":"...","predicateType":"..."}
+ *   {"referrer":"sha256:...","gone":true}
+ *   {"repository":"team/app","tags":NUMBER,"pushed":SECONDS,"size":BYTES}
+ *
+ * A later line outweighs an earlier one about the same tag, referrer or repository, except that what was said
+ * of a repository stays in force where a later line lacks it. `size` of a tag is that of all that it
+ * refers to, each blob once; `attested` says that its index contains attestations, as buildx makes them.
+ *
+ * A change appends its lines, so it costs the same however many tags there are. The files are hints: they are
+ * not synced, and a change succeeds even if they cannot be written. After a crash a line may be missing or
+ * torn, until gc or `verify --repair` finds it.
+ */
+#ifndef STL_DETAILS_H
+#define STL_DETAILS_H
+
+#include "manifest.h"
+#include "tagging.h"
+
+/* To be called after a change, with STL_LOCK_LISTS held: tags were set or removed; a manifest that has a
+ * subject became its referrer, or ceased to be one. */
+void stl_details_tagged(const struct stl_repo *repo, const struct stl_tagging *set, size_t count);
+void stl_details_untagged(const struct stl_repo *repo, const char *const *tags, size_t count);
+void stl_details_referrer(const struct stl_repo *repo, const struct stl_manifest *manifest);
+void stl_details_referrer_gone(const struct stl_repo *repo, const struct stl_digest *digest);
+
+/* Whether tags/_details is missing, does not match the tags, or holds many lines that later ones outweigh.
+ * Needs no lock. */
+bool stl_details_are_stale(const struct stl_repo *repo);
+/* Writes it anew. The caller holds STL_LOCK_LISTS. */
+int stl_details_renew(const struct stl_repo *repo, struct stl_error *err);
+/* Writes www/v2/_details anew, with the sizes of all repositories. */
+int stl_details_renew_registry(const struct stl_registry *registry, struct stl_error *err);
+
+#endif

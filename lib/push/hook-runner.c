@@ -1,0 +1,172 @@
+/*
+ * The process that runs hooks for those that cannot start programs (sandbox.h). A request is one message: 'b'
+ * or 'a', with the input and, for 'b', a pipe for the answer: the status, then the output of the hook.
+ *
+ * Senders of messages are not trusted: registry.yaml alone says which program runs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hook-internal.h"
+#include "hook.h"
+
+/* --- messages ------------------------------------------------------------------------------------------- */
+
+union control {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(2 * sizeof(int))];
+};
+
+static int send_request(int runner, char what, const int *fds, size_t count, struct stl_error *err)
+{
+    union control control = {0};
+    struct iovec text = {&what, 1};
+    struct msghdr message = {.msg_iov = &text,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = CMSG_SPACE(count * sizeof *fds)};
+    control.header = (struct cmsghdr){CMSG_LEN(count * sizeof *fds), SOL_SOCKET, SCM_RIGHTS};
+    memcpy(CMSG_DATA(&control.header), fds, count * sizeof *fds);
+    ssize_t sent;
+    do
+        sent = sendmsg(runner, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent == 1 ? 0 : stl_error_errno(err, "cannot reach the process that runs hooks");
+}
+
+/* Returns the number of descriptors received, or -1 when no sender is left. */
+static int receive_request(int socket, char *what, int fds[2])
+{
+    union control control;
+    struct iovec text = {what, 1};
+    struct msghdr message = {.msg_iov = &text,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof control.room};
+    ssize_t got;
+    do
+        got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got <= 0)
+        return -1;
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+        return 0;
+    size_t length = header->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(header), length);
+    return (int)(length / sizeof *fds);
+}
+
+/* --- asking --------------------------------------------------------------------------------------------- */
+
+static int read_answer(int fd, struct stl_buf *output, int *status, struct stl_error *err)
+{
+    char bytes[sizeof *status + STL_HOOK_OUTPUT_MAX];
+    size_t length = 0;
+    while (length < sizeof bytes) {
+        ssize_t got = read(fd, bytes + length, sizeof bytes - length);
+        if (got == 0 || (got < 0 && errno != EINTR))
+            break;
+        length += got > 0 ? (size_t)got : 0;
+    }
+    if (length < sizeof *status)
+        return stl_error_set(err, STL_SYSTEM, "the process that runs hooks has ended");
+    memcpy(status, bytes, sizeof *status);
+    return stl_buf_add(output, bytes + sizeof *status, length - sizeof *status);
+}
+
+int stl_hook_runner_ask(int runner, int input, struct stl_buf *output, int *status, struct stl_error *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC))
+        return stl_error_errno(err, "cannot ask the process that runs hooks");
+    int result = send_request(runner, 'b', (int[]){input, ends[1]}, 2, err);
+    close(ends[1]);
+    STL_AUTO_CLOSE int from = ends[0];
+    return result ? -1 : read_answer(from, output, status, err);
+}
+
+int stl_hook_runner_tell(int runner, int input, struct stl_error *err)
+{
+    return send_request(runner, 'a', &input, 1, err);
+}
+
+/* --- running -------------------------------------------------------------------------------------------- */
+
+/* The error that kept the hook from running replaces its output. */
+static void run_before(const struct stl_registry *registry, int input, int answer, struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf output = {.ceiling = STL_HOOK_OUTPUT_MAX};
+    const char *program = registry->settings.hooks.before_manifest;
+    int status = 0;
+    if (err->code || (program && stl_hook_run(registry, program, input, &output, &status, err))) {
+        status = W_EXITCODE(1, 0);
+        stl_buf_puts(&output, err->message);
+    }
+    if (stl_write_all(answer, &status, sizeof status, err) == 0 && output.length)
+        stl_write_all(answer, output.data, output.length, err);
+}
+
+static void serve_request(const char *path, char what, int count, const int fds[2])
+{
+    struct stl_error err = STL_ERROR_INIT;
+    struct stl_registry registry;
+    int result = stl_registry_open(&registry, path, &err);
+    if (what == 'b' && count == 2)
+        run_before(&registry, fds[0], fds[1], &err);
+    else if (what == 'a' && count == 1 && result == 0 && registry.settings.hooks.after_manifest)
+        stl_hook_start(&registry, registry.settings.hooks.after_manifest, fds[0]);
+    _exit(0);
+}
+
+/* Each request gets a process of its own, which nobody waits for. Signals to a whole service end the
+ * processes that ask; this one ends when the last of them is gone. */
+static _Noreturn void run(const char *path, int socket)
+{
+    int fds[2], nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    char what;
+    signal(SIGCHLD, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    for (int fd = 0; fd < 3; fd++) /* a web server waits until nobody has the other end of its pipes open */
+        dup2(nothing, fd);
+    if (nothing < 0 || dup2(socket, 3) < 0 || close_range(4, ~0U, 0))
+        _exit(1);
+    for (int count; (count = receive_request(3, &what, fds)) >= 0;) {
+        if (fork() == 0) {
+            signal(SIGCHLD, SIG_DFL);
+            close(3);
+            serve_request(path, what, count, fds);
+        }
+        for (int i = 0; i < count; i++)
+            close(fds[i]);
+    }
+    _exit(0);
+}
+
+int stl_hook_runner_start(const char *path, struct stl_error *err)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+        return stl_error_errno(err, "cannot start the process that runs hooks");
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (fork() == 0)
+            run(path, ends[1]);
+        _exit(0);
+    }
+    close(ends[1]);
+    if (pid > 0) {
+        waitpid(pid, NULL, 0);
+        return ends[0];
+    }
+    stl_error_errno(err, "cannot start the process that runs hooks");
+    close(ends[0]);
+    return -1;
+}

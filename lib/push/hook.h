@@ -1,0 +1,33 @@
+/*
+ * Hooks: programs that registry.yaml names (`hooks:`), run when a manifest is added or tagged: by a push, and
+ * by add, import, tag, restore and snapshot restore.
+ *
+ *   before-manifest   runs before the manifest becomes visible; only if it exits with 0 does that happen.
+ *                     Otherwise the first line of its output is sent to the client.
+ *   after-manifest    runs on its own once everything is durable; nobody waits for it.
+ *
+ * A hook is started without a shell, in a session of its own, with a fixed environment, the registry as its
+ * directory and nothing open but its standard descriptors. Standard input is a JSON document: an event
+ * (event.h) with "tags" [...], "registry" and "repositoryPath" (directories), and "manifest", the document
+ * itself. When `time-limit` is over it is killed, together with everything it started; for before-manifest
+ * that counts as a refusal.
+ */
+#ifndef STL_HOOK_H
+#define STL_HOOK_H
+
+#include "manifest.h"
+#include "repo.h"
+
+/* Fails with STL_DENIED if the hook refuses, and with another code if it cannot be run. Does nothing if there
+ * is no hook. Only consent.c may call it. */
+int stl_hook_before(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                    const struct stl_tag *tags, size_t tag_count, struct stl_error *err);
+void stl_hook_after(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                    const struct stl_tag *tags, size_t tag_count);
+
+/* Starts a process that runs the hooks of the registry at `path` for processes that cannot start programs
+ * (sandbox.h). Returns a descriptor, which they set as registry->hook_runner and may share. It reads
+ * registry.yaml anew each time, and ends when the last copy of the descriptor is closed. */
+int stl_hook_runner_start(const char *path, struct stl_error *err);
+
+#endif

@@ -1,0 +1,93 @@
+#include "repo-make.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access.h"
+#include "nesting.h"
+#include "recovery.h"
+
+enum { MAKE_TRIES = 100 };
+
+static int fill(struct stl_repo *repo, struct stl_error *err)
+{
+    if (repo->fd >= 0 && stl_recover_repository(repo, err))
+        stl_repo_close(repo);
+    for (size_t i = 0; i < STL_REPO_FOLDERS && repo->fd >= 0; i++) {
+        if (stl_repo_folders[i].optional)
+            continue;
+        STL_AUTO_CLOSE int folder =
+            stl_dir_make(&repo->registry->root, repo->fd, stl_repo_folders[i].name, err);
+        if (folder < 0)
+            stl_repo_close(repo);
+    }
+    return repo->fd < 0 ? -1 : 0;
+}
+
+/* Parents that held nothing else may be removed meanwhile: then the caller starts again. `from`: the outer
+ * repositories up to this one are locked (stl_nesting_next). */
+static int make_folders(struct stl_repo *repo, const char *from, struct stl_error *err)
+{
+    const struct stl_root *root = &repo->registry->root;
+    char path[STL_PATH_MAX];
+    struct stl_name outer;
+    const char *next = stl_nesting_next(&repo->name, from, &outer);
+    if (next) {
+        STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &outer, true, err);
+        return lists < 0 ? -1 : make_folders(repo, next, err);
+    }
+    if (stl_nesting_check_name(repo->registry, &repo->name, err))
+        return -1;
+    repo->fd = stl_dir_make(root, root->fd, stl_path_repository(&repo->name, path), err);
+    return fill(repo, err);
+}
+
+static bool has_folders(const struct stl_repo *repo)
+{
+    struct stat st;
+    for (size_t i = 0; i < STL_REPO_FOLDERS; i++)
+        if (!stl_repo_folders[i].optional &&
+            (fstatat(repo->fd, stl_repo_folders[i].name, &st, AT_SYMLINK_NOFOLLOW) ||
+             !stl_dir_is_durable(&st)))
+            return false;
+    return true;
+}
+
+static int open_or_make(struct stl_repo *repo, struct stl_error *err)
+{
+    struct stat st;
+    if (stl_repo_open(repo, repo->registry, &repo->name, err) == 0 && fstat(repo->fd, &st) == 0 &&
+        stl_dir_is_durable(&st))
+        return 0;
+    stl_repo_close(repo);
+    if (err->code && err->code != STL_NAME_UNKNOWN)
+        return -1;
+    stl_error_clear(err);
+    return make_folders(repo, NULL, err);
+}
+
+/* The lock on the folder keeps garbage collection from removing it while it is empty. If garbage collection
+ * was faster, it may have removed some of the folders that we had just made. */
+int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
+                  struct stl_error *err)
+{
+    for (int tries = 0;; tries++) {
+        *repo = (struct stl_repo){registry, *name, -1, NULL};
+        int made = open_or_make(repo, err);
+        while (made == 0 && flock(repo->fd, LOCK_SH))
+            if (errno != EINTR)
+                made = stl_error_errno(err, "cannot lock repository %s", name->text);
+        if (made == 0 && (has_folders(repo) || fill(repo, err) == 0))
+            break;
+        stl_repo_close(repo);
+        if (err->sys_errno != ENOENT || tries == MAKE_TRIES)
+            return -1;
+        stl_error_clear(err);
+    }
+    if (stl_access_mark(registry, name, err))
+        stl_repo_close(repo);
+    return repo->fd < 0 ? -1 : 0;
+}

@@ -1,0 +1,165 @@
+/* The holders of open upload sessions, and how much each of them holds. */
+#include "upload-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char folder[] = STL_UPLOADS "/" STL_UPLOAD_HOLDERS;
+enum { HEX = 32, TRIES = 8, ENTRY_MAX = STL_UPLOAD_HOLDER_MAX + STL_UPLOAD_UUID_LENGTH + 2 };
+
+void stl_upload_set_holder(struct stl_upload *upload, const char *who)
+{
+    struct stl_digest digest;
+    char text[STL_DIGEST_TEXT_MAX];
+    stl_digest_of(STL_SHA256, who, strlen(who), &digest);
+    stl_digest_format(&digest, text);
+    snprintf(upload->holder, sizeof upload->holder, "%s/%.*s", folder, HEX, text + strlen("sha256:"));
+}
+
+static void find_link(const struct stl_upload *upload, char path[ENTRY_MAX])
+{
+    snprintf(path, ENTRY_MAX, "%s/%.*s", upload->holder, STL_UPLOAD_UUID_LENGTH, upload->id);
+}
+
+/* A sweep may remove the folder while it is empty. */
+static int enter(const struct stl_upload *upload, struct stl_error *err)
+{
+    char path[ENTRY_MAX], target[ENTRY_MAX], data[STL_UPLOAD_PATH_MAX];
+    int root = upload->registry->root.fd;
+    find_link(upload, path);
+    snprintf(target, sizeof target, "../../%s",
+             stl_upload_path(upload->id, "", data) + strlen(STL_UPLOADS "/"));
+    for (int tries = 0; symlinkat(target, root, path) && errno != EEXIST; tries++) {
+        if (errno != ENOENT || tries == TRIES || (mkdirat(root, folder, 0700) && errno != EEXIST) ||
+            (mkdirat(root, upload->holder, 0700) && errno != EEXIST && errno != ENOENT))
+            return stl_error_errno(err, "cannot make %s", path);
+    }
+    return 0;
+}
+
+void stl_upload_leave(const struct stl_upload *upload)
+{
+    char path[ENTRY_MAX];
+    find_link(upload, path);
+    if (upload->holder[0])
+        unlinkat(upload->registry->root.fd, path, 0);
+}
+
+/* --- what somebody holds -------------------------------------------------------------------------------- */
+
+struct tally {
+    const struct stl_upload *upload; /* the one that is to continue */
+    int64_t coming, count, bytes;    /* `bytes` without its own */
+    bool dropping;                   /* idle sessions to be ended, until there is room */
+};
+
+static bool is_over(const struct tally *tally)
+{
+    const struct stl_upload *upload = tally->upload;
+    int64_t count = upload->registry->settings.push.open_uploads,
+            bytes = upload->registry->settings.push.open_bytes;
+    return (count && tally->count > count) || (bytes && upload->size > bytes - tally->bytes - tally->coming);
+}
+
+/* A session, given its link. */
+static void drop(struct tally *tally, const char *name, const struct stat *st)
+{
+    const struct stl_registry *registry = tally->upload->registry;
+    char path[STL_UPLOAD_HOLDER_MAX + 257], target[ENTRY_MAX] = "", id[STL_UPLOAD_ID_LENGTH + 1];
+    unsigned long long hour;
+    snprintf(path, sizeof path, "%s/%s", tally->upload->holder, name);
+    if (readlinkat(registry->root.fd, path, target, sizeof target - 1) < 0 ||
+        sscanf(target, "../../%8llx/", &hour) != 1 || strlen(name) != STL_UPLOAD_UUID_LENGTH)
+        return;
+    snprintf(id, sizeof id, "%s.%08llx0", name, hour * STL_UPLOAD_HOUR);
+    if (!stl_upload_drop(registry, id))
+        return;
+    unlinkat(registry->root.fd, path, 0);
+    tally->count--;
+    tally->bytes -= st->st_size;
+}
+
+static int look_at_link(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    struct tally *tally = context;
+    const struct stl_upload *upload = tally->upload;
+    char path[STL_UPLOAD_HOLDER_MAX + 257];
+    struct stat st;
+    (void)type;
+    (void)err;
+    snprintf(path, sizeof path, "%s/%s", upload->holder, name);
+    bool own = !strncmp(name, upload->id, STL_UPLOAD_UUID_LENGTH);
+    if (fstatat(upload->registry->root.fd, path, &st, 0)) {
+        if (errno == ENOENT && !tally->dropping)
+            unlinkat(upload->registry->root.fd, path, 0);
+    } else if (!tally->dropping) {
+        tally->count++;
+        tally->bytes += own ? 0 : st.st_size;
+    } else if (!own && st.st_mtime < time(NULL) - STL_UPLOAD_IDLE) {
+        drop(tally, name, &st);
+    }
+    return tally->dropping && !is_over(tally);
+}
+
+static int refuse(const struct stl_upload *upload, const struct tally *tally, struct stl_error *err)
+{
+    int64_t limit = upload->registry->settings.push.open_bytes;
+    if (limit && upload->size > limit - tally->coming) /* whatever else is open */
+        return stl_error_set(err, STL_DENIED,
+                             "the upload is larger than the %lld bytes that open uploads may hold "
+                             "(push.open-bytes in registry.yaml)",
+                             (long long)limit);
+    return stl_error_set(err, STL_TOO_MANY_REQUESTS,
+                         "%lld uploads of yours are open and hold %lld bytes: finish some, or cancel them",
+                         (long long)tally->count - 1, (long long)tally->bytes);
+}
+
+int stl_upload_hold(const struct stl_upload *upload, int64_t coming, int64_t *room, struct stl_error *err)
+{
+    struct tally tally = {.upload = upload, .coming = coming};
+    int64_t limit = upload->registry->settings.push.open_bytes;
+    int root = upload->registry->root.fd;
+    if (enter(upload, err) || stl_dir_each(root, upload->holder, look_at_link, &tally, err) < 0)
+        return -1;
+    tally.dropping = is_over(&tally);
+    if (tally.dropping && stl_dir_each(root, upload->holder, look_at_link, &tally, err) < 0)
+        return -1;
+    *room = limit ? limit - tally.bytes : INT64_MAX;
+    return is_over(&tally) ? refuse(upload, &tally, err) : 0;
+}
+
+/* --- expiry --------------------------------------------------------------------------------------------- */
+
+static int sweep_link(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct stl_upload *of = context;
+    char path[STL_UPLOAD_HOLDER_MAX + 257];
+    struct stat st;
+    (void)type;
+    (void)err;
+    snprintf(path, sizeof path, "%s/%s", of->holder, name);
+    if (fstatat(of->registry->root.fd, path, &st, 0) && errno == ENOENT)
+        unlinkat(of->registry->root.fd, path, 0);
+    return 0;
+}
+
+static int sweep_holder(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    struct stl_upload of = {.registry = context, .data = -1};
+    (void)type;
+    snprintf(of.holder, sizeof of.holder, "%s/%.*s", folder, HEX, name);
+    if (stl_dir_each_if_any(of.registry->root.fd, of.holder, sweep_link, &of, err) < 0)
+        return -1;
+    unlinkat(of.registry->root.fd, of.holder, AT_REMOVEDIR); /* fails unless it is empty */
+    return 0;
+}
+
+int stl_upload_sweep_holders(const struct stl_registry *registry, struct stl_error *err)
+{
+    return stl_dir_each_if_any(registry->root.fd, folder, sweep_holder, (void *)registry, err) < 0 ? -1 : 0;
+}

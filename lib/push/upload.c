@@ -1,0 +1,429 @@
+#include "upload-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "blobs.h"
+#include "checkpoint.h"
+#include "repo-make.h"
+#include "repo.h"
+
+enum {
+    CHUNK = 256 << 10,
+    LOCK_TRIES = 80,
+    LOCK_PAUSE_NS = 50000000,
+};
+
+/* --- opening -------------------------------------------------------------------------------------------- */
+
+static void close_data(struct stl_upload *upload)
+{
+    stl_close_fd(&upload->data);
+    upload->data = -1;
+}
+
+/* Without bytes, the session is reduced to its identifier again. */
+void stl_upload_close(struct stl_upload *upload)
+{
+    char path[STL_UPLOAD_PATH_MAX];
+    if (upload->data >= 0 && upload->size == 0) {
+        stl_upload_leave(upload);
+        unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), 0);
+    }
+    close_data(upload);
+}
+
+static bool is_expired(const struct stl_registry *registry, time_t last)
+{
+    return last < time(NULL) - registry->settings.push.upload_expiry;
+}
+
+/* The mark is made before the bytes are removed, in case they have to be kept. */
+static bool is_over(const struct stl_registry *registry, const char *id, int64_t size)
+{
+    char path[STL_UPLOAD_PATH_MAX];
+    return size == 0 &&
+           faccessat(registry->root.fd, stl_upload_path(id, ".ended", path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Checks the identifier and that the session is still open, and finds out how many bytes it has. */
+static int look_up(const struct stl_registry *registry, const struct stl_name *name, const char *id,
+                   int64_t *size, struct stl_error *err)
+{
+    char path[STL_UPLOAD_PATH_MAX];
+    struct stat st = {0};
+    if (stl_upload_check_id(registry, name, id, err))
+        return -1;
+    if (fstatat(registry->root.fd, stl_upload_path(id, "", path), &st, AT_SYMLINK_NOFOLLOW) &&
+        errno != ENOENT)
+        return stl_error_errno(err, "cannot look at %s", path);
+    if (is_over(registry, id, st.st_size))
+        return stl_upload_unknown(id, err);
+    if (is_expired(registry, st.st_mtime > stl_upload_began(id) ? st.st_mtime : stl_upload_began(id)))
+        return stl_upload_unknown(id, err);
+    *size = st.st_size;
+    return 0;
+}
+
+int stl_upload_size(const struct stl_registry *registry, const struct stl_name *name, const char *id,
+                    int64_t *size, struct stl_error *err)
+{
+    return look_up(registry, name, id, size, err);
+}
+
+/* The first writer of an hour makes the folder, and removes the old ones. */
+static int open_data(struct stl_upload *upload, struct stl_error *err)
+{
+    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    char path[STL_UPLOAD_PATH_MAX];
+    int root = upload->registry->root.fd;
+    stl_upload_path(upload->id, "", path);
+    upload->data = openat(root, path, flags, 0600);
+    if (upload->data < 0 && errno == ENOENT) {
+        struct stl_error ignored = STL_ERROR_INIT;
+        char *slash = strrchr(path, '/');
+        *slash = '\0';
+        if (mkdirat(root, path, 0700) == 0)
+            stl_upload_sweep(upload->registry, &(struct stl_swept){0}, &ignored);
+        else if (errno != EEXIST)
+            return stl_error_errno(err, "cannot make %s", path);
+        *slash = '/';
+        upload->data = openat(root, path, flags, 0600);
+    }
+    struct stat st;
+    if (upload->data >= 0 && fstat(upload->data, &st) == 0 && S_ISREG(st.st_mode))
+        return 0;
+    return upload->data >= 0 || errno == ELOOP ? stl_upload_unknown(upload->id, err)
+                                               : stl_error_errno(err, "cannot open %s", path);
+}
+
+/* Hashes what is in `data` from `from` to its end. */
+static int hash_data(struct stl_upload *upload, int64_t from, struct stl_error *err)
+{
+    STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
+    while (from < upload->size) {
+        ssize_t n = pread(upload->data, chunk, CHUNK, from);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return stl_error_errno(err, "cannot read the data of the upload");
+        if (n == 0)
+            return stl_error_set(err, STL_DAMAGED,
+                                 "the data of the upload is shorter than it was: start it again");
+        stl_hasher_update(&upload->hasher, chunk, (size_t)n);
+        from += n;
+    }
+    return 0;
+}
+
+/* A process that waits for the lock shows that with a second lock, on the first byte, which does not conflict
+ * with it. (On NFS it would, so there nobody can show it.) */
+static int waiting_lock(int fd, int command, short type)
+{
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    return fcntl(fd, command, &lock) ? -1 : lock.l_type;
+}
+
+bool stl_upload_is_wanted(const struct stl_upload *upload)
+{
+    return waiting_lock(upload->data, F_OFD_GETLK, F_WRLCK) == F_RDLCK;
+}
+
+static int wait_for_lock(const struct stl_upload *upload, int patience, struct stl_error *err)
+{
+    for (int tries = 0; flock(upload->data, LOCK_EX | LOCK_NB); tries++) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return stl_error_errno(err, "cannot lock the upload session");
+        if (tries == patience)
+            return stl_error_set(err, STL_CONFLICT,
+                                 "another request is writing to upload session '%.36s': wait for it, then "
+                                 "ask how far it came",
+                                 upload->id);
+        waiting_lock(upload->data, F_OFD_SETLK, F_RDLCK);
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
+    }
+    waiting_lock(upload->data, F_OFD_SETLK, F_UNLCK);
+    return 0;
+}
+
+static int lock_data(const struct stl_upload *upload, int patience, struct stl_error *err)
+{
+    if (wait_for_lock(upload, patience, err))
+        return -1;
+    char path[STL_UPLOAD_PATH_MAX];
+    struct stat ours, there;
+    if (fstat(upload->data, &ours))
+        return stl_error_errno(err, "cannot look at the upload session");
+    /* The session may have ended while we waited; or just before, and then we have made a new file. */
+    if (fstatat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), &there,
+                AT_SYMLINK_NOFOLLOW) ||
+        ours.st_ino != there.st_ino)
+        return stl_upload_unknown(upload->id, err);
+    if (is_over(upload->registry, upload->id, ours.st_size)) {
+        unlinkat(upload->registry->root.fd, path, 0);
+        return stl_upload_unknown(upload->id, err);
+    }
+    return 0;
+}
+
+int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
+{
+    char path[STL_UPLOAD_PATH_MAX];
+    struct stl_checkpoint checkpoint;
+    if (upload->size == 0 || upload->data < 0)
+        return 0;
+    stl_checkpoint_make(&checkpoint, &upload->hasher, upload->size);
+    STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
+                                   O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (fd < 0 || pwrite(fd, &checkpoint, sizeof checkpoint, 0) != (ssize_t)sizeof checkpoint) {
+        stl_error_errno(err, "cannot save the upload session");
+        unlinkat(upload->registry->root.fd, path, 0);
+        return -1;
+    }
+    upload->saved = upload->size;
+    return 0;
+}
+
+/* Without one, all bytes are hashed anew. */
+static bool load_checkpoint(const struct stl_upload *upload, struct stl_checkpoint *checkpoint)
+{
+    char path[STL_UPLOAD_PATH_MAX];
+    STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
+                                   O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    return fd >= 0 && pread(fd, checkpoint, sizeof *checkpoint, 0) == (ssize_t)sizeof *checkpoint &&
+           stl_checkpoint_is_good(checkpoint, upload->size);
+}
+
+/* Removes the hash of a file that is gone: a process that died while the file became a blob may have left it
+ * behind, and the bytes that come now need not be those that it covers. */
+static int drop_checkpoint(const struct stl_upload *upload, struct stl_error *err)
+{
+    char path[STL_UPLOAD_PATH_MAX];
+    if (unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0) && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove %s", path);
+    return 0;
+}
+
+static int take_up(struct stl_upload *upload, struct stl_error *err)
+{
+    struct stl_checkpoint checkpoint;
+    struct stat st;
+    if (fstat(upload->data, &st))
+        return stl_error_errno(err, "cannot look at the data of the upload");
+    upload->size = st.st_size;
+    stl_hasher_init(&upload->hasher, stl_upload_algorithm(upload->id));
+    if (upload->size == 0)
+        return drop_checkpoint(upload, err);
+    if (load_checkpoint(upload, &checkpoint)) {
+        upload->hasher = checkpoint.hasher;
+        upload->saved = checkpoint.covered;
+    }
+    if (upload->saved == upload->size)
+        return 0;
+    if (hash_data(upload, upload->saved, err))
+        return -1;
+    struct stl_error ignored = STL_ERROR_INIT; /* a full disk must not keep a session from being cancelled */
+    stl_upload_save(upload, &ignored);
+    return 0;
+}
+
+int stl_upload_open(struct stl_upload *upload, const struct stl_registry *registry,
+                    const struct stl_name *name, const char *id, struct stl_error *err)
+{
+    int64_t size;
+    *upload = (struct stl_upload){.registry = registry, .name = *name, .data = -1};
+    if (look_up(registry, name, id, &size, err))
+        return -1;
+    snprintf(upload->id, sizeof upload->id, "%s", id);
+    if (open_data(upload, err) == 0 && lock_data(upload, LOCK_TRIES, err) == 0 && take_up(upload, err) == 0)
+        return 0;
+    close_data(upload);
+    return -1;
+}
+
+int stl_upload_use(struct stl_upload *upload, enum stl_algorithm algorithm, struct stl_error *err)
+{
+    if (upload->hasher.algorithm == algorithm)
+        return 0;
+    stl_hasher_init(&upload->hasher, algorithm);
+    return hash_data(upload, 0, err);
+}
+
+int stl_upload_append(struct stl_upload *upload, const void *bytes, size_t length, struct stl_error *err)
+{
+    for (const char *p = bytes; length > 0;) {
+        ssize_t n = pwrite(upload->data, p, length, upload->size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return stl_error_errno(err, "cannot write the data of the upload");
+        stl_hasher_update(&upload->hasher, p, (size_t)n);
+        upload->size += n;
+        p += n;
+        length -= (size_t)n;
+    }
+    return upload->size - upload->saved < STL_CHECKPOINT_EVERY ? 0 : stl_upload_save(upload, err);
+}
+
+static int check_digest(const struct stl_upload *upload, const struct stl_digest *digest,
+                        struct stl_error *err)
+{
+    struct stl_hasher hasher = upload->hasher; /* the session can continue */
+    struct stl_digest found;
+    char wanted_text[STL_DIGEST_TEXT_MAX], found_text[STL_DIGEST_TEXT_MAX];
+    stl_hasher_final(&hasher, &found);
+    if (stl_digest_equal(&found, digest))
+        return 0;
+    return stl_error_set(err, STL_DIGEST_INVALID, "the %lld bytes that were uploaded have digest %s, not %s",
+                         (long long)upload->size, stl_digest_format(&found, found_text),
+                         stl_digest_format(digest, wanted_text));
+}
+
+/* A tombstone takes a name, not a file: all of an hour are links to one file, or to several if the file
+ * system limits the number of links. */
+static int mark_ended(const struct stl_upload *upload, struct stl_error *err)
+{
+    char path[STL_UPLOAD_PATH_MAX], stone[STL_UPLOAD_PATH_MAX];
+    int root = upload->registry->root.fd;
+    stl_upload_path(upload->id, ".ended", path);
+    snprintf(stone, sizeof stone, STL_UPLOADS "/%08llx/ended",
+             (long long)(stl_upload_began(upload->id) / STL_UPLOAD_HOUR));
+    for (int tries = 0; linkat(root, stone, root, path, 0) && errno != EEXIST; tries++) {
+        if (tries == 8 || (errno != ENOENT && errno != EMLINK))
+            return stl_error_errno(err, "cannot end the upload session");
+        if (errno == EMLINK)
+            unlinkat(root, stone, 0);
+        STL_AUTO_CLOSE int fd = openat(root, stone, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    }
+    return 0;
+}
+
+static void remove_files(const struct stl_upload *upload)
+{
+    char path[STL_UPLOAD_PATH_MAX];
+    unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), 0);
+    if (upload->saved)
+        unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0);
+    stl_upload_leave(upload);
+}
+
+static int end_session(struct stl_upload *upload, struct stl_error *err)
+{
+    int result = mark_ended(upload, err);
+    if (result == 0)
+        remove_files(upload);
+    close_data(upload);
+    return result;
+}
+
+int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest, struct stl_error *err)
+{
+    char path[STL_UPLOAD_PATH_MAX];
+    struct stl_temp temp;
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    if (check_digest(upload, digest, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
+        stl_temp_adopt(&upload->registry->root, &temp, upload->data, stl_upload_path(upload->id, "", path),
+                       err))
+        return -1;
+    struct stl_error ignored = STL_ERROR_INIT; /* a leftover session expires */
+    mark_ended(
+        upload,
+        &ignored); /* while the lock keeps others out: once the bytes are gone, others can lock a new file */
+    int result = stl_repo_put_blob(&repo, &temp, digest, err);
+    if (result == 0 || !temp.name[0]) /* without a name, the file belongs to the store already: leave it
+                                         alone */
+        end_session(upload, &ignored);
+    return result;
+}
+
+/* The space is freed first, since the mark may need some. */
+int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err)
+{
+    if (upload->data < 0)
+        return 0;
+    if (ftruncate(upload->data, 0))
+        return stl_error_errno(err, "cannot drop the data of the upload");
+    return end_session(upload, err);
+}
+
+bool stl_upload_drop(const struct stl_registry *registry, const char *id)
+{
+    struct stl_upload upload = {.registry = registry, .saved = 1};
+    struct stl_error ignored = STL_ERROR_INIT;
+    char path[STL_UPLOAD_PATH_MAX];
+    snprintf(upload.id, sizeof upload.id, "%s", id);
+    upload.data = openat(registry->root.fd, stl_upload_path(id, "", path),
+                         O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    bool gone =
+        upload.data >= 0 && lock_data(&upload, 0, &ignored) == 0 && stl_upload_cancel(&upload, &ignored) == 0;
+    close_data(&upload);
+    return gone;
+}
+
+/* --- expiry --------------------------------------------------------------------------------------------- */
+
+struct upload_sweep {
+    const struct stl_registry *registry;
+    struct stl_swept *swept;
+};
+
+struct hour {
+    const struct stl_registry *registry;
+    const char *name;
+    struct stl_swept found;
+    bool alive; /* some session in it has not expired */
+};
+
+static int look_at_session(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    struct hour *hour = context;
+    char path[STL_UPLOAD_PATH_MAX + 256];
+    struct stat st;
+    (void)type;
+    (void)err;
+    snprintf(path, sizeof path, STL_UPLOADS "/%s/%s", hour->name, name);
+    if (strchr(name, '.') || !strcmp(name, "ended") ||
+        fstatat(hour->registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW))
+        return 0;
+    hour->found.count++;
+    hour->found.bytes += (uint64_t)st.st_size;
+    hour->alive = !is_expired(hour->registry, st.st_mtime);
+    return hour->alive;
+}
+
+/* The folder of an hour is removed as a whole, when nobody has written to any of its sessions for the
+ * lifetime of a session. */
+static int sweep_hour(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    const struct upload_sweep *sweep = context;
+    char path[STL_UPLOAD_PATH_MAX + 256], *end;
+    struct hour hour = {.registry = sweep->registry, .name = name};
+    (void)type;
+    unsigned long long number = strtoull(name, &end, 16);
+    if (!strcmp(name, STL_UPLOAD_HOLDERS) ||
+        (*end == '\0' && !is_expired(sweep->registry, (time_t)((number + 1) * STL_UPLOAD_HOUR))))
+        return 0;
+    snprintf(path, sizeof path, STL_UPLOADS "/%s", name);
+    if (stl_dir_each_if_any(sweep->registry->root.fd, path, look_at_session, &hour, err) < 0)
+        return -1;
+    if (hour.alive)
+        return 0;
+    sweep->swept->count += hour.found.count;
+    sweep->swept->bytes += hour.found.bytes;
+    return sweep->swept->dry_run ? 0 : stl_tree_remove(sweep->registry->root.fd, path, err);
+}
+
+int stl_upload_sweep(const struct stl_registry *registry, struct stl_swept *swept, struct stl_error *err)
+{
+    struct upload_sweep sweep = {registry, swept};
+    if (stl_dir_each(registry->root.fd, STL_UPLOADS, sweep_hour, &sweep, err) < 0)
+        return -1;
+    return swept->dry_run ? 0 : stl_upload_sweep_holders(registry, err);
+}

@@ -1,0 +1,242 @@
+#include "remote.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "json.h"
+#include "remote-internal.h"
+
+enum { PARALLEL_MAX = 32, TRIES_MAX = 2 };
+
+int stl_remote_open(struct stl_remote *remote, const struct stl_remote_options *options,
+                    struct stl_error *err)
+{
+    struct stl_http_options http = options->http;
+    if (http.parallel == 0 || http.parallel > PARALLEL_MAX)
+        http.parallel = http.parallel ? PARALLEL_MAX : 6;
+    *remote = (struct stl_remote){.host = stl_strdup(options->host),
+                                  .url = stl_address_url(options->host, options->plain),
+                                  .plain = options->plain,
+                                  .parallel = http.parallel};
+    if (options->credentials)
+        stl_credentials_copy(&remote->credentials, options->credentials);
+    if (stl_http_open(&remote->http, &http, err) == 0 &&
+        stl_http_open(&remote->http_for_tokens, &http, err) == 0)
+        return 0;
+    stl_remote_close(remote);
+    return -1;
+}
+
+static void forget(struct stl_remote *remote)
+{
+    if (remote->authorization)
+        explicit_bzero(remote->authorization, strlen(remote->authorization));
+    free(stl_steal(remote->authorization));
+}
+
+void stl_remote_close(struct stl_remote *remote)
+{
+    forget(remote);
+    stl_credentials_clear(&remote->credentials);
+    stl_http_close(&remote->http);
+    stl_http_close(&remote->http_for_tokens);
+    free(remote->host);
+    free(remote->url);
+    free(remote->scope);
+    free(remote->realm);
+    free(remote->service);
+    *remote = (struct stl_remote){0};
+}
+
+void stl_remote_use(struct stl_remote *remote, const char *name, const char *actions, const char *from)
+{
+    char *scope = stl_sprintf("repository:%s:%s%s%s%s", name, actions, from ? " repository:" : "",
+                              from ? from : "", from ? ":pull" : "");
+    if (remote->scope && !strcmp(remote->scope, scope)) {
+        free(scope);
+        return;
+    }
+    free(remote->scope);
+    remote->scope = scope;
+    if (remote->authorization && remote->realm) /* a token; a password is for everything */
+        forget(remote);
+}
+
+/* --- requests ------------------------------------------------------------------------------------------- */
+
+struct run {
+    struct stl_remote *remote;
+    const struct stl_http_work *work;
+    struct slot {
+        struct stl_http_exchange *exchange; /* NULL: free */
+        char *authorization;                /* of this try, which may be made several times */
+        unsigned serial, tries;
+        bool waiting; /* to be made again */
+    } slots[PARALLEL_MAX];
+};
+
+static void drop_authorization(struct slot *slot)
+{
+    if (slot->authorization)
+        explicit_bzero(slot->authorization, strlen(slot->authorization));
+    free(stl_steal(slot->authorization));
+}
+
+static struct slot *find_slot(struct run *run, const struct stl_http_exchange *exchange)
+{
+    for (size_t i = 0; i < PARALLEL_MAX; i++)
+        if (run->slots[i].exchange == exchange)
+            return &run->slots[i];
+    return NULL;
+}
+
+static struct slot *next_slot(struct run *run)
+{
+    for (size_t i = 0; i < PARALLEL_MAX; i++)
+        if (run->slots[i].exchange && run->slots[i].waiting)
+            return &run->slots[i];
+    struct stl_http_exchange *exchange = run->work->next(run->work->context);
+    struct slot *slot = exchange ? find_slot(run, NULL) : NULL;
+    if (slot)
+        *slot = (struct slot){.exchange = exchange};
+    return slot;
+}
+
+static struct stl_http_exchange *next(void *context)
+{
+    struct run *run = context;
+    struct stl_error ignored = STL_ERROR_INIT; /* the server will say 401, and then it counts */
+    struct slot *slot = next_slot(run);
+    if (!slot)
+        return NULL;
+    stl_remote_renew(run->remote, &ignored);
+    slot->waiting = false;
+    slot->serial = run->remote->serial;
+    /* An upload may go to a host that the registry has chosen. */
+    if (run->remote->authorization &&
+        stl_http_same_origin(run->remote->http, slot->exchange->request.url, run->remote->url))
+        slot->authorization = stl_strdup(run->remote->authorization);
+    slot->exchange->request.authorization = slot->authorization;
+    return slot->exchange;
+}
+
+static int ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
+{
+    struct run *run = context;
+    struct stl_remote *remote = run->remote;
+    struct slot *slot = find_slot(run, exchange);
+    exchange->request.authorization = NULL;
+    drop_authorization(slot);
+    remote->requests += exchange->answer.requests;
+    if (exchange->error.code == STL_OK && exchange->answer.status == 401 && slot->tries++ < TRIES_MAX) {
+        bool newer = slot->serial != remote->serial; /* another one has just got it */
+        int got = newer ? 1 : stl_remote_authorize(remote, &exchange->answer, err);
+        if (got) {
+            stl_http_clear(exchange);
+            slot->waiting = true;
+            return got > 0 ? 0 : -1;
+        }
+    }
+    *slot = (struct slot){.exchange = NULL};
+    return run->work->ended(run->work->context, exchange, err);
+}
+
+static void dropped(void *context, struct stl_http_exchange *exchange)
+{
+    struct run *run = context;
+    struct slot *slot = find_slot(run, exchange);
+    drop_authorization(slot);
+    *slot = (struct slot){.exchange = NULL};
+    if (run->work->dropped)
+        run->work->dropped(run->work->context, exchange);
+}
+
+int stl_remote_run(struct stl_remote *remote, const struct stl_http_work *work, struct stl_error *err)
+{
+    struct run run = {.remote = remote, .work = work};
+    int result = stl_http_run(remote->http, &(struct stl_http_work){next, ended, dropped, &run}, err);
+    for (size_t i = 0; i < PARALLEL_MAX; i++)
+        if (run.slots[i].exchange)
+            dropped(&run, run.slots[i].exchange);
+    return result;
+}
+
+int stl_remote_send(struct stl_remote *remote, struct stl_http_exchange *exchange, struct stl_error *err)
+{
+    struct stl_http_work work = stl_http_single(&exchange);
+    return stl_remote_run(remote, &work, err);
+}
+
+void stl_remote_drop(void *context, struct stl_http_exchange *exchange)
+{
+    (void)context;
+    free((char *)exchange->request.url);
+    stl_http_clear(exchange);
+    free(exchange);
+}
+
+/* --- texts ---------------------------------------------------------------------------------------------- */
+
+char *stl_remote_url(const struct stl_remote *remote, const char *name, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    STL_AUTO_FREE char *path = stl_vsprintf(format, args);
+    va_end(args);
+    return stl_sprintf("%s/v2/%s/%s", remote->url, name, path);
+}
+
+void stl_remote_add_escaped(struct stl_buf *buf, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+    for (; *text; text++)
+        stl_buf_printf(buf, strchr(plain, *text) ? "%c" : "%%%02X", (unsigned char)*text);
+}
+
+/* The first error of the body, if that is one of a registry. */
+static const char *said(struct json_object *object)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct json_object *errors = NULL, *first;
+    const char *message = "", *code = "";
+    if (stl_json_array(object, "errors", &errors, &ignored) || !errors ||
+        json_object_array_length(errors) == 0)
+        return "";
+    first = json_object_array_get_idx(errors, 0);
+    if (!json_object_is_type(first, json_type_object) || stl_json_string(first, "code", &code, &ignored) ||
+        stl_json_string(first, "message", &message, &ignored))
+        return "";
+    return *message ? message : code;
+}
+
+static enum stl_code code_of(int status)
+{
+    switch (status) {
+    case 401:
+    case 403:
+        return STL_DENIED;
+    case 404:
+        return STL_NOT_FOUND;
+    case 429:
+        return STL_TOO_MANY_REQUESTS;
+    default:
+        return STL_UNAVAILABLE;
+    }
+}
+
+int stl_remote_refused(const struct stl_remote *remote, const struct stl_http_exchange *exchange,
+                       struct stl_error *err)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    const struct stl_http_answer *answer = &exchange->answer;
+    const char *url = answer->url ? answer->url : "";
+    STL_AUTO_JSON struct json_object *object =
+        answer->body.length ? stl_json_parse(answer->body.data, answer->body.length, &ignored) : NULL;
+    const char *text = object ? said(object) : "";
+    bool anonymous = !remote->credentials.user && !remote->credentials.identity_token;
+    return stl_error_set(err, code_of(answer->status), "%.*s answered %d%s%.300s%s%s%s",
+                         (int)strcspn(url, "?"), url, answer->status, *text ? ": " : "", text,
+                         answer->status == 401 && anonymous ? ": it may take 'stillage login " : "",
+                         answer->status == 401 && anonymous ? remote->host : "",
+                         answer->status == 401 && anonymous ? "'" : "");
+}

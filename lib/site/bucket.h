@@ -1,0 +1,40 @@
+/*
+ * `stillage publish`: a flat copy of the registry (flat.h) as objects of an S3-compatible store, which serves
+ * them as they are: each has its media type as Content-Type, and Cache-Control.
+ *
+ * What is there is known from a list of the bucket and from the object .stillage/state, which says what each
+ * object was made of and which entity tag the store gave it. An object that the list shows with another
+ * entity tag or size, or not at all, is written again; a blob that the state does not know is taken for right
+ * if it has the right size.
+ *
+ * If anything has to change, the object .stillage/lock is created first, on the condition that it does not
+ * exist, so that two publishers do not meet. New objects come in the order of flat.h; what is gone is removed
+ * in the opposite order, and only if that is asked for. The state is extended first and shortened last, so
+ * that a run that ends halfway leaves nothing unknown.
+ */
+#ifndef STL_BUCKET_H
+#define STL_BUCKET_H
+
+#include "s3.h"
+
+struct stl_bucket_options {
+    bool remove;                                                    /* what is no longer in the registry */
+    bool dry_run;                                                   /* change nothing */
+    bool break_lock;                                                /* somebody else's lock is removed */
+    const char *who;                                                /* for the lock: what others are told */
+    void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes; or NULL */
+    void *progress_context;
+};
+
+struct stl_bucket_result {
+    uint64_t written, bytes, unchanged, removed; /* objects; bytes: of those written */
+    uint64_t gone;                               /* that would be removed if that were asked for */
+};
+
+/* Returns 1 if something was deleted from the registry meanwhile: list again, and repeat. Fails with
+ * STL_CONFLICT if somebody else is publishing, STL_UNSUPPORTED if the store cannot keep publishers apart. */
+int stl_bucket_publish(const struct stl_registry *registry, const struct stl_flat *flat, struct stl_s3 *s3,
+                       const struct stl_bucket_options *options, struct stl_bucket_result *result,
+                       struct stl_error *err);
+
+#endif

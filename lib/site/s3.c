@@ -1,0 +1,266 @@
+#include "s3.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "digest.h"
+
+enum { LIST_MAX = 16 << 20, OBJECT_MAX = 1 << 30 };
+
+#define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+char *stl_s3_hash(const void *bytes, size_t length, char hex[STL_DIGEST_TEXT_MAX])
+{
+    struct stl_digest digest;
+    stl_digest_of(STL_SHA256, bytes, length, &digest);
+    stl_digest_format(&digest, hex);
+    memmove(hex, strchr(hex, ':') + 1, 65);
+    return hex;
+}
+
+char *stl_s3_encode(const char *text)
+{
+    STL_AUTO_BUF struct stl_buf out = STL_BUF_INIT;
+    for (const char *p = text; *p; p++) {
+        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+                     strchr("-._~/", *p);
+        stl_buf_printf(&out, plain ? "%c" : "%%%02X", (unsigned char)*p);
+    }
+    return stl_strdup(out.data ? out.data : "");
+}
+
+char *stl_s3_bare(char *etag)
+{
+    size_t length = etag ? strlen(etag) : 0;
+    if (length < 2 || etag[0] != '"' || etag[length - 1] != '"')
+        return etag;
+    memmove(etag, etag + 1, length - 2);
+    etag[length - 2] = '\0';
+    return etag;
+}
+
+/* --- requests ------------------------------------------------------------------------------------------- */
+
+void stl_s3_header(struct stl_s3_request *request, const char *format, ...)
+{
+    va_list args;
+    if (request->header_count == STL_S3_HEADERS)
+        abort();
+    va_start(args, format);
+    char *text = stl_vsprintf(format, args);
+    va_end(args);
+    request->texts[request->header_count] = text;
+    request->headers[request->header_count++] = text;
+    request->exchange.request.headers = request->headers;
+}
+
+void stl_s3_begin(const struct stl_s3 *s3, struct stl_s3_request *request, const char *method,
+                  const char *key, const char *query, const char *hash)
+{
+    *request = (struct stl_s3_request){0};
+    STL_AUTO_FREE char *path = key ? stl_s3_encode(key) : NULL;
+    request->url = stl_sprintf("%s%s%s%s%s", key ? s3->base : s3->bucket, path ? "/" : "", path ? path : "",
+                               query ? "?" : "", query ? query : "");
+    struct stl_http_request *http = &request->exchange.request;
+    http->method = method;
+    http->url = request->url;
+    http->aws_region = s3->key ? s3->region : NULL;
+    http->aws_key = s3->key;
+    http->most = LIST_MAX;
+    request->exchange.owner = request;
+    stl_s3_header(request, "x-amz-content-sha256: %s", hash ? hash : EMPTY_HASH);
+    if (s3->token)
+        stl_s3_header(request, "x-amz-security-token: %s", s3->token);
+}
+
+void stl_s3_clear(struct stl_s3_request *request)
+{
+    stl_http_clear(&request->exchange);
+    for (size_t i = 0; i < request->header_count; i++)
+        free(request->texts[i]);
+    free(request->url);
+    *request = (struct stl_s3_request){0};
+}
+
+int stl_s3_send(struct stl_s3 *s3, struct stl_s3_request *request, struct stl_error *err)
+{
+    int sent = stl_http_send(s3->http, &request->exchange, err);
+    s3->requests += request->exchange.answer.requests;
+    return sent;
+}
+
+int stl_s3_check(const struct stl_s3_request *request, struct stl_error *err)
+{
+    const struct stl_http_answer *answer = &request->exchange.answer;
+    const char *method = request->exchange.request.method;
+    const char *body = answer->body.data ? answer->body.data : "";
+    STL_AUTO_FREE char *code = stl_s3_element(body, NULL, "Code");
+    if (answer->status >= 200 && answer->status < 300 && !strstr(body, "<Error>"))
+        return 0;
+    STL_AUTO_FREE char *message = stl_s3_element(body, NULL, "Message");
+    bool refused = answer->status == 401 || answer->status == 403;
+    return stl_error_set(err, refused ? STL_DENIED : STL_UNAVAILABLE, "%s %s: %s%s%s (status %d)", method,
+                         request->url, code ? code : "the store refuses it", message && *message ? ": " : "",
+                         message ? message : "", answer->status);
+}
+
+/* --- XML ------------------------------------------------------------------------------------------------ */
+
+static void unescape(char *text)
+{
+    static const struct {
+        const char *name, character;
+    } entities[] = {{"&quot;", '"'}, {"&#34;", '"'}, {"&apos;", '\''}, {"&#39;", '\''},
+                    {"&lt;", '<'},   {"&gt;", '>'},  {"&amp;", '&'}};
+    char *out = text;
+    while (*text) {
+        size_t i = 0, count = sizeof entities / sizeof *entities;
+        while (i < count && strncmp(text, entities[i].name, strlen(entities[i].name)))
+            i++;
+        *out++ = i < count ? entities[i].character : *text;
+        text += i < count ? strlen(entities[i].name) : 1;
+    }
+    *out = '\0';
+}
+
+char *stl_s3_element(const char *xml, const char *end, const char *name)
+{
+    STL_AUTO_FREE char *open = stl_sprintf("<%s>", name), *close = stl_sprintf("</%s>", name);
+    const char *begin = strstr(xml, open);
+    const char *last = begin ? strstr(begin, close) : NULL;
+    if (!last || (end && last > end))
+        return NULL;
+    begin += strlen(open);
+    char *text = stl_strndup(begin, (size_t)(last - begin));
+    unescape(text);
+    return text;
+}
+
+/* --- lists ---------------------------------------------------------------------------------------------- */
+
+void stl_s3_listing_clear(struct stl_s3_listing *listing)
+{
+    stl_arena_clear(&listing->arena);
+    free(listing->items);
+    *listing = (struct stl_s3_listing){0};
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(((const struct stl_s3_object *)a)->key, ((const struct stl_s3_object *)b)->key);
+}
+
+const struct stl_s3_object *stl_s3_find(const struct stl_s3_listing *listing, const char *key)
+{
+    const struct stl_s3_object wanted = {.key = key};
+    return listing->count ? bsearch(&wanted, listing->items, listing->count, sizeof *listing->items, compare)
+                          : NULL;
+}
+
+static void add_page(struct stl_s3_listing *listing, const char *xml, size_t prefix)
+{
+    for (const char *at = xml; (at = strstr(at, "<Contents>"));) {
+        const char *end = strstr(at, "</Contents>");
+        if (!end)
+            return;
+        STL_AUTO_FREE char *key = stl_s3_element(at, end, "Key"), *etag = stl_s3_element(at, end, "ETag");
+        STL_AUTO_FREE char *size = stl_s3_element(at, end, "Size");
+        at = end;
+        if (!key || !size || strlen(key) < prefix)
+            continue;
+        stl_grow(listing->items, listing->count);
+        listing->items[listing->count++] = (struct stl_s3_object){
+            stl_arena_strdup(&listing->arena, key + prefix),
+            stl_arena_strdup(&listing->arena, etag ? stl_s3_bare(etag) : ""), strtoll(size, NULL, 10)};
+    }
+}
+
+/* Slashes are encoded in a query. */
+static char *encode_value(const char *text)
+{
+    STL_AUTO_FREE char *encoded = stl_s3_encode(text);
+    STL_AUTO_BUF struct stl_buf out = STL_BUF_INIT;
+    for (const char *p = encoded; *p; p++)
+        stl_buf_printf(&out, *p == '/' ? "%%2F" : "%c", *p);
+    return stl_strdup(out.data ? out.data : "");
+}
+
+int stl_s3_list(struct stl_s3 *s3, struct stl_s3_listing *listing, struct stl_error *err)
+{
+    STL_AUTO_FREE char *prefix = encode_value(s3->prefix);
+    STL_AUTO_FREE char *token = NULL;
+    for (bool more = true; more;) {
+        STL_AUTO_FREE char *query =
+            stl_sprintf("%s%s%slist-type=2&prefix=%s", token ? "continuation-token=" : "", token ? token : "",
+                        token ? "&" : "", prefix);
+        struct stl_s3_request request;
+        stl_s3_begin(s3, &request, "GET", NULL, query, NULL);
+        int failed = stl_s3_send(s3, &request, err) || stl_s3_check(&request, err);
+        const char *xml = request.exchange.answer.body.data ? request.exchange.answer.body.data : "";
+        if (!failed)
+            add_page(listing, xml, strlen(s3->prefix));
+        STL_AUTO_FREE char *truncated = failed ? NULL : stl_s3_element(xml, NULL, "IsTruncated");
+        STL_AUTO_FREE char *following = failed ? NULL : stl_s3_element(xml, NULL, "NextContinuationToken");
+        stl_s3_clear(&request);
+        if (failed)
+            return -1;
+        more = truncated && !strcmp(truncated, "true") && following;
+        free(token);
+        token = more ? encode_value(following) : NULL;
+    }
+    if (listing->count)
+        qsort(listing->items, listing->count, sizeof *listing->items, compare);
+    return 0;
+}
+
+/* --- small objects -------------------------------------------------------------------------------------- */
+
+int stl_s3_get(struct stl_s3 *s3, const char *key, struct stl_buf *bytes, char **etag, struct stl_error *err)
+{
+    struct stl_s3_request request;
+    stl_s3_begin(s3, &request, "GET", key, NULL, NULL);
+    request.exchange.request.most = OBJECT_MAX;
+    int result = stl_s3_send(s3, &request, err);
+    const struct stl_http_answer *answer = &request.exchange.answer;
+    /* Who may not list gets 403 for what does not exist; but then nothing could be published either. */
+    if (result == 0 && answer->status != 404) {
+        result = stl_s3_check(&request, err) ? -1 : 1;
+        if (result > 0 && stl_buf_add(bytes, answer->body.data ? answer->body.data : "", answer->body.length))
+            result = stl_error_set(err, STL_INVALID, "%s is too large", request.url);
+        const char *tag = stl_http_header(answer, "ETag");
+        if (result > 0 && etag)
+            *etag = stl_strdup(tag ? tag : "");
+    }
+    stl_s3_clear(&request);
+    return result;
+}
+
+int stl_s3_put(struct stl_s3 *s3, const char *key, const char *media_type, const void *bytes, size_t length,
+               bool only_new, struct stl_error *err)
+{
+    struct stl_s3_request request;
+    char hash[STL_DIGEST_TEXT_MAX];
+    stl_s3_begin(s3, &request, "PUT", key, NULL, stl_s3_hash(bytes, length, hash));
+    stl_s3_header(&request, "Content-Type: %s", media_type);
+    stl_s3_header(&request, "Cache-Control: no-store");
+    if (only_new)
+        stl_s3_header(&request, "If-None-Match: *");
+    request.exchange.request.body = bytes;
+    request.exchange.request.length = (int64_t)length;
+    int result = stl_s3_send(s3, &request, err);
+    int status = request.exchange.answer.status;
+    if (result == 0)
+        result = only_new && (status == 412 || status == 409) ? 1 : stl_s3_check(&request, err);
+    stl_s3_clear(&request);
+    return result;
+}
+
+int stl_s3_delete(struct stl_s3 *s3, const char *key, struct stl_error *err)
+{
+    struct stl_s3_request request;
+    stl_s3_begin(s3, &request, "DELETE", key, NULL, NULL);
+    int result = stl_s3_send(s3, &request, err) || stl_s3_check(&request, err) ? -1 : 0;
+    stl_s3_clear(&request);
+    return result;
+}

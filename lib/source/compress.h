@@ -1,0 +1,35 @@
+/*
+ * Compression of a stream with all cores: gzip and zstd.
+ *
+ * The stream is cut into blocks that are compressed independently, so the output depends on the input only,
+ * never on the number of threads or on their timing. Memory is bounded: blocks are small, and only as many of
+ * them are in flight as fit into 16 MiB.
+ *
+ * gzip: one member; level 6; no name and no time in its header; each block except the last ends on a byte
+ * boundary and uses the last 32 KiB of the block before it as its dictionary. zstd: one frame for each block;
+ * level 3.
+ */
+#ifndef STL_COMPRESS_H
+#define STL_COMPRESS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+enum stl_compression { STL_COMPRESS_GZIP, STL_COMPRESS_ZSTD, STL_COMPRESS_NONE };
+
+/* "gzip", "zstd" or "none". Fails with STL_USAGE. */
+int stl_compression_parse(const char *name, enum stl_compression *compression, struct stl_error *err);
+
+/* Fills `bytes` and returns their number, less than `length` only at the end of the input, or -1. */
+typedef ssize_t stl_compress_read(void *context, void *bytes, size_t length, struct stl_error *err);
+/* Takes the next bytes of the output. */
+typedef int stl_compress_write(void *context, const void *bytes, size_t length, struct stl_error *err);
+
+/* Compresses what `read` returns and passes the output to `write`; both are called only in the calling
+ * thread, which is counted in `threads`. */
+int stl_compress(enum stl_compression how, size_t threads, stl_compress_read *read, stl_compress_write *write,
+                 void *context, struct stl_error *err);
+
+#endif

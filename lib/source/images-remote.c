@@ -1,0 +1,257 @@
+/*
+ * Images of a repository of a registry. All manifests are fetched at once, before the graph is made,
+ * several at a time; blobs come later, into the stage (images-remote-blobs.c).
+ *
+ * Signatures and the like: what the referrers API or its stand-in lists, and cosign's tags
+ * (sha256-<hex>.sig, .att, .sbom).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fetched.h"
+#include "images-internal.h"
+#include "images-remote.h"
+#include "lists.h"
+
+enum { DEPTH_MAX = 8 };
+
+static const char *const suffixes[] = {".sig", ".att", ".sbom"};
+enum { SUFFIXES = sizeof suffixes / sizeof *suffixes };
+
+/* --- tags ----------------------------------------------------------------------------------------------- */
+
+static int list_tags(const struct stl_remote_choice *choice, struct stl_tags *tags, struct stl_error *err)
+{
+    if (stl_remote_tags(choice->remote, choice->address.name.text, tags, err))
+        return -1;
+    if (choice->tags || choice->newest)
+        stl_tags_choose(tags, choice->tags, choice->newest);
+    return tags->count ? 0
+                       : stl_error_set(err, STL_INVALID, "%s/%s has no %stags", choice->remote->host,
+                                       choice->address.name.text, choice->tags ? "matching " : "");
+}
+
+/* What is asked for: tags or a digest. */
+static int list_wanted(const struct stl_remote_choice *choice, struct stl_wanted **wanted, size_t *count,
+                       struct stl_error *err)
+{
+    const struct stl_address *address = &choice->address;
+    STL_AUTO_TAGS struct stl_tags tags = {0};
+    char text[STL_DIGEST_TEXT_MAX];
+    bool listed = choice->all_tags || choice->tags || choice->newest;
+    if (choice->known) {
+        for (size_t i = 0; i < choice->known->count; i++) {
+            stl_grow(tags.items, i);
+            tags.items[tags.count++] = choice->known->items[i];
+        }
+        listed = true;
+    } else if (listed && list_tags(choice, &tags, err))
+        return -1;
+    *count = listed ? tags.count : 1;
+    *wanted = stl_alloc(*count * sizeof **wanted);
+    for (size_t i = 0; i < *count; i++)
+        (*wanted)[i].reference = stl_strdup(listed                ? tags.items[i].text
+                                            : address->has_digest ? stl_digest_format(&address->digest, text)
+                                            : address->has_tag    ? address->tag.text
+                                                                  : "latest");
+    return 0;
+}
+
+/* --- images --------------------------------------------------------------------------------------------- */
+
+static struct stl_image *append(struct stl_images *images, size_t number)
+{
+    const struct stl_fetched *fetched = &images->remote->fetched;
+    struct stl_image *image = stl_images_append(images);
+    image->digest = fetched->digests.items[number];
+    image->size = fetched->items[number].size;
+    image->media_type = stl_strdup(fetched->items[number].media_type);
+    return image;
+}
+
+static struct stl_image *find(struct stl_images *images, const struct stl_digest *digest)
+{
+    for (size_t i = 0; i < images->count; i++)
+        if (stl_digest_equal(&images->items[i].digest, digest))
+            return &images->items[i];
+    return NULL;
+}
+
+static int name_images(struct stl_images *images, const struct stl_wanted *wanted, size_t count,
+                       struct stl_error *err)
+{
+    const struct stl_address *address = &images->remote->choice->address;
+    const char *label = images->source->label;
+    for (size_t i = 0; i < count; i++) {
+        bool digest = strchr(wanted[i].reference, ':') != NULL;
+        if (!wanted[i].found)
+            return stl_error_set(err, STL_MANIFEST_UNKNOWN, "%s has no %s %s", label,
+                                 digest ? "manifest" : "tag", wanted[i].reference);
+        struct stl_image *image = find(images, &images->remote->fetched.digests.items[wanted[i].number]);
+        if (!image)
+            image = append(images, wanted[i].number);
+        STL_AUTO_FREE char *name = stl_sprintf("%s%s%s", label, digest ? "@" : ":", wanted[i].reference);
+        STL_AUTO_FREE char *both =
+            digest && address->has_tag
+                ? stl_sprintf("%s:%s@%s", label, address->tag.text, wanted[i].reference)
+                : NULL;
+        stl_image_add_name(image, both ? both : name);
+    }
+    return 0;
+}
+
+/* Fetches the children of the indexes among manifests `first` to `last`, those of the chosen platforms. */
+static int get_children(struct stl_images *images, size_t first, size_t last, struct stl_error *err)
+{
+    struct stl_fetched *fetched = &images->remote->fetched;
+    STL_AUTO_FREE struct stl_wanted *wanted = NULL;
+    size_t count = 0;
+    int result = 0;
+    for (size_t i = first; i < last && result == 0; i++) {
+        STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+        if (!stl_media_type_is_index(fetched->items[i].media_type))
+            continue;
+        result = stl_fetched_parse(fetched, i, &manifest, err);
+        for (size_t k = 0; k < manifest.count && count < STL_GRAPH_DIGESTS_MAX; k++) {
+            const struct stl_descriptor *child = &manifest.descriptors[k];
+            char text[STL_DIGEST_TEXT_MAX];
+            if (child->role != STL_ROLE_MANIFEST || !stl_media_type_is_manifest(child->media_type) ||
+                child->size > fetched->manifest_size_max ||
+                (images->remote->platforms->count &&
+                 stl_platforms_leave_out(images->remote->platforms, &manifest, k)))
+                continue;
+            stl_grow(wanted, count);
+            wanted[count++] =
+                (struct stl_wanted){.reference = stl_strdup(stl_digest_format(&child->digest, text))};
+        }
+    }
+    if (result == 0)
+        result = stl_fetched_get(fetched, wanted, count, err);
+    for (size_t i = 0; i < count; i++)
+        free(wanted[i].reference);
+    return result;
+}
+
+static int get_descendants(struct stl_images *images, size_t first, struct stl_error *err)
+{
+    const struct stl_fetched *fetched = &images->remote->fetched;
+    for (int depth = 0; depth < DEPTH_MAX && first < fetched->digests.count; depth++) {
+        size_t last = fetched->digests.count;
+        if (get_children(images, first, last, err))
+            return -1;
+        first = last;
+    }
+    return 0;
+}
+
+/* --- what belongs to them ------------------------------------------------------------------------------- */
+
+static int add_referrers(struct stl_images *images, size_t first, struct stl_error *err)
+{
+    struct stl_fetched *fetched = &images->remote->fetched;
+    size_t count = images->count - first;
+    STL_AUTO_FREE struct stl_digest *subjects = stl_alloc(count * sizeof *subjects);
+    __attribute__((cleanup(stl_referring_clear))) struct stl_referring referring = {0};
+    for (size_t i = 0; i < count; i++)
+        subjects[i] = images->items[first + i].digest;
+    if (stl_remote_referrers(fetched, subjects, count, &referring, err) ||
+        stl_fetched_get(fetched, referring.items, referring.count, err))
+        return -1;
+    for (size_t i = 0; i < referring.count; i++)
+        if (referring.items[i].found && !find(images, &fetched->digests.items[referring.items[i].number]))
+            append(images, referring.items[i].number);
+    return 0;
+}
+
+static int add_signatures(struct stl_images *images, size_t count, struct stl_error *err)
+{
+    struct stl_fetched *fetched = &images->remote->fetched;
+    STL_AUTO_FREE struct stl_wanted *wanted = stl_alloc(count * SUFFIXES * sizeof *wanted);
+    for (size_t i = 0; i < count * SUFFIXES; i++) {
+        char text[STL_DIGEST_TEXT_MAX];
+        stl_digest_format(&images->items[i / SUFFIXES].digest, text);
+        *strchr(text, ':') = '-';
+        wanted[i].reference = stl_sprintf("%s%s", text, suffixes[i % SUFFIXES]);
+    }
+    int result = stl_fetched_get(fetched, wanted, count * SUFFIXES, err);
+    for (size_t i = 0; i < count * SUFFIXES; i++) {
+        free(wanted[i].reference);
+        if (result || !wanted[i].found || find(images, &fetched->digests.items[wanted[i].number]))
+            continue;
+        struct stl_image *signature = append(images, wanted[i].number);
+        const struct stl_image *image = &images->items[i / SUFFIXES];
+        signature->suffix = suffixes[i % SUFFIXES];
+        for (size_t k = 0; k < image->name_count; k++)
+            stl_image_add_name(signature, image->names[k]);
+    }
+    return result;
+}
+
+static int add_what_belongs(struct stl_images *images, struct stl_error *err)
+{
+    const struct stl_remote_choice *choice = images->remote->choice;
+    size_t named = images->count;
+    if (!choice->referrers)
+        return 0;
+    for (size_t first = 0, next; first < images->count; first = next) {
+        next = images->count;
+        if (add_referrers(images, first, err))
+            return -1;
+    }
+    return choice->all_tags && !choice->tags && !choice->newest ? 0 : add_signatures(images, named, err);
+}
+
+/* --- the source ----------------------------------------------------------------------------------------- */
+
+int stl_images_read_remote(struct stl_images *images, const struct stl_source *source,
+                           const struct stl_remote_choice *choice, const struct stl_platforms *platforms,
+                           struct stl_error *err)
+{
+    const struct stl_registry *registry = source->registry;
+    struct stl_remote_images *remote = stl_alloc(sizeof *remote);
+    STL_AUTO_FREE struct stl_wanted *wanted = NULL;
+    size_t count = 0;
+    *images = (struct stl_images){.source = source, .format = STL_FORMAT_REMOTE, .remote = remote};
+    *remote = (struct stl_remote_images){
+        .choice = choice, .platforms = platforms, .spool = STL_TEMP_INIT, .fetched = {.fd = -1}};
+    stl_remote_use(choice->remote, choice->address.name.text, "pull", NULL);
+    int result = stl_stage_create(source->stage, "manifests", &remote->spool, err);
+    if (result == 0) {
+        stl_fetched_begin(&remote->fetched, choice->remote, choice->address.name.text,
+                          registry->settings.push.manifest_size, remote->spool.fd);
+        result = list_wanted(choice, &wanted, &count, err);
+    }
+    if (result || stl_fetched_get(&remote->fetched, wanted, count, err) ||
+        name_images(images, wanted, count, err) || add_what_belongs(images, err) ||
+        get_descendants(images, 0, err))
+        result = -1;
+    for (size_t i = 0; i < count; i++)
+        free(wanted[i].reference);
+    if (result)
+        stl_images_clear(images);
+    return result;
+}
+
+void stl_remote_images_clear(struct stl_remote_images *remote)
+{
+    if (!remote)
+        return;
+    stl_fetched_clear(&remote->fetched);
+    stl_digestset_clear(&remote->blobs);
+    stl_temp_abort(&remote->spool);
+    free(remote);
+}
+
+/* What was not fetched in advance, is now. */
+int stl_remote_images_manifest(const struct stl_images *images, const struct stl_digest *digest,
+                               struct stl_buf *bytes, struct stl_error *err)
+{
+    struct stl_fetched *fetched = &images->remote->fetched;
+    char text[STL_DIGEST_TEXT_MAX];
+    struct stl_wanted wanted = {.reference = stl_digest_format(digest, text)};
+    if (stl_fetched_get(fetched, &wanted, 1, err))
+        return -1;
+    if (!wanted.found)
+        return 0;
+    return stl_fetched_read(fetched, wanted.number, bytes, err) ? -1 : 1;
+}

@@ -1,0 +1,30 @@
+/*
+ * Images in a registry, as a source: their manifests, and their blobs once these have been fetched.
+ */
+#ifndef STL_IMAGES_REMOTE_H
+#define STL_IMAGES_REMOTE_H
+
+#include "fetched.h"
+#include "images.h"
+
+struct stl_remote_images {
+    const struct stl_remote_choice *choice;
+    const struct stl_platforms *platforms;
+    struct stl_temp spool; /* in the stage: manifests */
+    struct stl_fetched fetched;
+    struct stl_digestset blobs; /* in the stage: "fetched-<number>" */
+};
+
+/* A blob to be fetched. */
+struct stl_remote_blob {
+    struct stl_digest digest;
+    int64_t size;
+};
+
+/* Fetches blobs into the stage, several at once, where stl_images_staged() finds them. Their digests have
+ * been checked; they are not durable. Fails with STL_DIGEST_INVALID, STL_MANIFEST_BLOB_UNKNOWN, or as
+ * stl_remote_refused(). `progress` may be NULL. */
+int stl_images_fetch(const struct stl_images *images, const struct stl_remote_blob *blobs, size_t count,
+                     stl_copy_progress *progress, void *context, struct stl_error *err);
+
+#endif

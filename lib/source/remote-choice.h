@@ -1,0 +1,20 @@
+/*
+ * Which images of a repository of a registry are a source.
+ */
+#ifndef STL_REMOTE_CHOICE_H
+#define STL_REMOTE_CHOICE_H
+
+#include "platforms.h"
+#include "lists.h"
+
+struct stl_remote_choice {
+    struct stl_remote *remote;
+    struct stl_address address;   /* the one with its tag or digest, or with "latest", unless ... */
+    bool all_tags;                /* ... all tags are meant */
+    const struct stl_words *tags; /* only those that match these patterns; or NULL */
+    size_t newest;                /* only so many, those with the highest versions; 0: all */
+    const struct stl_tags *known; /* these, which have been listed already; or NULL */
+    bool referrers;               /* signatures and the like come along */
+};
+
+#endif

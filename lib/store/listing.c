@@ -1,0 +1,316 @@
+#include "listing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LISTING_MAX = 256 << 20 };
+static const char tail[] = "]}\n";
+
+static const char *file_name(const struct stl_name *repository)
+{
+    return repository ? "list" : STL_CATALOG;
+}
+
+static char *head_of(const struct stl_name *repository)
+{
+    return repository ? stl_sprintf("{\"name\":\"%s\",\"tags\":[", repository->text)
+                      : stl_strdup("{\"repositories\":[");
+}
+
+/* The text of a list and where its names begin and end. */
+struct listing {
+    struct stl_buf text;
+    char *head;
+    size_t begin, end;
+};
+
+static void listing_clear(struct listing *listing)
+{
+    stl_buf_clear(&listing->text);
+    free(listing->head);
+}
+#define AUTO_LISTING __attribute__((cleanup(listing_clear)))
+
+/* The entry at *position in text: its name without quotes; moves *position past it and its comma. NULL at
+ * the end, and if the text there is not of the form "name" followed by a comma and another entry, or by
+ * the end. */
+static const char *entry_at(const struct listing *listing, size_t *position, size_t *length)
+{
+    const char *entry = listing->text.data + *position, *end = listing->text.data + listing->end;
+    const char *quote =
+        entry < end && *entry == '"' ? memchr(entry + 1, '"', (size_t)(end - entry - 1)) : NULL;
+    if (!quote || quote == entry + 1)
+        return NULL;
+    bool more = quote + 1 < end;
+    if (more && (quote[1] != ',' || quote + 2 == end))
+        return NULL;
+    *length = (size_t)(quote - entry - 1);
+    *position += *length + 2 + more;
+    return entry + 1;
+}
+
+static bool is_well_formed(const struct listing *listing)
+{
+    size_t position = listing->begin, length;
+    while (entry_at(listing, &position, &length))
+        continue;
+    return position == listing->end;
+}
+
+static int load(int directory, const struct stl_name *repository, struct listing *listing,
+                struct stl_error *err)
+{
+    listing->text.ceiling = LISTING_MAX;
+    listing->head = head_of(repository);
+    if (stl_file_read(directory, file_name(repository), false, &listing->text, err))
+        return -1;
+    size_t head = strlen(listing->head), length = listing->text.length;
+    bool whole = length >= head + strlen(tail) && !memcmp(listing->text.data, listing->head, head) &&
+                 !memcmp(listing->text.data + length - strlen(tail), tail, strlen(tail)) &&
+                 strlen(listing->text.data) == length;
+    listing->begin = head;
+    listing->end = length - strlen(tail);
+    if (whole && is_well_formed(listing))
+        return 0;
+    return stl_error_set(err, STL_DAMAGED, "%s%s%s is damaged: run 'stillage verify --repair'",
+                         repository ? repository->text : "", repository ? "/" STL_REPO_TAGS "/" : "",
+                         file_name(repository));
+}
+
+void stl_listing_change_end(struct stl_listing_change *change)
+{
+    stl_temp_abort(&change->temp);
+    stl_close_fd(&change->lock);
+    change->lock = -1;
+}
+
+/* The number of bytes that a list will have. */
+static int prepare(const struct stl_root *root, int directory, const struct stl_name *repository,
+                   const struct stl_buf *text, struct stl_listing_change *change, struct stl_error *err)
+{
+    change->directory = directory;
+    change->file = file_name(repository);
+    if (stl_temp_begin(root, &change->temp, err))
+        return -1;
+    if (stl_write_all(change->temp.fd, text->data, text->length, err))
+        return -1;
+    if (stl_temp_sync(&change->temp, err))
+        return -1;
+    return 0;
+}
+
+int stl_listing_place(struct stl_listing_change *change, struct stl_error *err)
+{
+    return change->temp.name[0] ? stl_temp_replace(&change->temp, change->directory, change->file, err) : 0;
+}
+
+int stl_listing_commit(struct stl_listing_change *change, struct stl_error *err)
+{
+    if (stl_listing_place(change, err))
+        return -1;
+    return change->directory < 0 ? 0 : stl_dir_sync(change->directory, err);
+}
+
+static int store(const struct stl_root *root, int directory, const struct stl_name *repository,
+                 const struct stl_buf *text, struct stl_error *err)
+{
+    STL_AUTO_LISTING_CHANGE struct stl_listing_change change = STL_LISTING_CHANGE_INIT;
+    return prepare(root, directory, repository, text, &change, err) || stl_listing_commit(&change, err) ? -1
+                                                                                                        : 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int stl_listing_render(const struct stl_name *repository, const char **names, size_t count,
+                       struct stl_buf *text, struct stl_error *err)
+{
+    STL_AUTO_FREE char *head = head_of(repository);
+    text->ceiling = LISTING_MAX;
+    if (count)
+        qsort(names, count, sizeof *names, compare_names);
+    int full = stl_buf_puts(text, head);
+    for (size_t i = 0; i < count && !full; i++)
+        full = stl_buf_printf(text, "%s\"%s\"", i ? "," : "", names[i]);
+    if (full || stl_buf_puts(text, tail))
+        return stl_error_set(err, STL_INVALID, "a list of names is larger than %d bytes", LISTING_MAX);
+    return 0;
+}
+
+int stl_listing_write(const struct stl_root *root, int directory, const struct stl_name *repository,
+                      const char **names, size_t count, struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
+    if (stl_listing_render(repository, names, count, &text, err))
+        return -1;
+    return store(root, directory, repository, &text, err);
+}
+
+/* Compares the quoted name at `entry` with `name`. */
+static int compare_entry(const char *entry, size_t length, const char *name)
+{
+    size_t name_length = strlen(name);
+    int order = memcmp(entry, name, length < name_length ? length : name_length);
+    return order ? order : (length > name_length) - (length < name_length);
+}
+
+/* Adds entries, which may end with a comma, to a list that is being made and begins at `begin`. */
+static void join(struct stl_buf *text, size_t begin, const char *entries, size_t length)
+{
+    if (length && text->length > begin && text->data[text->length - 1] != ',')
+        stl_buf_puts(text, ",");
+    stl_buf_add(text, entries, length);
+}
+
+/* Makes the list with the sorted names added or removed. Returns whether it has changed. */
+static bool edit(struct listing *listing, const char *const *names, size_t count, bool add)
+{
+    struct stl_buf text = {.ceiling = 2 * (size_t)LISTING_MAX};
+    size_t from = listing->begin, position = from, length;
+    bool changed = false;
+    stl_buf_add(&text, listing->text.data, listing->begin);
+    for (size_t i = 0; i < count;) {
+        size_t next = position;
+        const char *entry = entry_at(listing, &next, &length);
+        int order = entry ? compare_entry(entry, length, names[i]) : 1;
+        if (order < 0) {
+            position = next;
+            continue;
+        }
+        if (add == (order != 0) && (i == 0 || strcmp(names[i - 1], names[i]))) {
+            join(&text, listing->begin, listing->text.data + from, position - from);
+            STL_AUTO_FREE char *quoted = stl_sprintf("\"%s\"", names[i]);
+            join(&text, listing->begin, quoted, add ? strlen(quoted) : 0);
+            from = add ? position : next;
+            changed = true;
+        }
+        i++;
+    }
+    join(&text, listing->begin, listing->text.data + from, listing->end - from);
+    text.length -= text.data[text.length - 1] == ',';
+    listing->end = text.length;
+    stl_buf_puts(&text, tail);
+    stl_buf_clear(&listing->text);
+    listing->text = text;
+    return changed;
+}
+
+static bool edit_unsorted(struct listing *listing, const char *const *names, size_t count, bool add)
+{
+    STL_AUTO_FREE const char **sorted = stl_alloc((count + 1) * sizeof *sorted);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = names[i];
+    qsort(sorted, count, sizeof *sorted, compare_names);
+    return edit(listing, sorted, count, add);
+}
+
+int stl_listing_prepare(const struct stl_root *root, int directory, const struct stl_name *repository,
+                        const char *const *names, size_t count, struct stl_listing_change *change,
+                        struct stl_error *err)
+{
+    AUTO_LISTING struct listing listing = {0};
+    bool changed = false;
+    change->directory = directory;
+    if (count == 0 && faccessat(directory, file_name(repository), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    if (load(directory, repository, &listing, err)) {
+        if (err->sys_errno != ENOENT)
+            return -1;
+        stl_error_clear(err);
+        stl_buf_puts(&listing.text, listing.head);
+        listing.begin = listing.end = listing.text.length;
+        stl_buf_puts(&listing.text, tail);
+        changed = true;
+    }
+    changed |= edit_unsorted(&listing, names, count, true);
+    if (!changed)
+        return 0;
+    return prepare(root, directory, repository, &listing.text, change, err) ? -1 : 1;
+}
+
+int stl_listing_add(const struct stl_root *root, int directory, const struct stl_name *repository,
+                    const char *const *names, size_t count, struct stl_error *err)
+{
+    STL_AUTO_LISTING_CHANGE struct stl_listing_change change = STL_LISTING_CHANGE_INIT;
+    int changed = stl_listing_prepare(root, directory, repository, names, count, &change, err);
+    return changed < 0 || stl_listing_commit(&change, err) ? -1 : changed;
+}
+
+int stl_listing_remove(const struct stl_root *root, int directory, const struct stl_name *repository,
+                       const char *const *names, size_t count, struct stl_error *err)
+{
+    AUTO_LISTING struct listing listing = {0};
+    if (load(directory, repository, &listing, err)) {
+        if (err->sys_errno != ENOENT)
+            return -1;
+        stl_error_clear(err);
+        return 0;
+    }
+    if (!edit_unsorted(&listing, names, count, false))
+        return stl_dir_sync(directory, err); /* a process may have been killed before it was durable */
+    return store(root, directory, repository, &listing.text, err) ? -1 : 1;
+}
+
+int stl_listing_each(int directory, const struct stl_name *repository, stl_listing_visit *visit,
+                     void *context, struct stl_error *err)
+{
+    AUTO_LISTING struct listing listing = {0};
+    if (load(directory, repository, &listing, err))
+        return -1;
+    char *entry;
+    size_t length;
+    for (size_t position = listing.begin; (entry = (char *)entry_at(&listing, &position, &length)) != NULL;) {
+        entry[length] = '\0';
+        int result = visit(context, entry, err);
+        if (result)
+            return result;
+    }
+    return 0;
+}
+
+bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name *name)
+{
+    STL_AUTO_CLOSE int fd =
+        openat(registry->root.fd, STL_V2 "/" STL_CATALOG, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) || st.st_size == 0)
+        return false;
+    void *text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (text == MAP_FAILED)
+        return false;
+    char quoted[STL_NAME_MAX + 3];
+    size_t length = (size_t)snprintf(quoted, sizeof quoted, "\"%s\"", name->text);
+    /* "repositories" stands in the head and may also be a name: look after the bracket. */
+    const char *names = memchr(text, '[', (size_t)st.st_size);
+    bool found = names && memmem(names, (size_t)st.st_size - (size_t)(names - (char *)text), quoted, length);
+    munmap(text, (size_t)st.st_size);
+    return found;
+}
+
+int stl_catalog_prepare(const struct stl_registry *registry, const struct stl_name *name, int v2,
+                        struct stl_listing_change *change, struct stl_error *err)
+{
+    const char *text = name->text;
+    if (stl_catalog_has(registry, name))
+        return 0;
+    change->lock = stl_registry_lock(registry, STL_LOCK_CATALOG, NULL, true, err);
+    return change->lock < 0 || stl_listing_prepare(&registry->root, v2, NULL, &text, 1, change, err) < 0 ? -1
+                                                                                                         : 0;
+}
+
+int stl_catalog_remove(const struct stl_registry *registry, const struct stl_name *name,
+                       struct stl_error *err)
+{
+    const char *text = name->text;
+    STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, STL_V2, err);
+    STL_AUTO_CLOSE int lock = v2 < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_CATALOG, NULL, true, err);
+    return lock < 0 || stl_listing_remove(&registry->root, v2, NULL, &text, 1, err) < 0 ? -1 : 0;
+}

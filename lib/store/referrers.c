@@ -1,0 +1,194 @@
+#include "referrers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A list of less than SURELY_FITS bytes cannot have too many values. */
+enum { REFERRERS_MAX = 32 << 20, SURELY_FITS = 128 << 10 };
+
+static char *path_of(const struct stl_digest *subject, char path[STL_PATH_MAX])
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    snprintf(path, STL_PATH_MAX, STL_REPO_REFERRERS "/%s", stl_digest_format(subject, text));
+    return path;
+}
+
+/* The index as a document whose "manifests" array is *list. */
+static struct json_object *load(int repository, const struct stl_digest *subject, struct json_object **list,
+                                struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf text = {.ceiling = REFERRERS_MAX};
+    char path[STL_PATH_MAX];
+    if (stl_file_read(repository, path_of(subject, path), false, &text, err)) {
+        if (err->sys_errno != ENOENT)
+            return NULL;
+        stl_error_clear(err);
+        stl_buf_puts(&text, STL_REFERRERS_EMPTY);
+    }
+    struct json_object *index = stl_json_parse(text.data, text.length, err);
+    *list = NULL;
+    if (index && stl_json_array(index, "manifests", list, err) == 0 && *list)
+        return index;
+    json_object_put(index);
+    stl_error_set(err, STL_DAMAGED, "%s is damaged: run 'stillage verify --repair'", path);
+    return NULL;
+}
+
+/* A list that load() does not accept could never be changed again. */
+static int check_limits(const char *text, size_t length, const struct stl_digest *subject,
+                        struct stl_error *err)
+{
+    char digest[STL_DIGEST_TEXT_MAX];
+    STL_AUTO_JSON struct json_object *again =
+        length <= REFERRERS_MAX ? stl_json_parse(text, length, err) : NULL;
+    if (again)
+        return 0;
+    return stl_error_set(err, STL_MANIFEST_INVALID,
+                         "%s has as many referrers, with as many annotations, as can be listed",
+                         stl_digest_format(subject, digest));
+}
+
+static int save(const struct stl_root *root, int repository, const struct stl_digest *subject,
+                struct json_object *index, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    path_of(subject, path);
+    STL_AUTO_CLOSE int directory = stl_dir_open(repository, STL_REPO_REFERRERS, err);
+    if (directory < 0)
+        return -1;
+    const char *text = stl_json_text(index);
+    if (check_limits(text, strlen(text), subject, err) ||
+        stl_file_put(root, repository, path, text, strlen(text), err))
+        return -1;
+    return stl_dir_sync(directory, err);
+}
+
+/* A list that needs no change may have been written by a process that has not synced it yet. */
+static int sync_as_it_is(int repository, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int directory = stl_dir_open(repository, STL_REPO_REFERRERS, err);
+    return directory < 0 ? -1 : stl_dir_sync(directory, err);
+}
+
+static size_t find(struct json_object *list, const struct stl_digest *digest)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    char text[STL_DIGEST_TEXT_MAX];
+    stl_digest_format(digest, text);
+    size_t count = json_object_array_length(list);
+    for (size_t i = 0; i < count; i++) {
+        const char *found = NULL;
+        if (stl_json_string(json_object_array_get_idx(list, i), "digest", &found, &ignored) == 0 && found &&
+            !strcmp(found, text))
+            return i;
+    }
+    return count;
+}
+
+struct json_object *stl_referrers_entry(const struct stl_manifest *manifest)
+{
+    char digest[STL_DIGEST_TEXT_MAX];
+    const char *artifact_type = stl_manifest_artifact_type(manifest);
+    struct json_object *entry = json_object_new_object(), *annotations = NULL;
+    json_object_object_add(entry, "mediaType", json_object_new_string(manifest->media_type.text));
+    json_object_object_add(entry, "digest",
+                           json_object_new_string(stl_digest_format(&manifest->digest, digest)));
+    json_object_object_add(entry, "size", json_object_new_int64(manifest->size));
+    if (artifact_type)
+        json_object_object_add(entry, "artifactType", json_object_new_string(artifact_type));
+    if (json_object_object_get_ex(manifest->object, "annotations", &annotations) && annotations)
+        json_object_object_add(entry, "annotations", json_object_get(annotations));
+    return entry;
+}
+
+/* The list with the entry of `manifest` as last pushed; NULL without an error if it is there already. */
+static struct json_object *add_entry(int repository, const struct stl_manifest *manifest,
+                                     struct stl_error *err)
+{
+    struct json_object *list;
+    STL_AUTO_JSON struct json_object *index = load(repository, &manifest->subject, &list, err);
+    if (!index)
+        return NULL;
+    STL_AUTO_JSON struct json_object *entry = stl_referrers_entry(manifest);
+    size_t position = find(list, &manifest->digest);
+    if (position == json_object_array_length(list))
+        json_object_array_add(list, stl_steal(entry));
+    else if (json_object_equal(json_object_array_get_idx(list, position), entry))
+        return NULL;
+    else
+        json_object_array_put_idx(list, position, stl_steal(entry));
+    return stl_steal(index);
+}
+
+int stl_referrers_check(int repository, const struct stl_manifest *manifest, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    struct stat st;
+    if (!manifest->has_subject ||
+        fstatat(repository, path_of(&manifest->subject, path), &st, AT_SYMLINK_NOFOLLOW) ||
+        st.st_size + manifest->size < SURELY_FITS)
+        return 0;
+    STL_AUTO_JSON struct json_object *index = add_entry(repository, manifest, err);
+    if (!index)
+        return err->code ? -1 : 0;
+    const char *text = stl_json_text(index);
+    return check_limits(text, strlen(text), &manifest->subject, err);
+}
+
+int stl_referrers_add(const struct stl_root *root, int repository, const struct stl_manifest *manifest,
+                      struct stl_error *err)
+{
+    if (!manifest->has_subject)
+        return 0;
+    STL_AUTO_JSON struct json_object *index = add_entry(repository, manifest, err);
+    if (!index)
+        return err->code ? -1 : sync_as_it_is(repository, err);
+    return save(root, repository, &manifest->subject, index, err);
+}
+
+int stl_referrers_has(int repository, const struct stl_manifest *manifest, struct stl_error *err)
+{
+    struct json_object *list;
+    if (!manifest->has_subject)
+        return 1;
+    STL_AUTO_JSON struct json_object *index = load(repository, &manifest->subject, &list, err);
+    return index ? find(list, &manifest->digest) < json_object_array_length(list) : -1;
+}
+
+int stl_referrers_remove(const struct stl_root *root, int repository, const struct stl_digest *subject,
+                         const struct stl_digest *referrer, struct stl_error *err)
+{
+    struct json_object *list;
+    STL_AUTO_JSON struct json_object *index = load(repository, subject, &list, err);
+    if (!index)
+        return -1;
+    size_t position = find(list, referrer), count = json_object_array_length(list);
+    if (position == count)
+        return sync_as_it_is(repository, err);
+    json_object_array_del_idx(list, position, 1);
+    return save(root, repository, subject, index, err);
+}
+
+int stl_referrers_read(int repository, const struct stl_digest *subject, const char *artifact_type,
+                       struct stl_buf *out, struct stl_error *err)
+{
+    struct json_object *list;
+    STL_AUTO_JSON struct json_object *index = load(repository, subject, &list, err);
+    if (!index)
+        return -1;
+    for (size_t i = json_object_array_length(list); artifact_type && i-- > 0;) {
+        const char *type = NULL;
+        if (stl_json_string(json_object_array_get_idx(list, i), "artifactType", &type, err))
+            return -1;
+        if (!type || strcasecmp(type, artifact_type)) /* like media types, case-insensitively */
+            json_object_array_del_idx(list, i, 1);
+    }
+    if (stl_buf_puts(out, stl_json_text(index)))
+        return stl_error_set(err, STL_INVALID, "the list of referrers is too large");
+    return 0;
+}

@@ -1,0 +1,144 @@
+#include "registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SETTINGS_MAX = 1 << 20, LOCK_PAUSE_MS = 5 };
+
+static int open_root(const char *path, struct stl_registry *registry, struct stl_error *err)
+{
+    registry->root.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (registry->root.fd < 0)
+        return stl_error_errno(err, "cannot open registry %s", path);
+    registry->path = realpath(path, NULL);
+    return registry->path ? 0 : stl_error_errno(err, "cannot open registry %s", path);
+}
+
+/* Takes the mode and group from www/: `stillage init` and `verify --repair` apply the setting to it, so the
+ * CGI need not look up a group by name for every request. */
+static int read_modes(struct stl_registry *registry, struct stl_error *err)
+{
+    struct stl_root *root = &registry->root;
+    struct stat st;
+    if (fstatat(root->fd, STL_WWW, &st, AT_SYMLINK_NOFOLLOW))
+        return stl_error_errno(err, "cannot open %s/www", registry->path);
+    bool all_may_read = st.st_mode & S_IROTH;
+    root->file_mode = all_may_read ? 0644 : 0640;
+    root->directory_mode = all_may_read ? 0755 : 0750;
+    root->group = all_may_read ? (gid_t)-1 : st.st_gid;
+    return 0;
+}
+
+void stl_registry_stamp(const struct stl_registry *registry, char stamp[STL_STAMP_MAX])
+{
+    struct stat st = {0};
+    fstatat(registry->root.fd, STL_SETTINGS_FILE, &st, 0);
+    snprintf(stamp, STL_STAMP_MAX, "%llx-%llx-%llx-%lx", (unsigned long long)st.st_ino,
+             (unsigned long long)st.st_size, (unsigned long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+}
+
+static int read_settings(struct stl_registry *registry, struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf text = {.ceiling = SETTINGS_MAX};
+    stl_registry_stamp(registry, registry->stamp);
+    if (stl_file_read(registry->root.fd, STL_SETTINGS_FILE, true, &text, err)) {
+        if (err->sys_errno == ENOENT)
+            stl_error_set(err, STL_NOT_REGISTRY,
+                          "%s is not a registry: it has no registry.yaml (make one with 'stillage init')",
+                          registry->path);
+        return -1;
+    }
+    STL_AUTO_FREE char *file = stl_sprintf("%s/registry.yaml", registry->path);
+    return stl_settings_parse(&registry->settings, file, text.data ? text.data : "", text.length, err);
+}
+
+int stl_registry_open(struct stl_registry *registry, const char *path, struct stl_error *err)
+{
+    *registry = (struct stl_registry)STL_REGISTRY_INIT;
+    stl_settings_init(&registry->settings);
+    if (open_root(path, registry, err) || read_settings(registry, err) || read_modes(registry, err)) {
+        stl_registry_close(registry);
+        return -1;
+    }
+    return 0;
+}
+
+void stl_registry_close(struct stl_registry *registry)
+{
+    stl_close_fd(&registry->root.fd);
+    free(registry->path);
+    stl_settings_clear(&registry->settings);
+    *registry = (struct stl_registry)STL_REGISTRY_INIT;
+}
+
+/* For messages: what a lock is for. */
+static const char *locked_thing(enum stl_lock_kind kind, const struct stl_name *name)
+{
+    static const char *const things[] = {[STL_LOCK_CATALOG] = "the catalog",
+                                         [STL_LOCK_USERS] = "the list of users",
+                                         [STL_LOCK_ACCESS] = "the list of public repositories",
+                                         [STL_LOCK_WRITES] = "the registry"};
+    return name ? name->text : things[kind];
+}
+
+static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kind,
+                     const struct stl_name *name, struct stl_error *err)
+{
+    static const char *const paths[] = {
+        [STL_LOCK_CONTENT] = STL_LOCKS_CONTENT, [STL_LOCK_LISTS] = STL_LOCKS_LISTS,
+        [STL_LOCK_CATALOG] = STL_LOCKS_CATALOG, [STL_LOCK_QUOTA] = STL_LOCKS_QUOTA,
+        [STL_LOCK_USERS] = STL_LOCKS_USERS,     [STL_LOCK_ACCESS] = STL_LOCKS_ACCESS,
+        [STL_LOCK_WRITES] = STL_LOCKS_WRITES};
+    char flat[STL_PATH_MAX];
+    const char *path = name ? stl_path_flat(paths[kind], name, flat) : paths[kind];
+    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(registry->root.fd, path, flags, registry->root.file_mode & 0660);
+    if (fd < 0 && errno == ENOENT && kind == STL_LOCK_QUOTA) {
+        STL_AUTO_CLOSE int folder = stl_dir_make(&registry->root, registry->root.fd, STL_LOCKS_QUOTA, err);
+        if (folder < 0)
+            return -1;
+        fd = openat(registry->root.fd, path, flags, registry->root.file_mode & 0660);
+    }
+    return fd < 0 ? stl_error_errno(err, "cannot open %s", path) : fd;
+}
+
+int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind kind,
+                      const struct stl_name *name, bool exclusive, struct stl_error *err)
+{
+    int fd = open_lock(registry, kind, name, err);
+    while (fd >= 0 && flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
+        if (errno == EINTR)
+            continue;
+        stl_error_errno(err, "cannot lock %s", locked_thing(kind, name));
+        stl_close_fd(&fd);
+        return -1;
+    }
+    return fd;
+}
+
+int stl_registry_lock_within(const struct stl_registry *registry, enum stl_lock_kind kind,
+                             const struct stl_name *name, unsigned milliseconds, struct stl_error *err)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
+    int fd = open_lock(registry, kind, name, err);
+    for (unsigned waited = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB); waited += LOCK_PAUSE_MS) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            stl_error_errno(err, "cannot lock %s", locked_thing(kind, name));
+        else if (waited >= milliseconds)
+            stl_error_set(err, STL_UNAVAILABLE, "%s is busy", locked_thing(kind, name));
+        else {
+            nanosleep(&pause, NULL);
+            continue;
+        }
+        stl_close_fd(&fd);
+        return -1;
+    }
+    return fd;
+}

@@ -1,0 +1,76 @@
+/*
+ * A registry directory: opening, making and locking it (lib/LAYOUT.md).
+ *
+ * There are no globals: a process may have several registries open. A struct stl_registry does not change
+ * once it is open, so threads may share it.
+ */
+#ifndef STL_REGISTRY_H
+#define STL_REGISTRY_H
+
+#include <stdbool.h>
+
+#include "err.h"
+#include "file.h"
+#include "layout.h"
+#include "settings.h"
+
+enum { STL_STAMP_MAX = 80 };
+
+struct stl_registry {
+    char *path; /* absolute */
+    struct stl_root root;
+    struct stl_settings settings;
+    char stamp[STL_STAMP_MAX]; /* of registry.yaml, taken before `settings` were read */
+    int hook_runner;           /* the process that runs hooks (hook.h), owned by the caller; -1: this
+                                  process */
+    /* Called with one line for a person about what a change could not do; or NULL. */
+    void (*notice)(const char *text);
+};
+
+/* Opens an existing registry. Fails with STL_NOT_REGISTRY if `path` holds no registry.yaml or one of a newer
+ * version, STL_INVALID if registry.yaml is wrong. */
+int stl_registry_open(struct stl_registry *registry, const char *path, struct stl_error *err);
+void stl_registry_close(struct stl_registry *registry);
+#define STL_AUTO_REGISTRY __attribute__((cleanup(stl_registry_close)))
+#define STL_REGISTRY_INIT                                                                                    \
+    {                                                                                                        \
+        .root = {.fd = -1}, .hook_runner = -1                                                                \
+    }
+
+/* A string that changes whenever registry.yaml does: the settings of an open registry are out of date when it
+ * differs from registry->stamp. */
+void stl_registry_stamp(const struct stl_registry *registry, char stamp[STL_STAMP_MAX]);
+
+/* Makes an empty registry at `path`, which must not exist or be empty. `settings_text` becomes registry.yaml,
+ * `page` becomes www/index.html. Complete and durable on return; if the process is killed halfway, it is not
+ * a registry yet, and a second call completes it. */
+int stl_registry_make(const char *path, const char *settings_text, const char *page, struct stl_error *err);
+
+/* Sets *wanted to the modes and the group that registry.yaml asks for, with the descriptor of the
+ * registry. */
+int stl_registry_wanted_modes(const struct stl_registry *registry, struct stl_root *wanted,
+                              struct stl_error *err);
+
+/* Locks: flock on permanent empty files in locks/. They end with the process. Order: repository content,
+ * repository lists, catalog. */
+enum stl_lock_kind {
+    STL_LOCK_CONTENT, /* shared: a push is between checking blobs and publishing; exclusive: garbage
+                         collection */
+    STL_LOCK_LISTS,   /* exclusive: tags, tags/list, referrers of one repository change */
+    STL_LOCK_CATALOG, /* exclusive: _catalog changes; `name` is NULL */
+    STL_LOCK_QUOTA,  /* exclusive: blobs are counted and one is added; taken for a moment, inside any other */
+    STL_LOCK_USERS,  /* exclusive: auth/htpasswd or auth/oidc-keys changes; `name` is NULL */
+    STL_LOCK_ACCESS, /* exclusive: auth/public changes; `name` is NULL */
+    STL_LOCK_WRITES, /* shared: something is being written; exclusive: waits until nothing is; `name` is
+                        NULL */
+};
+/* Returns a descriptor that releases the lock when it is closed, or -1. */
+int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind kind,
+                      const struct stl_name *name, bool exclusive, struct stl_error *err);
+
+/* An exclusive lock; fails with STL_UNAVAILABLE if it cannot be had within `milliseconds`. For work that can
+ * be done later and must not queue up where pushes follow each other without a pause. */
+int stl_registry_lock_within(const struct stl_registry *registry, enum stl_lock_kind kind,
+                             const struct stl_name *name, unsigned milliseconds, struct stl_error *err);
+
+#endif

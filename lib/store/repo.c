@@ -1,0 +1,167 @@
+#include "repo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nesting.h"
+
+int stl_repo_open_folder(struct stl_repo *repo, const struct stl_registry *registry,
+                         const struct stl_name *name, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    *repo = (struct stl_repo){registry, *name, -1, NULL};
+    repo->fd = stl_dir_open(registry->root.fd, stl_path_repository(name, path), err);
+    if (repo->fd >= 0)
+        return 1;
+    struct stl_name outer;
+    bool at_tag = (err->sys_errno == ENOTDIR || err->sys_errno == ELOOP) &&
+                  stl_nesting_next(name, NULL, &outer); /* of which there may be a tag in the way */
+    if (err->sys_errno != ENOENT && !at_tag)
+        return -1;
+    stl_error_clear(err);
+    return 0;
+}
+
+static int open_whole(struct stl_repo *repo, struct stl_error *err)
+{
+    int found = stl_repo_open_folder(repo, repo->registry, &repo->name, err);
+    if (found > 0 && faccessat(repo->fd, STL_REPO_MANIFESTS, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+        faccessat(repo->fd, STL_REPO_TAGS, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    bool missing = found == 0 || (found > 0 && errno == ENOENT);
+    stl_repo_close(repo);
+    if (missing)
+        return stl_error_set(err, STL_NAME_UNKNOWN, "there is no repository '%s'", repo->name.text);
+    return err->code ? -1 : stl_error_errno(err, "cannot open repository %s", repo->name.text);
+}
+
+int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
+                  struct stl_error *err)
+{
+    *repo = (struct stl_repo){registry, *name, -1, NULL};
+    return open_whole(repo, err);
+}
+
+int stl_repo_open_if_any(struct stl_repo *repo, const struct stl_registry *registry,
+                         const struct stl_name *name, struct stl_error *err)
+{
+    if (stl_repo_open(repo, registry, name, err) == 0)
+        return 1;
+    if (err->code != STL_NAME_UNKNOWN)
+        return -1;
+    stl_error_clear(err);
+    return 0;
+}
+
+void stl_repo_close(struct stl_repo *repo)
+{
+    stl_close_fd(&repo->fd);
+    repo->fd = -1;
+}
+
+int stl_repo_remove_folders(const struct stl_registry *registry, const struct stl_name *name,
+                            struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    stl_path_repository(name, path);
+    while (strlen(path) > strlen(STL_V2) && !stl_nesting_is_in_use(registry, path)) {
+        if (unlinkat(registry->root.fd, path, AT_REMOVEDIR) && errno != ENOENT)
+            return errno == ENOTEMPTY || errno == EEXIST ? 0 : stl_error_errno(err, "cannot remove %s", path);
+        *strrchr(path, '/') = '\0';
+    }
+    return 0;
+}
+
+int stl_repo_remove_folder(const struct stl_repo *repo, const char *folder, struct stl_error *err)
+{
+    return *folder == '_' ? stl_tree_remove(repo->fd, folder, err)
+                          : stl_dir_remove_files(repo->fd, folder, err);
+}
+
+int stl_repo_sync_folder(const struct stl_repo *repo, const char *folder, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int directory = stl_dir_open(repo->fd, folder, err);
+    return directory < 0 ? -1 : stl_dir_sync(directory, err);
+}
+
+/* tags/ is removed first: without it, the folder is no longer a repository. */
+int stl_repo_unmake(const struct stl_repo *repo, struct stl_error *err)
+{
+    for (size_t i = STL_REPO_FOLDERS; i > 0; i--)
+        if (stl_repo_remove_folder(repo, stl_repo_folders[i - 1].name, err) ||
+            (i == STL_REPO_FOLDERS && stl_dir_sync(repo->fd, err)))
+            return -1;
+    return stl_dir_sync(repo->fd, err) ? -1 : stl_repo_remove_folders(repo->registry, &repo->name, err);
+}
+
+int stl_blob_size(int at, const char *path, int64_t *size, struct stl_error *err)
+{
+    struct stat st;
+    if (fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look at %s", path);
+    if (!S_ISREG(st.st_mode))
+        return stl_error_set(err, STL_DAMAGED, "%s is not a regular file", path);
+    if (size)
+        *size = st.st_size;
+    return 1;
+}
+
+int stl_store_has(const struct stl_registry *registry, const struct stl_digest *digest, int64_t *size,
+                  struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    return stl_blob_size(registry->root.fd, stl_path_store(digest, path), size, err);
+}
+
+int stl_store_lock(const struct stl_registry *registry, const struct stl_digest *digest, bool make,
+                   struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    stl_path_store_directory(digest, path);
+    int directory = make ? stl_dir_make(&registry->root, registry->root.fd, path, err)
+                         : stl_dir_open(registry->root.fd, path, err);
+    while (directory >= 0 && flock(directory, LOCK_SH)) {
+        if (errno == EINTR)
+            continue;
+        stl_error_errno(err, "cannot lock %s", path);
+        stl_close_fd(&directory);
+        return -1;
+    }
+    return directory;
+}
+
+/* Garbage collection takes the age of a blob from its ctime. */
+int stl_store_claim(const struct stl_registry *registry, const struct stl_digest *digest, int64_t *size,
+                    struct stl_error *err)
+{
+    const struct timespec touch[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+    char path[STL_PATH_MAX];
+    STL_AUTO_CLOSE int store = stl_store_lock(registry, digest, false, err);
+    if (store < 0 && err->sys_errno == ENOENT) {
+        stl_error_clear(err);
+        return 0;
+    }
+    int found = store < 0 ? -1 : stl_store_has(registry, digest, size, err);
+    if (found > 0)
+        utimensat(store, strrchr(stl_path_store(digest, path), '/') + 1, touch, AT_SYMLINK_NOFOLLOW);
+    return found;
+}
+
+bool stl_blob_look(int at, const char *path, struct stl_digest *digest, struct stat *st)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    return stl_digest_parse(strrchr(path, '/') + 1, digest, &ignored) == 0 &&
+           fstatat(at, path, st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st->st_mode);
+}
+
+int stl_repo_has_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size,
+                      struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    return stl_blob_size(repo->fd, stl_path_blob(digest, path), size, err);
+}

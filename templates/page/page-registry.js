@@ -1,0 +1,107 @@
+// All repositories: a tree of names, or a list by time, number or size.
+import * as api from "./page-api.js";
+import { copyButton, el } from "./page-dom.js";
+import { compareNames, route, size, time } from "./page-format.js";
+import { Table } from "./page-table.js";
+import { text } from "./page-text.js";
+
+const OPEN_MAX = 200;    // up to so many names, all folders are open at first
+const open = new Map();  // folder -> whether the reader has opened it; kept while the page is there
+const remembered = { search: "", order: "name" };
+
+// The rows of the tree: folders, and below the open ones what they hold.
+function tree(names, openByDefault) {
+  const root = { folders: new Map(), names: [] };
+  for (const name of names) {
+    const parts = name.split("/");
+    let at = root;
+    for (let i = 0; i < parts.length - 1; i++) {
+      const path = parts.slice(0, i + 1).join("/");
+      if (!at.folders.has(path)) at.folders.set(path, { folders: new Map(), names: [], count: 0 });
+      at = at.folders.get(path);
+      at.count++;
+    }
+    at.names.push(name);
+  }
+  const rows = [];
+  const add = (node, depth) => {
+    const entries = [...[...node.folders.keys()].map(path => [path, true]), ...node.names.map(name => [name, false])];
+    entries.sort((a, b) => compareNames(a[0], b[0]) || Number(a[1]) - Number(b[1]));
+    for (const [path, isFolder] of entries) {
+      if (!isFolder) { rows.push({ name: path, label: path.split("/").pop(), depth }); continue; }
+      const folder = node.folders.get(path), isOpen = open.get(path) ?? openByDefault;
+      rows.push({ folder: path, label: path.split("/").pop(), depth, isOpen, count: folder.count });
+      if (isOpen) add(folder, depth + 1);
+    }
+  };
+  add(root, 0);
+  return rows;
+}
+
+function emptyRegistry() {
+  const host = location.host, tag = `docker tag hello-world ${host}/hello:latest`, push = `docker push ${host}/hello:latest`;
+  const command = line => el("div", { class: "command" }, el("code", {}, line), copyButton(line));
+  return el("section", { class: "empty" }, el("h2", {}, text.emptyTitle),
+    api.isClosed() && !api.user() ? el("p", {}, text.emptyClosed) : null,
+    el("p", {}, text.emptyText),
+    api.isClosed() ? command(`docker login ${host}`) : null, command("docker pull hello-world"), command(tag), command(push),
+    el("p", {}, text.emptyServer), command("stillage add docker-archive:hello.tar"));
+}
+
+export async function show(main) {
+  const names = await api.catalog();
+  if (!names.length) { main.replaceChildren(el("h1", { class: "unseen" }, text.repositories), emptyRegistry()); return null; }
+  let known = new Map(), sorted = names.sort(compareNames);
+  const search = el("input", { type: "search", id: "search", placeholder: text.searchRepositories, "aria-label": text.searchRepositories, autocomplete: "off", spellcheck: "false" });
+  const order = el("select", { "aria-label": text.order, id: "order" },
+    Object.entries(text.orders).map(([key, label]) => el("option", { value: key }, label)));
+  const found = el("p", { class: "dim", role: "status" });
+  search.value = remembered.search;
+  order.value = remembered.order;
+
+  const table = new Table({
+    caption: text.repositories,
+    columns: [{ key: "name", label: text.repository }, { key: "tags", label: text.tagCount, class: "number wide" },
+      { key: "pushed", label: text.lastPush, class: "wide" }, { key: "size", label: text.size, class: "number wide" }],
+    row: item => item.folder ? [folderCell(item), text.inside(item.count), "", ""] : repositoryCells(item),
+  });
+  const indent = (node, depth) => { node.style.paddingInlineStart = `${Math.min(depth, 8) * 1.25}rem`; return node; };
+
+  function folderCell(item) {
+    const button = el("button", { type: "button", class: "folder", "aria-expanded": String(item.isOpen), "data-focus": item.folder,
+      "aria-label": (item.isOpen ? text.shut : text.open)(item.folder) }, item.label);
+    button.addEventListener("click", () => { open.set(item.folder, !item.isOpen); update(); });
+    return indent(el("span", { class: "cell" }, button), item.depth);
+  }
+
+  function repositoryCells(item) {
+    const facts = known.get(item.name) || {};
+    const tags = facts.tags >= 0 ? String(facts.tags) : text.unknown, when = time(facts.pushed ?? NaN), bytes = size(facts.size ?? NaN);
+    const link = el("a", { href: route(item.name), "data-focus": item.name }, item.label);
+    if (item.label !== item.name) link.title = item.name;
+    const sub = facts.pushed ? el("span", { class: "sub" }, facts.tags >= 0 ? `${text.tagsIn(facts.tags)} · ` : "", when.cloneNode(true), ` · ${bytes}`) : null;
+    return [indent(el("span", { class: "cell" }, link, sub), item.depth), tags, when, bytes];
+  }
+
+  function update() {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    Object.assign(remembered, { search: search.value, order: order.value });
+    const matching = words.length ? sorted.filter(name => words.every(word => name.includes(word))) : sorted;
+    found.textContent = matching.length ? text.found(matching.length, names.length) : text.nothingFound;
+    if (order.value === "name") {
+      table.show(words.length ? matching.map(name => ({ name, label: name, depth: 0 })) : tree(matching, names.length <= OPEN_MAX));
+      return;
+    }
+    const value = name => known.get(name)?.[order.value] ?? -1;
+    table.show([...matching].sort((a, b) => value(b) - value(a) || compareNames(a, b)).map(name => ({ name, label: name, depth: 0 })));
+  }
+
+  search.addEventListener("input", update);
+  order.addEventListener("change", update);
+  main.replaceChildren(el("h1", { class: "unseen" }, text.repositories), el("div", { class: "tools" }, search, order), found, table.node);
+  update();
+  api.registryDetails().then(details => {
+    if (details) { known = details; update(); }
+  }).catch(() => { /* the names alone */ });
+  return () => table.end();
+}

@@ -1,0 +1,82 @@
+// Begins here: shows what the address says.
+import * as api from "./page-api.js";
+import { dialog, el, name as bidi, say } from "./page-dom.js";
+import { parseRoute } from "./page-format.js";
+import { text } from "./page-text.js";
+import * as compare from "./page-compare.js";
+import * as image from "./page-image.js";
+import * as registry from "./page-registry.js";
+import * as repository from "./page-repository.js";
+
+const main = document.getElementById("main"), account = document.getElementById("account"), title = document.title;
+let end = null, turn = 0;
+
+const accent = document.querySelector("meta[name=accent]")?.content;
+if (/^#[0-9a-f]{6}$/i.test(accent || "")) document.documentElement.style.setProperty("--accent", `light-dark(${accent}, color-mix(in srgb, ${accent} 45%, white))`);
+
+function view(where, place) {
+  if (!where.name) return registry.show(place);
+  if (!where.reference) return repository.show(place, where.name);
+  if (where.other) return compare.show(place, where.name, where.reference, where.other);
+  return image.show(place, where.name, where.reference);
+}
+
+function problem(message, hint, again) {
+  return el("section", { class: "empty", role: "alert" }, el("h1", {}, message), hint ? el("p", {}, hint) : null,
+    el("div", { class: "buttons" }, again ? el("button", { type: "button", class: "primary", onclick: show }, text.retry) : null,
+      api.isClosed() && !api.user() ? el("button", { type: "button", class: "primary", onclick: logIn }, text.logIn) : null, el("a", { href: "#/" }, text.back)));
+}
+
+// A view draws into a place of its own, which takes the place of the last one at once: what comes late goes nowhere.
+async function show() {
+  const mine = ++turn, where = parseRoute(location.hash), place = el("div");
+  const before = end;
+  end = null;
+  before?.();
+  place.append(el("p", { class: "dim", role: "status" }, text.loading));
+  const waiting = setTimeout(() => { if (mine === turn) main.replaceChildren(place); }, 150);
+  document.title = where?.name ? `${location.hash.slice(2)} · ${title}` : title;
+  try {
+    if (!where) throw new api.RegistryError(text.notFound, 404);
+    const ending = await view(where, place);
+    if (mine === turn) end = ending;
+    else ending?.();
+  } catch (error) {
+    const missing = error.status === 404 || error.status === 401;
+    place.replaceChildren(problem(missing ? text.notFound : text.failed, missing ? text.notFoundHint : error.message, !missing));
+  }
+  clearTimeout(waiting);
+  if (mine !== turn) return;
+  main.replaceChildren(place);
+  drawAccount();
+}
+
+function logIn() {
+  const user = el("input", { id: "user", autocomplete: "username", required: true, autocapitalize: "none", spellcheck: "false" });
+  const password = el("input", { id: "password", type: "password", autocomplete: "current-password", required: true });
+  dialog(text.logIn, [el("label", {}, text.user, user), el("label", {}, text.password, password), el("p", { class: "dim" }, text.logInHint)], text.logIn, async () => {
+    await api.logIn(user.value, password.value);
+    say(text.loggedInAs(user.value));
+    show();
+    return true;
+  });
+}
+
+function drawAccount() {
+  if (!api.isClosed()) { account.replaceChildren(); return; }
+  const out = () => { api.logOut(); say(text.loggedOut); show(); };
+  account.replaceChildren(...api.user() ? [el("span", { class: "dim" }, bidi(api.user())), el("button", { type: "button", id: "log-out", onclick: out }, text.logOut)]
+    : [el("button", { type: "button", id: "log-in", onclick: logIn }, text.logIn)]);
+}
+
+addEventListener("hashchange", event => {
+  show().then(() => { if (event.newURL) { scrollTo(0, 0); main.focus({ preventScroll: true }); } });
+});
+addEventListener("keydown", event => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || /^(?:INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || document.querySelector("dialog[open]")) return;
+  const search = document.getElementById("search");
+  if (search) { event.preventDefault(); search.focus(); }
+});
+document.getElementById("skip").addEventListener("click", event => { event.preventDefault(); main.focus(); });
+
+api.lookAround().catch(() => { /* the view says what is wrong */ }).then(show);

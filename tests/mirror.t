@@ -1,0 +1,87 @@
+#!/bin/bash
+# stillage mirror: what changes in other registries arrives, with one request for each tag that does not.
+. "$(dirname "$0")/add-common.sh"
+have docker-registry || skip_all 'docker-registry is not installed'
+export HOME=$T/home XDG_RUNTIME_DIR=$T/run XDG_CONFIG_HOME=$T/config
+unset REGISTRY_AUTH_FILE DOCKER_CONFIG
+mkdir -p "$HOME"
+
+mirror() { "$STILLAGE" mirror --plain-http "$@"; }
+# states: of the last report, "1.9 changed" and so on, in one line
+states() { jq -r '.tags[] | "\(.name):\(.tag) \(.state)"' "$T/.out" | paste -sd, -; }
+requests() { jq .requests "$T/.out"; }
+
+# What is elsewhere: a registry that another one pushes to.
+multi=$(cached multi) small=$(cached twice) artifact=$(cached artifact)
+near=$T/near
+start_registry2
+there=$HOST
+"$STILLAGE" init -q "$near"
+put() { "$STILLAGE" add -q -r "$near" "$@" && "$STILLAGE" push -q -r "$near" --plain-http --all "docker://$there"; }
+put "oci:$small" lib/app:1.8 lib/app:1.9 lib/app:1.10 lib/app:dev
+put "oci:$multi" lib/multi:latest
+put "oci:$artifact" lib/art
+
+new_registry
+desc='nothing to mirror' fails_with 2 "'mirror:'" mirror
+cat >>"$REG/registry.yaml" <<END_OF_SETTINGS
+mirror:
+  - {from: $there/lib/app, tags: ["1.*"], newest: 2}
+  - {from: "$there/lib/multi", to: far/multi}
+  - {from: "$there/lib/art:v1"}
+immutable:
+  - {repository: lib/app, tags: ["1.9"]}
+END_OF_SETTINGS
+before=$(fingerprint "$REG")
+ok_run 'what would be fetched' mirror --dry-run --json
+is "$(states)" 'lib/app:1.10 changed,lib/app:1.9 changed,far/multi:latest changed,lib/art:v1 changed' '... is said'
+unchanged '... and that is all' "$before"
+ok_run 'the first run' mirror
+like "$(<"$T/.out")" $'\n4 tags up to date, 0 failed, [0-9]+ requests$' '... says what it did'
+image_is '... an image of many tags' "$small" "$(oci_ref "$small" v1)" lib/app:1.10
+image_is '... one under another name' "$multi" "$(oci_ref "$multi" latest)" far/multi:latest
+is "$(jq -c '.manifests | length' "$(repo lib/art "referrers/$(tag_of lib/art:v1)")")" 3 '... and one with what refers to it'
+in_order
+before=$(fingerprint "$REG")
+ok_run 'the second run' mirror --json
+is "$(requests)" 5 '... asks once for each tag, and for one list of them'
+is "$(states)" 'lib/app:1.10 unchanged,lib/app:1.9 unchanged,far/multi:latest unchanged,lib/art:v1 unchanged' '... and finds nothing new'
+unchanged 'the second run' "$before"
+
+# Tags move there, one of which may not move here; another is new.
+put "oci:$multi" lib/app:1.10 lib/app:1.9
+capture mirror --json
+is "$RC $(states)" '3 lib/app:1.10 changed,lib/app:1.9 failed,far/multi:latest unchanged,lib/art:v1 unchanged' 'what moved is fetched, but for an immutable tag'
+is "$(tag_of lib/app:1.10) $(tag_of lib/app:1.9)" "$(oci_ref "$multi" latest | field digest) $(oci_ref "$small" v1 | field digest)" '... which stays'
+like "$(<"$T/.err")" 'lib/app:1.9: .*immutable' '... and that is said'
+put "oci:$small" lib/app:1.11
+capture mirror --json
+is "$(states)" 'lib/app:1.10 unchanged,lib/app:1.11 changed,far/multi:latest unchanged,lib/art:v1 unchanged' 'a higher version takes the place of the lowest'
+is "$(tag_of lib/app:1.9)" "$(oci_ref "$small" v1 | field digest)" '... which stays here'
+ok_run 'all is in order' "$STILLAGE" verify
+
+# Lists, and what fails in them.
+printf '%s\n' '# what we need' "$there/lib/app:dev" "docker://$there/lib/multi other/multi  # under another name" "$there/lib/none" \
+    >"$T/list"
+capture mirror --list "$T/list" --json
+is "$RC $(states)" '3 lib/app:dev changed,other/multi:latest changed,lib/none:latest failed' 'a list, of which one part fails'
+echo "$there/lib/none:1" >"$T/list"
+capture mirror --list "$T/list"
+is "$RC" 1 'a list of which all fails'
+echo 'a b c' >"$T/list"
+desc='a list that is none' fails_with 2 "list:1: 'FROM \[TO\]' is expected" mirror --list "$T/list"
+
+# A manifest that is damaged there keeps the other tags neither from coming nor from staying.
+bad=$(cached busybox)
+put "oci:$small" bad/app:1 && put "oci:$bad" bad/app:2
+hex=$(oci_ref "$bad" v1 | field digest)
+printf x >>"$T/$SERVER/data/docker/registry/v2/blobs/sha256/$(cut -c8-9 <<<"$hex")/${hex#sha256:}/data"
+sed -i "s|^mirror:|&\n  - {from: $there/bad/app, tags: [\"*\"]}|" "$REG/registry.yaml"
+capture mirror --json
+like "$RC $(states)" '^3 bad/app:1 changed,bad/app:2 failed,' 'one damaged image of two'
+in_order
+stop "$SERVER"
+capture mirror --json
+is "$RC $(jq -c '.failed | length' "$T/.out")" '1 4' 'a registry that is not there'
+in_order '... takes nothing away'
+done_testing

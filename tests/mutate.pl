@@ -1,0 +1,228 @@
+#!/usr/bin/perl
+# Puts one small mistake at a time into the source and runs the nearest tests: what none of them notices is reported.
+#
+#   mutate.pl [--count N] [--seed SEED] [--changed COMMIT] [FILE...]
+#
+# The mistakes (mutants) are chosen at random from all that can be made in FILEs, or in lib/ and cgi/; with --changed, only
+# from the lines that have changed since COMMIT. The same SEED chooses the same ones. It works in a copy of the tree.
+# mutate-tests says which tests are the nearest; mutate-equivalent lists mutants that change nothing, with the reason.
+# Status 1 if a mutant has survived.
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Basename;
+use File::Temp;
+use Getopt::Long;
+use Time::HiRes qw(time);
+
+my ($count, $seed, $changed) = (20, undef, undef);
+GetOptions('count=i' => \$count, 'seed=i' => \$seed, 'changed=s' => \$changed)
+    or die "usage: mutate.pl [--count N] [--seed SEED] [--changed COMMIT] [FILE...]\n";
+$seed //= int(time) % 100000;
+srand($seed);
+$| = 1;
+chdir dirname(abs_path($0)) . '/..' or die "cannot enter the source tree: $!\n";
+
+# ---- mutants: {file, line, operator, before, after} -----------------------------------------------------------------
+
+# The line with the insides of strings, characters and comments blanked, so that positions stay.
+sub masked {
+    my ($line, $in_comment) = @_;
+    $line =~ s{("(?:[^"\\]|\\.)*")}{'"' . ' ' x (length($1) - 2) . '"'}ge;
+    $line =~ s{('(?:[^'\\]|\\.)+')}{"'" . ' ' x (length($1) - 2) . "'"}ge;
+    if ($$in_comment) {
+        if ($line =~ s{^(.*?\*/)}{' ' x length $1}e) { $$in_comment = 0 }
+        else { return '' }
+    }
+    $line =~ s{(/\*.*?\*/)}{' ' x length $1}ge;
+    $$in_comment = 1 if $line =~ s{/\*.*}{};
+    return $line;
+}
+
+# Where the parenthesis that opens at $at closes, or -1.
+sub closing {
+    my ($text, $at) = @_;
+    my $depth = 0;
+    for my $i ($at .. length($text) - 1) {
+        my $c = substr $text, $i, 1;
+        $depth++ if $c eq '(';
+        return $i if $c eq ')' && --$depth == 0;
+    }
+    return -1;
+}
+
+my %weaker = ('<' => '<=', '<=' => '<', '>' => '>=', '>=' => '>');
+my %opposite = ('==' => '!=', '!=' => '==', '&&' => '||', '||' => '&&');
+# What memory and descriptors were taken for is given back: sanitizers, valgrind and leftovers.t watch that.
+my $gives_back = qr/\b\w*(?:free|close|cleanse|clear|drop|destroy)\w*\(/;
+my $statement = qr/^ {4,}(?!return|break|continue|goto|case|else|if|for|while|do|static|const|struct|STL_)[\w*(>.\[\]-]+[^{}]*;$/;
+
+# All replacements [start, length, text, operator] on one line.
+sub on_line {
+    my ($code) = @_;
+    my @found;
+    if ($code =~ /^ +(?:\} else )?if \(/g) {
+        my $open = pos($code) - 1;
+        my $close = closing($code, $open);
+        push @found, [$open + 1, $close - $open - 1, '!(' . substr($code, $open + 1, $close - $open - 1) . ')', 'condition inverted']
+            if $close > 0;
+    }
+    pos($code) = 0;
+    push @found, [$-[1], length $1, $weaker{$1}, 'comparison weakened'] while $code =~ / ([<>]=?) (?!\w+\.h)/g;
+    push @found, [$-[1], 2, $opposite{$1}, 'condition changed'] while $code =~ /(==|!=|&&|\|\|)/g;
+    push @found, [$-[1], length $1, $1 + 1, 'constant changed'] while $code =~ /(?<![\w.-])(\d+)(?![\w.])/g;
+    push @found, [$-[1], length $1, '0', 'error swallowed'] while $code =~ /\breturn (-1);/g;
+    push @found, [$-[0], length $&, 'LOCK_SH', 'lock weakened'] while $code =~ /\bLOCK_EX\b/g;
+    push @found, [$-[1], length $1, $1 eq 'true' ? 'false' : 'true', 'flag changed'] while $code =~ /[(,] ?(true|false)(?=[,)])/g;
+    push @found, [$-[1], length $1, ';', 'call dropped']
+        if $code =~ /^ +((?:\(void\))?[a-z_]\w*\(.*\);)$/ && $code !~ $gives_back && $code !~ /^ +return/;
+    return @found;
+}
+
+sub mutants {
+    my ($file, $lines) = @_;
+    my ($in_comment, $in_body, @all, @code) = (0, 0);
+    open my $in, '<', $file or die "cannot open $file: $!\n";
+    chomp(my @text = <$in>);
+    for my $i (0 .. $#text) {
+        push @code, masked($text[$i], \$in_comment);
+        $in_body = 1 if $code[$i] =~ /^\{/;
+        $in_body = 0 if $code[$i] =~ /^\}/;
+        $code[$i] = '' if !$in_body || $code[$i] =~ /^#|^ +case |\[\d+\]|assert/;
+        next if $lines && !$lines->{$i + 1};
+        for (on_line($code[$i])) {
+            my ($start, $length, $new, $operator) = @$_;
+            my $after = $text[$i];
+            # The text between the parentheses of a condition comes from the line itself: strings are blank in $code.
+            $new = '!(' . substr($text[$i], $start, $length) . ')' if $operator eq 'condition inverted';
+            substr($after, $start, $length) = $new;
+            push @all, {file => $file, line => $i + 1, operator => $operator, before => [$text[$i]], after => [$after]};
+        }
+        push @all, {file => $file, line => $i, operator => 'order swapped', before => [@text[$i - 1, $i]], after => [@text[$i, $i - 1]]}
+            if $i && $code[$i] =~ $statement && $code[$i - 1] =~ $statement && $code[$i] ne $code[$i - 1] &&
+            ($code[$i] =~ /^( +)/)[0] eq ($code[$i - 1] =~ /^( +)/)[0] && $code[$i] !~ $gives_back && $code[$i - 1] !~ $gives_back;
+    }
+    return @all;
+}
+
+# The lines of each file that are new since a commit.
+sub changed_lines {
+    my ($commit) = @_;
+    my (%lines, $file);
+    open my $diff, '-|', 'git', 'diff', '-U0', $commit, '--', 'lib', 'cgi' or die "cannot run git: $!\n";
+    while (<$diff>) {
+        $file = $1 if m{^\+\+\+ b/(.*\.c)$};
+        next unless /^@@ -\S+ \+(\d+)(?:,(\d+))? @@/ && $file;
+        $lines{$file}{$_} = 1 for $1 .. $1 + ($2 // 1) - 1;
+    }
+    close $diff or die "git knows no commit $commit\n";
+    return \%lines;
+}
+
+sub shown {
+    my ($mutant) = @_;
+    my ($before, $after) = map { join ' ', map { s/^\s+//r } @$_ } @$mutant{qw(before after)};
+    return "$before => $after";
+}
+
+# ---- tests ----------------------------------------------------------------------------------------------------------
+
+# The first line of mutate-tests whose pattern fits names what is run behind the unit test of the file's own name.
+sub nearest {
+    my ($file) = @_;
+    my $module = basename($file, '.c');
+    my @tests;
+    for (my $name = $module; ; $name =~ s/-?[^-]*$// or last) {
+        last if $name eq '';
+        if (-e "tests/t-$name.c") { push @tests, "build/tests/t-$name"; last }
+    }
+    open my $in, '<', 'tests/mutate-tests' or die "cannot open tests/mutate-tests: $!\n";
+    while (<$in>) {
+        next if /^#|^$/;
+        my ($pattern, @more) = split;
+        next unless $file =~ /^$pattern/;
+        push @tests, map { /^t-|^fuzz-/ ? "build/tests/$_" : "tests/$_.t" } @more;
+        last;
+    }
+    my %seen;
+    return grep { !$seen{$_}++ } @tests;
+}
+
+sub quietly { my ($seconds, @command) = @_; return system("timeout -k 5 $seconds @command >mutate.out 2>&1") == 0 }
+
+# Whether it builds and passes; undef if it does not compile.
+sub passes {
+    my ($test, $seconds) = @_;
+    my $targets = $test =~ /^build/ ? $test : 'all build/ask';
+    quietly(600, "make -s CC='$ENV{CC}' $targets") or return undef;
+    return quietly($seconds, $test =~ /^build/ ? $test : "prove -Q $test");
+}
+
+my %limit;
+# Once before anything is changed: what fails now would kill everything.
+sub sound {
+    my ($test) = @_;
+    return $limit{$test} if $limit{$test};
+    my $begin = time;
+    my $passed = passes($test, 900);
+    die "$test fails without a mutant:\n" . `tail -n 5 mutate.out` unless $passed;
+    return $limit{$test} = 20 + int(5 * (time - $begin));
+}
+
+# The test that notices the mutant, '' if none does, or undef if it does not compile.
+sub killer {
+    for my $test (@_) {
+        my $passed = passes($test, $limit{$test});
+        return undef if !defined $passed;
+        return $test if !$passed;
+    }
+    return '';
+}
+
+sub write_lines { my ($file, @lines) = @_; open my $out, '>', $file or die "$file: $!\n"; print $out map { "$_\n" } @lines; close $out or die "$file: $!\n" }
+
+# ---- the run --------------------------------------------------------------------------------------------------------
+
+my $lines = $changed ? changed_lines($changed) : undef;
+my @files = @ARGV ? @ARGV : $lines ? sort keys %$lines : glob('lib/*/*.c cgi/*.c');
+my @all = map { mutants($_, $lines && ($lines->{$_} // {})) } @files;
+die "there is nothing to change in @files\n" unless @all;
+my @chosen;
+push @chosen, splice(@all, int(rand @all), 1) while @all && @chosen < $count;
+@chosen = sort { $a->{file} cmp $b->{file} || $a->{line} <=> $b->{line} } @chosen;
+
+my %equivalent;
+open my $list, '<', 'tests/mutate-equivalent' or die "cannot open tests/mutate-equivalent: $!\n";
+while (<$list>) { $equivalent{$1} = 1 if /^([^#].*?)\s*## / }
+
+my $copy = File::Temp->newdir('stillage-mutate.XXXXXX', TMPDIR => 1);
+$ENV{CC} //= 'gcc';
+system('cp', '-a', (grep { -e } qw(cmd lib cgi templates tests examples build Makefile README.md)), "$copy/") == 0 or die "cannot copy the tree\n";
+chdir $copy or die "cannot enter $copy: $!\n";
+printf "# seed %d: %d mutants, in %d files\n", $seed, scalar @chosen, scalar @files;
+
+my (%table, @survivors);
+for my $mutant (@chosen) {
+    my ($file, $place) = ($mutant->{file}, "$mutant->{file}:$mutant->{line}");
+    my $row = $table{dirname $file} //= {map { $_ => 0 } qw(mutants killed equivalent survived)};
+    if ($equivalent{"$file: " . shown($mutant)}) { $row->{mutants}++; $row->{equivalent}++; next }
+    my @tests = nearest($file);
+    die "tests/mutate-tests has no test for $file\n" unless @tests;
+    sound($_) for @tests;
+    open my $in, '<', $file or die "$file: $!\n";
+    chomp(my @text = <$in>);
+    my @mutated = @text;
+    splice @mutated, $mutant->{line} - 1, scalar @{$mutant->{before}}, @{$mutant->{after}};
+    write_lines($file, @mutated);
+    my $killer = killer(@tests);
+    write_lines($file, @text);
+    if (!defined $killer) { print "- $place: does not compile: ", shown($mutant), "\n"; next }
+    $row->{mutants}++;
+    $row->{$killer ? 'killed' : 'survived'}++;
+    print $killer ? "ok $place: $mutant->{operator}: $killer\n" : "SURVIVED $place: $mutant->{operator}: " . shown($mutant) . "\n";
+    push @survivors, $mutant unless $killer;
+}
+printf "%-14s %8s %8s %11s %9s\n", 'folder', qw(mutants killed equivalent survived);
+printf "%-14s %8d %8d %11d %9d\n", $_, @{$table{$_}}{qw(mutants killed equivalent survived)} for sort keys %table;
+chdir '/';
+exit(@survivors ? 1 : 0);
