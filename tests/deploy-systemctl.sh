@@ -14,9 +14,10 @@ start_socket() {
     # shellcheck disable=SC2016,SC2046
     setsid perl -MSocket -MPOSIX -e '
         my ($path, $mode, $user, $group, $web, $environment, @command) = @ARGV;
-        my $s; socket($s, AF_UNIX, SOCK_STREAM, 0) && bind($s, pack_sockaddr_un($path)) && listen($s, 128) or die "$path: $!";
+        my $s; socket($s, AF_UNIX, SOCK_STREAM, 0) && bind($s, pack_sockaddr_un("$path.new")) && listen($s, 128)
+            or die "$path.new: $!";
         my ($uid, $gid, $web_gid) = ((getpwnam $user)[2], (getgrnam $group)[2], (getgrnam $web)[2]);
-        chown $uid, $web_gid, $path; chmod oct $mode, $path;
+        chown $uid, $web_gid, "$path.new"; chmod oct $mode, "$path.new"; rename "$path.new", $path;
         $ENV{$1} = $2 if $environment =~ /^(\w+)=(.*)$/;
         $( = $gid; $) = "$gid $gid $web_gid"; POSIX::setuid($uid) or die "setuid: $!";
         POSIX::dup2(fileno $s, 0); exec @command or die "@command: $!";' \
@@ -32,16 +33,26 @@ stop_service() {
     while running stillage.service; do read -rt 0.02 <> <(:) || true; done
 }
 
-wait_gone() { while pgrep -x "$1" >/dev/null; do read -rt 0.02 <> <(:) || true; done; }
+is_up() { pgrep -x "$1" >/dev/null; }
+
+wait_gone() { while is_up "$1"; do read -rt 0.02 <> <(:) || true; done; }
+
+# reload SERVER COMMAND...: until no process that answers by the old configuration is left.
+reload() {
+    local old pid
+    old=$(pgrep -P "$(pgrep -o -x "$1")")
+    "${@:2}"
+    for pid in $old; do while kill -0 "$pid"; do read -rt 0.02 <> <(:) || true; done; done
+}
 
 server() {
     case $1:$2 in
-        try-reload-or-restart:nginx) ! pgrep -x nginx >/dev/null || nginx -s reload ;;
-        reload-or-restart:nginx) if pgrep -x nginx >/dev/null; then nginx -s reload; else nginx; fi ;;
-        try-reload-or-restart:apache2) ! pgrep -x apache2 >/dev/null || apachectl graceful ;;
+        try-reload-or-restart:nginx) ! is_up nginx || reload nginx nginx -s reload ;;
+        reload-or-restart:nginx) if is_up nginx; then reload nginx nginx -s reload; else nginx; fi ;;
+        try-reload-or-restart:apache2) ! is_up apache2 || reload apache2 apachectl graceful ;;
         disable:nginx) nginx -s stop && wait_gone nginx ;;
         disable:apache2) apachectl stop && wait_gone apache2 ;;
-        reload-or-restart:apache2) mkdir -p /run/apache2 && apachectl graceful ;; # starts it, too
+        reload-or-restart:apache2) if is_up apache2; then reload apache2 apachectl graceful; else mkdir -p /run/apache2 && apachectl start; fi ;;
     esac 2>>/run/units/log
 }
 

@@ -334,33 +334,40 @@ worker() {
 }
 collector() { while [ ! -e "$T/stop" ]; do stillage gc -q --grace 1s || exit 1; done; }
 
-# Follows every name that the replica shows. What is missing may have been removed meanwhile: then what led there was
-# removed before.
+# Follows every name that the replica shows. Whatever is missing may have been removed meanwhile, or have gone and come back. It
+# is a fault if what led there is there, and is the same file as before.
 status() { curl -s -o "${2:-/dev/null}" -w '%{http_code}' --max-time 20 "$URL/v2/$1"; }
+version() { stat -Lc '%i %z' "$FAR/www/v2/"$1 2>/dev/null || true; }
+
+# dangles ADDRESS FILE COMMAND...: nothing is at ADDRESS, though FILE, which leads there if COMMAND says so, stayed as it was.
+dangles() {
+    local before
+    before=$(version "$2")
+    [ "$before" ] && [ "$(status "$1")" != 200 ] && "${@:3}" && [ "$(version "$2")" = "$before" ]
+}
+names_repository() { jq -e --arg n "$1" '.repositories | index($n)' "$FAR/www/v2/_catalog" >/dev/null; }
+names_tag() { jq -e --arg t "$2" '.tags | index($t)' "$FAR/www/v2/$1/tags/list" >/dev/null; }
 puller() {
     local repo tag digest blob count=0 f=$T/pulled$1
     while [ ! -e "$T/stop" ]; do
         [ "$(status _catalog "$f.c")" = 200 ] || { echo 'no catalog'; exit 1; }
         for repo in $(jq -r '.repositories[]' "$f.c"); do
             [ "$(status "$repo/tags/list" "$f.t")" = 200 ] || {
-                status _catalog "$f.c" >/dev/null
-                ! jq -e --arg n "$repo" '.repositories | index($n)' "$f.c" >/dev/null || { echo "$repo: in the catalog, without tags/list"; exit 1; }
+                ! dangles "$repo/tags/list" _catalog names_repository "$repo" || { echo "$repo: in the catalog, without tags/list"; exit 1; }
                 continue
             }
             for tag in $(jq -r '.tags[]' "$f.t"); do
                 [ "$(status "$repo/manifests/$tag" "$f.m")" = 200 ] || {
-                    status "$repo/tags/list" "$f.u" >/dev/null
-                    ! jq -e --arg t "$tag" '.tags | index($t)' "$f.u" >/dev/null 2>&1 || { echo "$repo:$tag is listed, and not there"; exit 1; }
+                    ! dangles "$repo/manifests/$tag" "$repo/tags/list" names_tag "$repo" "$tag" ||
+                        { echo "$repo:$tag is listed, and not there"; exit 1; }
                     continue
                 }
                 digest=$(digest "$f.m")
                 for blob in $(jq -r '.config.digest, .layers[].digest' "$f.m"); do
                     [ "$(status "$repo/blobs/$blob")" = 200 ] && continue
-                    [ "$(status "$repo/manifests/$digest")" = 200 ] || break
-                    [ "$(status "$repo/blobs/$blob")" != 200 ] || continue
-                    [ "$(status "$repo/manifests/$digest")" = 200 ] || break
-                    echo "$repo:$tag is $digest, which lacks $blob"
-                    exit 1
+                    ! dangles "$repo/blobs/$blob" "$repo/_manifests/*/*/$digest" true ||
+                        { echo "$repo:$tag is $digest, which lacks $blob"; exit 1; }
+                    break
                 done
                 count=$((count + 1))
                 echo $count >"$T/pulls$1"
@@ -368,8 +375,8 @@ puller() {
         done
     done
 }
-export -f worker collector puller status blob put request digest stillage diag in_time
-export T REG MANIFEST STILLAGE STILLAGE_CGI URL
+export -f worker collector puller status version dangles names_repository names_tag blob put request digest stillage diag in_time
+export T REG FAR MANIFEST STILLAGE STILLAGE_CGI URL
 for n in 1 2; do spawn "worker$n" bash -c "worker $n"; spawn "puller$n" bash -c "puller $n"; done
 spawn collector bash -c collector
 runs=0 killed=0 trouble=
