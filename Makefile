@@ -138,27 +138,30 @@ image: all
 
 # --- testing ----------------------------------------------------------------------------------------------------
 
-TESTS = $(wildcard tests/*.t)
+TESTS = $(wildcard tests/*/*.t)
 JOBS = 4
+# Of all tests those that TEST names: make check TEST='gc t-name'
+chosen = $(if $(TEST),$(foreach name,$(TEST),$(call named,$(name))),$(UNIT_TESTS) $(TESTS))
+named = $(or $(filter %/$(1) %/$(1).t,$(UNIT_TESTS) $(TESTS)),$(error there is no test $(1)))
 
-# Installs what the tests need, builds, and runs all of them. What was skipped is said at the end, with the reason;
-# any reason that is not in tests/may-skip fails the run.
+# Installs what the tests need, builds, and runs all of them, with their folders in memory where there is enough of it
+# (DISK=1: on disk). What was skipped is said at the end, with the reason; any reason that is not in tests/may-skip fails the run.
 check:
 	bash tests/packages.sh all
-	$(MAKE) -j$(JOBS) all $(UNIT_TESTS) $(BUILD)/soak $(BUILD)/ask
+	$(MAKE) -j$(JOBS) all $(filter $(UNIT_TESTS),$(chosen)) $(BUILD)/soak $(BUILD)/ask
 	rm -f $(BUILD)/skipped
-	SKIPPED=$(abspath $(BUILD)/skipped) prove -j$(JOBS) --timer $(UNIT_TESTS) $(TESTS); status=$$?; \
-	    bash tests/skipped.sh $(BUILD)/skipped && exit $$status
+	$(if $(DISK),,ON_DISK=$${TMPDIR:-/tmp} TMPDIR=$$(bash tests/memory.sh)) SKIPPED=$(abspath $(BUILD)/skipped) \
+	    prove -j$(JOBS) --timer $(chosen); status=$$?; bash tests/skipped.sh $(BUILD)/skipped && exit $$status
 
 # The README's two commands on a Debian with nothing installed: make check-on RELEASE=13 (or 12, sid; a name), in full or,
 # with HOW=short, in a part. It takes root.
 HOW = full
 check-on:
-	bash tests/check-on.sh '$(RELEASE)' '$(HOW)'
+	bash tests/deploy/check-on.sh '$(RELEASE)' '$(HOW)'
 
 # Ten minutes of everything at once, on servers that are killed over and over.
 soak: all $(BUILD)/soak
-	SOAK_SECONDS=600 bash tests/soak.t
+	SOAK_SECONDS=600 bash tests/load/soak.t
 
 # Puts N small mistakes into FILES (or, with SINCE=COMMIT, into what has changed since then) and runs the nearest tests.
 N = 20
@@ -167,16 +170,16 @@ mutate: all
 
 # Speed and memory side by side with other programs.
 bench: all $(BUILD)/bench-push
-	bash tests/bench.sh
-	bash tests/bench-slow.sh
+	bash tests/load/bench.sh
+	bash tests/load/bench-slow.sh
 
-$(BUILD)/bench-push: $(addprefix $(BUILD)/tests/,bench-push.o http.o)
-$(BUILD)/soak: $(addprefix $(BUILD)/tests/,soak.o soak-push.o soak-pull.o http.o)
-$(BUILD)/ask: $(BUILD)/tests/ask.o
+$(BUILD)/bench-push: $(addprefix $(BUILD)/tests/,load/bench-push.o support/http.o)
+$(BUILD)/soak: $(addprefix $(BUILD)/tests/,load/soak.o load/soak-push.o load/soak-pull.o support/http.o)
+$(BUILD)/ask: $(BUILD)/tests/support/ask.o
 $(BUILD)/bench-push $(BUILD)/soak $(BUILD)/ask:
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcrypto -lpthread
 
--include $(addprefix $(BUILD)/tests/,ask.d bench-push.d http.d soak.d soak-push.d soak-pull.d)
+-include $(wildcard $(BUILD)/tests/*/*.d)
 
 clean:
 	rm -rf $(BUILD)
@@ -199,40 +202,41 @@ help:
 .PHONY: all quickstart install uninstall dist deb debs image check check-on mutate soak bench clean help
 
 # --- units ------------------------------------------------------------------------------------------------------
-# One program per module (tests/t-*.c, cmocka), and one per parser (tests/fuzz-*.c) which tries all of its corpus.
+# One program per module (tests/unit/t-*.c, cmocka), and one per parser (tests/fuzz/fuzz-*.c) which tries all of its corpus.
 # The variants below are the same programs, built elsewhere with other flags.
 
-UNIT_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/t-*.c tests/fuzz-*.c))
-FUZZ_TESTS = $(filter $(BUILD)/tests/fuzz-%,$(UNIT_TESTS))
-FUZZ_DRIVER = $(BUILD)/tests/fuzz.o
+UNIT_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/t-*.c tests/fuzz/fuzz-*.c tests/crash/t-*.c))
+FUZZ_TESTS = $(filter $(BUILD)/tests/fuzz/%,$(UNIT_TESTS))
+CRASH_TESTS = $(filter $(BUILD)/tests/crash/%,$(UNIT_TESTS))
+FUZZ_DRIVER = $(BUILD)/tests/fuzz/fuzz.o
 FUZZ_SECONDS = 30
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -U_FORTIFY_SOURCE
 VALGRIND = valgrind -q --error-exitcode=9
 
-$(BUILD)/tests/t-%: $(BUILD)/tests/t-%.o $(BUILD)/tests/unit.o $(BUILD)/libstillage.a
+$(BUILD)/tests/%.o: INCLUDES += -iquote tests/support
+
+$(filter-out $(FUZZ_TESTS),$(UNIT_TESTS)): %: %.o $(BUILD)/tests/support/unit.o $(BUILD)/libstillage.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
 
-$(addprefix $(BUILD)/tests/,t-exchange t-remote t-outgoing): $(BUILD)/tests/scripted.o
+$(addprefix $(BUILD)/tests/unit/,t-exchange t-remote t-outgoing): $(BUILD)/tests/support/scripted.o
 
 # What cuts changes short, or watches them, wraps these calls.
 FAULT_CALLS = open openat __openat_2 syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \
 	ftruncate mkdir mkdirat symlinkat linkat unlinkat renameat renameat2 sched_getaffinity time stl_boot_id
-CRASH_TESTS = $(addprefix $(BUILD)/tests/,t-crash t-crash-push t-crash-upkeep t-order t-powercut t-powercut-again t-races)
-CRASH_OBJECTS = $(patsubst %,$(BUILD)/tests/%.o,faults crash cuts powercut powercut-record tree content client scratch changes-content changes-push changes-upkeep)
+CRASH_OBJECTS = $(addprefix $(BUILD)/tests/,$(addprefix crash/,faults.o crash.o cuts.o powercut.o powercut-record.o tree.o content.o \
+	changes-content.o changes-push.o changes-upkeep.o) support/client.o support/scratch.o)
 $(CRASH_TESTS): $(CRASH_OBJECTS) $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 $(CRASH_TESTS): LIBS += -lfcgi
 $(CRASH_TESTS): LDFLAGS += $(FAULT_CALLS:%=-Wl,--wrap=%)
 
 # What has two processes take turns wraps these as well.
-$(BUILD)/tests/t-races: $(BUILD)/tests/race.o
-$(BUILD)/tests/t-races: FAULT_CALLS += flock nanosleep
+$(BUILD)/tests/crash/t-races: $(BUILD)/tests/crash/race.o
+$(BUILD)/tests/crash/t-races: FAULT_CALLS += flock nanosleep
 
-$(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz-%.o $(BUILD)/tests/scratch.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
+$(FUZZ_TESTS): %: %.o $(BUILD)/tests/support/scratch.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lfcgi
 
-$(BUILD)/tests/fuzz-cgi $(BUILD)/tests/fuzz-auth: $(BUILD)/tests/client.o $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
-
--include $(UNIT_TESTS:=.d) $(CRASH_OBJECTS:.o=.d) $(addprefix $(BUILD)/tests/,unit.d fuzz.d race.d scripted.d)
+$(BUILD)/tests/fuzz/fuzz-cgi $(BUILD)/tests/fuzz/fuzz-auth: $(BUILD)/tests/support/client.o $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 
 # Cuts every change short with every error, and in every state that a power cut may leave, and has every pair of changes race:
 # some minutes.
@@ -269,13 +273,13 @@ fuzz-run: $(FUZZ_TESTS)
 	@set -e; for target in $(FUZZ_TESTS); do what=$${target##*/fuzz-}; mkdir -p $(BUILD)/found/$$what; \
 	    echo "$$what"; $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=1024 \
 	    -verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/$$what- \
-	    $(BUILD)/found/$$what tests/corpus/$$what; done
+	    $(BUILD)/found/$$what tests/fuzz/corpus/$$what; done
 
 # Three linters, each of which sees what the others do not. The reasons for what they may not say are in .clang-tidy.
 LINT_SOURCES = $(wildcard lib/*/*.c cmd/*.c cgi/*.c)
 LINT_FLAGS = -std=gnu11 -D_GNU_SOURCE -DSTL_VERSION='"lint"' $(INCLUDES)
 lint:
-	clang-format --dry-run -Werror $(wildcard lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*.[ch])
+	clang-format --dry-run -Werror $(wildcard lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*/*.[ch])
 	cppcheck -q --enable=warning,performance,portability --inline-suppr --suppress=internalAstError \
 	    --error-exitcode=1 -j$(JOBS) -D_GNU_SOURCE -DSTL_VERSION='""' $(addprefix -I ,$(LIB_FOLDERS)) $(LINT_SOURCES)
 	printf '%s\n' $(LINT_SOURCES) | xargs -P$(JOBS) -I{} \

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Sourced by every tests/*.t: TAP, a private folder, processes, ports, waiting.
+# Sourced by every tests/*/*.t: TAP, a private folder, processes, ports, waiting.
 #
-#   . "$(dirname "$0")/lib.sh"
+#   . "$(dirname "$0")/../lib.sh"
 #   reg=$T/reg
 #   ok_run 'init makes a registry' "$STILLAGE" init "$reg"
 #   done_testing

@@ -127,6 +127,14 @@ sub shown {
 
 # ---- tests ----------------------------------------------------------------------------------------------------------
 
+# Where the test of that name is run.
+sub place {
+    my ($name) = @_;
+    my ($source) = (glob("tests/*/$name.c"), glob("tests/*/$name.t"));
+    die "tests/mutate-tests: there is no test $name\n" unless $source;
+    return $source =~ /^(.*)\.c$/ ? "build/$1" : $source;
+}
+
 # The first line of mutate-tests whose pattern fits names what is run behind the unit test of the file's own name.
 sub nearest {
     my ($file) = @_;
@@ -134,14 +142,14 @@ sub nearest {
     my @tests;
     for (my $name = $module; ; $name =~ s/-?[^-]*$// or last) {
         last if $name eq '';
-        if (-e "tests/t-$name.c") { push @tests, "build/tests/t-$name"; last }
+        if (-e "tests/unit/t-$name.c") { push @tests, "build/tests/unit/t-$name"; last }
     }
     open my $in, '<', 'tests/mutate-tests' or die "cannot open tests/mutate-tests: $!\n";
     while (<$in>) {
         next if /^#|^$/;
         my ($pattern, @more) = split;
         next unless $file =~ /^$pattern/;
-        push @tests, map { /^t-|^fuzz-/ ? "build/tests/$_" : "tests/$_.t" } @more;
+        push @tests, map { place($_) } @more;
         last;
     }
     my %seen;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what stillage needs on Debian 12, 13 and sid: `packages.sh build` what building and the first steps take,
 # `packages.sh all` (the default) what the tests take as well, `packages.sh deb` what `make deb` does, `packages.sh check-on`
-# what tests/check-on.sh does. `packages.sh list build|all|deb|check-on` only prints the names. A release that lacks a package goes without it: that is said,
+# what tests/deploy/check-on.sh does. `packages.sh list build|all|deb|check-on` only prints the names. A release that lacks a package goes without it: that is said,
 # and the tests that would need it say at their end that they were skipped.
 #
 # A second run finds everything there and does nothing, so it needs neither network nor root. No service is started:

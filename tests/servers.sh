@@ -159,7 +159,7 @@ http() {
     read_headers
 }
 
-# may_ask [CURL ARGUMENT...]: whether tests/ask.c can ask that, which spares the start of a curl. It answers the test itself
+# may_ask [CURL ARGUMENT...]: whether tests/support/ask.c can ask that, which spares the start of a curl. It answers the test itself
 # alone, and none of its subshells.
 ASK_TO='' ASK_FROM=''
 may_ask() {
@@ -323,4 +323,4 @@ END
 configure_site_netlify() { configure_site_elsewhere netlify "$1"; }
 configure_site_cloudflare-pages() { configure_site_elsewhere cloudflare-pages "$1"; }
 configure_site_firebase() { configure_site_elsewhere firebase "$1"; }
-configure_site_elsewhere() { spawn "$SERVER" python3 "$TESTS/site-elsewhere.py" "$1" "$2" "$PORT"; }
+configure_site_elsewhere() { spawn "$SERVER" python3 "$TESTS/serve/site-elsewhere.py" "$1" "$2" "$PORT"; }

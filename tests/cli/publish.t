@@ -1,0 +1,154 @@
+#!/bin/bash
+# stillage publish: into a small S3 of the tests' own, which checks signatures and fails on demand.
+# shellcheck source=tests/cli/gc-common.sh
+. "$(dirname "$0")/gc-common.sh"
+
+export AWS_ACCESS_KEY_ID=AK AWS_SECRET_ACCESS_KEY=S/K+ AWS_REGION=somewhere AWS_CONFIG_FILE=/none AWS_SHARED_CREDENTIALS_FILE=/none
+unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3
+
+next_server s3
+LOG=$SERVER_DIR/requests
+spawn "$SERVER" python3 "$TESTS/cli/s3.py" "$PORT" AK S/K+ "$LOG"
+wait_up "$SERVER" 15 answers "$URL"
+
+publish() { stillage publish s3://images/a/b --endpoint "$URL" "$@"; }
+faults() { http POST /_faults -d "$1"; is "$STATUS" 200 "faults: ${1:0:60}"; }
+# What was asked since the last time: "PUT v2/lib/app/..."
+asked() { sed -n "s|%3A|:|g;s|^\([A-Z]*\) /images?.*|\1 list|p;s|^\([A-Z]*\) /images/\(a/b/\)*|\1 |p" "$LOG"; : >"$LOG"; }
+first() { grep -n "$1" <<<"$ASKED" | head -n 1 | cut -d: -f1; }
+last() { grep -n "$1" <<<"$ASKED" | tail -n 1 | cut -d: -f1; }
+readable() { ok_run "$1" "$STILLAGE" site -r "$REG" --check "$URL/images/a/b" "${@:2}"; }
+
+image "$T/one" base one
+image "$T/two" base two
+image "$T/three" base three
+EXTRA="{\"subject\":$(descriptor "$T/one" "$MANIFEST")}" image "$T/sig" signature
+make_registry 'trash: {keep: 0s}'
+push lib/app v1 "$T/one"
+push lib/app v2 "$T/two"
+push lib/app @ "$T/sig"
+push_index lib/multi all "$T/index" "$T/one" "$T/two"
+
+# ($T/b is what http has got.)
+# ---- once, again, and after a change -----------------------------------------------------------------------------
+
+ok_run 'a dry run' publish --dry-run --json
+is "$(json .dryRun)" true 'says so'
+is "$(asked | grep -vc ^GET || true)" 0 'and writes nothing'
+ok_run 'a first run' publish --json
+written=$(json .written)
+ASKED=$(asked)
+is "$(json '[.unchanged, .removed, .gone] | tostring')" '[0,0,0]' 'writes everything'
+ok "$([ "$(last 'PUT v2/.*/blobs/')" -lt "$(first 'PUT v2/.*/manifests/sha')" ] && [ "$(last 'PUT v2/.*/manifests/sha')" -lt "$(first 'PUT v2/.*/referrers')" ] &&
+    [ "$(last 'PUT v2/.*/referrers')" -lt "$(first 'PUT v2/.*/manifests/[av]')" ] && [ "$(last 'PUT v2/.*/manifests/[av]')" -lt "$(first 'PUT v2/.*/tags/list')" ] &&
+    [ "$(last 'PUT v2/.*/tags/list')" -lt "$(first 'PUT v2/_catalog')" ]; echo $?)" 'content before names'
+is "$(first "PUT v2/lib/multi/manifests/$(digest "$T/index")")" "$(last 'PUT v2/.*/manifests/sha')" 'an index after its manifests'
+is "$(grep -c lock <<<"$ASKED")" 3 'under a lock'
+readable 'everything is there, with its type'
+ask GET /images/a/b/v2/lib/app/manifests/v1
+want_header cache-control no-cache
+verdict 'a tag is not kept'
+ask GET "/images/a/b/v2/lib/app/blobs/$(digest "$T/one.1")"
+want_header cache-control 'public, max-age=31536000, immutable'
+verdict 'a blob is'
+ask GET /images/a/b/v2/
+want_json '. == {}'
+verdict 'v2/ is an object'
+
+: >"$LOG"
+ok_run 'again' publish --json
+is "$(json '[.written, .unchanged] | tostring')" "[0,$written]" 'writes nothing'
+is "$(asked | sort | uniq -c | sed 's/^ *//')" "$(printf '%s\n' '1 GET .stillage/state' "$(json '.requests - 1') GET list")" \
+    'and costs the list alone'
+
+push lib/app v1 "$T/two"
+push lib/app v3 "$T/three"
+: >"$LOG"
+ok_run 'two tags have changed' publish --json
+is "$(asked | sed -n 's/^PUT //p' | grep -v stillage | sort)" "$(printf '%s\n' "v2/lib/app/blobs/$(digest "$T/three.1")" "v2/lib/app/manifests/$(digest "$T/three")" \
+    "v2/lib/app/referrers/$(digest "$T/three")" v2/lib/app/manifests/v1 v2/lib/app/manifests/v3 v2/lib/app/tags/list | sort)" 'only what has changed is written'
+readable 'all is well'
+
+stillage rm -q lib/multi:all lib/app:v3 "lib/app@$(digest "$T/three")"
+stillage rm -q lib/multi
+ok_run 'something is gone' publish --json
+is "$(json '.removed == 0 and .gone > 5')" true 'it stays'
+ask GET /images/a/b/v2/lib/multi/manifests/all
+want_status 200
+verdict 'and can be pulled'
+: >"$LOG"
+ok_run 'with --delete' publish --delete --json
+ASKED=$(asked)
+ok "$([ "$(last 'DELETE v2/.*/manifests/[av]')" -lt "$(first 'DELETE v2/.*/referrers')" ] && [ "$(last 'DELETE v2/.*/manifests/sha')" -lt "$(first 'DELETE v2/.*/blobs')" ] &&
+    [ "$(first "DELETE v2/lib/multi/manifests/$(digest "$T/index")")" = "$(first 'DELETE v2/.*/manifests/sha')" ]; echo $?)" 'it goes, names before content'
+ask GET /images/a/b/v2/lib/multi/manifests/all
+want_status 404
+verdict 'it is gone'
+readable 'the rest is there'
+
+# ---- what others do to the bucket ----------------------------------------------------------------------------------
+
+faults '[{"match": "PUT .*manifests/v1", "do": "etag"}]'
+push lib/app v1 "$T/one"
+ok_run 'the store names another entity tag than it lists' publish -q
+ok_run 'the next run' publish --json
+is "$(json .written)" 1 'does not believe it'
+ok_run 'and the one after that' publish --json
+is "$(json .written)" 0 'finds nothing to do'
+faults '[{"match": "PUT .*lock", "without": "conditions", "times": 9}]'
+push lib/app v1 "$T/two"
+fails_with 1 "ignores the condition 'If-None-Match: \*'" publish
+faults '[{"match": "DELETE .*lock", "do": "500", "times": 99}]'
+fails_with 1 'DELETE .*/.stillage/lock: InternalError: no & no \(status 500\)' publish
+faults '[]'
+push lib/app v1 "$T/one"
+fails_with 1 'is being published to, by process [0-9]+ on .* since .*--break-lock' publish
+ok_run '--break-lock' publish -q --break-lock
+readable 'all is well'
+
+# ---- faults --------------------------------------------------------------------------------------------------------
+
+push lib/app v4 "$T/three"
+faults '[{"match": "PUT .*v2/", "do": "503", "times": 2}, {"match": "PUT .*v2/.*blobs", "do": "cut", "times": 1}, {"match": "GET .*list-type", "do": "500", "times": 1}]'
+ok_run 'a slow store, cuts, errors' publish -q
+readable 'in the end all is there'
+push lib/app v5 "$T/two"
+faults '[{"match": "PUT .*manifests/v5", "do": "500", "times": 99}]'
+fails_with 1 'PUT .*/manifests/v5: InternalError' publish
+faults '[]'
+ok_run 'when it works again' publish --json
+is "$(json .written)" 2 'a repeat does the rest'
+readable 'all is there'
+AWS_SECRET_ACCESS_KEY=other fails_with 1 'SignatureDoesNotMatch' publish
+AWS_ACCESS_KEY_ID='' fails_with 2 'no credentials' publish
+fails_with 2 'not of the form s3://' stillage publish images
+fails_with 2 'where to' stillage publish
+
+# ---- files with credentials, large blobs -----------------------------------------------------------------------------
+
+mkdir "$T/aws"
+printf '[other]\naws_access_key_id = no\n[mine]\naws_access_key_id = AK\naws_secret_access_key=S/K+\n' >"$T/aws/credentials"
+printf '[profile mine]\nregion = there\nendpoint_url = %s\n' "$URL" >"$T/aws/config"
+ok_run 'credentials, region and endpoint from files' env -u AWS_ACCESS_KEY_ID -u AWS_REGION AWS_PROFILE=mine AWS_CONFIG_FILE="$T/aws/config" \
+    AWS_SHARED_CREDENTIALS_FILE="$T/aws/credentials" "$STILLAGE" publish -r "$REG" -q s3://images lib/app:v4
+truncate -s 70M "$T/large.1"
+printf '{"text":"large"}' >"$T/large.0"
+for n in 0 1; do printf '{"mediaType":"application/x","digest":"%s","size":%d}\n' "$(digest "$T/large.$n")" "$(stat -c %s "$T/large.$n")"; done |
+    jq -sc --arg type "$MANIFEST" '{schemaVersion: 2, mediaType: $type, config: .[0], layers: .[1:]}' >"$T/large"
+push large v1 "$T/large"
+: >"$LOG"
+faults '[{"match": "PUT .*partNumber=2", "do": "503", "times": 1}]'
+ok_run 'a blob in parts' publish -q large
+is "$(asked | grep -c 'partNumber=')" 3 'two of them, and one again'
+ask GET "/images/a/b/v2/large/blobs/$(digest "$T/large.1")"
+is "$(digest "$T/b")" "$(digest "$T/large.1")" 'it is whole'
+ok_run 'again' publish --json large
+is "$(json .written)" 0 'it is known'
+
+# ---- clients -----------------------------------------------------------------------------------------------------------
+
+"$STILLAGE" add -q -r "$REG" "oci:$(cached multi):latest" multi:latest
+ok_run 'an image' "$STILLAGE" publish -r "$REG" -q s3://images --endpoint "$URL" multi
+check_pull skopeo "$HOST/multi:latest" "$(cached multi)"
+check_pull podman "$HOST/multi:latest" "$(cached multi)"
+done_testing

@@ -1,9 +1,0 @@
-#!/bin/bash
-# Pushes of real clients: Apache, and stillage.cgi that keeps running.
-# shellcheck disable=SC2034
-HOW=apache-fastcgi
-# shellcheck source=tests/push-common.sh
-. "$(dirname "$0")/push-common.sh"
-
-push_tests
-done_testing

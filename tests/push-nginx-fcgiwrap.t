@@ -1,9 +1,0 @@
-#!/bin/bash
-# Pushes of real clients: nginx, and fcgiwrap that starts stillage.cgi for each request.
-# shellcheck disable=SC2034
-HOW=nginx-fcgiwrap
-# shellcheck source=tests/push-common.sh
-. "$(dirname "$0")/push-common.sh"
-
-push_tests
-done_testing

@@ -1,0 +1,9 @@
+#!/bin/bash
+# Conditions, ranges, policies for browsers and unreadable requests: nginx.
+# shellcheck disable=SC2034
+KIND=nginx
+# shellcheck source=tests/serve/conditions-common.sh
+. "$(dirname "$0")/conditions-common.sh"
+
+conditions_tests
+done_testing

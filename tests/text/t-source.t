@@ -1,0 +1,119 @@
+#!/bin/bash
+# The rules that the source keeps, as far as a program can check them.
+. "$(dirname "$0")/../lib.sh"
+cd "$TOP"
+
+# code FILE...: the code alone, "file:line:text", without comments and without what stands in quotes.
+code() {
+    perl -0777 -ne '
+        s{/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\x27(?:\\.|[^\x27\\\n])+\x27}{my $m = $&; $m =~ s/[^\n]//g; $m}egs;
+        my $n = 0;
+        print map { $n++; "$ARGV:$n:$_\n" } split /\n/, $_, -1;' "$@"
+}
+
+# none DESCRIPTION PERL-REGEX FILE...: no line of code matches
+none() {
+    local what=$1 regex=$2 found
+    shift 2
+    found=$(code "$@" | perl -ne "my (undef, undef, \$code) = split /:/, \$_, 3; print if \$code =~ /$regex/" | head -n 10)
+    is "$found" '' "$what"
+}
+
+none 'no function that can overrun or that splits arguments for a shell' \
+    '\b(strcpy|strcat|stpcpy|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|system|popen|mktemp|tmpnam|tempnam|alloca)\s*\(' \
+    lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch]
+# A hook is another program: its process is ours until it begins.
+own=$(ls lib/*/*.[ch] | grep -vx lib/push/hook-run.c)
+# shellcheck disable=SC2086
+none 'lib/ prints nothing' \
+    '\b(printf|vprintf|puts|putchar|dprintf|perror|psignal|syslog)\s*\(|\bstd(out|err)\b' $own
+none 'lib/ does not end the process' '(?<![_\w])(exit|quick_exit|err|errx|error)\s*\(' lib/*/*.c
+# shellcheck disable=SC2086
+none 'lib/ does not read the environment, the arguments or standard input' \
+    '\b(getenv|secure_getenv|setenv|putenv|environ|argv|argc|optarg|getopt\w*|stdin|STDIN_FILENO|getchar|scanf)\b' $own
+none 'lib/ knows nothing of the programs' '#\s*include\s+"(\.\.|cmd|cgi)' lib/*/*.[ch]
+
+# Each folder uses those before it and none behind it; cmd/ and cgi/ are the programs and know nothing of each other. In lib/
+# no module leads back to itself: a module is a header with its source and, if it has any, its -internal.h, which no other
+# folder uses. Prints what is against that, from the #include lines.
+arrows() {
+    perl -e '
+        my (%rank, %home, %uses, @bad);
+        my @folders = map { "lib/$_" } @ARGV;
+        @rank{@folders} = 0 .. $#folders;
+        @rank{"cmd", "cgi"} = (@folders + 0) x 2;
+        for my $header (map { glob "$_/*.h" } @folders) {
+            my ($folder, $name) = $header =~ m{(.*)/(.*)};
+            push @bad, "$header: $home{$name} has one of that name" if $home{$name};
+            $home{$name} = $folder;
+        }
+        my %listed = map { $_ => 1 } @folders;
+        push @bad, map { "$_ has no place in the order" } grep { -d && !$listed{$_} } glob "lib/*";
+        for my $file (map { glob "$_/*.[ch]" } sort keys %rank) {
+            my ($folder, $module) = $file =~ m{(.*)/(.*?)(?:-internal)?\.[ch]$};
+            open my $in, "<", $file or die "$file: $!";
+            for (<$in>) {
+                my ($name) = /^\s*#\s*include\s*"([^"]+)"/ or next;
+                next if $name =~ m{^\.\./\.\./templates/};
+                my $from = -e "$folder/$name" ? $folder : $home{$name};
+                if (!defined $from) { push @bad, "$file: there is no $name"; next }
+                push @bad, "$file uses $from/$name"
+                    if $from ne $folder && ($rank{$from} >= $rank{$folder} || $name =~ /-internal\.h$/);
+                (my $used = "$from/$name") =~ s{(-internal)?\.h$}{};
+                $uses{"$folder/$module"}{$used} = 1 if $folder =~ /^lib/ && $used ne "$folder/$module";
+            }
+        }
+        my %reached;
+        for my $module (keys %uses) {
+            my @next = keys %{$uses{$module}};
+            while (my $used = pop @next) {
+                push @next, keys %{$uses{$used} || {}} unless $reached{$module}{$used}++;
+            }
+        }
+        my %told;
+        for my $module (sort keys %reached) {
+            next if !$reached{$module}{$module} || $told{$module};
+            my @circle = grep { $reached{$module}{$_} && $reached{$_}{$module} } sort keys %reached;
+            @told{@circle} = (1) x @circle;
+            push @bad, "a circle: @circle";
+        }
+        print map { "$_\n" } @bad;' -- "$@"
+}
+is "$(arrows base http oci config store access push publish remote source add bundle export import maintain site)" '' \
+    'the folders of lib/ and the programs build on each other in one direction, and so do the modules of lib/'
+
+# Where a name is also a key of JSON, or a part of a URL, only review can tell.
+is "$(grep -nE '"(\.\./|%s/)?(www|_manifests|_refs|store|uploads|imports|snapshots|trash/|locks|auth/|log|reserve|frozen|tmp|_catalog|_ping)[/"]' \
+    lib/{store,access,push,publish,source,add,bundle,export,import,maintain,site}/*.c cgi/*.c cmd/{ls,rm,replicate,serve,snapshot,show}.c |
+    grep -vE '^lib/store/layout|: *(/?\*|//)|object_add|/\* ' || true)" '' 'paths of the registry stand in lib/store/layout.h alone'
+
+# The compiler's own limits.h includes the next one of that name, quoted.
+is "$(cd "$(gcc -print-file-name=include)" && ls -- *.h | grep -Fx "$(cd "$TOP" && basename -a lib/*/*.h)" || true)" '' \
+    'no header has the name of one that the compiler brings'
+
+none 'nothing is left to do' '\b(TODO|FIXME|XXX)\b' lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch]
+is "$(grep -nE '\b(TODO|FIXME|XXX)\b' lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] templates/*.* templates/page/* || true)" '' 'not in a comment either'
+
+is "$(ls -A | grep -vxE 'cmd|lib|cgi|templates|tests|examples|build|Makefile|README\.md|LICENSE|\.(ci|git|gitignore|clang-format|clang-tidy)' || true)" \
+    '' 'nothing else lies at the top level'
+is "$(wc -l lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*/*.[ch] tests/*/*.t tests/*.sh tests/*/*.sh | awk '$2 != "total" && $1 > 500')" '' \
+    'no file has more than 500 lines'
+is "$(awk 'FNR == 1 { start = 0 } /^{/ { start = FNR } /^}/ { if (start && FNR - start + 1 > 80) print FILENAME ":" start; start = 0 }' \
+    lib/*/*.c cmd/*.c cgi/*.c tests/*/*.c)" '' 'no function has more than 80 lines'
+
+is "$(awk 'length($0) > 110 && !/"|\\$/ { print FILENAME ":" FNR }' lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*/*.[ch])" '' \
+    'no line has more than 110 columns, unless a text does'
+
+# Names say where a thing is.
+globals() {
+    nm -g --defined-only "$TOP/build/libstillage.a" 2>/dev/null | awk 'NF == 3 { print $3 }'
+}
+is "$(globals | grep -v '^stl_' || true)" '' 'every symbol of lib/ begins with stl_'
+is "$(nm -g --defined-only "$TOP/build/libstillage.a" 2>/dev/null | awk 'NF == 3 && $2 ~ /[BDCG]/ { print $3 }')" '' \
+    'lib/ has no global variable'
+is "$(objdump -t "$TOP/build/libstillage.a" 2>/dev/null | awk 'NF > 4 && $(NF - 2) ~ /^\.t?(data|bss)$/ && $NF !~ /^\./ { print $NF }')" '' \
+    'and no variable that keeps its value'
+
+is "$(for header in lib/*/*.h cgi/*.h cmd/*.h; do [ "$(head -n 1 "$header")" = '/*' ] || echo "$header"; done)" '' \
+    'every header begins with what it is for'
+done_testing
