@@ -229,6 +229,7 @@ static int advance(struct stl_volume *volume, struct stl_error *err)
     while (!stream->entry) {
         int result = archive_read_next_header(stream->archive, &stream->entry);
         if (result == ARCHIVE_EOF) {
+            stl_unpack_read_padding(volume->fd);
             stream->entry = NULL;
             return 0;
         }

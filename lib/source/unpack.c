@@ -2,13 +2,16 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "repo.h"
 
-enum { CHUNK = 256 << 10 };
+enum { CHUNK = 256 << 10, PADDING_MAX = 64 << 20 };
 
 struct unpack {
     const struct stl_registry *registry;
@@ -181,6 +184,20 @@ struct archive *stl_unpack_reader(void)
     return a;
 }
 
+void stl_unpack_read_padding(int fd)
+{
+    char padding[16 << 10];
+    struct stat st;
+    if (fstat(fd, &st) || S_ISREG(st.st_mode))
+        return;
+    for (int64_t left = PADDING_MAX; left > 0;) {
+        ssize_t n = read(fd, padding, sizeof padding);
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return;
+        left -= n > 0 ? n : 0;
+    }
+}
+
 int stl_unpack(int fd, const struct stl_registry *registry, const struct stl_stage *stage,
                struct stl_members *members, stl_copy_progress *progress, void *context, struct stl_error *err)
 {
@@ -197,8 +214,10 @@ int stl_unpack(int fd, const struct stl_registry *registry, const struct stl_sta
     for (;;) {
         struct archive_entry *entry;
         int result = archive_read_next_header(unpack.archive, &entry);
-        if (result == ARCHIVE_EOF)
+        if (result == ARCHIVE_EOF) {
+            stl_unpack_read_padding(fd);
             return 0;
+        }
         if (result == ARCHIVE_RETRY)
             continue;
         if (result < ARCHIVE_WARN)

@@ -68,8 +68,10 @@ is "$(jq -c '[.action, .tags]' "$T/hook.log")" '["push",["other","more"]]' 'it i
 wait_for 10 test -s "$T/after.log"
 is "$(jq -c .tags "$T/after.log")" '["other","more"]' 'and the hook that comes after is told'
 stillage rm -q app:other
+: >"$T/after.log"
 ok_run 'restore of a tag that may be' stillage restore -q app:other
 is "$(tagged app other)" "$B" 'which is back'
+wait_for 10 test -s "$T/after.log"
 : >"$T/hook.log"
 : >"$T/after.log"
 is "$(request POST "/v2/other/blobs/uploads/?mount=$(digest "$T/a.0")&from=app")" 201 'the hook is not asked: of a mount'

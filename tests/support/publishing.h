@@ -1,5 +1,6 @@
 /*
- * What the tests of publishing and of deleting share (unit/t-publish*.c): what readers find, and calls with one tag.
+ * What the tests of publishing and of deleting share (unit/t-publish*.c): what readers find, and calls with
+ * one tag.
  */
 #ifndef PUBLISHING_H
 #define PUBLISHING_H

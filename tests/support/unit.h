@@ -1,6 +1,6 @@
 /*
- * What the unit tests (unit/t-<module>.c, cmocka) share: a registry of their own per test, images to put into it,
- * and short words for the checks.
+ * What the unit tests (unit/t-<module>.c, cmocka) share: a registry of their own per test, images to put into
+ * it, and short words for the checks.
  *
  * OK() and FAILS() use the variable `err`, which every thread has to itself.
  */
