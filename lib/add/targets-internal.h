@@ -13,7 +13,7 @@ struct chooser {
     const struct stl_add_options *options;
     bool *chosen; /* one for each image */
     size_t chosen_count;
-    struct stl_digestset tagged; /* chosen images for which the source has a tag */
+    struct stl_digestset tagged; /* chosen images that the source gives a tag, or a name by digest */
     size_t bare_count;           /* names that were skipped because they are digests */
     const char *bare;            /* one of them */
 };

@@ -80,12 +80,24 @@ static int no_name(const struct chooser *c, const struct stl_image *image, struc
                          c->chosen_count > 1 ? ", and choose it with --ref" : "");
 }
 
+/* A signature alone has the name of an image that is another one. */
+static int no_tag_of_its_own(const struct chooser *c, const struct stl_image *image, struct stl_error *err)
+{
+    char text[STL_DIGEST_TEXT_MAX], digest[STL_DIGEST_TEXT_MAX];
+    const char *name = stl_targets_what(image, text);
+    return stl_error_set(err, STL_INVALID, "image %s of %s is only the %s of %s: give it a NAME:TAG",
+                         stl_digest_format(&image->digest, digest), c->images->source->label, image->suffix,
+                         name);
+}
+
 /* A name that is only a digest is skipped; it is an error if the image has no other name. */
 static int use_source_names(struct chooser *c, size_t image, struct stl_error *err)
 {
     const struct stl_image *item = &c->images->items[image];
     size_t before = c->targets->count, ignored;
     const char *bare = NULL;
+    if (item->suffix)
+        return no_tag_of_its_own(c, item, err);
     for (size_t i = 0; i < item->name_count; i++) {
         const char *text = item->names[i];
         struct foreign_name name;
@@ -122,6 +134,8 @@ static int use_source_tags(struct chooser *c, size_t image, const struct stl_nam
     size_t before = c->targets->count, ignored;
     struct stl_tag tag;
     char text[STL_DIGEST_TEXT_MAX];
+    if (item->suffix)
+        return no_tag_of_its_own(c, item, err);
     if (item->tag && (stl_tag_parse(item->tag, &tag, err) || add_target(c, image, wanted, &tag, NULL, err)))
         return -1;
     for (size_t i = 0; i < item->name_count; i++) {
@@ -155,7 +169,8 @@ static int name_image(struct chooser *c, size_t image, struct stl_error *err)
     return 0;
 }
 
-/* The same image may be listed several times, once with a tag; a tag without a name is not enough. */
+/* The same image may be listed several times, once with a name, or with a tag if that is all that is wanted;
+ * a tag without a name is not enough. */
 static int find_tagged(struct chooser *c, struct stl_error *err)
 {
     for (size_t i = 0; i < c->images->count; i++) {
@@ -166,7 +181,7 @@ static int find_tagged(struct chooser *c, struct stl_error *err)
             struct foreign_name name;
             if (stl_targets_parse(c, image->names[k], &name, err))
                 return -1;
-            tagged = name.kind == FOREIGN_TAG;
+            tagged = name.kind == FOREIGN_TAG || (c->options->name_count == 0 && leads_to_digest(c, &name));
         }
         if (c->chosen[i] && tagged)
             stl_digestset_add(&c->tagged, &image->digest, &ignored);
@@ -175,16 +190,6 @@ static int find_tagged(struct chooser *c, struct stl_error *err)
 }
 
 /* --- signatures and the like ---------------------------------------------------------------------------- */
-
-static bool same_names(const struct stl_image *a, const struct stl_image *b)
-{
-    if (a->name_count != b->name_count || !a->tag != !b->tag || (a->tag && strcmp(a->tag, b->tag)))
-        return false;
-    for (size_t i = 0; i < a->name_count; i++)
-        if (strcmp(a->names[i], b->names[i]))
-            return false;
-    return true;
-}
 
 /* A signature has the names of the image that it belongs to; `cosign save` gives names to neither. An index
  * that was reduced to one platform has no signatures of its own here. */
@@ -195,7 +200,7 @@ static int add_attached(struct chooser *c, size_t attached, size_t count, struct
         struct stl_target target = c->targets->items[i];
         const struct stl_image *subject = &c->images->items[target.image];
         char text[STL_DIGEST_TEXT_MAX], tag[STL_TAG_MAX + 8];
-        if (!same_names(image, subject) ||
+        if (!stl_image_same_names(image, subject) ||
             (c->options->platform && stl_media_type_is_index(subject->media_type)))
             continue;
         stl_digest_format(&subject->digest, text);

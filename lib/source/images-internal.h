@@ -16,6 +16,7 @@ int stl_images_read_docker(struct stl_images *images, struct stl_error *err);
 struct stl_image *stl_images_append(struct stl_images *images);
 /* Adds a name to an image, unless it is NULL or "". */
 void stl_image_add_name(struct stl_image *image, const char *name);
+void stl_image_drop_names(struct stl_image *image);
 /* Whether the source has a file: returns 1, 0 or -1. */
 int stl_images_has(const struct stl_source *source, const char *path, struct stl_error *err);
 /* Reads and parses a JSON document that must be there. The caller puts it. The second one leaves its bytes in

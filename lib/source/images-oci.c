@@ -5,8 +5,8 @@
  * - hauler and `cosign save` list signatures, attestations and SBOMs beside the image and with its names; the
  *   annotation "kind" (…/sigs, …/atts, …/sboms) tells them apart. Later versions of hauler put a name with the
  *   digest or with cosign's tag into the ref, and the name of the image that it is of beside it.
- * - apko and buildpacks make index.json the index of one image: its descriptors have platforms and no names.
- *   The image is then the file itself, and the descriptors are parts of it.
+ * - apko and buildpacks make index.json the index of one image: its descriptors have platforms, and no names
+ *   or all the same. The image is then the file itself, and the descriptors are parts of it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -126,7 +126,7 @@ static bool repeats_platform(struct json_object *manifests, size_t i, struct jso
 }
 
 /* Whether the list is itself the index of one image: several descriptors, each for a platform of its own, and
- * none with a name. */
+ * none with a name that the others do not have. */
 static bool is_one_image(const struct stl_images *images, struct json_object *manifests)
 {
     if (images->count < 2 || images->count > PARTS_MAX)
@@ -135,7 +135,7 @@ static bool is_one_image(const struct stl_images *images, struct json_object *ma
         const struct stl_image *image = &images->items[i];
         struct json_object *platform = NULL;
         json_object_object_get_ex(json_object_array_get_idx(manifests, i), "platform", &platform);
-        if (image->ref || image->name_count || image->suffix ||
+        if (!stl_image_same_names(image, &images->items[0]) || image->suffix ||
             !json_object_is_type(platform, json_type_object) || repeats_platform(manifests, i, platform))
             return false;
     }
@@ -144,11 +144,18 @@ static bool is_one_image(const struct stl_images *images, struct json_object *ma
 
 static void append_list(struct stl_images *images, const struct stl_buf *text)
 {
-    for (size_t i = 0; i < images->count; i++)
-        images->items[i].is_part = true;
+    struct stl_image *image = stl_images_append(images), *part = images->items;
+    image->ref = stl_steal(part->ref);
+    image->tag = stl_steal(part->tag);
+    image->names = stl_steal(part->names);
+    image->name_count = part->name_count;
+    part->name_count = 0;
+    for (; part < image; part++) {
+        stl_image_drop_names(part);
+        part->is_part = true;
+    }
     stl_digest_of(STL_SHA256, text->data, text->length, &images->list_digest);
     images->list = INDEX;
-    struct stl_image *image = stl_images_append(images);
     image->digest = images->list_digest;
     image->size = (int64_t)text->length;
     image->media_type = stl_strdup(STL_TYPE_OCI_INDEX);

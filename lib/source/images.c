@@ -113,14 +113,32 @@ int stl_images_read(struct stl_images *images, const struct stl_source *source, 
     return result;
 }
 
-static void clear_image(struct stl_image *image)
+bool stl_image_same_names(const struct stl_image *a, const struct stl_image *b)
+{
+    if (a->name_count != b->name_count || !a->tag != !b->tag || (a->tag && strcmp(a->tag, b->tag)))
+        return false;
+    for (size_t i = 0; i < a->name_count; i++)
+        if (strcmp(a->names[i], b->names[i]))
+            return false;
+    return true;
+}
+
+void stl_image_drop_names(struct stl_image *image)
 {
     for (size_t i = 0; i < image->name_count; i++)
         free(image->names[i]);
     free(image->names);
-    free(image->media_type);
     free(image->ref);
     free(image->tag);
+    image->names = NULL;
+    image->ref = image->tag = NULL;
+    image->name_count = 0;
+}
+
+static void clear_image(struct stl_image *image)
+{
+    stl_image_drop_names(image);
+    free(image->media_type);
     stl_docker_clear_image(image->docker);
 }
 

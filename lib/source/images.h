@@ -49,6 +49,9 @@ struct stl_images {
     struct stl_buf notes; /* for people: what is unusual about the source, one thing per line */
 };
 
+/* Whether the source calls both the same. */
+bool stl_image_same_names(const struct stl_image *a, const struct stl_image *b);
+
 #define STL_AUTO_IMAGES __attribute__((cleanup(stl_images_clear)))
 
 /* Reads the list of images. With STL_FORMAT_ANY it detects the format. A layout without oci-layout is

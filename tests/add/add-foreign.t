@@ -40,6 +40,11 @@ in_order 'in order'
 start
 entry "$one" '' "$bare"
 changes_nothing 1 'does not say what to call' 'nothing but a bare id' "$T/layout"
+start
+entry "$one" '' "$bare"
+entry "$one" '' "import-2026-01-01@$(ids "$one")"
+added 'a bare id, and a name with the digest' "$T/layout"
+ok_run 'the name counts' test -e "$(repo import-2026-01-01 "manifests/$(ids "$one")")"
 desc='a bare id is no name' fails_with 2 'is a digest, not a name: write NAME@sha256' "$STILLAGE" show "$bare"
 
 # ---- docker save -------------------------------------------------------------------------------------------------
@@ -82,6 +87,13 @@ entry "$two" '' '' dev.cosignproject.cosign/sigs
 added 'cosign save, without names' "$T/layout" app:1
 is "$(listed app)" "1 $(ids "$one" | tr : -).sig" 'its signature is found, too'
 start
+entry "$two" lib/app:1 docker.io/lib/app:1 dev.hauler/sigs
+changes_nothing 1 "image sha256:.* is only the .sig of lib/app:1: give it a NAME:TAG" 'a signature without its image' "$T/layout"
+changes_nothing 1 'is only the .sig of' 'a signature, under the name of another image' "$T/layout" app
+added 'a signature, under a tag of ours' "$T/layout" app:only
+entry "$one" lib/app:1 docker.io/lib/app:1 dev.hauler/image
+changes_nothing 1 'is only the .sig of' 'a signature that --ref chooses' --ref "$(ids "$two")" "$T/layout"
+start
 entry "$one" lib/app:1 docker.io/lib/app:1
 entry "$two" "lib/app:$(ids "$one" | tr : -).sig" docker.io/lib/app:1
 added 'names that say it all' "$T/layout"
@@ -105,6 +117,17 @@ is "$(tag_of app:4)" "$(ids "$v6")" 'is v6'
 added 'one of its parts, by digest' --ref "$(ids "$v6")" "$T/layout" app:5
 is "$(tag_of app:5)" "$(ids "$v6")" 'can be chosen'
 changes_nothing 1 'does not say what to call' 'without a name' "$T/layout"
+
+# The same, and each part has the name of the whole.
+start
+amd64=$(on_platform "$(small_image "$T/layout" amd64)" linux/amd64) v7=$(on_platform "$(small_image "$T/layout" v7)" linux/arm/v7)
+for image in "$amd64" "$v7"; do entry "$image" 1 docker.io/lib/app:1; done
+added 'platforms with one name' "$T/layout"
+same_file "$(repo lib/app manifests/1)" "$T/layout/index.json" 'are one image, byte for byte'
+added 'one of them' --platform linux/arm "$T/layout"
+is "$(tag_of lib/app:1)" "$(ids "$v7")" 'is that manifest'
+entry "$amd64" 1 docker.io/lib/app:1
+changes_nothing 1 'two images for lib/app:1' 'one name, and the same platform twice' "$T/layout"
 
 # An index of which the layers of one platform are missing.
 start
