@@ -54,6 +54,34 @@ says '"labels"' 'show --json' "$STILLAGE" show --json app:v1
 is "$(jq -r '.labels | to_entries[] | select(.key != "ordinary") | .value' "$T/.out")" "$EVIL" '... which loses nothing'
 says '"labels"' 'ls --json' "$STILLAGE" ls --json app
 
+# What is no ASCII is nobody's harm: labels, notes, platforms, as bytes and as escapes, in and out, byte for byte.
+oci_init "$T/people"
+config=$(oci_blob "$T/people" application/vnd.oci.image.config.v1+json <<'END'
+{"architecture":"größe","os":"linux","config":{"Labels":{"maintainer":"Jörg Müller 😀","escaped":"J\u00f6rg \ud83d\ude00"}},"rootfs":{"type":"layers","diff_ids":[]}}
+END
+)
+oci_name "$T/people" "$(EXTRA='{"annotations":{"vendor":"株式会社"}}' oci_manifest "$T/people" "$config" "$layer")" v1
+cp "$(blob_file "$DIR" "$(field digest <<<"$layer")")" "$T/people/blobs/sha256/"
+tar -C "$T/people" -cf "$T/people.tar" .
+for source in "$T/people" "$T/people.tar"; do
+    ok_run "labels of people: add ${source##*/}" "$STILLAGE" add "$source" people:v1
+    says 'platform   linux/größe' 'show' "$STILLAGE" show people:v1
+    for text in 'maintainer=Jörg Müller' 'escaped=Jörg' 'vendor=株式会社'; do like "$(<"$T/.out")" "$text" "show has $text"; done
+    says 'linux/größe' 'ls --json' "$STILLAGE" ls --json people
+    "$STILLAGE" rm -q people
+done
+manifest=$(blob_file "$T/people" "$(oci_ref "$T/people" v1 | field digest)")
+cgi() { # METHOD ADDRESS TYPE FILE
+    env -i STILLAGE_REGISTRY="$REG" GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD="$1" REQUEST_URI="$2" CONTENT_TYPE="$3" CONTENT_LENGTH="$(stat -c %s "$4")" "$STILLAGE_CGI" <"$4"
+}
+for digest in $(jq -r '.config.digest, .layers[].digest' "$manifest"); do
+    cgi POST "/v2/pushed/blobs/uploads/?digest=$digest" application/octet-stream "$(blob_file "$T/people" "$digest")" >"$T/.out"
+done
+cgi PUT /v2/pushed/manifests/v1 application/vnd.oci.image.manifest.v1+json "$manifest" >"$T/.out"
+like "$(<"$T/.out")" 'Status: 201' 'such an image can be pushed'
+says 'linux/größe' '... and shown' "$STILLAGE" show pushed:v1
+same_file "$REG/www/v2/pushed/manifests/v1" "$manifest" '... and is what it was'
+
 # Colours are for terminals, and for nobody who does not want them.
 if have script; then
     coloured() { script -qec "$(printf '%q ' "$@")" /dev/null </dev/null | grep -c $'\e\\[1m' || :; }
