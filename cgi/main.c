@@ -18,7 +18,7 @@
 
 #include "auth.h"
 #include "fastcgi.h"
-#include "hook.h"
+#include "hook-runner.h"
 #include "route.h"
 #include "sandbox.h"
 #include "workers.h"

@@ -1,9 +1,8 @@
 /* The step that takes time: copying blobs with all cores. */
-#include "add-internal.h"
+#include "add-run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "copy.h"
 #include "images-remote.h"

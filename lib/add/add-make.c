@@ -1,5 +1,5 @@
 /* The step for docker archives: compressing layers and making manifests. */
-#include "add-internal.h"
+#include "add-run.h"
 
 #include "images-docker.h"
 #include "references.h"

@@ -1,9 +1,10 @@
 /* The step that puts everything in place and makes it visible. All of it has been checked. */
-#include "add-internal.h"
+#include "add-run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "add.h"
 #include "blobs.h"
 #include "consent.h"
 #include "publication.h"

@@ -1,8 +1,9 @@
-#include "add-internal.h"
+#include "add.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "add-run.h"
 #include "platform.h"
 
 /* What each image refers to; determined on first use, since it means reading the manifest. */

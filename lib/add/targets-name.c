@@ -1,8 +1,10 @@
 /* Parses the names of images in a source. */
-#include "targets-internal.h"
+#include "targets-chooser.h"
 
 #include <ctype.h>
 #include <string.h>
+
+#include "targets.h"
 
 static bool is_digest(const char *text)
 {

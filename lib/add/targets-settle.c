@@ -1,8 +1,10 @@
 /* Resolves collisions between targets. */
-#include "targets-internal.h"
+#include "targets-chooser.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "targets.h"
 
 static const struct stl_digest *digest_of(const struct stl_images *images, const struct stl_target *target)
 {

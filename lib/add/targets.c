@@ -1,12 +1,14 @@
-#include "targets-internal.h"
+#include "targets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nearest.h"
+#include "targets-chooser.h"
 
-const char *stl_targets_what(const struct stl_image *image, char text[STL_DIGEST_TEXT_MAX])
+/* The name of an image in messages. `text` is the buffer for its digest if it has no name. */
+static const char *name_in_messages(const struct stl_image *image, char text[STL_DIGEST_TEXT_MAX])
 {
     if (image->ref)
         return image->ref;
@@ -24,7 +26,7 @@ static int no_such_image(const struct stl_images *images, const char *ref, struc
     char text[STL_DIGEST_TEXT_MAX];
     STL_AUTO_NEAREST struct stl_nearest nearest = {.wanted = ref};
     for (size_t i = 0; i < images->count; i++)
-        stl_nearest_add(&nearest, stl_targets_what(&images->items[i], text));
+        stl_nearest_add(&nearest, name_in_messages(&images->items[i], text));
     STL_AUTO_FREE char *list = stl_nearest_format(&nearest);
     return stl_error_set(err, STL_INVALID, "%s has no image '%.160s'; it has %s", images->source->label, ref,
                          list);
@@ -76,7 +78,7 @@ static int no_name(const struct chooser *c, const struct stl_image *image, struc
 {
     char text[STL_DIGEST_TEXT_MAX];
     return stl_error_set(err, STL_INVALID, "%s does not say what to call image %s: give a NAME[:TAG]%s",
-                         c->images->source->label, stl_targets_what(image, text),
+                         c->images->source->label, name_in_messages(image, text),
                          c->chosen_count > 1 ? ", and choose it with --ref" : "");
 }
 
@@ -84,7 +86,7 @@ static int no_name(const struct chooser *c, const struct stl_image *image, struc
 static int no_tag_of_its_own(const struct chooser *c, const struct stl_image *image, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX], digest[STL_DIGEST_TEXT_MAX];
-    const char *name = stl_targets_what(image, text);
+    const char *name = name_in_messages(image, text);
     return stl_error_set(err, STL_INVALID, "image %s of %s is only the %s of %s: give it a NAME:TAG",
                          stl_digest_format(&image->digest, digest), c->images->source->label, image->suffix,
                          name);
@@ -151,7 +153,7 @@ static int use_source_tags(struct chooser *c, size_t image, const struct stl_nam
     if (c->chosen_count > 1)
         return stl_error_set(err, STL_INVALID,
                              "%s has no tag for image %s: choose it with --ref and give a NAME:TAG",
-                             c->images->source->label, stl_targets_what(item, text));
+                             c->images->source->label, name_in_messages(item, text));
     return stl_tag_parse("latest", &tag, err) || add_target(c, image, wanted, &tag, NULL, err) ? -1 : 0;
 }
 

@@ -1,5 +1,5 @@
 /* Chooses the images and what belongs to them. */
-#include "export-internal.h"
+#include "export-run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "export.h"
 #include "find-hint.h"
 #include "listing.h"
 #include "platform.h"

@@ -1,17 +1,18 @@
 /* Makes the documents for other tools: index.json, and manifest.json for docker. */
-#include "export-internal.h"
+#include "export-run.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "export.h"
 
 static const char oci_layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
-int stl_export_add_document(struct stl_export *export, enum stl_export_spool spool, const char *path,
+int stl_export_add_document(struct stl_export *export, struct stl_spool *spool, const char *path,
                             struct stl_error *err)
 {
     stl_grow(export->documents, export->document_count);
     struct stl_export_document *document = &export->documents[export->document_count];
-    if (stl_spool_end(&export->spools[spool], &document->bytes, &document->digest, err))
+    if (stl_spool_end(spool, &document->bytes, &document->digest, err))
         return -1;
     document->path = stl_arena_strdup(&export->arena, path);
     export->document_count++;
@@ -202,7 +203,7 @@ static int make_docker_list(struct stl_export *export, struct stl_error *err)
         return 0;
     return stl_buf_puts(&spool->bytes, "]\n")
                ? stl_spool_full(err)
-               : stl_export_add_document(export, STL_EXPORT_DOCUMENTS, "manifest.json", err);
+               : stl_export_add_document(export, &export->spools[STL_EXPORT_DOCUMENTS], "manifest.json", err);
 }
 
 /* --- index.json ----------------------------------------------------------------------------------------- */
@@ -241,7 +242,7 @@ static int make_index(struct stl_export *export, struct stl_error *err)
         }
     return full || stl_buf_puts(index, "]}\n")
                ? stl_spool_full(err)
-               : stl_export_add_document(export, STL_EXPORT_DOCUMENTS, "index.json", err);
+               : stl_export_add_document(export, &export->spools[STL_EXPORT_DOCUMENTS], "index.json", err);
 }
 
 /* --- all ------------------------------------------------------------------------------------------------ */
@@ -259,7 +260,8 @@ static bool leaves_something_out(const struct stl_export *export)
 int stl_export_describe(struct stl_export *export, struct stl_error *err)
 {
     stl_buf_puts(&export->spools[STL_EXPORT_DOCUMENTS].bytes, oci_layout);
-    if (stl_export_add_document(export, STL_EXPORT_DOCUMENTS, "oci-layout", err) || make_index(export, err))
+    if (stl_export_add_document(export, &export->spools[STL_EXPORT_DOCUMENTS], "oci-layout", err) ||
+        make_index(export, err))
         return -1;
     if (export->options->volume_size)
         return 0;

@@ -1,10 +1,9 @@
 /* Decides which blob goes into which volume, and makes the list that says so. */
-#include "export-internal.h"
+#include "export-run.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
+#include "export.h"
 #include "members.h"
 
 enum { PIECE = 256 << 10, BLOCK = 512 };

@@ -1,11 +1,12 @@
 /* What a web server needs to serve the bundle as a registry, once it is unpacked: serve/
  * (lib/bundle/bundle.h). */
-#include "export-internal.h"
+#include "export-run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "export.h"
 #include "listing.h"
 #include "referrers.h"
 
@@ -119,7 +120,7 @@ static int map_digests(struct serving *s, struct stl_error *err)
 static int number_document(struct serving *s, char path[STL_BUNDLE_PATH_MAX], struct stl_error *err)
 {
     snprintf(path, STL_BUNDLE_PATH_MAX, STL_BUNDLE_SERVE "%zu.json", ++s->documents);
-    return stl_export_add_document(s->export, STL_EXPORT_DOCUMENTS, path, err);
+    return stl_export_add_document(s->export, &s->export->spools[STL_EXPORT_DOCUMENTS], path, err);
 }
 
 static int list_tags(struct serving *s, struct stl_error *err)
@@ -225,8 +226,8 @@ static int serve_repositories(struct serving *s, struct stl_error *err)
     }
     return stl_listing_render(NULL, names, count, s->text, err)
                ? -1
-               : stl_export_add_document(s->export, STL_EXPORT_DOCUMENTS, STL_BUNDLE_SERVE "catalog.json",
-                                         err);
+               : stl_export_add_document(s->export, &s->export->spools[STL_EXPORT_DOCUMENTS],
+                                         STL_BUNDLE_SERVE "catalog.json", err);
 }
 
 int stl_export_describe_serving(struct stl_export *export, struct stl_error *err)
@@ -242,11 +243,13 @@ int stl_export_describe_serving(struct stl_export *export, struct stl_error *err
     if (serve_repositories(&s, err))
         return -1;
     stl_buf_puts(s.text, STL_REFERRERS_EMPTY);
-    if (stl_export_add_document(export, STL_EXPORT_DOCUMENTS, STL_BUNDLE_SERVE "referrers.json", err))
+    if (stl_export_add_document(export, &export->spools[STL_EXPORT_DOCUMENTS],
+                                STL_BUNDLE_SERVE "referrers.json", err))
         return -1;
-    if (stl_export_add_document(export, STL_EXPORT_NGINX, STL_BUNDLE_SERVE "nginx.map", err))
+    if (stl_export_add_document(export, &export->spools[STL_EXPORT_NGINX], STL_BUNDLE_SERVE "nginx.map", err))
         return -1;
-    if (stl_export_add_document(export, STL_EXPORT_APACHE, STL_BUNDLE_SERVE "apache.map", err))
+    if (stl_export_add_document(export, &export->spools[STL_EXPORT_APACHE], STL_BUNDLE_SERVE "apache.map",
+                                err))
         return -1;
     return 0;
 }

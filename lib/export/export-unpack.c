@@ -1,14 +1,14 @@
 /* Writes a bundle as a folder. */
-#include "export-internal.h"
+#include "export-run.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "export.h"
 #include "file-extent.h"
 
 enum { CHUNK = 256 << 10 };

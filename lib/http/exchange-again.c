@@ -1,11 +1,12 @@
 /* After an attempt: the answer, another attempt, another address, or an error. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 
-#include "exchange-internal.h"
+#include "client.h"
+#include "clock.h"
+#include "exchange.h"
 
 static const char *method_of(const struct stl_http_transfer *transfer)
 {
@@ -60,7 +61,7 @@ static bool wait_for_another(struct stl_http_transfer *transfer)
         transfer->attempts = 1;
     if (transfer->attempts >= transfer->http->options.attempts || asked > transfer->http->options.patience)
         return false;
-    transfer->not_before = stl_http_now() + (asked > wait ? asked : wait);
+    transfer->not_before = stl_monotonic() + (asked > wait ? asked : wait);
     stl_http_release(transfer);
     return true;
 }

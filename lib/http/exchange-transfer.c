@@ -4,7 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "exchange-internal.h"
+#include "client.h"
+#include "exchange.h"
 
 static int64_t most(const struct stl_http_transfer *transfer)
 {

@@ -1,18 +1,12 @@
 #include "exchange.h"
+#include "exchange.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
-#include "exchange-internal.h"
-
-double stl_http_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
+#include "client.h"
+#include "clock.h"
 
 int stl_http_open(struct stl_http **http, const struct stl_http_options *options, struct stl_error *err)
 {
@@ -71,7 +65,7 @@ static void start(struct stl_http *http, struct stl_http_exchange *exchange)
 /* Begins what is due. Returns the number of milliseconds after which something more will be. */
 static int begin_due(struct stl_http *http, const struct stl_http_work *work, struct stl_error *err)
 {
-    double now = stl_http_now(), first = now + 1;
+    double now = stl_monotonic(), first = now + 1;
     for (struct stl_http_transfer *transfer = http->transfers, *next; transfer; transfer = next) {
         next = transfer->next;
         if (!transfer->running && transfer->not_before <= now) {

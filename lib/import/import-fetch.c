@@ -1,10 +1,11 @@
 /* The step that takes time: copying blobs from the volumes into the store and checking each on the way. */
-#include "import-internal.h"
+#include "import-run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "blobs.h"
+#include "import.h"
 #include "pool.h"
 
 enum { SPARE = 16 << 20 };

@@ -1,7 +1,6 @@
 /* Copying blobs that are too large to start over, and blobs in parts. */
-#include "import-internal.h"
+#include "import-run.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "blobs.h"
 #include "checkpoint.h"
+#include "import.h"
 
 static char *path_of(const struct stl_digest *digest, const char *ending, char path[STL_PATH_MAX])
 {

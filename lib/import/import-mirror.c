@@ -1,10 +1,11 @@
 /* Deletes tags that the export selected but the bundle no longer has. */
-#include "import-internal.h"
+#include "import-run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "consent.h"
+#include "import.h"
 #include "publication.h"
 #include "references.h"
 

@@ -1,9 +1,11 @@
 /* The names of images in the registry. They are only ever derived forward, from the bundle's names to the
  * registry's. */
-#include "import-internal.h"
+#include "import-run.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "import.h"
 
 static bool is_below(const char *name, const struct stl_name *folder)
 {

@@ -1,5 +1,5 @@
 /* Finds out what has to be done and whether it can be done; changes nothing. */
-#include "import-internal.h"
+#include "import-run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "consent.h"
 #include "find-hint.h"
+#include "import.h"
 #include "quota.h"
 #include "references.h"
 

@@ -1,10 +1,11 @@
 /* The step that makes images visible. Their content is in the store by now. */
-#include "import-internal.h"
+#include "import-run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "blobs.h"
+#include "import.h"
 #include "pool.h"
 #include "publication.h"
 #include "references.h"

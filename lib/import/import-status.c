@@ -1,8 +1,10 @@
 /* Reports what is still to come of pending bundles. */
-#include "import-internal.h"
+#include "import-run.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "import.h"
 
 enum { IMAGES_MAX = 256 << 20 };
 

@@ -1,11 +1,11 @@
-#include "import-internal.h"
+#include "import.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "blobs.h"
+#include "import-run.h"
 
 static void import_clear(struct import *import)
 {
@@ -28,42 +28,6 @@ void stl_import_report_clear(struct stl_import_report *report)
     stl_arena_clear(&report->arena);
     free(report->missing);
     *report = (struct stl_import_report){0};
-}
-
-const struct stl_name *stl_import_keep_name(struct stl_import_report *report, const struct stl_name *name)
-{
-    if (!report->last_name || strcmp(report->last_name->text, name->text)) {
-        struct stl_name *copy = stl_arena_alloc(&report->arena, sizeof *copy);
-        *copy = *name;
-        report->last_name = copy;
-    }
-    return report->last_name;
-}
-
-void stl_import_walk_add(struct import_walk *walk, const struct stl_graph *graph, size_t root)
-{
-    size_t capacity = graph->manifests.count;
-    if (walk->capacity < capacity) {
-        walk->seen = stl_realloc(walk->seen, capacity * sizeof *walk->seen);
-        walk->order = stl_realloc(walk->order, capacity * sizeof *walk->order);
-        memset(walk->seen + walk->capacity, 0, (capacity - walk->capacity) * sizeof *walk->seen);
-        walk->capacity = capacity;
-    }
-    walk->count += stl_graph_order(graph, root, walk->seen, walk->order + walk->count);
-}
-
-void stl_import_walk_reset(struct import_walk *walk)
-{
-    for (size_t i = 0; i < walk->count; i++)
-        walk->seen[walk->order[i]] = false;
-    walk->count = 0;
-}
-
-void stl_import_walk_clear(struct import_walk *walk)
-{
-    free(walk->seen);
-    free(walk->order);
-    *walk = (struct import_walk){0};
 }
 
 /* --- what is presumed ----------------------------------------------------------------------------------- */

@@ -1,9 +1,10 @@
 /* Finds out which blobs a repository needs. */
-#include "gc-internal.h"
+#include "gc-run.h"
 
 #include <dirent.h>
 #include <string.h>
 
+#include "gc.h"
 #include "trash.h"
 
 /* Folders, each of which has a folder of manifests: <parent>/<entry>/<folder>. */

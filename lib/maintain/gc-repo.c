@@ -1,15 +1,15 @@
 /* Cleans one repository: its blobs, its blobs in the trash, and the repository itself if it is empty. */
-#include "gc-internal.h"
+#include "gc-run.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "details.h"
+#include "gc.h"
 #include "listing.h"
 #include "publication.h"
 #include "repo-contents.h"

@@ -1,12 +1,13 @@
 /* Cleans the store: removes files that no repository and no trash links any more. */
-#include "gc-internal.h"
+#include "gc-run.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+#include "gc.h"
 
 enum { LOCK_TRIES = 200, LOCK_PAUSE_NS = 5000000 };
 

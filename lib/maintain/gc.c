@@ -1,37 +1,15 @@
-#include "gc-internal.h"
+#include "gc.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "bearer.h"
 #include "brake.h"
 #include "details.h"
+#include "gc-run.h"
 #include "recovery.h"
 #include "reserve.h"
 #include "trash.h"
 #include "upload.h"
-
-bool stl_gc_is_old(const struct gc *gc, const struct stl_digest *digest, const struct stat *st)
-{
-    size_t number;
-    if (!gc->options->grace || st->st_ctime + gc->options->grace < gc->now)
-        return true;
-    if (!stl_digestset_find(&gc->touched, digest, &number))
-        return false;
-    const struct timespec *left = &gc->touches[number].left;
-    return left->tv_sec == st->st_ctim.tv_sec && left->tv_nsec == st->st_ctim.tv_nsec;
-}
-
-struct gc_touch *stl_gc_touch(struct gc *gc, const struct stl_digest *digest)
-{
-    size_t number, count = gc->touched.count;
-    if (stl_digestset_add(&gc->touched, digest, &number)) {
-        stl_grow(gc->touches, count);
-        gc->touches[number] = (struct gc_touch){{0, 0}, 0};
-    }
-    return &gc->touches[number];
-}
 
 /* Lists the repositories of which a folder of the trash has something. */
 static int list_trashed(const struct gc *gc, const char *folder, struct stl_names *names,
@@ -47,16 +25,6 @@ static int list_names(const struct gc *gc, struct stl_names *names, struct stl_e
         return -1;
     stl_names_sort(names);
     return 0;
-}
-
-void stl_gc_report(const struct gc *gc, const char *path, struct stl_error *why)
-{
-    if (why->code == STL_UNAVAILABLE)
-        gc->result->busy++;
-    else
-        gc->result->problems++;
-    gc->options->problem(gc->options->context, path, why);
-    stl_error_clear(why);
 }
 
 static int finish_deletions(struct gc *gc, const struct stl_name *name, struct stl_error *err)

@@ -1,5 +1,5 @@
 /* Decides what is removed from one repository and what is kept, and why. */
-#include "prune-internal.h"
+#include "prune-plan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +61,9 @@ static bool inherit_freshness(struct prune_plan *plan, size_t number)
 static void find_fresh(struct prune_plan *plan)
 {
     size_t count = plan->contents.digests.count;
-    bool changed = plan->options->grace > 0;
+    bool changed = plan->grace > 0;
     for (size_t i = 0; i < count && changed; i++)
-        plan->fresh[i] = age(plan, &plan->contents.manifests[i].pushed) <= plan->options->grace;
+        plan->fresh[i] = age(plan, &plan->contents.manifests[i].pushed) <= plan->grace;
     while (changed) {
         changed = false;
         for (size_t i = 0; i < count; i++)
@@ -82,7 +82,7 @@ static size_t find_subject(const struct stl_contents *contents, const char *tag)
 
 static const struct stl_prune_rule *rule_of(const struct prune_plan *plan, const char *tag)
 {
-    const struct stl_prune_rules *rules = plan->options->rules;
+    const struct stl_prune_rules *rules = plan->rules;
     for (size_t i = 0; i < rules->count; i++)
         if (stl_prune_rule_matches(&rules->items[i], &plan->repo->name) &&
             stl_words_choose(&rules->items[i].tags, tag))
@@ -106,7 +106,7 @@ static char *stays_anyway(const struct prune_plan *plan, size_t number, const st
         return stl_sprintf("matches keep: %s", pattern);
     if (rule->keep_newest < 0 && rule->keep_younger < 0)
         return stl_strdup("its rule is only about untagged manifests");
-    if ((plan->options->grace && age(plan, &held->pushed) <= plan->options->grace) ||
+    if ((plan->grace && age(plan, &held->pushed) <= plan->grace) ||
         (tag->manifest != STL_NOT_HELD && plan->fresh[tag->manifest]))
         return stl_strdup("pushed within the grace period");
     return NULL;
@@ -165,7 +165,7 @@ static void decide_rule(struct prune_plan *plan, const struct stl_prune_rule *ru
 
 static void decide_tags(struct prune_plan *plan)
 {
-    const struct stl_prune_rules *rules = plan->options->rules;
+    const struct stl_prune_rules *rules = plan->rules;
     for (size_t i = 0; i < plan->contents.tag_count; i++) {
         const struct stl_held_tag *held = &plan->contents.tags[i];
         struct prune_tag *tag = &plan->tags[i];
@@ -235,7 +235,7 @@ static void drop_followers(struct prune_plan *plan)
 
 static int64_t untagged_limit(const struct prune_plan *plan)
 {
-    const struct stl_prune_rules *rules = plan->options->rules;
+    const struct stl_prune_rules *rules = plan->rules;
     for (size_t i = 0; i < rules->count; i++)
         if (stl_prune_rule_matches(&rules->items[i], &plan->repo->name) &&
             rules->items[i].untagged_older >= 0)
@@ -278,10 +278,10 @@ static void decide_manifests(struct prune_plan *plan)
             plan->why[i] = stl_strdup("belongs to a tag that is removed");
 }
 
-int stl_prune_plan(struct prune_plan *plan, const struct stl_repo *repo,
-                   const struct stl_prune_options *options, struct stl_error *err)
+int stl_prune_plan(struct prune_plan *plan, const struct stl_repo *repo, const struct stl_prune_rules *rules,
+                   int64_t grace, struct stl_error *err)
 {
-    *plan = (struct prune_plan){.options = options, .repo = repo, .now = time(NULL)};
+    *plan = (struct prune_plan){.rules = rules, .repo = repo, .grace = grace, .now = time(NULL)};
     if (stl_contents_load(&plan->contents, repo, err))
         return -1;
     size_t count = plan->contents.digests.count;

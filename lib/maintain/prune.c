@@ -1,8 +1,9 @@
-#include "prune-internal.h"
+#include "prune.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "prune-plan.h"
 #include "publication.h"
 #include "recovery.h"
 #include "repos.h"
@@ -81,7 +82,7 @@ static int prune_repository(const struct prune *prune, const struct stl_repo *re
     struct prune_plan plan;
     bool apply = prune->options->apply;
     if ((apply && stl_recover_manifests(repo, false, err) < 0) ||
-        stl_prune_plan(&plan, repo, prune->options, err))
+        stl_prune_plan(&plan, repo, prune->options->rules, prune->options->grace, err))
         return -1;
     prune->result->repositories++;
     int result = apply ? delete_planned(&plan, publication, err) : 0;

@@ -1,5 +1,5 @@
 /* Makes one repository of a replica: its blobs, and the names that lead to them. */
-#include "replica-internal.h"
+#include "replica-run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "reachable.h"
+#include "replica.h"
 #include "repo.h"
 
 enum { LINK_TARGET_MAX = 1024, LOCK_MILLISECONDS = 2000 };

@@ -1,11 +1,13 @@
 /* Checks owners and modes outside www/ and store/, which have checks of their own. */
-#include "verify-internal.h"
+#include "verify-run.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "verify.h"
 
 /* A mode is right if it has the bits `least` and none outside `most`. */
 struct bounds {

@@ -1,12 +1,12 @@
 /* Checks the lists of referrers against the manifests that have a subject. */
-#include "verify-internal.h"
+#include "verify-run.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "referrers.h"
+#include "verify.h"
 
 enum { REFERRERS_MAX = 32 << 20 };
 

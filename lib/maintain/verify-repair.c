@@ -1,5 +1,5 @@
 /* Repairs one repository under its locks: what can be derived is derived again. */
-#include "verify-internal.h"
+#include "verify-run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,11 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apache-file.h"
 #include "blobs.h"
 #include "listing.h"
 #include "manifest-files.h"
-#include "apache-file.h"
 #include "references.h"
+#include "verify.h"
 
 static const char *base_name(const char *path)
 {

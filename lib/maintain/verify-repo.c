@@ -1,16 +1,16 @@
 /* Checks one repository. */
-#include "verify-internal.h"
+#include "verify-run.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "listing.h"
 #include "references.h"
+#include "verify.h"
 
 enum { TARGET_MAX = 1024 };
 

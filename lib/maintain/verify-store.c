@@ -1,5 +1,5 @@
 /* Checks the store: its files, their digests, and the links to them. */
-#include "verify-internal.h"
+#include "verify-run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 
 #include "pending-import.h"
 #include "pool.h"
+#include "verify.h"
 
 enum { CHUNK = 512 << 10, ASIDE_TRIES = 10 };
 

@@ -1,8 +1,8 @@
 /* Checks what is beside the repositories: the page, fixed answers, the catalog, and unexpected files. */
-#include "verify-internal.h"
+#include "verify-run.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,9 @@
 #include "listing.h"
 #include "manifest-files.h"
 #include "nesting.h"
-#include "referrers.h"
 #include "page.h"
+#include "referrers.h"
+#include "verify.h"
 
 /* --- the files at the top ------------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "publication-internal.h"
+#include "publish-steps.h"
 
 void stl_publication_begin(struct stl_publication *publication, const struct stl_repo *repo)
 {

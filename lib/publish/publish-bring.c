@@ -1,11 +1,11 @@
 /* What comes: the manifests, then the tags that lead to them. */
-#include "publication-internal.h"
+#include "publication.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "consent.h"
 #include "details.h"
+#include "publish-steps.h"
 #include "references.h"
 #include "referrers.h"
 

@@ -1,5 +1,5 @@
 /* A manifest and its names in the repository. */
-#include "publication-internal.h"
+#include "publication.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "apache-file.h"
+#include "publish-steps.h"
 #include "references.h"
 #include "referrers.h"
 #include "trash.h"

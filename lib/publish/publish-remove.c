@@ -1,5 +1,5 @@
 /* What goes: tags, then manifests; publication in reverse order. */
-#include "publication-internal.h"
+#include "publication.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include "digestset.h"
 #include "event.h"
 #include "manifest-files.h"
+#include "publish-steps.h"
 #include "recovery.h"
 #include "references.h"
 #include "referrers.h"

@@ -1,5 +1,5 @@
 /* All tags of a repository at once: a new folder of links takes the place of the old one. */
-#include "publication-internal.h"
+#include "publication.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 #include "details.h"
 #include "event.h"
 #include "nesting.h"
+#include "publish-steps.h"
 #include "references.h"
 #include "trash.h"
 

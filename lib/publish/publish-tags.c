@@ -1,15 +1,14 @@
 /* Tags that are set: what takes space first, then the links, then the lists. */
-#include "publication-internal.h"
+#include "publication.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apache-file.h"
 #include "details.h"
+#include "publish-steps.h"
 #include "references.h"
 
 void stl_publish_touch(const struct stl_repo *repo, const char *reference)

@@ -1,10 +1,11 @@
 /* Who is told of what has come. */
-#include "publication-internal.h"
+#include "publication.h"
 
 #include <sys/stat.h>
 
 #include "event.h"
 #include "hook.h"
+#include "publish-steps.h"
 #include "references.h"
 
 /* The manifests that come, and the tags that have been set. */

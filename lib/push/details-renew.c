@@ -1,12 +1,11 @@
 /* Finding out of date files of details, and writing them anew. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "details-internal.h"
+#include "details-lines.h"
+#include "details.h"
 #include "references.h"
 #include "referrers.h"
 #include "repos.h"
@@ -14,15 +13,6 @@
 enum { DETAILS_MAX = 256 << 20, SURPLUS_MAX = 100 };
 
 /* --- writing -------------------------------------------------------------------------------------------- */
-
-int stl_details_put(const struct stl_root *root, int at, const char *path, const struct stl_buf *lines,
-                    struct stl_error *err)
-{
-    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
-    if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, lines->data, lines->length, err))
-        return -1;
-    return stl_temp_replace(&temp, at, path, err);
-}
 
 struct renewing {
     const struct stl_repo *repo;

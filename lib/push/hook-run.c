@@ -1,5 +1,5 @@
 /* The processes of hooks: starting them, waiting for them, ending them. */
-#include "hook-internal.h"
+#include "hook-run.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,6 +4,8 @@
  *
  * Senders of messages are not trusted: registry.yaml alone says which program runs.
  */
+#include "hook-runner.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,8 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hook-internal.h"
-#include "hook.h"
+#include "hook-run.h"
 
 /* --- messages ------------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,5 @@
 #include "hook.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,7 +7,8 @@
 #include <unistd.h>
 
 #include "event.h"
-#include "hook-internal.h"
+#include "hook-run.h"
+#include "hook-runner.h"
 
 enum { REASON_MAX = 300 };
 

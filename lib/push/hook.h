@@ -25,9 +25,4 @@ int stl_hook_before(const struct stl_repo *repo, const struct stl_manifest *mani
 void stl_hook_after(const struct stl_repo *repo, const struct stl_manifest *manifest,
                     const struct stl_tag *tags, size_t tag_count);
 
-/* Starts a process that runs the hooks of the registry at `path` for processes that cannot start programs
- * (sandbox.h). Returns a descriptor, which they set as registry->hook_runner and may share. It reads
- * registry.yaml anew each time, and ends when the last copy of the descriptor is closed. */
-int stl_hook_runner_start(const char *path, struct stl_error *err);
-
 #endif

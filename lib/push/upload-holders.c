@@ -1,5 +1,5 @@
 /* The holders of open upload sessions, and how much each of them holds. */
-#include "upload-internal.h"
+#include "upload.h"
 
 #include <errno.h>
 #include <fcntl.h>

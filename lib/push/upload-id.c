@@ -1,5 +1,5 @@
 /* Making and checking identifiers of upload sessions. */
-#include "upload-internal.h"
+#include "upload-id.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "upload-internal.h"
+#include "upload.h"
 
 #include <errno.h>
 #include <fcntl.h>

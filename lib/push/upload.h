@@ -22,13 +22,15 @@
 #ifndef STL_UPLOAD_H
 #define STL_UPLOAD_H
 
-#include "registry.h"
+#include "upload-id.h"
 
 enum {
-    STL_UPLOAD_UUID_LENGTH = 36,                                    /* RFC 9562, version 4 */
-    STL_UPLOAD_ID_LENGTH = STL_UPLOAD_UUID_LENGTH + 1 + 8 + 1 + 24, /* "uuid.", time, algorithm, keyed hash */
-    STL_UPLOAD_HOLDER_MAX = 64
+    STL_UPLOAD_HOLDER_MAX = 64,
+    STL_UPLOAD_IDLE = 900, /* a session that has received nothing for so many seconds may be ended to make
+                              room for another */
 };
+
+#define STL_UPLOAD_HOLDERS "by" /* the folder of uploads/ that is no hour */
 
 struct stl_upload {
     const struct stl_registry *registry; /* outlives the upload */
@@ -47,11 +49,6 @@ struct stl_upload {
     }
 #define STL_AUTO_UPLOAD __attribute__((cleanup(stl_upload_close)))
 
-/* Makes up the identifier of a new session. The repository need not exist. */
-int stl_upload_begin(const struct stl_registry *registry, const struct stl_name *name,
-                     enum stl_algorithm algorithm, char id[STL_UPLOAD_ID_LENGTH + 1], struct stl_error *err);
-/* Whether stl_upload_begin() made the identifier for that repository, whether or not the session is over. */
-bool stl_upload_is_ours(const struct stl_registry *registry, const struct stl_name *name, const char *id);
 /* Opens the session `id` of the repository `name` for writing. Fails with STL_BLOB_UPLOAD_UNKNOWN if there is
  * no such session, it belongs to another repository, or it has expired; with STL_CONFLICT if another writer
  * does not release it within four seconds. */
@@ -94,5 +91,15 @@ int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err);
 
 /* Removes expired sessions and counts them in *swept. The first upload to write in an hour does this, too. */
 int stl_upload_sweep(const struct stl_registry *registry, struct stl_swept *swept, struct stl_error *err);
+
+/* --- for lib/push/upload*.c ----------------------------------------------------------------------------- */
+
+/* Removes the session from its holder's folder, if it has a holder. */
+void stl_upload_leave(const struct stl_upload *upload);
+/* Ends a session unless somebody is writing to it. Only the path in its identifier counts. Returns whether it
+ * has been removed. */
+bool stl_upload_drop(const struct stl_registry *registry, const char *id);
+/* Removes sessions that have ended from all holders' folders, and folders that are then empty. */
+int stl_upload_sweep_holders(const struct stl_registry *registry, struct stl_error *err);
 
 #endif

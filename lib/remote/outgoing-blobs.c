@@ -5,7 +5,8 @@
 
 #include "file-extent.h"
 #include "layout.h"
-#include "outgoing-internal.h"
+#include "outgoing-run.h"
+#include "outgoing.h"
 
 enum { TRIES_MAX = 4 };
 

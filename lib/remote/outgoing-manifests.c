@@ -1,9 +1,9 @@
 /* Manifests, in the order in which nobody finds half an image, and the lists of their referrers. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "fetched.h"
-#include "outgoing-internal.h"
+#include "outgoing-run.h"
+#include "outgoing.h"
 #include "references.h"
 #include "referrers.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "look.h"
-#include "outgoing-internal.h"
+#include "outgoing-run.h"
 #include "repos.h"
 
 /* --- what is there -------------------------------------------------------------------------------------- */

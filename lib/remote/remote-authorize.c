@@ -1,10 +1,10 @@
-/* Challenges and tokens (RFC 7235; distribution, "Token Authentication Specification" and "OAuth2"). */
+/* Tokens (distribution, "Token Authentication Specification" and "OAuth2"). */
 #include <string.h>
-#include <strings.h>
-#include <time.h>
 
+#include "challenge.h"
+#include "clock.h"
 #include "json.h"
-#include "remote-internal.h"
+#include "remote.h"
 
 enum {
     TOKEN_ANSWER_MAX = 256 << 10,
@@ -12,69 +12,6 @@ enum {
     LIFE_MAX = 86400,
     MARGIN = 10, /* a token is renewed so many seconds before it expires; of a short life, a fourth */
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-/* --- challenges ----------------------------------------------------------------------------------------- */
-
-/* Skips name=value, the value perhaps in quotes, with what separates it from the next; NULL: it is none. */
-static const char *skip_parameter(const char *text)
-{
-    size_t name = strcspn(text, "=, \t\"");
-    if (name == 0 || text[name] != '=')
-        return NULL;
-    text += name + 1;
-    if (*text == '"') {
-        for (text++; *text && *text != '"'; text++)
-            text += *text == '\\' && text[1];
-        text += *text == '"';
-    } else
-        text += strcspn(text, ", \t");
-    return text + strspn(text, ", \t");
-}
-
-const char *stl_remote_challenge(const struct stl_http_answer *answer, const char *scheme)
-{
-    size_t length = strlen(scheme);
-    for (const char *line = NULL; (line = stl_http_next_header(answer, "WWW-Authenticate", line)) != NULL;)
-        for (const char *text = line; *text;) {
-            size_t word = strcspn(text, " \t,");
-            const char *rest = text + word + strspn(text + word, " \t,");
-            if (word == length && !strncasecmp(text, scheme, length))
-                return rest;
-            for (const char *next; (next = skip_parameter(rest)) != NULL;)
-                rest = next;
-            text = rest > text ? rest : text + 1;
-        }
-    return NULL;
-}
-
-char *stl_remote_parameter(const char *challenge, const char *name)
-{
-    size_t length = strlen(name);
-    for (const char *text = challenge, *next; (next = skip_parameter(text)) != NULL; text = next) {
-        if (strncasecmp(text, name, length) || text[length] != '=')
-            continue;
-        const char *value = text + length + 1;
-        if (*value != '"')
-            return stl_strndup(value, strcspn(value, ", \t"));
-        char *copy = stl_alloc(strlen(value));
-        size_t count = 0;
-        for (value++; *value && *value != '"'; value++) {
-            value += *value == '\\' && value[1];
-            copy[count++] = *value;
-        }
-        return copy;
-    }
-    return NULL;
-}
-
-/* --- tokens --------------------------------------------------------------------------------------------- */
 
 static void take_authorization(struct stl_remote *remote, char *text, double expires)
 {
@@ -100,7 +37,7 @@ static int take_token(struct stl_remote *remote, const struct stl_http_answer *a
         return stl_error_set(err, STL_INVALID, "the answer has no token");
     life = life <= 0 ? LIFE_DEFAULT : life > LIFE_MAX ? LIFE_MAX : life;
     double margin = life < 4 * MARGIN ? (double)life / 4 : MARGIN;
-    take_authorization(remote, stl_sprintf("Bearer %s", token), now() + (double)life - margin);
+    take_authorization(remote, stl_sprintf("Bearer %s", token), stl_monotonic() + (double)life - margin);
     return 1;
 }
 
@@ -178,7 +115,7 @@ static int get_token(struct stl_remote *remote, struct stl_error *err)
 
 static int learn_realm(struct stl_remote *remote, const char *challenge, struct stl_error *err)
 {
-    STL_AUTO_FREE char *realm = stl_remote_parameter(challenge, "realm");
+    STL_AUTO_FREE char *realm = stl_challenge_parameter(challenge, "realm");
     char *resolved = realm ? stl_http_resolve(remote->http, remote->url, realm) : NULL;
     if (!resolved)
         return stl_error_set(err, STL_INVALID,
@@ -187,9 +124,9 @@ static int learn_realm(struct stl_remote *remote, const char *challenge, struct 
     free(remote->realm);
     free(remote->service);
     remote->realm = resolved;
-    remote->service = stl_remote_parameter(challenge, "service");
+    remote->service = stl_challenge_parameter(challenge, "service");
     if (!remote->scope)
-        remote->scope = stl_remote_parameter(challenge, "scope");
+        remote->scope = stl_challenge_parameter(challenge, "scope");
     if (!remote->scope)
         remote->scope = stl_strdup("");
     return 0;
@@ -199,14 +136,14 @@ int stl_remote_authorize(struct stl_remote *remote, const struct stl_http_answer
                          struct stl_error *err)
 {
     const struct stl_credentials *credentials = &remote->credentials;
-    const char *bearer = stl_remote_challenge(answer, "Bearer");
+    const char *bearer = stl_challenge_of(answer, "Bearer");
     if (bearer && credentials->registry_token && !remote->authorization) {
         take_authorization(remote, stl_sprintf("Bearer %s", credentials->registry_token), 0);
         return 1;
     }
     if (bearer)
         return learn_realm(remote, bearer, err) ? -1 : get_token(remote, err);
-    if (!stl_remote_challenge(answer, "Basic") || !credentials->user || remote->authorization)
+    if (!stl_challenge_of(answer, "Basic") || !credentials->user || remote->authorization)
         return 0;
     take_authorization(remote, stl_credentials_basic(credentials->user, credentials->password), 0);
     return 1;
@@ -214,7 +151,7 @@ int stl_remote_authorize(struct stl_remote *remote, const struct stl_http_answer
 
 int stl_remote_renew(struct stl_remote *remote, struct stl_error *err)
 {
-    if (!remote->authorization || remote->expires == 0 || now() < remote->expires)
+    if (!remote->authorization || remote->expires == 0 || stl_monotonic() < remote->expires)
         return 0;
     return get_token(remote, err) < 0 ? -1 : 0;
 }

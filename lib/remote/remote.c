@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "json.h"
-#include "remote-internal.h"
 
 enum { PARALLEL_MAX = 32, TRIES_MAX = 2 };
 

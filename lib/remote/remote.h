@@ -51,6 +51,13 @@ int stl_remote_run(struct stl_remote *remote, const struct stl_http_work *work, 
 /* Frees an exchange that is on the heap, as is its URL: for stl_http_work.dropped, and at the end. */
 void stl_remote_drop(void *context, struct stl_http_exchange *exchange);
 
+/* For stl_remote_run(): answers the challenge of a 401. Returns 1 if there is a new authorization, 0 if there
+ * is nothing more to offer, or -1. */
+int stl_remote_authorize(struct stl_remote *remote, const struct stl_http_answer *answer,
+                         struct stl_error *err);
+/* Gets a new token if the present one is about to expire. */
+int stl_remote_renew(struct stl_remote *remote, struct stl_error *err);
+
 /* "<url>/v2/<name>/<path>"; on the heap. */
 char *stl_remote_url(const struct stl_remote *remote, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,8 +1,10 @@
 /* What is in a bucket: the list that the store gives, and the state that the last run left. */
-#include "bucket-internal.h"
+#include "bucket-run.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "bucket.h"
 
 #define STATE_HEAD "stillage publish 1\n"
 

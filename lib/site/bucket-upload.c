@@ -1,5 +1,5 @@
 /* Writes the objects of a bucket, several at a time, one kind after the other. */
-#include "bucket-internal.h"
+#include "bucket-run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bucket.h"
 #include "manifest.h"
 
 enum { LARGE = 64 << 20, PARTS_MAX = 10000, VANISHED = 1 };

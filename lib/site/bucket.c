@@ -1,7 +1,8 @@
-#include "bucket-internal.h"
+#include "bucket.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "bucket-run.h"
 
 enum { LOCK_TEXT_MAX = 1000 };
 

@@ -1,5 +1,5 @@
 /* Which files a flat copy has, and which it had. */
-#include "site-internal.h"
+#include "site-plan.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "site-internal.h"
+#include "site.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "site-plan.h"
 
 #define SITE_NEW SITE_FOLDER "/new"
 #define SITE_LOCK SITE_FOLDER "/lock"

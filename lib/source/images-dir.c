@@ -1,8 +1,8 @@
 /* Folders in skopeo's dir: format: manifest.json, blobs as <hex>, children of an index as
  * <hex>.manifest.json. */
-#include <string.h>
 
-#include "images-internal.h"
+#include "images-readers.h"
+#include "images.h"
 
 /* Docker manifests always name their type; an OCI manifest need not. */
 static const char *guess_type(struct json_object *document)

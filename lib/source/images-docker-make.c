@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "images-docker.h"
-#include "images-internal.h"
+#include "images-readers.h"
+#include "images.h"
 
 #define CONFIG_TYPE "application/vnd.oci.image.config.v1+json"
 

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "images-internal.h"
+#include "images-readers.h"
+#include "images.h"
 
 void stl_docker_clear_image(struct stl_docker_image *docker)
 {

@@ -1,13 +1,13 @@
 /* Recognises what a source without images is, for messages. */
-#include "images-internal.h"
+#include "images-readers.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "images.h"
 #include "looks.h"
 
 /* Whether the source has a file or folder of this name. */

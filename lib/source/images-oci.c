@@ -8,10 +8,10 @@
  * - apko and buildpacks make index.json the index of one image: its descriptors have platforms, and no names
  *   or all the same. The image is then the file itself, and the descriptors are parts of it.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "images-internal.h"
+#include "images-readers.h"
+#include "images.h"
 #include "inlined.h"
 
 #define INDEX "index.json"

@@ -1,10 +1,10 @@
 /* Blobs of a registry, into the stage. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "images-internal.h"
+#include "images-readers.h"
 #include "images-remote.h"
+#include "images.h"
 #include "remote-choice.h"
 
 static const char *const headers[] = {"Accept-Encoding: identity", NULL};

@@ -5,12 +5,14 @@
  * Signatures and the like: what the referrers API or its stand-in lists, and cosign's tags
  * (sha256-<hex>.sig, .att, .sbom).
  */
+#include "images-remote.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "fetched.h"
-#include "images-internal.h"
-#include "images-remote.h"
+#include "images-readers.h"
+#include "images.h"
 #include "lists.h"
 
 enum { DEPTH_MAX = 8 };

@@ -34,11 +34,11 @@ none 'lib/ does not read the environment, the arguments or standard input' \
 none 'lib/ knows nothing of the programs' '#\s*include\s+"(\.\.|cmd|cgi)' lib/*/*.[ch]
 
 # Each folder uses those before it and none behind it; cmd/ and cgi/ are the programs and know nothing of each other. In lib/
-# no module leads back to itself: a module is a header with its source and, if it has any, its -internal.h, which no other
-# folder uses. Prints what is against that, from the #include lines.
+# no module leads back to itself: a module is a header with its source. No other folder uses a header that says "Only lib/FOLDER
+# uses this". Prints what is against that, from the #include lines.
 arrows() {
     perl -e '
-        my (%rank, %home, %uses, @bad);
+        my (%rank, %home, %uses, %own, @bad);
         my @folders = map { "lib/$_" } @ARGV;
         @rank{@folders} = 0 .. $#folders;
         @rank{"cmd", "cgi"} = (@folders + 0) x 2;
@@ -46,11 +46,15 @@ arrows() {
             my ($folder, $name) = $header =~ m{(.*)/(.*)};
             push @bad, "$header: $home{$name} has one of that name" if $home{$name};
             $home{$name} = $folder;
+            open my $in, "<", $header or die "$header: $!";
+            my ($comment) = join("", <$in>) =~ m{^(.*?)\*/}s;
+            $own{$name} = $1 if $comment =~ m{Only (lib/\w+) uses this\.};
+            push @bad, "$header: it is not in $own{$name}" if $own{$name} && $own{$name} ne $folder;
         }
         my %listed = map { $_ => 1 } @folders;
         push @bad, map { "$_ has no place in the order" } grep { -d && !$listed{$_} } glob "lib/*";
         for my $file (map { glob "$_/*.[ch]" } sort keys %rank) {
-            my ($folder, $module) = $file =~ m{(.*)/(.*?)(?:-internal)?\.[ch]$};
+            my ($folder, $module) = $file =~ m{(.*)/(.*)\.[ch]$};
             open my $in, "<", $file or die "$file: $!";
             for (<$in>) {
                 my ($name) = /^\s*#\s*include\s*"([^"]+)"/ or next;
@@ -58,8 +62,8 @@ arrows() {
                 my $from = -e "$folder/$name" ? $folder : $home{$name};
                 if (!defined $from) { push @bad, "$file: there is no $name"; next }
                 push @bad, "$file uses $from/$name"
-                    if $from ne $folder && ($rank{$from} >= $rank{$folder} || $name =~ /-internal\.h$/);
-                (my $used = "$from/$name") =~ s{(-internal)?\.h$}{};
+                    if $from ne $folder && ($rank{$from} >= $rank{$folder} || $own{$name});
+                (my $used = "$from/$name") =~ s{\.h$}{};
                 $uses{"$folder/$module"}{$used} = 1 if $folder =~ /^lib/ && $used ne "$folder/$module";
             }
         }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "event.h"
-#include "hook.h"
+#include "hook-runner.h"
 #include "json.h"
 #include "repo-make.h"
 

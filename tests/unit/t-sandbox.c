@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hook.h"
+#include "hook-runner.h"
 #include "sandbox.h"
 
 /* For what happens in a child, from which there is no way back. */

@@ -1,13 +1,15 @@
 /*
- * The steps of stl_add(), for lib/add/add*.c only. Each file is one step; they share struct add.
+ * One run of stl_add() (add.h), and its steps: each has its own file, and all share struct add.
+ * Only lib/add uses this.
  */
-#ifndef STL_ADD_INTERNAL_H
-#define STL_ADD_INTERNAL_H
+#ifndef STL_ADD_RUN_H
+#define STL_ADD_RUN_H
 
 #include <pthread.h>
 
-#include "add.h"
+#include "add-options.h"
 #include "graph.h"
+#include "registry.h"
 #include "targets.h"
 
 enum add_blob_state {

@@ -1,10 +1,14 @@
 /*
- * Shared by lib/push/details*.c: the lines of a file of details.
+ * The lines of a file of details (details.h). Only lib/push uses this.
  */
-#ifndef STL_DETAILS_INTERNAL_H
-#define STL_DETAILS_INTERNAL_H
+#ifndef STL_DETAILS_LINES_H
+#define STL_DETAILS_LINES_H
 
-#include "details.h"
+#include "json.h"
+#include "repo.h"
+
+/* Bytes of a list of tags: in a longer one, a push does not look. gc looks at all. */
+enum { STL_DETAILS_LIST_MAX = 64 << 10 };
 
 void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo, const struct stl_tag *tag,
                          const struct stl_digest *digest);
@@ -14,6 +18,8 @@ void stl_details_add_referrer(struct stl_buf *lines, const struct stl_digest *su
 /* Without `pushed` if that is negative. Unless `all`, also without `tags` or `size` if there are many tags or
  * blobs, so that it takes no time to speak of. */
 void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *repo, int64_t pushed, bool all);
+
+void stl_details_add_gone(struct stl_buf *lines, const char *key, const char *name);
 
 /* Writes a whole file in one step, but without waiting for the disk. */
 int stl_details_put(const struct stl_root *root, int at, const char *path, const struct stl_buf *lines,

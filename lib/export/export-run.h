@@ -1,10 +1,14 @@
 /*
- * The steps of stl_export_plan(), for lib/export/export*.c only.
+ * The steps of stl_export_plan() (export.h), and how they reach what is exported. Only lib/export uses this.
  */
-#ifndef STL_EXPORT_INTERNAL_H
-#define STL_EXPORT_INTERNAL_H
+#ifndef STL_EXPORT_RUN_H
+#define STL_EXPORT_RUN_H
 
-#include "export.h"
+#include "bundle.h"
+
+struct stl_export;
+struct stl_manifest;
+struct stl_spool;
 
 /* Fills graph, images, names and places. */
 int stl_export_choose(struct stl_export *export, struct stl_error *err);
@@ -23,7 +27,7 @@ int stl_export_open(struct stl_export *export, const struct stl_digest *digest, 
 int stl_export_load(struct stl_export *export, const struct stl_digest *digest, struct stl_manifest *manifest,
                     struct stl_error *err);
 /* Makes a document from what was added to the spool. */
-int stl_export_add_document(struct stl_export *export, enum stl_export_spool spool, const char *path,
+int stl_export_add_document(struct stl_export *export, struct stl_spool *spool, const char *path,
                             struct stl_error *err);
 bool stl_export_leaves_out(const struct stl_export *export, const struct stl_digest *digest);
 /* Visits everything in the volumes except documents, in the order of the list. */

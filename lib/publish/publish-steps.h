@@ -1,11 +1,15 @@
 /*
- * The steps of a commit (publication.h).
+ * The steps of a commit (publication.h). Only lib/publish uses this.
  */
-#ifndef STL_PUBLICATION_INTERNAL_H
-#define STL_PUBLICATION_INTERNAL_H
+#ifndef STL_PUBLISH_STEPS_H
+#define STL_PUBLISH_STEPS_H
 
 #include "listing.h"
-#include "publication.h"
+#include "manifest.h"
+#include "repo.h"
+#include "tagging.h"
+
+struct stl_publication;
 
 /* A manifest that comes. */
 struct stl_publication_manifest {

@@ -1,13 +1,16 @@
 /*
- * A replica that is being made (replica.h), for lib/maintain/replica*.c only. Replicas need not be durable.
+ * A replica that is being made (replica.h). It need not be durable. Only lib/maintain uses this.
  */
-#ifndef STL_REPLICA_INTERNAL_H
-#define STL_REPLICA_INTERNAL_H
+#ifndef STL_REPLICA_RUN_H
+#define STL_REPLICA_RUN_H
 
 #include <stdio.h>
 
-#include "replica.h"
+#include "name.h"
+#include "replica-list.h"
 #include "repos.h"
+
+struct stl_replica;
 
 struct taking {
     struct stl_replica *replica;

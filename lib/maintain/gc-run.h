@@ -1,17 +1,19 @@
 /*
- * The parts of stl_gc(), for lib/maintain/gc*.c only.
+ * One run of stl_gc() (gc.h), and its steps. Only lib/maintain uses this.
  */
-#ifndef STL_GC_INTERNAL_H
-#define STL_GC_INTERNAL_H
+#ifndef STL_GC_RUN_H
+#define STL_GC_RUN_H
 
 #include <sys/stat.h>
 #include <time.h>
 
 #include "digestset.h"
-#include "gc.h"
 #include "reachable.h"
 #include "repo.h"
 #include "repos.h"
+
+struct stl_gc_options;
+struct stl_gc_result;
 
 /* How long to wait for a repository, and again once all others have been cleaned. */
 enum { GC_LOCK_MILLISECONDS = 2000, GC_LAST_LOCK_MILLISECONDS = 10000 };

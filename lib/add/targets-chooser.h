@@ -1,11 +1,16 @@
 /*
- * The steps of stl_targets_choose(), for lib/add/targets*.c only.
+ * What the steps of stl_targets_choose() (targets.h) share: the choice as far as it has come.
+ * Only lib/add uses this.
  */
-#ifndef STL_TARGETS_INTERNAL_H
-#define STL_TARGETS_INTERNAL_H
+#ifndef STL_TARGETS_CHOOSER_H
+#define STL_TARGETS_CHOOSER_H
 
 #include "digestset.h"
-#include "targets.h"
+#include "images.h"
+#include "name.h"
+
+struct stl_add_options;
+struct stl_targets;
 
 struct chooser {
     struct stl_targets *targets;
@@ -17,9 +22,6 @@ struct chooser {
     size_t bare_count;           /* names that were skipped because they are digests */
     const char *bare;            /* one of them */
 };
-
-/* The name of an image in messages. `text` is the buffer for its digest if it has no name. */
-const char *stl_targets_what(const struct stl_image *image, char text[STL_DIGEST_TEXT_MAX]);
 
 /* A name of the source, taken apart. */
 struct foreign_name {

@@ -1,12 +1,19 @@
 /*
- * The readers of each format, for lib/source/images*.c only.
+ * The readers of each format behind images.h. Only lib/source uses this.
  *
  * A reader fills images->items. On failure, the caller clears what it has made.
  */
-#ifndef STL_IMAGES_INTERNAL_H
-#define STL_IMAGES_INTERNAL_H
+#ifndef STL_IMAGES_READERS_H
+#define STL_IMAGES_READERS_H
 
-#include "images.h"
+#include "json.h"
+#include "source.h"
+
+struct stl_docker_image;
+struct stl_docker_made;
+struct stl_image;
+struct stl_images;
+struct stl_remote_images;
 
 int stl_images_read_oci(struct stl_images *images, struct stl_error *err);
 int stl_images_read_dir(struct stl_images *images, struct stl_error *err);

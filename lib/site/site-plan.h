@@ -1,10 +1,12 @@
 /*
- * The files of a flat copy, for lib/site/site*.c only.
+ * The files of a flat copy in a folder (site.h), and the list of what earlier runs made.
+ * Only lib/site uses this.
  */
-#ifndef STL_SITE_INTERNAL_H
-#define STL_SITE_INTERNAL_H
+#ifndef STL_SITE_PLAN_H
+#define STL_SITE_PLAN_H
 
-#include "site.h"
+#include "flat.h"
+#include "site-host.h"
 
 #define SITE_FOLDER ".stillage"
 #define SITE_MADE SITE_FOLDER "/made"

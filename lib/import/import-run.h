@@ -1,16 +1,22 @@
 /*
- * The steps of stl_import(), for lib/import/import*.c only. Each file is one step; they share struct import.
+ * One run of stl_import() (import.h), and its steps: each has its own file, and all share struct import.
+ * Only lib/import uses this.
  */
-#ifndef STL_IMPORT_INTERNAL_H
-#define STL_IMPORT_INTERNAL_H
+#ifndef STL_IMPORT_RUN_H
+#define STL_IMPORT_RUN_H
 
 #include <pthread.h>
 
 #include "bundle-manifests.h"
 #include "copy.h"
-#include "import.h"
 #include "pending-import.h"
 #include "repos.h"
+
+struct stl_import_options;
+struct stl_import_report;
+struct stl_imported;
+struct stl_import_missing;
+struct stl_volume;
 
 /* An image of the bundle and its destination. */
 struct import_target {

@@ -1,14 +1,16 @@
 /*
- * The parts of stl_verify(), for lib/maintain/verify*.c only.
+ * One run of stl_verify() (verify.h), and its parts. Only lib/maintain uses this.
  */
-#ifndef STL_VERIFY_INTERNAL_H
-#define STL_VERIFY_INTERNAL_H
+#ifndef STL_VERIFY_RUN_H
+#define STL_VERIFY_RUN_H
 
 #include <sys/stat.h>
 
 #include "repo-contents.h"
 #include "repos.h"
-#include "verify.h"
+
+struct stl_verify_options;
+struct stl_verify_result;
 
 enum { VERIFY_LOCK_MILLISECONDS = 30000 }; /* how long to wait for a repository that is being pushed to */
 
@@ -73,6 +75,8 @@ struct verify {
 /* Adds a problem; `path` is relative to the registry. */
 void stl_verify_add(struct verify_problems *problems, enum verify_kind kind, const char *path,
                     const char *what, ...) __attribute__((format(printf, 4, 5)));
+/* Whether there is a problem of that kind with that path. */
+bool stl_verify_has(const struct verify_problems *problems, const struct verify_problem *wanted);
 void stl_verify_problems_clear(struct verify_problems *problems);
 void stl_verify_report(struct verify *verify, const struct verify_problem *problem, bool repaired);
 /* Reports all problems of `before` that are not in `after` as repaired, and all of `after`. */

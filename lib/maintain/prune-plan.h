@@ -1,12 +1,12 @@
 /*
- * The plan of one repository, for lib/maintain/prune*.c only.
+ * What stl_prune() (prune.h) is going to do to one repository. Only lib/maintain uses this.
  */
-#ifndef STL_PRUNE_INTERNAL_H
-#define STL_PRUNE_INTERNAL_H
+#ifndef STL_PRUNE_PLAN_H
+#define STL_PRUNE_PLAN_H
 
 #include <time.h>
 
-#include "prune.h"
+#include "prune-rules.h"
 #include "repo-contents.h"
 
 struct prune_tag {
@@ -17,8 +17,9 @@ struct prune_tag {
 };
 
 struct prune_plan {
-    const struct stl_prune_options *options;
+    const struct stl_prune_rules *rules;
     const struct stl_repo *repo;
+    int64_t grace; /* seconds */
     time_t now;
     struct stl_contents contents;
     struct prune_tag *tags; /* tags[i] belongs to contents.tags[i] */
@@ -29,8 +30,8 @@ struct prune_plan {
 };
 
 /* Reads the repository and decides; changes nothing. On success the caller clears `plan`. */
-int stl_prune_plan(struct prune_plan *plan, const struct stl_repo *repo,
-                   const struct stl_prune_options *options, struct stl_error *err);
+int stl_prune_plan(struct prune_plan *plan, const struct stl_repo *repo, const struct stl_prune_rules *rules,
+                   int64_t grace, struct stl_error *err);
 void stl_prune_plan_clear(struct prune_plan *plan);
 
 #endif

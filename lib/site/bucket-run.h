@@ -1,10 +1,15 @@
 /*
- * A bucket that is being published to, for lib/site/bucket*.c only.
+ * One run of stl_bucket_publish() (bucket.h), and its steps. Only lib/site uses this.
  */
-#ifndef STL_BUCKET_INTERNAL_H
-#define STL_BUCKET_INTERNAL_H
+#ifndef STL_BUCKET_RUN_H
+#define STL_BUCKET_RUN_H
 
-#include "bucket.h"
+#include "arena.h"
+#include "flat.h"
+#include "s3.h"
+
+struct stl_bucket_options;
+struct stl_bucket_result;
 
 /* An object as it has to be. */
 struct bucket_object {

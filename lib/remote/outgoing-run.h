@@ -1,11 +1,13 @@
 /*
- * The steps for one repository, for lib/remote/outgoing*.c only.
+ * One run of stl_outgoing_send() (outgoing.h), and its steps for one repository. Only lib/remote uses this.
  */
-#ifndef STL_OUTGOING_INTERNAL_H
-#define STL_OUTGOING_INTERNAL_H
+#ifndef STL_OUTGOING_RUN_H
+#define STL_OUTGOING_RUN_H
 
-#include "outgoing.h"
 #include "repo-contents.h"
+
+struct stl_outgoing_options;
+struct stl_outgoing_report;
 
 /* A tag to be set there, or a manifest without one. */
 struct outgoing_target {

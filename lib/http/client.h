@@ -1,11 +1,14 @@
 /*
- * An exchange that is under way, for lib/http/exchange*.c only.
+ * An HTTP client (exchange.h) at work: the transfers that are under way. Only lib/http uses this.
  */
-#ifndef STL_EXCHANGE_INTERNAL_H
-#define STL_EXCHANGE_INTERNAL_H
+#ifndef STL_CLIENT_H
+#define STL_CLIENT_H
 
+#include "err.h"
+#include "http-options.h"
 #include "libcurl.h"
-#include "exchange.h"
+
+struct stl_http_exchange;
 
 enum {
     STL_EXCHANGE_HEADERS_MAX = 64 << 10,
@@ -38,8 +41,6 @@ struct stl_http {
     struct stl_http_options options; /* with the defaults filled in */
     struct stl_http_transfer *transfers;
 };
-
-double stl_http_now(void); /* seconds, of a clock that only goes forward */
 
 /* Begins an attempt. */
 int stl_http_begin(struct stl_http_transfer *transfer, struct stl_error *err);

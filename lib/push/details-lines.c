@@ -1,0 +1,173 @@
+#include "details-lines.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "describe.h"
+#include "layout.h"
+#include "temp.h"
+
+enum {
+    TEXT_MAX = 255,     /* a string from a manifest or config; a longer one is left out */
+    PLATFORMS_MAX = 32, /* of an index */
+    BLOBS_MAX = 100,    /* of a repository, that a push looks at; gc looks at all */
+};
+
+static void add_line(struct stl_buf *lines, struct json_object *line)
+{
+    stl_buf_puts(lines, stl_json_text(line));
+    stl_buf_puts(lines, "\n");
+    json_object_put(line);
+}
+
+static void add_text(struct json_object *line, const char *key, struct json_object *from,
+                     const char *from_key)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    const char *text = NULL;
+    if (from && stl_json_string(from, from_key, &text, &ignored) == 0 && text && strlen(text) <= TEXT_MAX)
+        json_object_object_add(line, key, json_object_new_string(text));
+}
+
+static void add_digest(struct json_object *line, const char *key, const struct stl_digest *digest)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    json_object_object_add(line, key, json_object_new_string(stl_digest_format(digest, text)));
+}
+
+static void add_platform(struct json_object *line, struct json_object *platforms, struct json_object *image)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    const char *platform = NULL;
+    if (stl_json_string(image, "platform", &platform, &ignored) || !platform)
+        return;
+    if (!strcmp(platform, "unknown/unknown"))
+        json_object_object_add(line, "attested", json_object_new_boolean(true));
+    else if (strlen(platform) <= TEXT_MAX && json_object_array_length(platforms) < PLATFORMS_MAX)
+        json_object_array_add(platforms, json_object_new_string(platform));
+}
+
+static void add_platforms(struct json_object *line, struct json_object *image)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct json_object *children = NULL, *platforms = json_object_new_array();
+    json_object_object_add(line, "platforms", platforms);
+    add_platform(line, platforms, image);
+    if (stl_json_array(image, "manifests", &children, &ignored) == 0 && children)
+        for (size_t i = 0; i < json_object_array_length(children); i++)
+            add_platform(line, platforms, json_object_array_get_idx(children, i));
+}
+
+static void add_image(struct json_object *line, const struct stl_repo *repo, const struct stl_digest *digest)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    STL_AUTO_JSON struct json_object *image = stl_describe(repo, digest, &ignored);
+    struct json_object *annotations = NULL;
+    int64_t size = 0;
+    if (!image)
+        return;
+    add_text(line, "mediaType", image, "mediaType");
+    add_text(line, "artifactType", image, "artifactType");
+    if (stl_json_int64(image, "totalSize", &size, &ignored) == 0)
+        json_object_object_add(line, "size", json_object_new_int64(size));
+    add_platforms(line, image);
+    if (stl_json_object(image, "annotations", &annotations, &ignored) == 0)
+        add_text(line, "created", annotations, "org.opencontainers.image.created");
+    add_text(line, "created", image, "created");
+}
+
+void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo, const struct stl_tag *tag,
+                         const struct stl_digest *digest)
+{
+    struct json_object *line = json_object_new_object();
+    char path[STL_PATH_MAX];
+    struct stat st;
+    json_object_object_add(line, "tag", json_object_new_string(tag->text));
+    add_digest(line, "digest", digest);
+    if (fstatat(repo->fd, stl_path_reference(tag->text, path), &st, AT_SYMLINK_NOFOLLOW) == 0)
+        json_object_object_add(line, "pushed", json_object_new_int64(st.st_mtime));
+    add_image(line, repo, digest);
+    add_line(lines, line);
+}
+
+void stl_details_add_referrer(struct stl_buf *lines, const struct stl_digest *subject,
+                              struct json_object *entry)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct json_object *line = json_object_new_object(), *annotations = NULL;
+    add_text(line, "referrer", entry, "digest");
+    add_digest(line, "subject", subject);
+    add_text(line, "artifactType", entry, "artifactType");
+    if (stl_json_object(entry, "annotations", &annotations, &ignored) == 0 && annotations) {
+        add_text(line, "predicateType", annotations, "in-toto.io/predicate-type");
+        add_text(line, "predicateType", annotations, "dev.sigstore.bundle.predicateType");
+    }
+    add_line(lines, line);
+}
+
+void stl_details_add_gone(struct stl_buf *lines, const char *key, const char *name)
+{
+    struct json_object *line = json_object_new_object();
+    json_object_object_add(line, key, json_object_new_string(name));
+    json_object_object_add(line, "gone", json_object_new_boolean(true));
+    add_line(lines, line);
+}
+
+/* The number of tags, or -1: names in the list are quoted and need no escapes, and six quotes come before. */
+static int64_t count_tags(const struct stl_repo *repo, bool all)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    STL_AUTO_BUF struct stl_buf list = {.ceiling = all ? (size_t)1 << 30 : STL_DETAILS_LIST_MAX};
+    int64_t quotes = 0;
+    if (stl_file_read(repo->fd, STL_REPO_TAG_LIST, false, &list, &ignored) || !list.data)
+        return -1;
+    for (const char *p = list.data; (p = memchr(p, '"', (size_t)(list.data + list.length - p))); p++)
+        quotes++;
+    return quotes < 6 ? -1 : (quotes - 6) / 2;
+}
+
+struct measuring {
+    int fd;
+    size_t left; /* how many more may be counted */
+    int64_t bytes;
+};
+
+static int measure_blob(void *context, const char *name, unsigned char type, struct stl_error *err)
+{
+    struct measuring *measuring = context;
+    struct stat st;
+    (void)type;
+    (void)err;
+    if (measuring->left-- == 0)
+        return 1;
+    STL_AUTO_FREE char *path = stl_sprintf(STL_REPO_BLOBS "/%s", name);
+    if (fstatat(measuring->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        measuring->bytes += st.st_size;
+    return 0;
+}
+
+void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *repo, int64_t pushed, bool all)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct measuring measuring = {repo->fd, all ? SIZE_MAX : BLOBS_MAX, 0};
+    struct json_object *line = json_object_new_object();
+    int64_t tags = count_tags(repo, all);
+    json_object_object_add(line, "repository", json_object_new_string(repo->name.text));
+    if (tags >= 0)
+        json_object_object_add(line, "tags", json_object_new_int64(tags));
+    if (pushed >= 0)
+        json_object_object_add(line, "pushed", json_object_new_int64(pushed));
+    if (stl_dir_each_file(repo->fd, STL_REPO_BLOBS, measure_blob, &measuring, &ignored) == 0)
+        json_object_object_add(line, "size", json_object_new_int64(measuring.bytes));
+    add_line(lines, line);
+}
+
+int stl_details_put(const struct stl_root *root, int at, const char *path, const struct stl_buf *lines,
+                    struct stl_error *err)
+{
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, lines->data, lines->length, err))
+        return -1;
+    return stl_temp_replace(&temp, at, path, err);
+}

@@ -1,0 +1,20 @@
+/*
+ * A process that runs hooks (hook.h) for processes that cannot start programs (sandbox.h).
+ */
+#ifndef STL_HOOK_RUNNER_H
+#define STL_HOOK_RUNNER_H
+
+#include "err.h"
+#include "mem.h"
+
+/* Starts the process, for the registry at `path`. Returns a descriptor, which those others set as
+ * registry->hook_runner and may share. The process reads registry.yaml anew each time, and ends when the
+ * last copy of the descriptor is closed. */
+int stl_hook_runner_start(const char *path, struct stl_error *err);
+
+/* stl_hook_run() and stl_hook_start() (hook-run.h), done by that process: the first for before-manifest,
+ * the second for after-manifest. */
+int stl_hook_runner_ask(int runner, int input, struct stl_buf *output, int *status, struct stl_error *err);
+int stl_hook_runner_tell(int runner, int input, struct stl_error *err);
+
+#endif
