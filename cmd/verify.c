@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "filesystem.h"
 #include "verify.h"
 
-enum { OPTION_QUICK = 256, OPTION_FULL, OPTION_REPAIR };
+enum { OPTION_QUICK = 256, OPTION_FULL, OPTION_REPAIR, OPTION_FILESYSTEM };
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
@@ -15,6 +16,8 @@ static const struct cmd_option options[] = {
     {OPTION_REPAIR, "repair", NULL,
      "Rebuild what can be derived, and move damaged content to "
      "trash/damaged/"},
+    {OPTION_FILESYSTEM, "filesystem", NULL,
+     "Try whether the file system of DIR, any directory, keeps the promises that a registry needs"},
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {0},
@@ -103,12 +106,19 @@ static int run(int argc, char **argv)
     struct stl_verify_options how = {.full = true, .problem = print_problem, .context = &report};
     struct stl_verify_result result = {0};
     struct cmd_common common = {0};
+    bool filesystem = false;
     for (int key; (key = cmd_next_option(&cmd_verify, argc, argv, &common)) != -1;) {
         if (key == OPTION_REPAIR)
             how.repair = true;
+        else if (key == OPTION_FILESYSTEM)
+            filesystem = true;
         else
             how.full = key == OPTION_FULL;
     }
+    if (filesystem && (how.repair || argc - optind < 1 || argc - optind > 2))
+        return cmd_usage(&cmd_verify, "--filesystem takes a directory, and the same one by another mount");
+    if (filesystem)
+        return cmd_verify_filesystem(argv[optind], argv[optind + 1], common.quiet, common.json);
     if (optind < argc)
         return cmd_usage(&cmd_verify, "it takes no argument");
     STL_AUTO_JSON struct json_object *problems = common.json ? json_object_new_array() : NULL;
@@ -130,7 +140,7 @@ static int run(int argc, char **argv)
 const struct cmd_command cmd_verify = {
     .name = "verify",
     .run = run,
-    .arguments = "",
+    .arguments = "[--filesystem DIR [SECOND]]",
     .summary = "Check that everything in the registry is as it should be",
     .description =
         "Checks every rule of the registry's layout: the digest of each blob and manifest, sizes, links, "
@@ -143,9 +153,15 @@ const struct cmd_command cmd_verify = {
         "the registry's folder. Damaged blobs and manifests are moved out of every repository to "
         "trash/damaged/, so that a client that pushes the image again sends them again. Nothing is "
         "deleted.\n\n"
+        "With --filesystem, it looks at no registry. It tries in a folder of its own below DIR what a "
+        "registry needs of a file system: names replaced in one step, links, locks, syncs. SECOND is the same "
+        "directory by another mount, as a second front end has it. Each promise is a line: 'yes', 'NO', or "
+        "'no' if a registry does without it. Nothing is left behind. 'stillage init' asks the same on file "
+        "systems of a network and on FUSE.\n\n"
         "The exit status is 0 if everything is in order, or was repaired, and 1 if problems remain.",
     .options = options,
     .examples = "  stillage verify --quick             without reading blobs\n"
                 "  stillage verify --repair            repair what can be repaired\n"
+                "  stillage verify --filesystem /mnt/a /mnt/b\n"
                 "  stillage verify --json | jq '.problems[].path'",
 };
