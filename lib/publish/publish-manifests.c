@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "apache-file.h"
+#include "manifest-files.h"
 #include "publish-steps.h"
 #include "references.h"
 #include "referrers.h"
@@ -102,7 +103,22 @@ static int put_bytes(const struct stl_root *root, int directory, const char *nam
     return stl_temp_link(&temp, directory, name, err) < 0 ? -1 : 0;
 }
 
-/* manifests/<digest>. If the same bytes were pushed before under another type, the new type replaces it. */
+static int is_other(void *context, const struct stl_manifest_file *file, struct stl_error *err)
+{
+    (void)err;
+    return strcmp(file->media_type.text, context) != 0;
+}
+
+/* Returns 1, 0 or -1. */
+static int has_other_types(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                           struct stl_error *err)
+{
+    return stl_manifest_files_of(repo->fd, STL_REPO_MANIFESTS, &manifest->digest, is_other,
+                                 (void *)manifest->media_type.text, err);
+}
+
+/* manifests/<digest>. If the same bytes were pushed before under another type, the new type replaces it; and
+ * whoever did that may have been killed before the old file was gone. */
 static int put_digest_link(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *name,
                            bool *retyped, struct stl_error *err)
 {
@@ -115,7 +131,9 @@ static int put_digest_link(const struct stl_repo *repo, const struct stl_manifes
         return stl_error_errno(err, "cannot link %s", path);
     if (stl_link_read(repo->fd, path, old, sizeof old) == 0 && !strcmp(old, target)) {
         stl_publish_touch(repo, name);
-        return 0;
+        int others = has_other_types(repo, manifest, err);
+        *retyped = others > 0;
+        return others < 0 ? -1 : 0;
     }
     *retyped = true;
     return stl_link_put(&repo->registry->root, repo->fd, path, target, err);
@@ -185,5 +203,6 @@ int stl_publication_is_done(const struct stl_repo *repo, const struct stl_manife
         faccessat(repo->fd, STL_REPO_TAG_LIST, F_OK, AT_SYMLINK_NOFOLLOW) ||
         !stl_catalog_has(repo->registry, &repo->name))
         return 0;
-    return stl_referrers_has(repo->fd, manifest, err);
+    int others = has_other_types(repo, manifest, err);
+    return others ? (others < 0 ? -1 : 0) : stl_referrers_has(repo->fd, manifest, err);
 }

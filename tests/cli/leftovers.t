@@ -136,6 +136,9 @@ all_well 'in order'
 mkdir -p "$REG/www/v2/app/_manifests/$MANIFEST"
 cp "$T/untyped" "$REG/www/v2/app/_manifests/$MANIFEST/$U"
 all_well 'a copy that a killed push has left is no damage'
+is "$(put app two "$T/untyped" application/x.mine+json)" 201 'the push that was killed, repeated'
+is "$(cd "$REG/www/v2/app" && echo _manifests/*/*/"$U")" "_manifests/application/x.mine+json/$U" 'leaves one file'
+cp "$T/untyped" "$REG/www/v2/app/_manifests/$MANIFEST/$U"
 stillage rm -q "app@$U"
 is "$(find "$REG/www/v2/app" -name "*$U*")" '' 'and goes with the manifest'
 all_well 'in order'

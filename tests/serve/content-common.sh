@@ -107,6 +107,30 @@ test_content() {
     done
 }
 
+# Types that a server may have a shorter way to: the same bytes, under each of them.
+test_usual_types() {
+    local type method digest kind
+    for kind in oci.image.manifest.v1 docker.distribution.manifest.v2 oci.image.index.v1 docker.distribution.manifest.list.v2; do
+        type=application/vnd.$kind+json
+        jq -cnj --arg k "$kind" --arg d "$(digest "$T/blobs/html")" --argjson s "$(stat -c %s "$T/blobs/html")" '
+            {schemaVersion: 2, annotations: {kind: $k}} + if $k | test("index|list") then {manifests: []}
+            else {config: {mediaType: "application/x", digest: $d, size: $s}, layers: []} end' >"$T/usual"
+        digest=$(digest "$T/usual")
+        push PUT "/v2/bait.php/manifests/usual" "$type" "$T/usual"
+        for method in GET HEAD; do
+            as_it_is $method "/v2/bait.php/manifests/usual" "$type" "$T/usual"
+            as_it_is $method "/v2/bait.php/manifests/$digest" "$type" "$T/usual"
+            is "$(header docker-content-digest) $(header etag)" "$digest \"$digest\"" 'and what it is'
+        done
+        ask GET "/v2/bait.php/manifests/$digest" -H "If-None-Match: \"$digest\""
+        want_status 304
+        verdict 'which the client has'
+        ask GET "/v2/bait.php/manifests/$digest" -H 'If-Match: "other"'
+        want_error 412
+        verdict 'or has not'
+    done
+}
+
 # Files that somebody has put beside the page. None of them is a program.
 test_pages() {
     local name
@@ -129,6 +153,7 @@ content_tests() {
     fill
     start_loaded "$REG"
     test_content bait.php
+    test_usual_types
     test_pages
     unlike "$(server_log "$SERVER")" '\[([a-z_]+:)?(crit|alert|emerg)\]' 'nothing critical in the log'
     stop "$SERVER"

@@ -32,6 +32,18 @@ forge_bundle() {
 
 content_tests
 test_bundle
+
+# The link decides whether there is such a manifest, not a file that a killed push or deletion has left.
+U=$(digest "$T/usual")
+start_nginx "$REG"
+rm "$REG/www/v2/bait.php/manifests/$U"
+for condition in 'Accept: */*' 'If-None-Match: *' "If-None-Match: \"$U\""; do
+    ask GET "/v2/bait.php/manifests/$U" -H "$condition"
+    want_error 404 MANIFEST_UNKNOWN
+    verdict "a file without its link, $condition"
+done
+stop "$SERVER"
+push PUT "/v2/bait.php/manifests/usual" application/vnd.docker.distribution.manifest.list.v2+json "$T/usual"
 start_responder 2
 test_sent_by_cgi start_loaded "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
 done_testing
