@@ -11,7 +11,7 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_access,       &cmd_freeze,  &cmd_thaw,      &cmd_export, &cmd_import, &cmd_verify_bundle,
     &cmd_inventory,    &cmd_key,     &cmd_replicate, &cmd_site,   &cmd_config, &cmd_serve,
     &cmd_verify,       &cmd_prune,   &cmd_gc,        &cmd_push,   &cmd_login,  &cmd_logout,
-    &cmd_upgrade_page, &cmd_publish, &cmd_mirror,    &cmd_help,   NULL,
+    &cmd_upgrade_page, &cmd_publish, &cmd_mirror,    &cmd_log,    &cmd_help,   NULL,
 };
 
 int main(int argc, char **argv)

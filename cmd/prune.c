@@ -13,6 +13,7 @@ enum {
     OPTION_KEEP,
     OPTION_KEEP_NEWEST,
     OPTION_KEEP_YOUNGER,
+    OPTION_UNPULLED,
     OPTION_UNTAGGED,
     OPTION_GRACE
 };
@@ -26,6 +27,9 @@ static const struct cmd_option options[] = {
      "Of the other tags, keep this many, those that were pushed last"},
     {OPTION_KEEP_YOUNGER, "keep-younger", "TIME",
      "Also keep those that were pushed within that time: 12h, 30d"},
+    {OPTION_UNPULLED, "not-pulled-for", "TIME",
+     "Also keep those that were pushed or pulled within that time, as far as 'stillage log --pulls --record' "
+     "knows"},
     {OPTION_UNTAGGED, "untagged-older", "TIME",
      "Remove untagged manifests that long after they lost their tag"},
     {OPTION_GRACE, "grace", "TIME",
@@ -67,12 +71,6 @@ static void print_problem(void *context, const char *name, const struct stl_erro
     cmd_warn("%s: nothing of it was removed: %s", name, why->message);
 }
 
-static void add_word(struct stl_words *words, const char *text)
-{
-    stl_grow(words->items, words->count);
-    words->items[words->count++] = stl_strdup(text);
-}
-
 struct arguments {
     struct cmd_common common;
     bool has_rule;
@@ -92,15 +90,17 @@ static int parse_rule(int key, const char *argument, struct stl_prune_rule *rule
 {
     switch (key) {
     case OPTION_TAGS:
-        add_word(&rule->tags, argument);
+        stl_words_add(&rule->tags, argument);
         return 0;
     case OPTION_KEEP:
-        add_word(&rule->keep, argument);
+        stl_words_add(&rule->keep, argument);
         return 0;
     case OPTION_KEEP_NEWEST:
         return parse_number(argument, &rule->keep_newest);
     case OPTION_KEEP_YOUNGER:
         return stl_parse_duration(argument, &rule->keep_younger);
+    case OPTION_UNPULLED:
+        return stl_parse_duration(argument, &rule->not_pulled_for);
     default:
         return stl_parse_duration(argument, &rule->untagged_older);
     }
@@ -125,8 +125,9 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct stl_
                                  optarg);
     }
     const struct stl_prune_rule *rule = &arguments->rule;
-    if (arguments->has_rule && rule->keep_newest < 0 && rule->keep_younger < 0 && rule->untagged_older < 0)
-        return stl_error_set(err, STL_USAGE, "give --keep-newest, --keep-younger or --untagged-older");
+    if (arguments->has_rule && !stl_prune_rule_removes_tags(rule) && rule->untagged_older < 0)
+        return stl_error_set(err, STL_USAGE,
+                             "give --keep-newest, --keep-younger, --not-pulled-for or --untagged-older");
     return 0;
 }
 
@@ -151,6 +152,7 @@ static int prune(struct arguments *arguments, char **names, int count, struct st
     struct stl_prune_rules own = {&arguments->rule, 1};
     struct stl_prune_options how = arguments->how;
     struct stl_prune_result result;
+    STL_AUTO_PULLS struct stl_pulls pulls = {0};
     STL_AUTO_CLOSE int writing = -1;
     for (int i = 0; i < count; i++)
         if (stl_name_parse(names[i], &parsed[i], err))
@@ -162,9 +164,13 @@ static int prune(struct arguments *arguments, char **names, int count, struct st
     if (!how.rules->count)
         return stl_error_set(err, STL_USAGE,
                              "there is no rule: write one into registry.yaml (prune:), or give "
-                             "--keep-newest, --keep-younger or --untagged-older");
+                             "--keep-newest, --keep-younger, --not-pulled-for or --untagged-older");
     if (how.grace < 0)
         how.grace = registry.settings.retention.grace;
+    for (size_t i = 0; i < how.rules->count; i++)
+        if (how.rules->items[i].not_pulled_for >= 0 && !pulls.last && stl_pulls_load(&registry, &pulls, err))
+            return -1;
+    how.pulls = &pulls;
     how.names = parsed;
     how.name_count = (size_t)count;
     how.item = print_item;
@@ -199,7 +205,9 @@ const struct cmd_command cmd_prune = {
         "Removes tags by the rules in registry.yaml (prune:), or by a single rule given as options; in the "
         "repositories NAME, or in all. Without --yes it changes nothing, and prints what it would do and "
         "why.\n\n"
-        "A tag stays if it matches --keep, is one of the newest, is young enough, or is immutable. A tag "
+        "A tag stays if it matches --keep, is one of the newest, is young enough, was pulled lately, or is "
+        "immutable. --not-pulled-for removes nothing until the pulls of all that time are known, and those of the "
+        "last week. A tag "
         "that is removed takes its image with it: the manifest, the platforms of an index, signatures and "
         "whatever else refers to it, unless something that stays needs them. A tag counts as pushed when "
         "it was last set, even to the same image.\n\n"
@@ -209,5 +217,6 @@ const struct cmd_command cmd_prune = {
     .examples = "  stillage prune                                       what the rules would do\n"
                 "  stillage prune --yes --quiet                         from cron\n"
                 "  stillage prune --tags 'pr-*' --keep-younger 14d ci/app\n"
+                "  stillage prune --not-pulled-for 90d\n"
                 "  stillage prune --untagged-older 7d",
 };

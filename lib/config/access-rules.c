@@ -56,6 +56,12 @@ int stl_user_name_check(const char *name, struct stl_error *err)
 
 /* --- reading -------------------------------------------------------------------------------------------- */
 
+void stl_words_add(struct stl_words *words, const char *text)
+{
+    stl_grow(words->items, words->count);
+    words->items[words->count++] = stl_strdup(text);
+}
+
 static int add_name(struct stl_yaml *yaml, yaml_node_t *node, struct stl_words *names,
                     int (*check)(const char *text, struct stl_error *err), struct stl_error *err)
 {
@@ -65,8 +71,7 @@ static int add_name(struct stl_yaml *yaml, yaml_node_t *node, struct stl_words *
         return stl_yaml_error(yaml, node, err, "a text is expected here");
     if (check && check(text, &why))
         return stl_yaml_error(yaml, node, err, "%s", why.message);
-    stl_grow(names->items, names->count);
-    names->items[names->count++] = stl_strdup(text);
+    stl_words_add(names, text);
     return 0;
 }
 

@@ -86,6 +86,7 @@ bool stl_access_rules_allow(const struct stl_access_rules *access, const char *u
 bool stl_words_choose(const struct stl_words *patterns, const char *text);
 /* The first of these patterns (stl_pattern_match) that matches, or NULL. */
 const char *stl_words_match(const struct stl_words *patterns, const char *text);
+void stl_words_add(struct stl_words *words, const char *text);
 void stl_words_clear(struct stl_words *words);
 /* Whether a rule lets this user do anything that not everybody may do. */
 bool stl_access_rules_know(const struct stl_access_rules *access, const char *user);

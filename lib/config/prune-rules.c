@@ -15,6 +15,7 @@ static int read_rule(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
         {"keep", stl_words_read, offsetof(struct stl_prune_rule, keep)},
         {"keep-newest", stl_yaml_int, offsetof(struct stl_prune_rule, keep_newest)},
         {"keep-younger", stl_yaml_duration, offsetof(struct stl_prune_rule, keep_younger)},
+        {"not-pulled-for", stl_yaml_duration, offsetof(struct stl_prune_rule, not_pulled_for)},
         {"untagged-older", stl_yaml_duration, offsetof(struct stl_prune_rule, untagged_older)},
         {NULL, NULL, 0},
     };
@@ -24,10 +25,11 @@ static int read_rule(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
     *rule = (struct stl_prune_rule)STL_PRUNE_RULE_INIT;
     if (stl_yaml_mapping(yaml, node, keys, rule, err))
         return -1;
-    if (rule->keep_newest < 0 && rule->keep_younger < 0 && rule->untagged_older < 0)
+    if (!stl_prune_rule_removes_tags(rule) && rule->untagged_older < 0)
         return stl_yaml_error(
             yaml, node, err,
-            "the rule removes nothing: it needs keep-newest, keep-younger or untagged-older");
+            "the rule removes nothing: it needs keep-newest, keep-younger, not-pulled-for or "
+            "untagged-older");
     return 0;
 }
 
@@ -49,6 +51,11 @@ void stl_prune_rules_clear(struct stl_prune_rules *rules)
         stl_prune_rule_clear(&rules->items[i]);
     free(rules->items);
     *rules = (struct stl_prune_rules){0};
+}
+
+bool stl_prune_rule_removes_tags(const struct stl_prune_rule *rule)
+{
+    return rule->keep_newest >= 0 || rule->keep_younger >= 0 || rule->not_pulled_for >= 0;
 }
 
 bool stl_prune_rule_matches(const struct stl_prune_rule *rule, const struct stl_name *name)

@@ -6,6 +6,8 @@
 
 #include "consent.h"
 
+enum { PULLS_MAY_LACK = 7 * 86400 }; /* seconds */
+
 void stl_prune_plan_clear(struct prune_plan *plan)
 {
     for (size_t i = 0; i < plan->contents.tag_count; i++)
@@ -104,7 +106,7 @@ static char *stays_anyway(const struct prune_plan *plan, size_t number, const st
         return stl_strdup("immutable");
     if (pattern)
         return stl_sprintf("matches keep: %s", pattern);
-    if (rule->keep_newest < 0 && rule->keep_younger < 0)
+    if (!stl_prune_rule_removes_tags(rule))
         return stl_strdup("its rule is only about untagged manifests");
     if ((plan->grace && age(plan, &held->pushed) <= plan->grace) ||
         (tag->manifest != STL_NOT_HELD && plan->fresh[tag->manifest]))
@@ -129,6 +131,62 @@ static int newest_first(const void *a, const void *b, void *context)
     return strcmp(right->tag.text, left->tag.text);
 }
 
+/* --- pulls ---------------------------------------------------------------------------------------------- */
+
+/* The last pull by digest of a manifest or of what it lists; 0: none is known. */
+static int64_t last_pull_by_digest(const struct prune_plan *plan, size_t manifest)
+{
+    STL_AUTO_FREE bool *marks = stl_alloc(plan->contents.digests.count);
+    int64_t last = 0;
+    marks[manifest] = true;
+    stl_contents_reach(&plan->contents, marks, false);
+    for (size_t i = 0; i < plan->contents.digests.count; i++) {
+        char digest[STL_DIGEST_TEXT_MAX];
+        int64_t pulled = !marks[i]
+                             ? 0
+                             : stl_pulls_last(plan->pulls, plan->repo->name.text,
+                                              stl_digest_format(&plan->contents.digests.items[i], digest));
+        last = pulled > last ? pulled : last;
+    }
+    return last;
+}
+
+/* Why a tag stays, or NULL. */
+static char *was_pulled(const struct prune_plan *plan, const struct stl_prune_rule *rule, size_t number)
+{
+    const struct stl_pulls *pulls = plan->pulls;
+    const struct stl_held_tag *held = &plan->contents.tags[number];
+    size_t manifest = plan->tags[number].manifest;
+    int64_t pushed_ago = age(plan, &held->pushed), limit = rule->not_pulled_for;
+    if (limit < 0)
+        return NULL;
+    if (pushed_ago < limit) {
+        STL_AUTO_FREE char *ago = format_age(pushed_ago);
+        return stl_sprintf("pushed %s ago", ago);
+    }
+    if (!pulls->until || pulls->since > plan->now - limit)
+        return stl_strdup("pulls are not known for long enough ('stillage log --pulls --record')");
+    if (pulls->until < plan->now - PULLS_MAY_LACK)
+        return stl_strdup("the pulls of the last week are not known ('stillage log --pulls --record')");
+    int64_t last = stl_pulls_last(pulls, plan->repo->name.text, held->tag.text);
+    int64_t by_digest = manifest == STL_NOT_HELD ? 0 : last_pull_by_digest(plan, manifest);
+    last = by_digest > last ? by_digest : last;
+    STL_AUTO_FREE char *ago = format_age(plan->now > last ? plan->now - last : 0);
+    return last > plan->now - limit ? stl_sprintf("pulled %s ago", ago) : NULL;
+}
+
+/* --- the decision --------------------------------------------------------------------------------------- */
+
+static char *why_it_goes(const struct stl_prune_rule *rule, const char *ago)
+{
+    STL_AUTO_FREE char *unpulled = rule->not_pulled_for >= 0 ? format_age(rule->not_pulled_for) : NULL;
+    STL_AUTO_FREE char *count =
+        rule->keep_newest >= 0 ? stl_sprintf(", not one of the newest %lld", (long long)rule->keep_newest)
+                               : NULL;
+    return stl_sprintf("pushed %s ago%s%s%s", ago, count ? count : "", unpulled ? ", not pulled for " : "",
+                       unpulled ? unpulled : "");
+}
+
 static void decide_by_count(struct prune_plan *plan, const struct stl_prune_rule *rule, size_t number,
                             size_t rank)
 {
@@ -140,11 +198,9 @@ static void decide_by_count(struct prune_plan *plan, const struct stl_prune_rule
         tag->why = stl_sprintf("one of the newest %lld", (long long)rule->keep_newest);
     else if (rule->keep_younger >= 0 && pushed_ago < rule->keep_younger)
         tag->why = stl_sprintf("pushed %s ago", ago);
-    else {
+    else if (!(tag->why = was_pulled(plan, rule, number))) {
         tag->remove = true;
-        tag->why = rule->keep_newest >= 0 ? stl_sprintf("pushed %s ago, not one of the newest %lld", ago,
-                                                        (long long)rule->keep_newest)
-                                          : stl_sprintf("pushed %s ago", ago);
+        tag->why = why_it_goes(rule, ago);
     }
 }
 
@@ -279,9 +335,10 @@ static void decide_manifests(struct prune_plan *plan)
 }
 
 int stl_prune_plan(struct prune_plan *plan, const struct stl_repo *repo, const struct stl_prune_rules *rules,
-                   int64_t grace, struct stl_error *err)
+                   const struct stl_pulls *pulls, int64_t grace, struct stl_error *err)
 {
-    *plan = (struct prune_plan){.rules = rules, .repo = repo, .grace = grace, .now = time(NULL)};
+    *plan =
+        (struct prune_plan){.rules = rules, .repo = repo, .pulls = pulls, .grace = grace, .now = time(NULL)};
     if (stl_contents_load(&plan->contents, repo, err))
         return -1;
     size_t count = plan->contents.digests.count;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "prune-rules.h"
+#include "pulls.h"
 #include "repo-contents.h"
 
 struct prune_tag {
@@ -19,7 +20,8 @@ struct prune_tag {
 struct prune_plan {
     const struct stl_prune_rules *rules;
     const struct stl_repo *repo;
-    int64_t grace; /* seconds */
+    const struct stl_pulls *pulls; /* what is known of pulls */
+    int64_t grace;                 /* seconds */
     time_t now;
     struct stl_contents contents;
     struct prune_tag *tags; /* tags[i] belongs to contents.tags[i] */
@@ -31,7 +33,7 @@ struct prune_plan {
 
 /* Reads the repository and decides; changes nothing. On success the caller clears `plan`. */
 int stl_prune_plan(struct prune_plan *plan, const struct stl_repo *repo, const struct stl_prune_rules *rules,
-                   int64_t grace, struct stl_error *err);
+                   const struct stl_pulls *pulls, int64_t grace, struct stl_error *err);
 void stl_prune_plan_clear(struct prune_plan *plan);
 
 #endif

@@ -82,7 +82,7 @@ static int prune_repository(const struct prune *prune, const struct stl_repo *re
     struct prune_plan plan;
     bool apply = prune->options->apply;
     if ((apply && stl_recover_manifests(repo, false, err) < 0) ||
-        stl_prune_plan(&plan, repo, prune->options->rules, prune->options->grace, err))
+        stl_prune_plan(&plan, repo, prune->options->rules, prune->options->pulls, prune->options->grace, err))
         return -1;
     prune->result->repositories++;
     int result = apply ? delete_planned(&plan, publication, err) : 0;

@@ -16,7 +16,7 @@
 #include "utf8.h"
 
 static const char file_name[] = STL_LOG_EVENTS, lock_name[] = STL_LOCKS_EVENTS;
-enum { OLD_FILES = 5, TEXT_MAX = 255 };
+enum { TEXT_MAX = 255 };
 
 /* A client may send a User-Agent of any bytes and of any length. */
 static void add_text(struct json_object *object, const char *key, const char *text)
@@ -120,7 +120,7 @@ static void rotate(const struct stl_registry *registry)
     /* Another process may have done it meanwhile. */
     if (fstatat(root, file_name, &st, AT_SYMLINK_NOFOLLOW) || st.st_size < registry->settings.events.size)
         return;
-    for (int i = OLD_FILES; i > 0; i--) {
+    for (int i = STL_EVENT_OLD_FILES; i > 0; i--) {
         char from[64], to[64];
         snprintf(to, sizeof to, "%s.%d", file_name, i);
         snprintf(from, sizeof from, i > 1 ? "%s.%d" : "%s", file_name, i - 1);

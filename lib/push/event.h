@@ -24,6 +24,8 @@
 struct stl_registry;
 struct stl_repo;
 
+enum { STL_EVENT_OLD_FILES = 5 }; /* events.jsonl.1 to .5 */
+
 /* Who does something, and with which request. All members may be NULL. */
 struct stl_actor {
     const char *name;    /* the user's; NULL: not logged in, or the command line */

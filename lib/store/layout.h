@@ -79,6 +79,7 @@ bool stl_layout_may_nest(const char *component, size_t length);
 
 #define STL_LOG "log"
 #define STL_LOG_EVENTS STL_LOG "/events.jsonl" /* event.h */
+#define STL_LOG_PULLS STL_LOG "/pulls"         /* pulls.h */
 
 #define STL_LOCKS "locks" /* permanent, empty files; what they lock: registry.h, and */
 #define STL_LOCKS_CONTENT STL_LOCKS "/content"
@@ -88,6 +89,7 @@ bool stl_layout_may_nest(const char *component, size_t length);
 #define STL_LOCKS_USERS STL_LOCKS "/users"
 #define STL_LOCKS_ACCESS STL_LOCKS "/access"
 #define STL_LOCKS_WRITES STL_LOCKS "/writes"
+#define STL_LOCKS_PULLS STL_LOCKS "/pulls"          /* pulls.h */
 #define STL_LOCKS_EVENTS STL_LOCKS "/events"        /* event.h */
 #define STL_LOCKS_LOGIN STL_LOCKS "/login~"         /* <n>: login.h */
 #define STL_LOCKS_REPLICATE STL_LOCKS "/replicate~" /* <hex>: replica.h */

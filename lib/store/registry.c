@@ -84,6 +84,7 @@ static const char *locked_thing(enum stl_lock_kind kind, const struct stl_name *
     static const char *const things[] = {[STL_LOCK_CATALOG] = "the catalog",
                                          [STL_LOCK_USERS] = "the list of users",
                                          [STL_LOCK_ACCESS] = "the list of public repositories",
+                                         [STL_LOCK_PULLS] = "the list of pulls",
                                          [STL_LOCK_WRITES] = "the registry"};
     return name ? name->text : things[kind];
 }
@@ -95,7 +96,7 @@ static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kin
         [STL_LOCK_CONTENT] = STL_LOCKS_CONTENT, [STL_LOCK_LISTS] = STL_LOCKS_LISTS,
         [STL_LOCK_CATALOG] = STL_LOCKS_CATALOG, [STL_LOCK_QUOTA] = STL_LOCKS_QUOTA,
         [STL_LOCK_USERS] = STL_LOCKS_USERS,     [STL_LOCK_ACCESS] = STL_LOCKS_ACCESS,
-        [STL_LOCK_WRITES] = STL_LOCKS_WRITES};
+        [STL_LOCK_PULLS] = STL_LOCKS_PULLS,     [STL_LOCK_WRITES] = STL_LOCKS_WRITES};
     char flat[STL_PATH_MAX];
     const char *path = name ? stl_path_flat(paths[kind], name, flat) : paths[kind];
     const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;

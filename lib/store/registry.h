@@ -61,6 +61,7 @@ enum stl_lock_kind {
     STL_LOCK_QUOTA,  /* exclusive: blobs are counted and one is added; taken for a moment, inside any other */
     STL_LOCK_USERS,  /* exclusive: auth/htpasswd or auth/oidc-keys changes; `name` is NULL */
     STL_LOCK_ACCESS, /* exclusive: auth/public changes; `name` is NULL */
+    STL_LOCK_PULLS,  /* exclusive: log/pulls changes; `name` is NULL */
     STL_LOCK_WRITES, /* shared: something is being written; exclusive: waits until nothing is; `name` is
                         NULL */
 };

@@ -104,7 +104,7 @@ five b
 plan --grace 0s
 is "$(jq -r '[.[] | select(.tag and .remove) | .name] | unique | join(" ")' "$T/.out")" b 'no tags is no tag, and left out is every tag'
 make_registry 'prune: [{repository: x}]'
-fails_with 1 'registry.yaml:2: the rule removes nothing: it needs keep-newest, keep-younger or untagged-older' stillage prune
+fails_with 1 'registry.yaml:2: the rule removes nothing: it needs keep-newest, keep-younger, not-pulled-for or untagged-older' stillage prune
 make_registry
 fails_with 2 'there is no rule' stillage prune
 fails_with 2 'give --keep-newest' stillage prune --keep v1

@@ -1,0 +1,31 @@
+/*
+ * Reading the events of a registry (event.h), the oldest first, also while they are being written and while
+ * their file is renamed.
+ */
+#ifndef STL_JOURNAL_H
+#define STL_JOURNAL_H
+
+#include "record.h"
+#include "registry.h"
+
+struct stl_journal {
+    const struct stl_registry *registry;
+    int fd;              /* the file that is being read; -1: none */
+    struct stl_buf rest; /* of a line that is not complete */
+    uint64_t unreadable; /* lines that are no events */
+};
+
+#define STL_JOURNAL_INIT                                                                                     \
+    {                                                                                                        \
+        .fd = -1                                                                                             \
+    }
+#define STL_AUTO_JOURNAL __attribute__((cleanup(stl_journal_close)))
+
+/* Calls `visit` for each event that has come since the call before; the first time, for all that are kept.
+ * Returns what `visit` returned if that is not 0, or -1 if a file cannot be read. Events that come so fast
+ * that the file is renamed five times between two calls are lost. */
+int stl_journal_read(struct stl_journal *journal, stl_record_visit *visit, void *context,
+                     struct stl_error *err);
+void stl_journal_close(struct stl_journal *journal);
+
+#endif
