@@ -190,7 +190,7 @@ static bool may_report(const struct stl_registry *registry, const char *user)
 
 void auth_report_denial(const struct exchange *exchange, const char *repository, enum stl_action action)
 {
-    static const char *const names[] = {"pull-denied", "push-denied", "delete-denied"};
+    static const char *const names[] = {"pull-denied", "push-denied", "delete-denied", "admin-denied"};
     struct stl_event event = {.action = names[action], .repository = repository, .size = -1};
     if (exchange->identity.user[0] && may_report(exchange->registry, exchange->identity.user))
         stl_event_write(exchange->registry, &event, &exchange->actor);
@@ -198,7 +198,7 @@ void auth_report_denial(const struct exchange *exchange, const char *repository,
 
 int auth_require(struct exchange *exchange, enum stl_action action, struct stl_error *err)
 {
-    static const char *const wanted[] = {"pull", "pull,push", "delete"};
+    static const char *const wanted[] = {"pull", "pull,push", "delete", "admin"};
     const struct stl_identity *identity = &exchange->identity;
     const char *name = exchange->request.name.text;
     struct stl_name from;

@@ -112,10 +112,27 @@ static int check_access(struct exchange *exchange, const struct route *route, st
     return auth_require(exchange, (enum stl_action)route->need, err);
 }
 
+/* With `auto-create: false`, pushes go to repositories that are there. */
+static int check_exists(struct exchange *exchange, const struct route *route, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    const struct stl_name *name = &exchange->request.name;
+    if (exchange->registry->settings.push.auto_create || route->need != STL_PUSH ||
+        !strcmp(route->method, "DELETE"))
+        return 0;
+    int found = stl_repo_open_if_any(&repo, exchange->registry, name, err);
+    if (found)
+        return found < 0 ? -1 : 0;
+    return stl_error_set(err, STL_NAME_UNKNOWN,
+                         "repository '%s' does not exist, and pushes do not create any here: create it with "
+                         "'stillage repo create %s' or on the registry's web page",
+                         name->text, name->text);
+}
+
 static int call(struct exchange *exchange, const struct route *route, struct stl_error *err)
 {
     bool writes = strcmp(route->method, "GET") && route->need != NOTHING;
-    if (check_access(exchange, route, err))
+    if (check_access(exchange, route, err) || check_exists(exchange, route, err))
         return -1;
     STL_AUTO_CLOSE int writing = writes ? stl_write_begin(exchange->registry, err) : -1;
     exchange->request.registry_written = writes ? exchange->registry : NULL;

@@ -30,9 +30,15 @@ static void explain(const struct stl_registry *registry, const struct stl_decisi
                     const char *user, const char *repository, enum stl_action action)
 {
     const char *verdict = decision->allowed ? "allowed" : "denied", *verb = stl_action_name(action);
+    if (decision->own) {
+        printf("%s: %s is public ('stillage repo set %s --private' changes that), and no rule in "
+               "%s/registry.yaml says who may pull\n",
+               verdict, repository, repository, registry->path);
+        return;
+    }
     if (!decision->rule) {
-        printf("%s: no rule in %s/registry.yaml covers %s of %s\n", verdict, registry->path, verb,
-               repository);
+        printf("%s: no rule in %s/registry.yaml covers %s of %s%s\n", verdict, registry->path, verb,
+               repository, action == STL_PULL ? ", and it is not public" : "");
         return;
     }
     const struct stl_words *who = &decision->rule->who[decision->line];
@@ -75,7 +81,7 @@ static int check_claims(const struct stl_registry *registry, const struct stl_bu
     const struct stl_oidc_rule *rule =
         stl_oidc_allows(&registry->settings.auth.oidc, &who.oidc, name.text, action, &line);
     if (!rule) {
-        stl_access_rules_allow(&registry->settings.access_rules, NULL, name.text, action, &decision);
+        stl_access_decide(registry, NULL, name.text, action, &decision);
         if (!quiet && decision.allowed)
             explain(registry, &decision, NULL, name.text, action);
         else if (!quiet)
@@ -107,7 +113,7 @@ static int check(const struct stl_registry *registry, char **arguments, bool qui
             puts("allowed: this registry has no users and no rules");
         return 0;
     }
-    stl_access_rules_allow(&registry->settings.access_rules, user, name.text, action, &decision);
+    stl_access_decide(registry, user, name.text, action, &decision);
     if (!quiet)
         explain(registry, &decision, user, name.text, action);
     return decision.allowed ? 0 : 1;
@@ -145,11 +151,11 @@ static int run(int argc, char **argv)
 const struct cmd_command cmd_access = {
     .name = "access",
     .run = run,
-    .arguments = "check USER|anonymous REPOSITORY pull|push|delete, or apply",
+    .arguments = "check USER|anonymous REPOSITORY pull|push|delete|admin, or apply",
     .summary = "Explain and apply the rules of registry.yaml",
     .description =
-        "check tells whether somebody may do something, and which line of registry.yaml decides. It exits "
-        "with 0 if they may, with 1 if not. With --claims it tells the same for programs that log in with an ID "
+        "check tells whether somebody may do something, and which line of registry.yaml decides, or whether the "
+        "repository's own visibility does ('stillage repo'). It exits with 0 if they may, with 1 if not. With --claims it tells the same for programs that log in with an ID "
         "token, in place of USER.\n\n"
         "apply makes changed rules known to the web server, which only looks at files. Otherwise the next "
         "request to stillage.cgi does that.",

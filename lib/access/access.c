@@ -33,12 +33,34 @@ static bool grants(const struct stl_grant *grant, const char *repository, enum s
     return (grant->actions & 1u << action) && stl_pattern_match(grant->repository, repository);
 }
 
+static bool says_it_is_public(const struct stl_registry *registry, const char *repository)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_about about;
+    struct stl_name name;
+    return stl_name_parse(repository, &name, &ignored) == 0 &&
+           stl_repo_open_folder(&repo, registry, &name, &ignored) > 0 &&
+           stl_about_read(repo.fd, &about, &ignored) > 0 && about.is_public;
+}
+
+bool stl_access_decide(const struct stl_registry *registry, const char *user, const char *repository,
+                       enum stl_action action, struct stl_decision *decision)
+{
+    struct stl_decision decided;
+    stl_access_rules_allow(&registry->settings.access_rules, user, repository, action, &decided);
+    if (!decided.rule && action == STL_PULL)
+        decided.allowed = decided.own = says_it_is_public(registry, repository);
+    if (decision)
+        *decision = decided;
+    return decided.allowed;
+}
+
 /* What the rules and the robot's token allow, regardless of a bearer token. */
 static bool rules_allow(const struct stl_registry *registry, const struct stl_identity *identity,
                         const char *repository, enum stl_action action, bool *everybody)
 {
-    const struct stl_access_rules *rules = &registry->settings.access_rules;
-    *everybody = stl_access_rules_allow(rules, NULL, repository, action, NULL);
+    *everybody = stl_access_decide(registry, NULL, repository, action, NULL);
     enum stl_action line;
     if (*everybody)
         return true;
@@ -46,7 +68,7 @@ static bool rules_allow(const struct stl_registry *registry, const struct stl_id
         return stl_oidc_allows(&registry->settings.auth.oidc, &identity->oidc, repository, action, &line);
     if (!identity->user[0] || (identity->is_robot && !grants(&identity->robot, repository, action)))
         return false;
-    return stl_access_rules_allow(rules, identity->user, repository, action, NULL);
+    return stl_access_rules_allow(&registry->settings.access_rules, identity->user, repository, action, NULL);
 }
 
 bool stl_access_allows(const struct stl_registry *registry, const struct stl_identity *identity,
@@ -66,21 +88,22 @@ bool stl_access_allows(const struct stl_registry *registry, const struct stl_ide
 }
 
 /* "pull and push" */
-static void describe_actions(unsigned actions, char text[32])
+enum { ACTIONS_TEXT_MAX = 48 };
+static void describe_actions(unsigned actions, char text[ACTIONS_TEXT_MAX])
 {
     text[0] = '\0';
     for (size_t i = 0; i < STL_ACTIONS; i++)
         if (actions & 1u << i)
-            snprintf(text + strlen(text), 32 - strlen(text), "%s%s", *text ? " and " : "",
+            snprintf(text + strlen(text), ACTIONS_TEXT_MAX - strlen(text), "%s%s", *text ? " and " : "",
                      stl_action_name((enum stl_action)i));
 }
 
 void stl_access_explain(const struct stl_registry *registry, const struct stl_identity *identity,
                         const char *repository, enum stl_action action, struct stl_error *err)
 {
-    const char *verb = stl_action_name(action), *user = identity->user;
+    const char *verb = action == STL_ADMIN ? "administer" : stl_action_name(action), *user = identity->user;
     enum stl_code code = identity->is_bearer ? STL_NO_ACCESS : STL_DENIED;
-    char covered[32];
+    char covered[ACTIONS_TEXT_MAX];
     bool everybody, ruled = rules_allow(registry, identity, repository, action, &everybody);
     describe_actions(identity->robot.actions, covered);
     if (!user[0])
@@ -286,12 +309,17 @@ static int mark(const struct stl_registry *registry, const char *repository, str
     return stl_dir_sync(folder, err);
 }
 
+static bool has_marks(const struct stl_registry *registry)
+{
+    return faccessat(registry->root.fd, STL_AUTH_PUBLIC, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int stl_access_mark(const struct stl_registry *known, const struct stl_name *name, struct stl_error *err)
 {
     char path[STL_PATH_MAX];
     int root = known->root.fd;
     snprintf(path, sizeof path, STL_AUTH_PUBLIC "/%s/%s", name->text, marker);
-    if (faccessat(root, STL_AUTH_PUBLIC, F_OK, AT_SYMLINK_NOFOLLOW) || faccessat(root, path, F_OK, 0) == 0)
+    if (!has_marks(known) || faccessat(root, path, F_OK, 0) == 0)
         return 0;
     STL_AUTO_REGISTRY struct stl_registry fresh = STL_REGISTRY_INIT;
     STL_AUTO_CLOSE int lock = stl_registry_lock(known, STL_LOCK_ACCESS, NULL, true, err);
@@ -299,4 +327,54 @@ int stl_access_mark(const struct stl_registry *known, const struct stl_name *nam
     if (!registry)
         return -1;
     return is_public(registry, name->text) ? mark(registry, name->text, err) : 0;
+}
+
+/* --- what a repository says of itself ------------------------------------------------------------------- */
+
+int stl_access_check_visibility(const struct stl_registry *registry, const struct stl_name *name,
+                                bool is_public, struct stl_error *err)
+{
+    struct stl_decision decision;
+    bool controlled = stl_access_controlled(registry);
+    stl_access_rules_allow(&registry->settings.access_rules, NULL, name->text, STL_PULL, &decision);
+    if (!controlled && !is_public)
+        return stl_error_set(err, STL_CONFLICT,
+                             "'%s' cannot be private: this registry has no users and no rules, so everybody "
+                             "may pull (add a user with 'stillage user add', or rules to registry.yaml)",
+                             name->text);
+    if (controlled && decision.rule && decision.allowed != is_public)
+        return stl_error_set(
+            err, STL_CONFLICT,
+            "'%s' cannot be %s: registry.yaml:%zu (access: repository \"%s\", %s:) says who may pull",
+            name->text, is_public ? "public" : "private", decision.rule->who[decision.line].line,
+            decision.rule->pattern, stl_action_name(decision.line));
+    return 0;
+}
+
+/* Durable, since the web server would let everybody pull for as long as the mark is there. */
+static int unmark(const struct stl_registry *registry, const char *repository, struct stl_error *err)
+{
+    STL_AUTO_FREE char *path = stl_sprintf(STL_AUTH_PUBLIC "/%s", repository);
+    STL_AUTO_CLOSE int folder = openat(registry->root.fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return 0;
+    if (folder < 0 || (unlinkat(folder, marker, 0) && errno != ENOENT))
+        return stl_error_errno(err, "cannot unmark %s as public", repository);
+    return stl_dir_sync(folder, err);
+}
+
+int stl_access_set_about(const struct stl_repo *repo, const struct stl_about *about, struct stl_error *err)
+{
+    const char *name = repo->name.text;
+    STL_AUTO_REGISTRY struct stl_registry fresh = STL_REGISTRY_INIT;
+    STL_AUTO_CLOSE int lock = stl_registry_lock(repo->registry, STL_LOCK_ACCESS, NULL, true, err);
+    const struct stl_registry *registry = lock < 0 ? NULL : renew(repo->registry, &fresh, err);
+    if (!registry)
+        return -1;
+    bool ruled = stl_access_rules_allow(&registry->settings.access_rules, NULL, name, STL_PULL, NULL);
+    if (!ruled && !(about && about->is_public) && unmark(registry, name, err))
+        return -1;
+    if (stl_about_write(&registry->root, repo->fd, about, err))
+        return -1;
+    return has_marks(registry) && is_public(registry, name) ? mark(registry, name, err) : 0;
 }

@@ -3,8 +3,9 @@
  *
  * A registry has access control if registry.yaml has rules or auth/htpasswd exists; otherwise everybody may
  * do everything (and the web server decides who reaches stillage.cgi). With access control, anything that no
- * rule allows is denied. The file is kept when the last user is removed, so that this closes the registry
- * rather than opening it: to open it, delete the file.
+ * rule allows is denied, but for one thing: if no rule has a line about pulls of a repository, the repository
+ * itself may be public (about.h). The file is kept when the last user is removed, so that this closes the
+ * registry rather than opening it: to open it, delete the file.
  *
  * The web server decides about pulls by looking for files, so the rules for anonymous clients are written as
  * files: auth/public/<repository>/_ok exists if anonymous may pull. auth/public is a symbolic link to
@@ -15,8 +16,9 @@
 #ifndef STL_ACCESS_H
 #define STL_ACCESS_H
 
+#include "about.h"
 #include "access-rules.h"
-#include "registry.h"
+#include "repo.h"
 
 /* Actions on the repositories that match a pattern; a name is a pattern that matches itself. */
 struct stl_grant {
@@ -51,6 +53,10 @@ void stl_identity_clear(struct stl_identity *identity);
 #define STL_BEARER_ANONYMOUS "anonymous" /* the bearer token of clients that do not log in */
 
 bool stl_access_controlled(const struct stl_registry *registry);
+/* What decides about a user, or a client that is not logged in (NULL), where there is access control: the
+ * rules, and for pulls the repository's own visibility. `decision` may be NULL. */
+bool stl_access_decide(const struct stl_registry *registry, const char *user, const char *repository,
+                       enum stl_action action, struct stl_decision *decision);
 /* Whether the client may do that now. Anything that everybody may do is allowed with any token. */
 bool stl_access_allows(const struct stl_registry *registry, const struct stl_identity *identity,
                        const char *repository, enum stl_action action);
@@ -69,6 +75,14 @@ bool stl_access_lists(const struct stl_registry *registry, const struct stl_iden
 int stl_access_refresh(const struct stl_registry *registry, struct stl_error *err);
 /* The same, unconditionally. */
 int stl_access_apply(const struct stl_registry *registry, struct stl_error *err);
+/* Whether a repository would be public, or not, if it said so itself: fails with STL_CONFLICT, naming the
+ * rule that says otherwise. */
+int stl_access_check_visibility(const struct stl_registry *registry, const struct stl_name *name,
+                                bool is_public, struct stl_error *err);
+/* Replaces what the repository says of itself, and marks it as public, or no longer; NULL removes it. Durable
+ * on return. The caller holds STL_LOCK_LISTS. If the process is killed halfway, fewer may pull than before
+ * or after. */
+int stl_access_set_about(const struct stl_repo *repo, const struct stl_about *about, struct stl_error *err);
 /* Marks a new repository as public, if it is, before anybody can ask for it. Part of stl_repo_make(). */
 int stl_access_mark(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err);
 

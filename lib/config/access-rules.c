@@ -6,7 +6,7 @@
 #include "mem.h"
 #include "readers.h"
 
-static const char *const action_names[STL_ACTIONS] = {"pull", "push", "delete"};
+static const char *const action_names[STL_ACTIONS] = {"pull", "push", "delete", "admin"};
 
 const char *stl_action_name(enum stl_action action)
 {
@@ -21,7 +21,7 @@ int stl_action_parse(const char *text, enum stl_action *action, struct stl_error
             return 0;
         }
     }
-    return stl_error_set(err, STL_USAGE, "'%.40s' is not an action: use pull, push or delete", text);
+    return stl_error_set(err, STL_USAGE, "'%.40s' is not an action: use pull, push, delete or admin", text);
 }
 
 int stl_actions_parse(const char *text, unsigned *actions, struct stl_error *err)
@@ -141,6 +141,7 @@ static int read_rule(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
         {"pull", read_who, offsetof(struct stl_rule, who[STL_PULL])},
         {"push", read_who, offsetof(struct stl_rule, who[STL_PUSH])},
         {"delete", read_who, offsetof(struct stl_rule, who[STL_DELETE])},
+        {"admin", read_who, offsetof(struct stl_rule, who[STL_ADMIN])},
         {NULL, NULL, 0},
     };
     struct stl_access_rules *access = target;
@@ -279,9 +280,9 @@ static struct stl_decision decide(const struct stl_access_rules *access, const c
     for (size_t i = 0; i < access->count; i++) {
         const struct stl_rule *rule = &access->rules[i];
         if (rule->who[action].line && stl_pattern_match(rule->pattern, repository))
-            return (struct stl_decision){includes(access, &rule->who[action], user), rule, action};
+            return (struct stl_decision){includes(access, &rule->who[action], user), rule, action, false};
     }
-    return (struct stl_decision){false, NULL, action};
+    return (struct stl_decision){false, NULL, action, false};
 }
 
 bool stl_access_rules_allow(const struct stl_access_rules *access, const char *user, const char *repository,
@@ -291,10 +292,11 @@ bool stl_access_rules_allow(const struct stl_access_rules *access, const char *u
     if (user && stl_user_name_check(user, &ignored))
         user = NULL; /* else "group:g" would be the name of its members */
     struct stl_decision result = decide(access, user, repository, action);
-    if (!result.allowed && action == STL_PULL) {
-        struct stl_decision push = decide(access, user, repository, STL_PUSH);
-        if (push.allowed)
-            result = push;
+    static const enum stl_action more[] = {STL_PUSH, STL_ADMIN};
+    for (size_t i = 0; i < sizeof more / sizeof *more && !result.allowed && action == STL_PULL; i++) {
+        struct stl_decision other = decide(access, user, repository, more[i]);
+        if (other.allowed)
+            result = other;
     }
     if (decision)
         *decision = result;

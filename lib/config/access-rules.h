@@ -6,12 +6,14 @@
  *       pull: [anonymous]                anonymous: everybody; user: whoever is logged in; NAME; group:NAME
  *       push: [alice, group:release]
  *       delete: []                       nobody
+ *       admin: [alice]                   may create the repository, change what it says of itself, delete it
  *   groups:
  *     release: [bob, carol]
  *
  * Each action is decided by one rule: of those that match the repository and have a line for the action, the
- * most specific (stl_pattern_compare; of equals, the first in the file). Whoever may push may also pull.
- * Without a rule, nobody may do anything.
+ * most specific (stl_pattern_compare; of equals, the first in the file). Whoever may push or administer may
+ * also pull. Without a rule, nobody may do anything; but where none says who may pull, the repository itself
+ * may be public (access.h).
  *
  * This module does not look at files: whether a registry has access control at all is
  * stl_access_controlled().
@@ -25,10 +27,10 @@
 #include "name.h"
 #include "pattern.h"
 
-enum stl_action { STL_PULL, STL_PUSH, STL_DELETE, STL_ACTIONS };
+enum stl_action { STL_PULL, STL_PUSH, STL_DELETE, STL_ADMIN, STL_ACTIONS };
 
 const char *stl_action_name(enum stl_action action);
-/* "pull", "push" or "delete"; fails with STL_USAGE. */
+/* "pull", "push", "delete" or "admin"; fails with STL_USAGE. */
 int stl_action_parse(const char *text, enum stl_action *action, struct stl_error *err);
 /* "pull,push" to a set: 1 << STL_PULL | 1 << STL_PUSH. Fails with STL_USAGE. */
 int stl_actions_parse(const char *text, unsigned *actions, struct stl_error *err);
@@ -73,7 +75,8 @@ struct stl_decision {
     bool allowed;
     const struct stl_rule *rule; /* the rule that decided; NULL: none matches */
     enum stl_action line;        /* the deciding line of that rule: a pull may be allowed by the line for
-                                    STL_PUSH */
+                                    STL_PUSH or STL_ADMIN */
+    bool own; /* no rule says who may pull, and the repository itself is public: stl_access_decide() */
 };
 
 /* Whether a user may do something. `user` is NULL for a client that is not logged in; `decision` may be

@@ -95,6 +95,7 @@ static int read_rule(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
         {"pull", read_repositories, offsetof(struct stl_oidc_rule, repositories[STL_PULL])},
         {"push", read_repositories, offsetof(struct stl_oidc_rule, repositories[STL_PUSH])},
         {"delete", read_repositories, offsetof(struct stl_oidc_rule, repositories[STL_DELETE])},
+        {"admin", read_repositories, offsetof(struct stl_oidc_rule, repositories[STL_ADMIN])},
         {NULL, NULL, 0},
     };
     I *issuer = target;
@@ -237,8 +238,8 @@ static bool gives(const struct stl_oidc_rule *rule, const char *repository, enum
     *line = action;
     if (stl_words_match(&rule->repositories[action], repository))
         return true;
-    *line = STL_PUSH;
-    return action == STL_PULL && stl_words_match(&rule->repositories[STL_PUSH], repository);
+    *line = stl_words_match(&rule->repositories[STL_PUSH], repository) ? STL_PUSH : STL_ADMIN;
+    return action == STL_PULL && stl_words_match(&rule->repositories[*line], repository);
 }
 
 const struct stl_oidc_rule *stl_oidc_allows(const struct stl_oidc *oidc, const struct stl_oidc_held *held,

@@ -67,6 +67,7 @@ static int read_push(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
         {"delete-tags", stl_yaml_bool, offsetof(S, push.delete_tags)},
         {"delete-manifests", stl_yaml_bool, offsetof(S, push.delete_manifests)},
         {"delete-blobs", stl_yaml_bool, offsetof(S, push.delete_blobs)},
+        {"auto-create", stl_yaml_bool, offsetof(S, push.auto_create)},
         {NULL, NULL, 0},
     };
     S *settings = target;
@@ -213,7 +214,8 @@ void stl_settings_init(struct stl_settings *settings)
                  .slowest_body = 1 << 10,
                  .delete_tags = true,
                  .delete_manifests = true,
-                 .delete_blobs = true},
+                 .delete_blobs = true,
+                 .auto_create = true},
         .auth = {.token_life = 300},
         .hooks = {.time_limit = 30},
         .events = {.size = 10 << 20},

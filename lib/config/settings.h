@@ -35,6 +35,7 @@ struct stl_settings {
         bool sparse_indexes;   /* an index may be pushed before its manifests */
         bool sparse_images;    /* an image may be pushed before its blobs */
         bool delete_tags, delete_manifests, delete_blobs;
+        bool auto_create; /* a push makes the repository that it goes to */
     } push;
     struct stl_retention retention;
     struct stl_prune_rules prune;

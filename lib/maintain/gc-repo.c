@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "about.h"
 #include "details.h"
 #include "gc.h"
 #include "listing.h"
@@ -32,7 +33,7 @@ struct turn {
     struct task *tasks;
     size_t count;
     size_t blobs;   /* that stay in the repository */
-    bool abandoned; /* it is empty and has not been used within the grace period */
+    bool abandoned; /* it is empty, was not created as such, and has not been used within the grace period */
 };
 
 static void turn_clear(struct turn *turn)
@@ -105,7 +106,7 @@ static bool is_young(const struct turn *turn, const char *folder)
 
 static bool is_abandoned(struct turn *turn)
 {
-    if (turn->repo.fd < 0 || turn->blobs || turn->reachable.own ||
+    if (turn->repo.fd < 0 || turn->blobs || turn->reachable.own || stl_about_exists(turn->repo.fd) ||
         faccessat(turn->repo.fd, STL_REPO_MANIFESTS, F_OK, AT_SYMLINK_NOFOLLOW) ||
         !stl_dir_has_no_file(turn->repo.fd, STL_REPO_LINKS))
         return false;
@@ -239,7 +240,7 @@ static int remove_repository(struct turn *turn, struct stl_error *err)
     if (lists < 0)
         return -1;
     if (flock(repo->fd, LOCK_EX | LOCK_NB) || !stl_dir_has_no_file(repo->fd, STL_REPO_LINKS) ||
-        !stl_dir_has_no_file(repo->fd, STL_REPO_BLOBS))
+        !stl_dir_has_no_file(repo->fd, STL_REPO_BLOBS) || stl_about_exists(repo->fd))
         return 0;
     while (stl_catalog_has(gc->registry, &repo->name) && stl_catalog_remove(gc->registry, &repo->name, err))
         if (!stl_reserve_use(gc->registry, err))

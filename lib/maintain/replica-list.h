@@ -10,8 +10,8 @@ enum stl_replica_list {
     STL_REPLICA_DIGESTS,   /* manifests/<digest> */
     STL_REPLICA_REFERRERS, /* lists of referrers, and what Apache reads for a digest */
     STL_REPLICA_TAGS,      /* manifests/<tag> */
-    STL_REPLICA_TAG_LISTS,
-    STL_REPLICA_CATALOG, /* and the page, and the fixed answers */
+    STL_REPLICA_TAG_LISTS, /* and what repositories say of themselves */
+    STL_REPLICA_CATALOG,   /* and the page, and the fixed answers */
     STL_REPLICA_LISTS
 };
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "about.h"
 #include "reachable.h"
 #include "replica.h"
 #include "repo.h"
@@ -175,6 +176,9 @@ static int add_names(struct turn *turn, struct stl_error *err)
         stl_dir_each_file(fd, STL_REPO_REFERRERS, add_referrers, turn, err) ||
         (apache && stl_dir_each(fd, STL_REPO_REFS, add_ref, turn, err)))
         return -1;
+    if (stl_about_exists(fd) &&
+        link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, strrchr(STL_REPO_ABOUT, '/') + 1, err))
+        return -1;
     return link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, "list", err);
 }
 
@@ -214,6 +218,7 @@ static int take_locked(struct turn *turn, struct stl_error *err)
     if (found <= 0)
         return found;
     found = stl_dir_each_file(turn->repo.fd, STL_REPO_LINKS, is_digest_link, NULL, err);
+    found = found == 0 ? stl_about_exists(turn->repo.fd) : found;
     if (found <= 0 || faccessat(turn->repo.fd, STL_REPO_TAG_LIST, F_OK, AT_SYMLINK_NOFOLLOW))
         return found < 0 ? -1 : 0; /* empty, or in the middle of its first push */
     turn->taking->replica->repositories++;

@@ -15,7 +15,8 @@
  * are copied in order, no name appears at the far end before its content. Anything that the far end has but
  * the replica does not can be removed afterwards.
  *
- * A replica has the manifests that have a name, and the blobs that these refer to. Users, tokens, keys,
+ * A replica has the manifests that have a name, the blobs that these refer to, and repositories that were
+ * created as such, with what they say of themselves (about.h). Users, tokens, keys,
  * uploads, snapshots, the trash and logs are not in it; for a registry with access control, an empty
  * auth/htpasswd and _closed are, so that the far end is closed as well.
  */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "about.h"
 #include "listing.h"
 #include "references.h"
 #include "verify.h"
@@ -236,7 +237,7 @@ static int check_tags_list(struct verify_repo *repo, struct stl_error *err)
     if (stl_listing_render(&repo->repo.name, names, contents->tag_count, &wanted, err))
         return -1;
     if (stl_file_read(repo->repo.fd, STL_REPO_TAG_LIST, false, &found, err)) {
-        bool needed = contents->digests.count || contents->tag_count;
+        bool needed = contents->digests.count || contents->tag_count || stl_about_exists(repo->repo.fd);
         if (err->sys_errno != ENOENT || needed)
             PROBLEM(repo, VERIFY_TAGS_LIST, STL_REPO_TAG_LIST, "%s",
                     err->sys_errno == ENOENT ? "is missing" : "cannot be read");
@@ -250,6 +251,16 @@ static int check_tags_list(struct verify_repo *repo, struct stl_error *err)
     return 0;
 }
 
+static void check_about(struct verify_repo *repo)
+{
+    struct stl_error why = STL_ERROR_INIT;
+    struct stl_about about;
+    if (stl_about_read(repo->repo.fd, &about, &why) < 0)
+        PROBLEM(repo, VERIFY_FOREIGN, STL_REPO_ABOUT,
+                "does not say what it should: set it anew with 'stillage repo set %s --description TEXT'",
+                repo->repo.name.text);
+}
+
 static int visit_tags(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     (void)type;
@@ -257,7 +268,11 @@ static int visit_tags(void *context, const char *name, unsigned char type, struc
     struct verify_repo *repo = context;
     struct stat st;
     STL_AUTO_FREE char *path = stl_sprintf(STL_REPO_TAGS "/%s", name);
-    if (!strcmp(path, STL_REPO_DETAILS) && fstatat(repo->repo.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    bool about = !strcmp(path, STL_REPO_ABOUT);
+    if (about)
+        check_about(repo);
+    if ((about || !strcmp(path, STL_REPO_DETAILS)) &&
+        fstatat(repo->repo.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
         check_modes(repo, path, &st);
     else if (strcmp(path, STL_REPO_TAG_LIST))
         PROBLEM(repo, VERIFY_FOREIGN, path, "is not part of a repository");

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "about.h"
 #include "listing.h"
 #include "manifest-files.h"
 #include "nesting.h"
@@ -251,10 +253,14 @@ static int find_digest_link(void *context, const char *name, unsigned char type,
     return strchr(name, ':') != NULL;
 }
 
-/* Returns 1, 0 or -1: a repository that cannot be read must not be removed from the catalog. */
-static int has_manifest(const struct verify *verify, const char *name, struct stl_error *err)
+/* What holds a manifest or was created as a repository. Returns 1, 0 or -1: one that cannot be read must not
+ * be removed from the catalog. */
+static int belongs_in_catalog(const struct verify *verify, const char *name, struct stl_error *err)
 {
     STL_AUTO_FREE char *path = stl_sprintf(STL_V2 "/%s/" STL_REPO_LINKS, name);
+    STL_AUTO_FREE char *about = stl_sprintf(STL_V2 "/%s/" STL_REPO_ABOUT, name);
+    if (faccessat(verify->registry->root.fd, about, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
     int result = stl_dir_each(verify->registry->root.fd, path, find_digest_link, NULL, err);
     if (result >= 0 || err->sys_errno != ENOENT)
         return result;
@@ -275,7 +281,7 @@ static int rebuild_catalog(struct verify *verify, struct stl_error *err)
     size_t count = 0;
     STL_AUTO_FREE const char **kept = stl_alloc(names.count * sizeof *kept);
     for (size_t i = 0; i < names.count; i++) {
-        int holds = has_manifest(verify, names.items[i], err);
+        int holds = belongs_in_catalog(verify, names.items[i], err);
         if (holds < 0)
             return -1;
         if (holds)
@@ -316,7 +322,7 @@ static int check_name(struct verify *verify, const char *text, struct verify_pro
     if (lists < 0)
         return -1;
     bool listed = stl_catalog_has(verify->registry, &name);
-    int holds = has_manifest(verify, text, err);
+    int holds = belongs_in_catalog(verify, text, err);
     if (holds < 0)
         return -1;
     if (listed != holds)
@@ -337,7 +343,7 @@ int stl_verify_catalog(struct verify *verify, struct stl_error *err)
     int result = 0;
     for (size_t i = 0; i < verify->names.count && !damaged && result == 0; i++) {
         const char *name = verify->names.items[i];
-        int holds = has_manifest(verify, name, err);
+        int holds = belongs_in_catalog(verify, name, err);
         if (holds < 0)
             result = -1;
         else if (holds != is_in(&listed, name))

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "about.h"
 #include "apache-file.h"
 #include "consent.h"
 #include "details.h"
@@ -265,7 +266,7 @@ static int ask(const struct removal *removal, struct stl_error *err)
     return stl_may_lose(removal->repo, removal->digests.items, removal->digests.count, err);
 }
 
-/* A repository without manifests is not in the catalog. */
+/* A repository without manifests is not in the catalog, unless it was created as such. */
 static int remove_from_catalog(const struct removal *removal, struct stl_error *err)
 {
     const struct stl_repo *repo = removal->repo;
@@ -278,8 +279,8 @@ static int remove_from_catalog(const struct removal *removal, struct stl_error *
 static int remove_all(const struct removal *removal, struct stl_error *err)
 {
     const struct stl_repo *repo = removal->repo;
-    if (removal->digests.count && removal->digests.count == removal->held &&
-        remove_from_catalog(removal, err))
+    bool emptied = removal->digests.count && removal->digests.count == removal->held;
+    if (emptied && !stl_about_exists(repo->fd) && remove_from_catalog(removal, err))
         return -1;
     while (removal->tag_count && remove_tags(removal, err))
         if (!stl_reserve_use(repo->registry, err))

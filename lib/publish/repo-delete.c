@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "consent.h"
+#include "details.h"
 #include "event.h"
 #include "listing.h"
 #include "nesting.h"
@@ -107,6 +109,17 @@ static int remove_links(const struct stl_repo *repo, struct stl_error *err)
     return stl_dir_sync(repo->fd, err);
 }
 
+/* Before tags/ goes, so that nothing is public that is pushed under this name later. */
+static int forget_about(const struct stl_repo *repo, struct stl_error *err)
+{
+    if (!stl_about_exists(repo->fd))
+        return 0;
+    if (stl_access_set_about(repo, NULL, err))
+        return -1;
+    stl_details_described(repo);
+    return 0;
+}
+
 /* Deleting tag by tag would show readers a shrinking repository. So tags/, without which it is not a
  * repository, is removed first, then the links, then what they led to. Folders in which other repositories
  * nest are kept. */
@@ -126,7 +139,7 @@ static int delete_repository(const struct stl_registry *registry, const struct s
     if (lists >= 0 && !has_own(&repo))
         return stl_error_set(err, STL_NAME_UNKNOWN, "repository '%s' was deleted meanwhile", name->text);
     if (lists < 0 || check_tags_may_go(&repo, err) || stl_catalog_remove(registry, name, err) ||
-        stl_trash_all_tags(&repo, err))
+        stl_trash_all_tags(&repo, err) || forget_about(&repo, err))
         return -1;
     static const char *const visible[] = {STL_REPO_TAGS, STL_REPO_REFS, STL_REPO_REFERRERS};
     for (size_t i = 0; i < sizeof visible / sizeof *visible; i++)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "about.h"
 #include "describe.h"
 #include "layout.h"
 #include "temp.h"
@@ -147,9 +148,12 @@ static int measure_blob(void *context, const char *name, unsigned char type, str
     return 0;
 }
 
-void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *repo, int64_t pushed, bool all)
+void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *repo, int64_t pushed,
+                                enum stl_details_what what)
 {
     struct stl_error ignored = STL_ERROR_INIT;
+    bool all = what == STL_DETAILS_ALL;
+    struct stl_about about;
     struct measuring measuring = {repo->fd, all ? SIZE_MAX : BLOBS_MAX, 0};
     struct json_object *line = json_object_new_object();
     int64_t tags = count_tags(repo, all);
@@ -160,6 +164,8 @@ void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *re
         json_object_object_add(line, "pushed", json_object_new_int64(pushed));
     if (stl_dir_each_file(repo->fd, STL_REPO_BLOBS, measure_blob, &measuring, &ignored) == 0)
         json_object_object_add(line, "size", json_object_new_int64(measuring.bytes));
+    if (what != STL_DETAILS_PUSHED && (stl_about_read(repo->fd, &about, &ignored) > 0 || !all))
+        json_object_object_add(line, "description", json_object_new_string(about.description));
     add_line(lines, line);
 }
 

@@ -15,9 +15,11 @@ void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo, con
 /* `entry`: of the list of the subject's referrers. */
 void stl_details_add_referrer(struct stl_buf *lines, const struct stl_digest *subject,
                               struct json_object *entry);
-/* Without `pushed` if that is negative. Unless `all`, also without `tags` or `size` if there are many tags or
- * blobs, so that it takes no time to speak of. */
-void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *repo, int64_t pushed, bool all);
+/* Without `pushed` if that is negative. For STL_DETAILS_PUSHED without what takes time: `description`, and
+ * `tags` or `size` if there are many tags or blobs. */
+enum stl_details_what { STL_DETAILS_PUSHED, STL_DETAILS_DESCRIBED, STL_DETAILS_ALL };
+void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *repo, int64_t pushed,
+                                enum stl_details_what what);
 
 void stl_details_add_gone(struct stl_buf *lines, const char *key, const char *name);
 

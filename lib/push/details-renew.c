@@ -83,7 +83,9 @@ int stl_details_renew_registry(const struct stl_registry *registry, struct stl_e
         if (found < 0)
             return -1;
         if (found && fstatat(repo.fd, STL_REPO_LINKS, &st, AT_SYMLINK_NOFOLLOW) == 0)
-            stl_details_add_repository(&lines, &repo, st.st_mtime, true);
+            stl_details_add_repository(&lines, &repo,
+                                       stl_dir_has_no_file(repo.fd, STL_REPO_LINKS) ? -1 : st.st_mtime,
+                                       STL_DETAILS_ALL);
     }
     return stl_details_put(&registry->root, registry->root.fd, STL_V2 "/" STL_DETAILS, &lines, err);
 }

@@ -33,12 +33,12 @@ static void record(const struct stl_repo *repo, const struct stl_buf *lines)
         stl_details_renew(repo, &ignored);
 }
 
-static void record_repository(const struct stl_repo *repo, int64_t pushed)
+static void record_repository(const struct stl_repo *repo, int64_t pushed, enum stl_details_what what)
 {
     STL_AUTO_BUF struct stl_buf lines = STL_BUF_INIT;
     struct stl_error ignored = STL_ERROR_INIT;
     const struct stl_root *root = &repo->registry->root;
-    stl_details_add_repository(&lines, repo, pushed, false);
+    stl_details_add_repository(&lines, repo, pushed, what);
     if (!append(root->fd, STL_V2 "/" STL_DETAILS, &lines))
         stl_details_put(root, root->fd, STL_V2 "/" STL_DETAILS, &lines, &ignored);
 }
@@ -50,7 +50,7 @@ void stl_details_tagged(const struct stl_repo *repo, const struct stl_tagging *s
         stl_details_add_tag(&lines, repo, &set[i].tag, &set[i].digest);
     record(repo, &lines);
     if (count)
-        record_repository(repo, time(NULL));
+        record_repository(repo, time(NULL), STL_DETAILS_PUSHED);
 }
 
 void stl_details_untagged(const struct stl_repo *repo, const char *const *tags, size_t count)
@@ -59,7 +59,12 @@ void stl_details_untagged(const struct stl_repo *repo, const char *const *tags, 
     for (size_t i = 0; i < count; i++)
         stl_details_add_gone(&lines, "tag", tags[i]);
     record(repo, &lines);
-    record_repository(repo, -1);
+    record_repository(repo, -1, STL_DETAILS_PUSHED);
+}
+
+void stl_details_described(const struct stl_repo *repo)
+{
+    record_repository(repo, -1, STL_DETAILS_DESCRIBED);
 }
 
 void stl_details_referrer(const struct stl_repo *repo, const struct stl_manifest *manifest)

@@ -8,7 +8,7 @@
  *   {"tag":"1.0","gone":true}
  *   {"referrer":"sha256:...","subject":"sha256:...","artifactType":"...","predicateType":"..."}
  *   {"referrer":"sha256:...","gone":true}
- *   {"repository":"team/app","tags":NUMBER,"pushed":SECONDS,"size":BYTES}
+ *   {"repository":"team/app","tags":NUMBER,"pushed":SECONDS,"size":BYTES,"description":"..."}
  *
  * A later line outweighs an earlier one about the same tag, referrer or repository, except that what was said
  * of a repository stays in force where a later line lacks it. `size` of a tag is that of all that it
@@ -28,6 +28,8 @@
  * subject became its referrer, or ceased to be one. */
 void stl_details_tagged(const struct stl_repo *repo, const struct stl_tagging *set, size_t count);
 void stl_details_untagged(const struct stl_repo *repo, const char *const *tags, size_t count);
+/* What the repository says of itself has changed. */
+void stl_details_described(const struct stl_repo *repo);
 void stl_details_referrer(const struct stl_repo *repo, const struct stl_manifest *manifest);
 void stl_details_referrer_gone(const struct stl_repo *repo, const struct stl_digest *digest);
 

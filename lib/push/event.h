@@ -3,8 +3,9 @@
  *
  * Each line of the file is one document in the form of the distribution project's notifications:
  * {"events":[{...}]} with id, timestamp, action, target, request, actor, source; so a line can be sent to
- * anything that accepts those. Actions are "push" and "delete" (of a manifest or a tag), "pull-denied",
- * "push-denied", "delete-denied" (to somebody who has logged in) and "login-failure" (a password that was
+ * anything that accepts those. Actions are "push" and "delete" (of a manifest or a tag), "create",
+ * "describe", "make-public" and "make-private" (of a repository), "pull-denied", "push-denied",
+ * "delete-denied", "admin-denied" (to somebody who has logged in) and "login-failure" (a password that was
  * checked and is wrong, or an unknown user). A request that is refused to a client without a login leaves no
  * event: the access log of the web server has it.
  *

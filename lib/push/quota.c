@@ -50,6 +50,18 @@ static int add_size(void *context, const char *name, unsigned char type, struct 
     return 0;
 }
 
+int stl_quota_used(const struct stl_repo *repo, int64_t *tags, int64_t *bytes, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int directory = stl_dir_open(repo->fd, STL_REPO_BLOBS, err);
+    struct sum sum = {directory, 0};
+    *tags = *bytes = 0;
+    if (directory < 0 || stl_dir_each_file(directory, ".", add_size, &sum, err) ||
+        stl_dir_each_file(repo->fd, STL_REPO_LINKS, count_tag, tags, err))
+        return -1;
+    *bytes = sum.bytes;
+    return 0;
+}
+
 int stl_quota_left(const struct stl_registry *registry, const struct stl_name *name, int64_t *left,
                    struct stl_error *err)
 {

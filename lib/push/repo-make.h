@@ -6,8 +6,9 @@
 
 #include "repo.h"
 
-/* Opens a repository, and makes it if it does not exist. It is not in the catalog before its first manifest.
- * While it is open, garbage collection does not remove it, even if it is empty. */
+/* Opens a repository, and makes it if it does not exist. It is not in the catalog before its first manifest,
+ * unless it is created (repo-create.h). While it is open, garbage collection does not remove it, even if it
+ * is empty. */
 int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
                   struct stl_error *err);
 

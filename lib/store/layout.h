@@ -25,6 +25,7 @@ enum { STL_PATH_MAX = 1024 };
 #define STL_REPO_TAG_LIST STL_REPO_TAGS "/list"
 #define STL_DETAILS "_details" /* details.h */
 #define STL_REPO_DETAILS STL_REPO_TAGS "/" STL_DETAILS
+#define STL_REPO_ABOUT STL_REPO_TAGS "/_about" /* about.h */
 
 /* The folders of a repository, in the order in which they are made; they are removed in reverse order. A
  * folder that lacks the first or the last of them is not a repository. */
@@ -53,8 +54,8 @@ bool stl_layout_may_nest(const char *component, size_t length);
 #define STL_PING "_ping"               /* the body of GET /v2/ */
 #define STL_CATALOG "_catalog"
 #define STL_NO_REFERRERS "_no_referrers" /* and STL_DETAILS */
-#define STL_ANONYMOUS "_anonymous" /* the token of a client that does not log in */
-#define STL_CLOSED "_closed"       /* stops web servers that were set up before there was access control */
+#define STL_ANONYMOUS "_anonymous"       /* the token of a client that does not log in */
+#define STL_CLOSED "_closed" /* stops web servers that were set up before there was access control */
 
 #define STL_STORE "store"         /* <algorithm>/<ab>/<hex>: every blob once */
 #define STL_UPLOADS "uploads"     /* upload.h */

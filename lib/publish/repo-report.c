@@ -1,0 +1,62 @@
+/* What there is to say of a repository. */
+#include "repo-create.h"
+
+#include "access.h"
+#include "quota.h"
+
+static void add_text(struct json_object *report, const char *key, const char *text)
+{
+    json_object_object_add(report, key, json_object_new_string(text));
+}
+
+static void add_number(struct json_object *object, const char *key, int64_t number)
+{
+    json_object_object_add(object, key, json_object_new_int64(number));
+}
+
+static void add_visibility(struct json_object *report, const struct stl_repo *repo)
+{
+    struct stl_decision decision;
+    bool controlled = stl_access_controlled(repo->registry);
+    bool allowed = stl_access_decide(repo->registry, NULL, repo->name.text, STL_PULL, &decision);
+    STL_AUTO_FREE char *rule =
+        decision.rule ? stl_sprintf(STL_SETTINGS_FILE ":%zu", decision.rule->who[decision.line].line) : NULL;
+    add_text(report, "visibility", allowed || !controlled ? "public" : "private");
+    add_text(report, "decidedBy",
+             !controlled    ? "open registry"
+             : rule         ? rule
+             : decision.own ? "repository"
+                            : "no rule");
+}
+
+static void add_quota(struct json_object *report, const struct stl_repo *repo)
+{
+    const struct stl_quota *quota = stl_limits_quota(&repo->registry->settings.limits, repo->name.text);
+    struct json_object *limits = json_object_new_object();
+    json_object_object_add(report, "quota", limits);
+    if (quota && quota->size >= 0)
+        add_number(limits, "size", quota->size);
+    if (quota && quota->tags >= 0)
+        add_number(limits, "tags", quota->tags);
+}
+
+struct json_object *stl_repo_report(const struct stl_registry *registry, const struct stl_name *name,
+                                    struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_about about;
+    int64_t tags, bytes;
+    if (stl_repo_open(&repo, registry, name, err) || stl_about_read(repo.fd, &about, err) < 0 ||
+        stl_quota_used(&repo, &tags, &bytes, err))
+        return NULL;
+    struct json_object *report = json_object_new_object();
+    add_text(report, "name", name->text);
+    add_text(report, "description", about.description);
+    add_visibility(report, &repo);
+    if (about.created)
+        add_number(report, "created", about.created);
+    add_number(report, "tags", tags);
+    add_number(report, "size", bytes);
+    add_quota(report, &repo);
+    return report;
+}
