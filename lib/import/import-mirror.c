@@ -19,8 +19,8 @@ struct mirror {
 struct turn {
     struct mirror *mirror;
     struct stl_repo repo;
-    struct stl_names sources;  /* its possible names where the bundle comes from */
-    size_t first, image_count; /* of the planned images: those in this repository */
+    struct stl_names sources;                     /* its possible names where the bundle comes from */
+    const struct import_destination *destination; /* NULL: the bundle has nothing for it */
     size_t kept;
     struct stl_tag *gone;
     size_t gone_count;
@@ -41,8 +41,10 @@ static void turn_clear(struct turn *turn)
 /* The images of a repository are sorted by tag; those without one come last. */
 static bool is_in_bundle(const struct turn *turn, const char *tag)
 {
-    const struct stl_imported *images = turn->mirror->import->report->images + turn->first;
-    size_t low = 0, high = turn->image_count;
+    const struct import_destination *destination = turn->destination;
+    const struct stl_imported *images =
+        turn->mirror->import->report->images + (destination ? destination->first : 0);
+    size_t low = 0, high = destination ? destination->count : 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         int order = images[middle].has_tag ? strcmp(images[middle].tag.text, tag) : 1;
@@ -165,7 +167,7 @@ static bool is_covered(const struct turn *turn)
 static int delete_repository(const struct turn *turn, struct stl_error *err)
 {
     const struct mirror *mirror = turn->mirror;
-    if (mirror->check_only || mirror->import->options->dry_run || !is_covered(turn) || turn->image_count ||
+    if (mirror->check_only || mirror->import->options->dry_run || !is_covered(turn) || turn->destination ||
         stl_repo_delete(mirror->import->registry, &turn->repo.name, err) == 0)
         return 0;
     if (err->code != STL_NAME_UNKNOWN)
@@ -178,8 +180,8 @@ static int mirror_repository(struct mirror *mirror, const char *text, struct stl
 {
     __attribute__((cleanup(turn_clear))) struct turn turn = {.mirror = mirror, .repo = STL_REPO_INIT};
     struct stl_name name;
-    turn.image_count = stl_import_find_images(mirror->import, text, &turn.first);
-    stl_import_sources(mirror->import, text, &turn.sources);
+    turn.destination = stl_import_find_destination(mirror->import, text);
+    stl_import_find_sources(mirror->import, text, &turn.sources);
     if (turn.sources.count == 0)
         return 0;
     if (stl_name_parse(text, &name, err))

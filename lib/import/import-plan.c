@@ -69,20 +69,16 @@ static int check_missing_manifests(struct import *import, struct stl_error *err)
     return 0;
 }
 
-/* --- names ---------------------------------------------------------------------------------------------- */
+/* --- choice --------------------------------------------------------------------------------------------- */
 
-static int add_target(struct import *import, size_t i, struct stl_error *err)
+static int choose_image(struct import *import, size_t i, struct stl_error *err)
 {
     struct import_target *target = &import->targets[i];
     const struct stl_bundle_image *image = target->image;
-    struct stl_name name;
-    if (stl_import_destination(import->options, image->name, &name, err))
-        return stl_error_context(err, "%s", image->name);
-    target->name = stl_import_keep_name(import->report, &name);
+    if (stl_import_name_target(import, target, err))
+        return -1;
     return stl_graph_add(&import->graph, &image->digest, image->size, image->media_type, &target->root, err);
 }
-
-/* --- choice --------------------------------------------------------------------------------------------- */
 
 /* The subject of an image without a tag, or with a tag that older tools give to signatures. */
 static bool find_subject(struct import *import, const struct stl_bundle_image *image,
@@ -128,7 +124,7 @@ static int choose_reached(struct import *import, const struct referrer *referrer
             const struct import_target *target = &import->targets[referrers[i].target];
             if (target->root != STL_NO_NODE || !is_reached(import, &referrers[i].subject))
                 continue;
-            if (add_target(import, referrers[i].target, err))
+            if (choose_image(import, referrers[i].target, err))
                 return -1;
             stl_import_walk_add(&import->walk, &import->graph, target->root);
             more = true;
@@ -193,9 +189,8 @@ static int choose(struct import *import, struct stl_error *err)
         stl_selection_drop_hosts(selection);
     for (size_t i = 0; i < bundle->image_count; i++) {
         const struct stl_bundle_image *image = &bundle->images[i];
-        import->targets[i] = (struct import_target){.image = image, .root = STL_NO_NODE};
         if ((all || stl_selection_matches(selection, image->name, image->tag, &image->digest)) &&
-            add_target(import, i, err))
+            choose_image(import, i, err))
             return -1;
     }
     if (all)
@@ -240,6 +235,7 @@ static int add_results(struct import *import, struct stl_error *err)
                                  a->name->text, a->tag.text);
     }
     import->planned = report->image_count;
+    stl_import_list_destinations(import);
     return 0;
 }
 
@@ -307,15 +303,16 @@ static int check_tag(const struct stl_repo *repo, const struct stl_imported *res
                               added, err);
 }
 
-static int check_tags(const struct import *import, size_t first, size_t count, struct stl_error *err)
+static int check_tags(const struct import *import, const struct import_destination *destination,
+                      struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    const struct stl_imported *images = &import->report->images[first];
+    const struct stl_imported *images = &import->report->images[destination->first];
     size_t added = 0;
-    int found = stl_repo_open_if_any(&repo, import->registry, images->name, err);
+    int found = stl_repo_open_if_any(&repo, import->registry, destination->name, err);
     if (found <= 0) /* what is new cannot be immutable */
         return found;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < destination->count; i++)
         if (images[i].has_tag && check_tag(&repo, &images[i], &added, err))
             return -1;
     return 0;
@@ -343,29 +340,28 @@ static int64_t added_size(const struct import *import, const struct stl_name *na
     return size;
 }
 
-static int check_quota(struct import *import, size_t first, size_t count, struct stl_error *err)
+static int check_quota(struct import *import, const struct import_destination *destination,
+                       struct stl_error *err)
 {
-    const struct stl_name *name = import->report->images[first].name;
     int64_t left;
-    if (stl_quota_left(import->registry, name, &left, err))
+    if (stl_quota_left(import->registry, destination->name, &left, err))
         return -1;
     if (left == INT64_MAX)
         return 0;
     stl_import_walk_reset(&import->walk);
-    for (size_t i = first; i < first + count; i++)
-        stl_import_walk_add(&import->walk, &import->graph, import->roots[i]);
-    int64_t size = added_size(import, name);
+    for (size_t i = 0; i < destination->count; i++)
+        stl_import_walk_add(&import->walk, &import->graph, import->roots[destination->first + i]);
+    int64_t size = added_size(import, destination->name);
     stl_import_walk_reset(&import->walk);
-    return size > left ? stl_quota_exceeded(name, size, left, err) : 0;
+    return size > left ? stl_quota_exceeded(destination->name, size, left, err) : 0;
 }
 
 static int check_limits(struct import *import, struct stl_error *err)
 {
-    for (size_t first = 0, count; first < import->planned; first += count) {
-        count = stl_import_count_images(import, first);
-        if (check_tags(import, first, count, err) || check_quota(import, first, count, err))
+    for (size_t i = 0; i < import->destination_count; i++)
+        if (check_tags(import, &import->destinations[i], err) ||
+            check_quota(import, &import->destinations[i], err))
             return -1;
-    }
     return 0;
 }
 
@@ -379,6 +375,7 @@ int stl_import_plan(struct import *import, struct stl_error *err)
                                   settings->push.manifest_size, err))
         return -1;
     import->targets = stl_alloc(import->bundle->image_count * sizeof *import->targets);
+    stl_import_list_sources(import);
     import->graph.reader = stl_bundle_manifests_reader(&import->manifests);
     import->graph.manifest_size_max = settings->push.manifest_size;
     import->graph.sparse = true; /* whether anything required is missing is checked once all are read */

@@ -17,7 +17,7 @@ struct publishing {
     struct stl_repo repo; /* open while something is written to it */
     struct stl_publication publication;
     struct import_walk walk; /* manifests */
-    size_t first, end;       /* of the planned images: those in this repository */
+    const struct import_destination *destination;
 };
 
 /* Whether the registry has everything in the walk. */
@@ -166,7 +166,8 @@ static size_t sort_leaves(const struct publishing *place)
 static void collect_images(struct publishing *place)
 {
     const struct import *import = place->import;
-    for (size_t i = place->first; i < place->end; i++) {
+    const size_t first = place->destination->first, end = first + place->destination->count;
+    for (size_t i = first; i < end; i++) {
         const struct stl_imported *image = &import->report->images[i];
         if (!is_to_do(import, image))
             continue;
@@ -179,7 +180,7 @@ static void collect_images(struct publishing *place)
 static int write_manifests(struct publishing *place, size_t workers, struct stl_error *err)
 {
     const struct import *import = place->import;
-    const struct stl_name *name = import->report->images[place->first].name;
+    const struct stl_name *name = place->destination->name;
     /* Held from linking to publishing, so that garbage collection does not come in between. */
     STL_AUTO_CLOSE int content = stl_registry_lock(import->registry, STL_LOCK_CONTENT, name, false, err);
     if (content < 0 || stl_repo_make(&place->repo, import->registry, name, err) || link_blobs(place, err))
@@ -216,14 +217,14 @@ static int publish_repository(void *context, size_t index, struct stl_error *err
     int result = place->walk.count ? write_manifests(place, stl_copy_workers() / all->count + 1, err) : 0;
     stl_repo_close(&place->repo); /* there may be more repositories than descriptors */
     stl_import_walk_clear(&place->walk);
-    return result ? stl_error_context(err, "%s", all->import->report->images[place->first].name->text) : 0;
+    return result ? stl_error_context(err, "%s", place->destination->name->text) : 0;
 }
 
 static int set_tags(void *context, size_t index, struct stl_error *err)
 {
     const struct repositories *all = context;
     struct publishing *place = &all->places[index];
-    const struct stl_name *name = all->import->report->images[place->first].name;
+    const struct stl_name *name = place->destination->name;
     if (place->publication.set_count == 0)
         return 0;
     int result = stl_repo_open(&place->repo, all->import->registry, name, err) ||
@@ -232,19 +233,16 @@ static int set_tags(void *context, size_t index, struct stl_error *err)
     return result ? stl_error_context(err, "%s", name->text) : 0;
 }
 
-/* First everything that the tags lead to, including signatures, then all tags: images appear complete. The
- * images of a repository are adjacent in the report. Several repositories at once, since syncs that come
+/* First everything that the tags lead to, including signatures, then all tags: images appear complete. Several repositories at once, since syncs that come
  * together are written together. */
 static int publish_all(struct import *import, struct stl_error *err)
 {
     __attribute__((cleanup(repositories_clear))) struct repositories all = {
-        .import = import, .places = stl_alloc(import->planned * sizeof *all.places)};
-    for (size_t i = 0; i < import->planned; i += stl_import_count_images(import, i)) {
+        .import = import, .places = stl_alloc(import->destination_count * sizeof *all.places)};
+    for (size_t i = 0; i < import->destination_count; i++) {
         struct publishing *place = &all.places[all.count++];
-        *place = (struct publishing){.import = import,
-                                     .repo = STL_REPO_INIT,
-                                     .first = i,
-                                     .end = i + stl_import_count_images(import, i)};
+        *place = (struct publishing){
+            .import = import, .repo = STL_REPO_INIT, .destination = &import->destinations[i]};
         stl_publication_begin(&place->publication, &place->repo);
         place->publication.allow_missing_children = import->registry->settings.push.sparse_indexes;
         place->publication.only_tags_told = true;

@@ -18,10 +18,23 @@ struct stl_imported;
 struct stl_import_missing;
 struct stl_volume;
 
-/* An image of the bundle and its destination. */
+/* A repository of the bundle. */
+struct import_source {
+    const char *text;
+    const struct stl_name *name; /* what it becomes here; NULL: nothing of it was chosen yet */
+};
+
+/* A repository that images of the bundle go to, and these: they are adjacent in the report. */
+struct import_destination {
+    const struct stl_name *name;
+    size_t first, count;
+};
+
+/* An image of the bundle. */
 struct import_target {
     const struct stl_bundle_image *image;
-    const struct stl_name *name; /* its name in the registry; owned by the report */
+    size_t source;               /* number of its repository in the bundle */
+    const struct stl_name *name; /* its repository here, if it is chosen; owned by the report */
     size_t root;                 /* number of its manifest in the graph, or STL_NO_NODE: it is not chosen */
     struct stl_imported *result;
 };
@@ -47,9 +60,12 @@ struct import {
     size_t volume_count;
     const struct stl_bundle *bundle;
     struct stl_bundle_manifests manifests;
-    struct import_target *targets; /* for each image of the bundle */
-    size_t planned;                /* the first so many images of the report come from the bundle */
-    size_t *roots;                 /* for each of these: number of its manifest in the graph */
+    struct import_target *targets;           /* for each image of the bundle */
+    struct import_source *sources;           /* sorted by name */
+    struct import_destination *destinations; /* sorted by name */
+    size_t source_count, destination_count;
+    size_t planned; /* the first so many images of the report come from the bundle */
+    size_t *roots;  /* for each of these: number of its manifest in the graph */
     struct stl_graph graph;
     struct import_walk walk;   /* for one thread */
     struct import_blob *blobs; /* for each blob of the graph */
@@ -77,17 +93,18 @@ void stl_import_progress(void *context, uint64_t bytes);
 /* Copies a name for the report. Images are sorted by name, so it is often the same as the last one. */
 const struct stl_name *stl_import_keep_name(struct stl_import_report *report, const struct stl_name *name);
 
-/* The name that a repository of the bundle gets here. Only this function decides it. */
-int stl_import_destination(const struct stl_import_options *options, const char *source,
-                           struct stl_name *name, struct stl_error *err);
-/* The names in the bundle's registry that would become `name` here. With maps, a name that no map produces
- * counts only if the bundle has images for it: a repository that has the same name by chance is unrelated. */
-void stl_import_sources(const struct import *import, const char *name, struct stl_names *sources);
-/* The images planned for a repository are adjacent in the report: sets *first to the index of the first and
- * returns their number. */
-size_t stl_import_find_images(const struct import *import, const char *name, size_t *first);
-/* How many of the planned images from `first` on are in the same repository. */
-size_t stl_import_count_images(const struct import *import, size_t first);
+/* destinations.c: the names of the bundle's repositories here are derived once, from there to here, and used
+ * by all steps. The first function makes import->targets and ->sources; the second sets target->name; the
+ * third makes import->destinations from the planned images of the report. */
+void stl_import_list_sources(struct import *import);
+int stl_import_name_target(struct import *import, struct import_target *target, struct stl_error *err);
+void stl_import_list_destinations(struct import *import);
+/* NULL: none of that name. */
+const struct import_destination *stl_import_find_destination(const struct import *import, const char *name);
+/* For mirrors, of which a repository may be gone from the bundle: the names there that would become `name`
+ * here. With maps, a name that no map produces counts only if the bundle has images for it: a repository that
+ * has the same name by chance is unrelated. */
+void stl_import_find_sources(const struct import *import, const char *name, struct stl_names *sources);
 
 /* The first adds what a root leads to, the second empties the walk. */
 void stl_import_walk_add(struct import_walk *walk, const struct stl_graph *graph, size_t root);

@@ -11,6 +11,8 @@ static void import_clear(struct import *import)
 {
     stl_bundle_manifests_clear(&import->manifests);
     free(import->targets);
+    free(import->sources);
+    free(import->destinations);
     free(import->roots);
     free(import->blobs);
     stl_import_walk_clear(&import->walk);
