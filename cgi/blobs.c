@@ -1,12 +1,14 @@
 /* Blobs that are there: read and delete. */
+#include "blobs.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "blobs.h"
 #include "conditions.h"
+#include "io.h"
 #include "repo.h"
 #include "route.h"
 
@@ -18,9 +20,7 @@ static void send_file(struct exchange *exchange, int fd, int64_t size, const cha
     response_begin(response, 200, type, size);
     STL_AUTO_FREE char *chunk = response->head ? NULL : stl_alloc(CHUNK);
     while (chunk && size > 0) {
-        ssize_t n = read(fd, chunk, size < CHUNK ? (size_t)size : CHUNK);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = stl_read_some(fd, chunk, size < CHUNK ? (size_t)size : CHUNK);
         if (n <= 0 || response_write(response, chunk, (size_t)n))
             return; /* the client sees that bytes are missing */
         size -= n;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "io.h"
+
 enum { PIPE_SIZE = 256 << 10 };
 
 /* The context is the timeout; no other thread checks it. */
@@ -16,26 +18,14 @@ static ssize_t process_read(void *context, void *bytes, size_t size)
         if (timeout_judge(context, false))
             return -1;
     } while (poll(&input, 1, TIMEOUT_TICK) <= 0);
-    for (;;) {
-        ssize_t n = read(STDIN_FILENO, bytes, size);
-        if (n >= 0 || errno != EINTR)
-            return n;
-    }
+    return stl_read_some(STDIN_FILENO, bytes, size);
 }
 
 static int process_write(void *context, const void *bytes, size_t length)
 {
+    struct stl_error ignored = STL_ERROR_INIT;
     (void)context;
-    for (const char *p = bytes; length > 0;) {
-        ssize_t n = write(STDOUT_FILENO, p, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        p += n;
-        length -= (size_t)n;
-    }
-    return 0;
+    return stl_write_all(STDOUT_FILENO, bytes, length, &ignored);
 }
 
 static void process_log(void *context, const char *line)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "io.h"
 
 enum { ANSWER_MAX = 64 << 10, CONFIG_MAX = 4 << 20, LINE_MAX_SIZE = 4096 };
 
@@ -44,9 +45,8 @@ static int start(const char *program, const char *action, int pipes[2][2], pid_t
 static void read_all(int fd, struct stl_buf *answer)
 {
     char bytes[4096];
-    for (ssize_t n; (n = read(fd, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR);)
-        if (n > 0)
-            (void)stl_buf_add(answer, bytes, (size_t)n);
+    for (ssize_t n; (n = stl_read_some(fd, bytes, sizeof bytes)) > 0;)
+        (void)stl_buf_add(answer, bytes, (size_t)n);
     explicit_bzero(bytes, sizeof bytes);
 }
 
@@ -69,8 +69,8 @@ int cmd_run_helper(const char *helper, const char *action, const char *input, st
     if (started)
         read_all(pipes[1][0], answer);
     stl_close_fd(&pipes[1][0]);
-    while (started && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    if (started)
+        stl_wait(pid, &status);
     return result ? -1 : status == 0;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "mem.h"
 
 enum { NOT_FOUND = 127 };
@@ -80,9 +81,8 @@ int cmd_rsync_run(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COMPLA
     }
     read_lines(rsync, output);
     fclose(output);
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return stl_error_errno(err, "cannot wait for rsync");
+    if (stl_wait(pid, &status))
+        return stl_error_errno(err, "cannot wait for rsync");
     first_line(complaints, complaint);
     if (!WIFEXITED(status))
         return stl_error_set(err, STL_INVALID, "rsync was killed");

@@ -1,9 +1,8 @@
 #include "file-extent.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "io.h"
 #include "mem.h"
 
 void stl_extent_close(struct stl_extent *extent)
@@ -19,19 +18,12 @@ ssize_t stl_extent_read(const struct stl_extent *extent, int64_t position, void 
     int64_t left = extent->size - position;
     if (left < (int64_t)length)
         length = left > 0 ? (size_t)left : 0;
-    for (size_t done = 0; done < length;) {
-        ssize_t n =
-            pread(extent->fd, (char *)bytes + done, length - done, extent->offset + position + (int64_t)done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return stl_error_errno(err, "cannot read");
-        if (n == 0)
-            return stl_error_set(err, STL_INVALID, "truncated: %lld bytes are missing",
-                                 (long long)(left - (int64_t)done));
-        done += (size_t)n;
-    }
-    return (ssize_t)length;
+    ssize_t n = stl_pread_full(extent->fd, bytes, length, extent->offset + position);
+    if (n < 0)
+        return stl_error_errno(err, "cannot read");
+    if (n < (ssize_t)length)
+        return stl_error_set(err, STL_INVALID, "truncated: %lld bytes are missing", (long long)(left - n));
+    return n;
 }
 
 int stl_extent_equal(const struct stl_extent *left, const struct stl_extent *right, struct stl_error *err)

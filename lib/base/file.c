@@ -7,6 +7,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "io.h"
+
 int stl_space_check(int fd, uint64_t needed, struct stl_error *err)
 {
     struct statvfs fs;
@@ -18,20 +20,6 @@ int stl_space_check(int fd, uint64_t needed, struct stl_error *err)
     return stl_error_set(err, STL_NO_SPACE, "there is not enough space: %llu MB are needed, %llu MB are free",
                          (unsigned long long)((needed + 999999) / 1000000),
                          (unsigned long long)(free_bytes / 1000000));
-}
-
-int stl_write_all(int fd, const void *bytes, size_t length, struct stl_error *err)
-{
-    for (const char *p = bytes; length > 0;) {
-        ssize_t n = write(fd, p, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return stl_error_errno(err, "cannot write");
-        p += n;
-        length -= (size_t)n;
-    }
-    return 0;
 }
 
 int stl_file_put(const struct stl_root *root, int directory, const char *name, const void *bytes,
@@ -88,9 +76,7 @@ static int read_all(int fd, const char *path, struct stl_buf *buf, struct stl_er
         return stl_error_set(err, STL_INVALID, "%s is not a regular file", path);
     for (;;) {
         char chunk[16384];
-        ssize_t n = read(fd, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = stl_read_some(fd, chunk, sizeof chunk);
         if (n < 0)
             return stl_error_errno(err, "cannot read %s", path);
         if (n == 0)

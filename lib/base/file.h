@@ -5,15 +5,13 @@
 #ifndef STL_FILE_H
 #define STL_FILE_H
 
+#include "io.h"
 #include "mem.h"
 #include "temp.h"
 
 /* Fails with STL_NO_SPACE if the file system of `fd` has less than `needed` bytes left; a file system that
  * does not report its free space is assumed to have enough. */
 int stl_space_check(int fd, uint64_t needed, struct stl_error *err);
-
-/* Writes all bytes at the file offset of the descriptor, however many write(2) calls that takes. */
-int stl_write_all(int fd, const void *bytes, size_t length, struct stl_error *err);
 
 /* Replaces the file `name` in one step; durable but for the directory entry. */
 int stl_file_put(const struct stl_root *root, int directory, const char *name, const void *bytes,

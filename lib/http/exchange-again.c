@@ -1,12 +1,12 @@
 /* After an attempt: the answer, another attempt, another address, or an error. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "client.h"
 #include "clock.h"
 #include "exchange.h"
+#include "random.h"
 
 static const char *method_of(const struct stl_http_transfer *transfer)
 {
@@ -46,11 +46,10 @@ static double retry_after(struct stl_http_transfer *transfer)
 /* Between half of it and all of it. */
 static double backoff(const struct stl_http_transfer *transfer)
 {
-    uint16_t random = 0;
+    uint16_t random;
     unsigned doublings = transfer->attempts - 1 < 6 ? transfer->attempts - 1 : 6;
     double longest = (double)((uint64_t)transfer->http->options.backoff << doublings) / 1000;
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
-        random = 0;
+    stl_random(&random, sizeof random);
     return longest * (0.5 + 0.5 * random / UINT16_MAX);
 }
 

@@ -233,8 +233,8 @@ static int set_tags(void *context, size_t index, struct stl_error *err)
     return result ? stl_error_context(err, "%s", name->text) : 0;
 }
 
-/* First everything that the tags lead to, including signatures, then all tags: images appear complete. Several repositories at once, since syncs that come
- * together are written together. */
+/* First everything that the tags lead to, including signatures, then all tags: images appear complete.
+ * Several repositories at once, since syncs that come together are written together. */
 static int publish_all(struct import *import, struct stl_error *err)
 {
     __attribute__((cleanup(repositories_clear))) struct repositories all = {

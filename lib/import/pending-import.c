@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io.h"
+
 static char *path_of(const struct stl_digest *id, char path[STL_PATH_MAX])
 {
     char text[STL_DIGEST_TEXT_MAX];
@@ -33,10 +35,7 @@ static bool is_current(int root, const char *path, int fd)
 
 static int lock(int fd, struct stl_error *err)
 {
-    while (flock(fd, LOCK_EX))
-        if (errno != EINTR)
-            return stl_error_errno(err, "cannot lock a pending import");
-    return 0;
+    return stl_flock(fd, LOCK_EX) ? stl_error_errno(err, "cannot lock a pending import") : 0;
 }
 
 int stl_pending_open(struct stl_pending *pending, const struct stl_registry *registry,

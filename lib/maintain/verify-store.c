@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "pending-import.h"
 #include "pool.h"
 #include "verify.h"
@@ -241,9 +242,7 @@ static int hash_file(struct jobs *jobs, int fd, struct stl_hasher *hasher)
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     posix_fadvise(fd, 0, 0, POSIX_FADV_NOREUSE); /* keeps files of the web server in the page cache instead */
     for (;;) {
-        ssize_t n = read(fd, chunk, CHUNK);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = stl_read_some(fd, chunk, CHUNK);
         if (n <= 0)
             return n < 0 ? -1 : 0;
         stl_hasher_update(hasher, chunk, (size_t)n);

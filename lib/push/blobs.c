@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "consent.h"
+#include "io.h"
 #include "quota.h"
 #include "reserve.h"
 #include "trash.h"
@@ -23,15 +24,10 @@ static int copy_bytes(int from, int to, struct stl_error *err)
         if (errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS)
             return stl_error_errno(err, "cannot copy a blob");
         char chunk[65536];
-        while ((n = read(from, chunk, sizeof chunk)) != 0) {
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n < 0)
-                return stl_error_errno(err, "cannot copy a blob");
+        while ((n = stl_read_some(from, chunk, sizeof chunk)) > 0)
             if (stl_write_all(to, chunk, (size_t)n, err))
                 return -1;
-        }
-        return 0;
+        return n < 0 ? stl_error_errno(err, "cannot copy a blob") : 0;
     }
 }
 

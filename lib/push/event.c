@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "random.h"
 #include "repo.h"
 #include "utf8.h"
@@ -37,17 +38,10 @@ static void add_text(struct json_object *object, const char *key, const char *te
     json_object_object_add(object, key, json_object_new_string(copy));
 }
 
-/* Version 4 of RFC 9562. */
 static void add_id(struct json_object *object, const char *key)
 {
-    unsigned char b[16];
-    char text[37];
-    stl_random(b, sizeof b);
-    b[6] = (b[6] & 0x0f) | 0x40;
-    b[8] = (b[8] & 0x3f) | 0x80;
-    snprintf(text, sizeof text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-    add_text(object, key, text);
+    char text[STL_UUID_LENGTH + 1];
+    add_text(object, key, stl_uuid(text));
 }
 
 static void add_time(struct json_object *object)

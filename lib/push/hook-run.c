@@ -11,6 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "io.h"
+
 /* In the child. The alarm outlives exec: it is for a hook whose supervisor was killed. */
 static _Noreturn void become(const char *program, const char *directory, int input, int output,
                              unsigned seconds)
@@ -36,9 +39,7 @@ static _Noreturn void become(const char *program, const char *directory, int inp
 
 static int64_t milliseconds(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)(stl_monotonic() * 1000);
 }
 
 /* Reads until the hook closes its output. Returns false if the time is over first. */
@@ -53,11 +54,10 @@ static bool read_output(int fd, struct stl_buf *output, int64_t end)
             return false;
         if (n <= 0)
             continue;
-        ssize_t got = read(fd, chunk, sizeof chunk);
-        if (got == 0 || (got < 0 && errno != EINTR))
+        ssize_t got = stl_read_some(fd, chunk, sizeof chunk);
+        if (got <= 0)
             return true;
-        if (got > 0)
-            (void)stl_buf_add(output, chunk, (size_t)got); /* anything beyond the ceiling is not needed */
+        (void)stl_buf_add(output, chunk, (size_t)got); /* anything beyond the ceiling is not needed */
     }
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "hook-run.h"
+#include "io.h"
 
 /* --- messages ------------------------------------------------------------------------------------------- */
 
@@ -68,17 +69,11 @@ static int receive_request(int socket, char *what, int fds[2])
 static int read_answer(int fd, struct stl_buf *output, int *status, struct stl_error *err)
 {
     char bytes[sizeof *status + STL_HOOK_OUTPUT_MAX];
-    size_t length = 0;
-    while (length < sizeof bytes) {
-        ssize_t got = read(fd, bytes + length, sizeof bytes - length);
-        if (got == 0 || (got < 0 && errno != EINTR))
-            break;
-        length += got > 0 ? (size_t)got : 0;
-    }
-    if (length < sizeof *status)
+    ssize_t length = stl_read_full(fd, bytes, sizeof bytes);
+    if (length < (ssize_t)sizeof *status)
         return stl_error_set(err, STL_SYSTEM, "the process that runs hooks has ended");
     memcpy(status, bytes, sizeof *status);
-    return stl_buf_add(output, bytes + sizeof *status, length - sizeof *status);
+    return stl_buf_add(output, bytes + sizeof *status, (size_t)length - sizeof *status);
 }
 
 int stl_hook_runner_ask(int runner, int input, struct stl_buf *output, int *status, struct stl_error *err)

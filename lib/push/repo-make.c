@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "access.h"
+#include "io.h"
 #include "nesting.h"
 #include "recovery.h"
 
@@ -77,9 +78,8 @@ int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, co
     for (int tries = 0;; tries++) {
         *repo = (struct stl_repo){registry, *name, -1, NULL};
         int made = open_or_make(repo, err);
-        while (made == 0 && flock(repo->fd, LOCK_SH))
-            if (errno != EINTR)
-                made = stl_error_errno(err, "cannot lock repository %s", name->text);
+        if (made == 0 && stl_flock(repo->fd, LOCK_SH))
+            made = stl_error_errno(err, "cannot lock repository %s", name->text);
         if (made == 0 && (has_folders(repo) || fill(repo, err) == 0))
             break;
         stl_repo_close(repo);

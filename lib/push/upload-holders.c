@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const char folder[] = STL_UPLOADS "/" STL_UPLOAD_HOLDERS;
-enum { HEX = 32, TRIES = 8, ENTRY_MAX = STL_UPLOAD_HOLDER_MAX + STL_UPLOAD_UUID_LENGTH + 2 };
+enum { HEX = 32, TRIES = 8, ENTRY_MAX = STL_UPLOAD_HOLDER_MAX + STL_UUID_LENGTH + 2 };
 
 void stl_upload_set_holder(struct stl_upload *upload, const char *who)
 {
@@ -23,7 +23,7 @@ void stl_upload_set_holder(struct stl_upload *upload, const char *who)
 
 static void find_link(const struct stl_upload *upload, char path[ENTRY_MAX])
 {
-    snprintf(path, ENTRY_MAX, "%s/%.*s", upload->holder, STL_UPLOAD_UUID_LENGTH, upload->id);
+    snprintf(path, ENTRY_MAX, "%s/%.*s", upload->holder, STL_UUID_LENGTH, upload->id);
 }
 
 /* A sweep may remove the folder while it is empty. */
@@ -74,7 +74,7 @@ static void drop(struct tally *tally, const char *name, const struct stat *st)
     unsigned long long hour;
     snprintf(path, sizeof path, "%s/%s", tally->upload->holder, name);
     if (readlinkat(registry->root.fd, path, target, sizeof target - 1) < 0 ||
-        sscanf(target, "../../%8llx/", &hour) != 1 || strlen(name) != STL_UPLOAD_UUID_LENGTH)
+        sscanf(target, "../../%8llx/", &hour) != 1 || strlen(name) != STL_UUID_LENGTH)
         return;
     snprintf(id, sizeof id, "%s.%08llx0", name, hour * STL_UPLOAD_HOUR);
     if (!stl_upload_drop(registry, id))
@@ -93,7 +93,7 @@ static int look_at_link(void *context, const char *name, unsigned char type, str
     (void)type;
     (void)err;
     snprintf(path, sizeof path, "%s/%s", upload->holder, name);
-    bool own = !strncmp(name, upload->id, STL_UPLOAD_UUID_LENGTH);
+    bool own = !strncmp(name, upload->id, STL_UUID_LENGTH);
     if (fstatat(upload->registry->root.fd, path, &st, 0)) {
         if (errno == ENOENT && !tally->dropping)
             unlinkat(upload->registry->root.fd, path, 0);

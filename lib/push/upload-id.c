@@ -9,11 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "random.h"
 
 enum {
     KEY_LENGTH = 32,
-    TIME_AT = STL_UPLOAD_UUID_LENGTH + 1, /* where the parts of an identifier begin */
+    TIME_AT = STL_UUID_LENGTH + 1, /* where the parts of an identifier begin */
     ALGORITHM_AT = TIME_AT + 8,
     MAC_AT = ALGORITHM_AT + 1,
 };
@@ -84,16 +85,11 @@ static void authenticate(const unsigned char key[KEY_LENGTH], const char *id, co
 int stl_upload_begin(const struct stl_registry *registry, const struct stl_name *name,
                      enum stl_algorithm algorithm, char id[STL_UPLOAD_ID_LENGTH + 1], struct stl_error *err)
 {
-    unsigned char b[16], key[KEY_LENGTH] = {0};
+    unsigned char key[KEY_LENGTH] = {0};
+    char uuid[STL_UUID_LENGTH + 1];
     if (get_key(registry, key, err))
         return -1;
-    stl_random(b, sizeof b);
-    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    snprintf(id, STL_UPLOAD_ID_LENGTH + 1,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x.%08x%d", b[0], b[1], b[2],
-             b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15],
-             (unsigned)time(NULL), (int)algorithm);
+    snprintf(id, STL_UPLOAD_ID_LENGTH + 1, "%s.%08x%d", stl_uuid(uuid), (unsigned)time(NULL), (int)algorithm);
     authenticate(key, id, name, id + MAC_AT);
     return 0;
 }
@@ -135,7 +131,7 @@ enum stl_algorithm stl_upload_algorithm(const char *id)
 char *stl_upload_path(const char *id, const char *suffix, char path[STL_UPLOAD_PATH_MAX])
 {
     snprintf(path, STL_UPLOAD_PATH_MAX, STL_UPLOADS "/%08llx/%.*s%s",
-             (long long)(stl_upload_began(id) / STL_UPLOAD_HOUR), STL_UPLOAD_UUID_LENGTH, id, suffix);
+             (long long)(stl_upload_began(id) / STL_UPLOAD_HOUR), STL_UUID_LENGTH, id, suffix);
     return path;
 }
 

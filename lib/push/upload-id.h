@@ -6,11 +6,11 @@
 
 #include <time.h>
 
+#include "random.h"
 #include "registry.h"
 
 enum {
-    STL_UPLOAD_UUID_LENGTH = 36,                                    /* RFC 9562, version 4 */
-    STL_UPLOAD_ID_LENGTH = STL_UPLOAD_UUID_LENGTH + 1 + 8 + 1 + 24, /* "uuid.", time, algorithm, keyed hash */
+    STL_UPLOAD_ID_LENGTH = STL_UUID_LENGTH + 1 + 8 + 1 + 24, /* "uuid.", time, algorithm, keyed hash */
     STL_UPLOAD_HOUR = 3600, /* seconds: sessions that began in the same hour share a folder */
     STL_UPLOAD_PATH_MAX = 80
 };

@@ -12,6 +12,7 @@
 
 #include "blobs.h"
 #include "checkpoint.h"
+#include "io.h"
 #include "repo-make.h"
 #include "repo.h"
 
@@ -109,9 +110,7 @@ static int hash_data(struct stl_upload *upload, int64_t from, struct stl_error *
 {
     STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
     while (from < upload->size) {
-        ssize_t n = pread(upload->data, chunk, CHUNK, from);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = stl_pread_full(upload->data, chunk, CHUNK, from);
         if (n < 0)
             return stl_error_errno(err, "cannot read the data of the upload");
         if (n == 0)

@@ -11,23 +11,18 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "io.h"
 #include "mem.h"
 #include "pool.h"
+#include "tar-header.h"
 
-enum { BLOCK = 512, CHUNK = 256 << 10, STEP = 8 << 20 };
+enum { CHUNK = 256 << 10, STEP = 8 << 20 };
 
 static const int64_t ustar_size_max = INT64_C(077777777777);
 
 /* --- headers -------------------------------------------------------------------------------------------- */
 
-/* POSIX 1003.1, pax, "ustar Interchange Format" */
-struct header {
-    char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, linked[100];
-    char magic[6], version[2], user[32], group[32], major[8], minor[8], prefix[155], padding[12];
-};
-_Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
-
-static void fill_header(struct header *header, const char *name, int64_t size, char type)
+static void fill_header(struct stl_tar_header *header, const char *name, int64_t size, char type)
 {
     memset(header, 0, sizeof *header);
     size_t length = strlen(name);
@@ -63,7 +58,7 @@ static void add_record(struct stl_buf *records, const char *key, const char *val
 static void make_records(struct stl_buf *records, const char *name, int64_t size)
 {
     char text[32];
-    if (strlen(name) > sizeof((struct header *)NULL)->name)
+    if (strlen(name) > sizeof((struct stl_tar_header *)NULL)->name)
         add_record(records, "path", name);
     if (size > ustar_size_max) {
         snprintf(text, sizeof text, "%lld", (long long)size);
@@ -73,15 +68,15 @@ static void make_records(struct stl_buf *records, const char *name, int64_t size
 
 static int64_t padded(int64_t size)
 {
-    return (size + BLOCK - 1) / BLOCK * BLOCK;
+    return (size + STL_TAR_BLOCK - 1) / STL_TAR_BLOCK * STL_TAR_BLOCK;
 }
 
 int64_t stl_archive_member_size(const char *name, int64_t size)
 {
     STL_AUTO_BUF struct stl_buf records = STL_BUF_INIT;
     make_records(&records, name, size);
-    int64_t pax = records.length ? BLOCK + padded((int64_t)records.length) : 0;
-    return pax + BLOCK + padded(size);
+    int64_t pax = records.length ? STL_TAR_BLOCK + padded((int64_t)records.length) : 0;
+    return pax + STL_TAR_BLOCK + padded(size);
 }
 
 /* --- compression ---------------------------------------------------------------------------------------- */
@@ -99,18 +94,8 @@ struct stl_archive_filter {
 static ssize_t read_pipe(void *context, void *bytes, size_t length, struct stl_error *err)
 {
     const struct stl_archive_filter *filter = context;
-    size_t done = 0;
-    while (done < length) {
-        ssize_t n = read(filter->from, (char *)bytes + done, length - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return stl_error_errno(err, "cannot read from a pipe");
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
+    ssize_t n = stl_read_full(filter->from, bytes, length);
+    return n < 0 ? stl_error_errno(err, "cannot read from a pipe") : n;
 }
 
 static int write_out(void *context, const void *bytes, size_t length, struct stl_error *err)
@@ -189,13 +174,13 @@ static int write_bytes(struct stl_archive *archive, const void *bytes, size_t le
 
 static int pad(struct stl_archive *archive, int64_t size, struct stl_error *err)
 {
-    static const char zeros[BLOCK];
+    static const char zeros[STL_TAR_BLOCK];
     return write_bytes(archive, zeros, (size_t)(padded(size) - size), err);
 }
 
 static int write_header(struct stl_archive *archive, const char *name, int64_t size, struct stl_error *err)
 {
-    struct header header;
+    struct stl_tar_header header;
     STL_AUTO_BUF struct stl_buf records = STL_BUF_INIT;
     make_records(&records, name, size);
     if (records.length) {

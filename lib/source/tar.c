@@ -4,17 +4,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "io.h"
 #include "mem.h"
+#include "tar-header.h"
 
-enum { BLOCK = 512, EXTENSION_MAX = 1 << 20 };
-
-struct header {
-    char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[8],
-        user[32], group[32], major[8], minor[8], prefix[155], pad[12];
-};
-_Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
+enum { EXTENSION_MAX = 1 << 20 };
 
 struct tar_walk {
     int fd;
@@ -42,23 +37,16 @@ static int damaged(const struct tar_walk *walk, const char *what, struct stl_err
 static int read_at(const struct tar_walk *walk, int64_t position, void *bytes, size_t length,
                    struct stl_error *err)
 {
-    for (size_t done = 0; done < length;) {
-        ssize_t n = pread(walk->fd, (char *)bytes + done, length - done, position + (int64_t)done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return stl_error_errno(err, "cannot read");
-        if (n == 0)
-            return stl_error_set(err, STL_INVALID, "the archive is truncated");
-        done += (size_t)n;
-    }
-    return 0;
+    ssize_t n = stl_pread_full(walk->fd, bytes, length, position);
+    if (n < 0)
+        return stl_error_errno(err, "cannot read");
+    return n < (ssize_t)length ? stl_error_set(err, STL_INVALID, "the archive is truncated") : 0;
 }
 
-static bool is_zero(const struct header *header)
+static bool is_zero(const struct stl_tar_header *header)
 {
     const char *bytes = (const char *)header;
-    for (size_t i = 0; i < BLOCK; i++)
+    for (size_t i = 0; i < STL_TAR_BLOCK; i++)
         if (bytes[i])
             return false;
     return true;
@@ -87,12 +75,12 @@ static int64_t number(const char *field, size_t length)
 }
 
 /* Old archivers summed signed characters. */
-static bool checksum_fits(const struct header *header)
+static bool checksum_fits(const struct stl_tar_header *header)
 {
     const char *bytes = (const char *)header;
     int64_t unsigned_sum = 8 * ' ', signed_sum = 8 * ' ';
-    size_t from = offsetof(struct header, checksum), to = from + sizeof header->checksum;
-    for (size_t i = 0; i < BLOCK; i++) {
+    size_t from = offsetof(struct stl_tar_header, checksum), to = from + sizeof header->checksum;
+    for (size_t i = 0; i < STL_TAR_BLOCK; i++) {
         if (i >= from && i < to)
             continue;
         unsigned_sum += (unsigned char)bytes[i];
@@ -108,7 +96,7 @@ static int read_extension(struct tar_walk *walk, int64_t size, char **text, stru
     if (size > EXTENSION_MAX)
         return damaged(walk, "an extension header is larger than 1 MiB", err);
     STL_AUTO_FREE char *bytes = stl_alloc((size_t)size + 1);
-    if (read_at(walk, walk->position + BLOCK, bytes, (size_t)size, err))
+    if (read_at(walk, walk->position + STL_TAR_BLOCK, bytes, (size_t)size, err))
         return -1;
     free(*text);
     *text = stl_steal(bytes);
@@ -159,7 +147,7 @@ static int read_pax(struct tar_walk *walk, int64_t size, struct stl_error *err)
     return 0;
 }
 
-static enum stl_tar_type type_of(const struct header *header, const char *name)
+static enum stl_tar_type type_of(const struct stl_tar_header *header, const char *name)
 {
     size_t length = strlen(name);
     switch (header->type) {
@@ -178,7 +166,7 @@ static enum stl_tar_type type_of(const struct header *header, const char *name)
     }
 }
 
-static char *header_name(const struct header *header)
+static char *header_name(const struct stl_tar_header *header)
 {
     bool prefixed = !memcmp(header->magic, "ustar", 6) && header->prefix[0];
     int prefix = prefixed ? (int)strnlen(header->prefix, sizeof header->prefix) : 0;
@@ -186,7 +174,7 @@ static char *header_name(const struct header *header)
     return stl_sprintf("%.*s%s%.*s", prefix, header->prefix, prefixed ? "/" : "", name, header->name);
 }
 
-static int visit_member(struct tar_walk *walk, const struct header *header, int64_t size,
+static int visit_member(struct tar_walk *walk, const struct stl_tar_header *header, int64_t size,
                         stl_tar_visit *visit, void *context, struct stl_error *err)
 {
     if (!walk->name)
@@ -194,12 +182,12 @@ static int visit_member(struct tar_walk *walk, const struct header *header, int6
     if (!walk->target)
         walk->target = stl_strndup(header->link, strnlen(header->link, sizeof header->link));
     struct stl_tar_member member = {walk->name, walk->target, type_of(header, walk->name),
-                                    walk->position + BLOCK, size};
+                                    walk->position + STL_TAR_BLOCK, size};
     return visit(context, &member, err);
 }
 
 /* Returns the bytes that follow the header, or -1. */
-static int64_t read_member(struct tar_walk *walk, const struct header *header, stl_tar_visit *visit,
+static int64_t read_member(struct tar_walk *walk, const struct stl_tar_header *header, stl_tar_visit *visit,
                            void *context, struct stl_error *err)
 {
     int64_t size = number(header->size, sizeof header->size);
@@ -210,7 +198,7 @@ static int64_t read_member(struct tar_walk *walk, const struct header *header, s
         return damaged(walk, "the size of a member is not a number", err);
     if (header->type && strchr("12345", header->type))
         size = 0;
-    if (size > walk->size - walk->position - BLOCK)
+    if (size > walk->size - walk->position - STL_TAR_BLOCK)
         return stl_error_set(err, STL_INVALID,
                              "the archive is truncated: a member of %lld bytes begins at byte %lld of %lld",
                              (long long)size, (long long)walk->position, (long long)walk->size);
@@ -235,8 +223,8 @@ int stl_tar_walk(int fd, int64_t file_size, stl_tar_visit *visit, void *context,
 {
     __attribute__((cleanup(walk_clear))) struct tar_walk walk = {
         .fd = fd, .size = file_size, .member_size = -1};
-    while (walk.position + BLOCK <= walk.size) {
-        struct header header;
+    while (walk.position + STL_TAR_BLOCK <= walk.size) {
+        struct stl_tar_header header;
         if (read_at(&walk, walk.position, &header, sizeof header, err))
             return -1;
         if (is_zero(&header))
@@ -248,7 +236,7 @@ int stl_tar_walk(int fd, int64_t file_size, stl_tar_visit *visit, void *context,
             return -1;
         if (walk.sparse)
             return 0;
-        walk.position += BLOCK + (size + BLOCK - 1) / BLOCK * BLOCK;
+        walk.position += STL_TAR_BLOCK + (size + STL_TAR_BLOCK - 1) / STL_TAR_BLOCK * STL_TAR_BLOCK;
     }
     if (walk.position == 0)
         return 0;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "repo.h"
 
 enum { CHUNK = 256 << 10, PADDING_MAX = 64 << 20 };
@@ -191,10 +192,10 @@ void stl_unpack_read_padding(int fd)
     if (fstat(fd, &st) || S_ISREG(st.st_mode))
         return;
     for (int64_t left = PADDING_MAX; left > 0;) {
-        ssize_t n = read(fd, padding, sizeof padding);
-        if (n == 0 || (n < 0 && errno != EINTR))
+        ssize_t n = stl_read_some(fd, padding, sizeof padding);
+        if (n <= 0)
             return;
-        left -= n > 0 ? n : 0;
+        left -= n;
     }
 }
 

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io.h"
+
 enum { SETTINGS_MAX = 1 << 20, LOCK_PAUSE_MS = 5 };
 
 static int open_root(const char *path, struct stl_registry *registry, struct stl_error *err)
@@ -114,12 +116,9 @@ int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind ki
                       const struct stl_name *name, bool exclusive, struct stl_error *err)
 {
     int fd = open_lock(registry, kind, name, err);
-    while (fd >= 0 && flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
-        if (errno == EINTR)
-            continue;
+    if (fd >= 0 && stl_flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
         stl_error_errno(err, "cannot lock %s", locked_thing(kind, name));
         stl_close_fd(&fd);
-        return -1;
     }
     return fd;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "nesting.h"
 
 int stl_repo_open_folder(struct stl_repo *repo, const struct stl_registry *registry,
@@ -125,12 +126,9 @@ int stl_store_lock(const struct stl_registry *registry, const struct stl_digest 
     stl_path_store_directory(digest, path);
     int directory = make ? stl_dir_make(&registry->root, registry->root.fd, path, err)
                          : stl_dir_open(registry->root.fd, path, err);
-    while (directory >= 0 && flock(directory, LOCK_SH)) {
-        if (errno == EINTR)
-            continue;
+    if (directory >= 0 && stl_flock(directory, LOCK_SH)) {
         stl_error_errno(err, "cannot lock %s", path);
         stl_close_fd(&directory);
-        return -1;
     }
     return directory;
 }

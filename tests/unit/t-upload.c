@@ -57,8 +57,8 @@ static int64_t size_of(const struct unit *f, const char *id)
 static char *file_of(const char *id, const char *suffix)
 {
     unsigned long began = 0;
-    assert_int_equal(sscanf(id + STL_UPLOAD_UUID_LENGTH + 1, "%8lx", &began), 1);
-    return stl_sprintf("uploads/%08lx/%.*s%s", began / 3600, STL_UPLOAD_UUID_LENGTH, id, suffix);
+    assert_int_equal(sscanf(id + STL_UUID_LENGTH + 1, "%8lx", &began), 1);
+    return stl_sprintf("uploads/%08lx/%.*s%s", began / 3600, STL_UUID_LENGTH, id, suffix);
 }
 
 static void check_blob(const struct unit *f, const struct stl_digest *digest, const char *content)
