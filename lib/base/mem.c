@@ -64,6 +64,7 @@ void stl_close_fd(int *fd)
     int saved = errno;
     if (*fd >= 0)
         close(*fd);
+    *fd = -1;
     errno = saved;
 }
 

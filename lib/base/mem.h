@@ -22,7 +22,7 @@ char *stl_vsprintf(const char *format, va_list args) __attribute__((format(print
 
 /* Clean-up at the end of the scope. Use stl_steal() to hand a variable's value on. */
 void stl_free_ptr(void *pointer_to_pointer);
-void stl_close_fd(int *fd);
+void stl_close_fd(int *fd); /* unless it is negative; leaves -1, and errno as it is */
 #define STL_AUTO_FREE __attribute__((cleanup(stl_free_ptr), unused))
 #define STL_AUTO_CLOSE __attribute__((cleanup(stl_close_fd), unused)) /* unused: it may only be held */
 #define stl_steal(variable)                                                                                  \

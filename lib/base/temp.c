@@ -100,7 +100,6 @@ void stl_temp_abort(struct stl_temp *temp)
         unlinkat(temp->root->fd, temp->name, 0);
     temp->name[0] = '\0';
     stl_close_fd(&temp->fd);
-    temp->fd = -1;
     errno = saved;
 }
 
@@ -184,7 +183,6 @@ void stl_stage_end(struct stl_stage *stage)
         stl_tree_remove(stage->root->fd, stage->name, &ignored);
     stage->name[0] = '\0';
     stl_close_fd(&stage->fd);
-    stage->fd = -1;
     errno = saved;
 }
 

@@ -27,7 +27,6 @@ enum {
 static void close_data(struct stl_upload *upload)
 {
     stl_close_fd(&upload->data);
-    upload->data = -1;
 }
 
 /* Without bytes, the session is reduced to its identifier again. */

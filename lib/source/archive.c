@@ -147,7 +147,6 @@ static int close_filter(struct stl_archive *archive, struct stl_error *err)
     struct stl_archive_filter *filter = archive->filter;
     archive->filter = NULL;
     stl_close_fd(&archive->fd);
-    archive->fd = -1;
     pthread_join(filter->thread, NULL);
     stl_close_fd(&filter->from);
     bool failed = filter->failed;

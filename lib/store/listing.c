@@ -87,7 +87,6 @@ void stl_listing_change_end(struct stl_listing_change *change)
 {
     stl_temp_abort(&change->temp);
     stl_close_fd(&change->lock);
-    change->lock = -1;
 }
 
 /* The number of bytes that a list will have. */

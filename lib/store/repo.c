@@ -62,7 +62,6 @@ int stl_repo_open_if_any(struct stl_repo *repo, const struct stl_registry *regis
 void stl_repo_close(struct stl_repo *repo)
 {
     stl_close_fd(&repo->fd);
-    repo->fd = -1;
 }
 
 int stl_repo_remove_folders(const struct stl_registry *registry, const struct stl_name *name,
