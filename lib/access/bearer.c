@@ -13,6 +13,7 @@
 #include "auth-secrets.h"
 #include "digest.h"
 #include "json.h"
+#include "reserve.h"
 
 static const char folder[] = STL_AUTH_TOKENS;
 enum { SLOT = 8, SLOT_SECONDS = 100, IDENTITY_SIZE_MAX = 1 << 20, HASH = 64, SWEEP_BUDGET = 256 };
@@ -183,7 +184,12 @@ static int count_token(const struct stl_registry *registry, int slot, const char
 static int put_identity(int slot, const char *token, const char *text, struct stl_error *err)
 {
     STL_AUTO_CLOSE int fd = openat(slot, token, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return fd < 0 ? stl_error_errno(err, "cannot store a token") : stl_write_all(fd, text, strlen(text), err);
+    if (fd < 0)
+        return stl_error_errno(err, "cannot store a token");
+    if (stl_write_all(fd, text, strlen(text), err) == 0)
+        return 0;
+    unlinkat(slot, token, 0);
+    return -1;
 }
 
 /* Finds a token for the same request that has most of its life left, and ends no later than a new one. */
@@ -197,9 +203,9 @@ static bool find_equal(int slot, const char *set, int64_t end, char token[STL_BE
     return *expires <= end && *expires - time(NULL) >= (enough < life ? enough : life);
 }
 
-int stl_bearer_issue(const struct stl_registry *registry, const struct stl_identity *who,
-                     const struct stl_grant *grants, size_t grant_count, bool catalog,
-                     char token[STL_BEARER_TEXT], int64_t *expires, struct stl_error *err)
+static int issue(const struct stl_registry *registry, const struct stl_identity *who,
+                 const struct stl_grant *grants, size_t grant_count, bool catalog,
+                 char token[STL_BEARER_TEXT], int64_t *expires, struct stl_error *err)
 {
     char secret[STL_SECRET_TEXT], set[HASH + 16] = "sets/";
     STL_WIPE_AT_END(secret);
@@ -219,10 +225,30 @@ int stl_bearer_issue(const struct stl_registry *registry, const struct stl_ident
         if (count_token(registry, slot, who->user, end, err) || put_identity(slot, token, text, err))
             return -1;
         unlinkat(slot, set, 0);
-        if (symlinkat(token, slot, set) && errno != EEXIST)
-            return stl_error_errno(err, "cannot store a token");
+        if (symlinkat(token, slot, set) && errno != EEXIST) {
+            stl_error_errno(err, "cannot store a token");
+            unlinkat(slot, token, 0);
+            return -1;
+        }
     }
     return put_markers(registry, slot, token, grants, grant_count, err);
+}
+
+/* On a full disk, tokens that have ended make room first, then the reserve does. */
+int stl_bearer_issue(const struct stl_registry *registry, const struct stl_identity *who,
+                     const struct stl_grant *grants, size_t grant_count, bool catalog,
+                     char token[STL_BEARER_TEXT], int64_t *expires, struct stl_error *err)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    for (bool swept = false;; swept = true) {
+        if (issue(registry, who, grants, grant_count, catalog, token, expires, err) == 0)
+            return 0;
+        if (swept ? !stl_reserve_login(registry, err) : err->code != STL_NO_SPACE)
+            return -1;
+        if (!swept)
+            stl_bearer_sweep(registry, SWEEP_BUDGET, &ignored);
+        stl_error_clear(err);
+    }
 }
 
 int stl_bearer_use_once(const struct stl_registry *registry, const char *what, int64_t ends,

@@ -10,6 +10,7 @@
 #include "brake.h"
 #include "id-token.h"
 #include "network.h"
+#include "reserve.h"
 #include "robot.h"
 #include "users.h"
 
@@ -168,9 +169,12 @@ static int check(const struct stl_registry *registry, const char *name, const ch
 int stl_login(const struct stl_registry *registry, const char *name, const char *password,
               const char *address, struct stl_identity *who, int64_t *retry_after, struct stl_error *err)
 {
-    *retry_after = 0;
-    *who = (struct stl_identity)STL_IDENTITY_ANONYMOUS;
-    int result = check(registry, name, password, address, who, retry_after, err);
+    int result;
+    do {
+        *retry_after = 0;
+        *who = (struct stl_identity)STL_IDENTITY_ANONYMOUS;
+        result = check(registry, name, password, address, who, retry_after, err);
+    } while (result < 0 && stl_reserve_login(registry, err));
     if (result < 0)
         return -1;
     if (*retry_after > 0)

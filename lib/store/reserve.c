@@ -7,7 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { RESERVE_PART = 16, RESERVE_NAME_MAX = 32, SPARE_FROM = STL_RESERVE_FILES / 2 };
+enum { RESERVE_PART = 16, RESERVE_NAME_MAX = 32 };
 
 static const char folder[] = STL_RESERVE;
 
@@ -16,15 +16,33 @@ static void make_name(int number, char name[RESERVE_NAME_MAX])
     snprintf(name, RESERVE_NAME_MAX, "%s/%d", folder, number);
 }
 
-/* How many files may be made: small disks must not be filled. */
-static uint64_t affordable(const struct stl_registry *registry)
+/* What may be taken of the free space: small disks must not be filled. */
+struct budget {
+    uint64_t bytes, files;
+};
+
+static struct budget affordable(const struct stl_registry *registry)
 {
     struct statvfs fs;
     if (fstatvfs(registry->root.fd, &fs))
-        return 0;
-    uint64_t by_size = (uint64_t)fs.f_bavail * fs.f_frsize / RESERVE_PART / STL_RESERVE_SIZE;
-    uint64_t by_inodes = fs.f_files ? fs.f_favail / RESERVE_PART : by_size;
-    return by_size < by_inodes ? by_size : by_inodes;
+        return (struct budget){0};
+    return (struct budget){(uint64_t)fs.f_bavail * fs.f_frsize / RESERVE_PART,
+                           fs.f_files ? fs.f_favail / RESERVE_PART : STL_RESERVE_FILES};
+}
+
+static bool can_afford(struct budget *budget, uint64_t bytes)
+{
+    if (budget->files == 0 || budget->bytes < bytes)
+        return false;
+    budget->files--;
+    budget->bytes -= bytes;
+    return true;
+}
+
+/* The order in which they are made: a large one after three small ones. */
+static int nth(int i)
+{
+    return i % 4 == 3 ? STL_RESERVE_SMALL + i / 4 : i - i / 4;
 }
 
 /* A file that a killed process left without its space gets it now. */
@@ -37,7 +55,7 @@ static bool fill_one(const struct stl_registry *registry, int number)
         openat(registry->root.fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 || fstat(fd, &st))
         return false;
-    if (st.st_size == STL_RESERVE_SIZE || posix_fallocate(fd, 0, STL_RESERVE_SIZE) == 0)
+    if (st.st_size == STL_RESERVE_SIZE(number) || posix_fallocate(fd, 0, STL_RESERVE_SIZE(number)) == 0)
         return true;
     unlinkat(registry->root.fd, name, 0);
     return false;
@@ -75,13 +93,13 @@ void stl_reserve_fill(const struct stl_registry *registry)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     const struct stl_reserve_loan now = stl_reserve_borrow(registry);
-    uint64_t left = affordable(registry);
+    struct budget budget = affordable(registry);
     STL_AUTO_CLOSE int directory = stl_dir_make(&registry->root, registry->root.fd, folder, &ignored);
     bool filled = directory >= 0;
     for (int i = 0; i < STL_RESERVE_FILES && filled; i++) {
-        filled = now.held[i] || left > 0;
-        left -= filled && !now.held[i];
-        filled = filled && fill_one(registry, i);
+        int number = nth(i);
+        filled = now.held[number] || can_afford(&budget, STL_RESERVE_SIZE(number));
+        filled = filled && fill_one(registry, number);
     }
 }
 
@@ -106,7 +124,12 @@ bool stl_reserve_use(const struct stl_registry *registry, struct stl_error *err)
 
 bool stl_reserve_spare(const struct stl_registry *registry, struct stl_error *err)
 {
-    return use(registry, SPARE_FROM, err);
+    return use(registry, STL_RESERVE_SMALL / 2, err);
+}
+
+bool stl_reserve_login(const struct stl_registry *registry, struct stl_error *err)
+{
+    return use(registry, STL_RESERVE_SMALL, err);
 }
 
 int stl_reserve_lock(const struct stl_registry *registry, enum stl_lock_kind kind,

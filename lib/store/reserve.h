@@ -2,17 +2,21 @@
  * reserve/: disk space that is set aside for deleting.
  *
  * On a completely full disk nothing could be deleted, because the list that names a tag is rewritten before
- * the tag is removed. So a registry holds a few files without content that occupy space and inodes. A
- * deletion that finds no space removes one of them and goes on; when it is done, it recreates the file from
- * the space it has freed, for the next deletion. `stillage init` and `stillage gc` make the files where
- * enough space is left: they take at most a sixteenth of the free space.
+ * the tag is removed. So a registry holds files without content that occupy space and inodes. A deletion that
+ * finds no space removes one of them and goes on; when it is done, it recreates the file from the space it
+ * has freed, for the next deletion. Most files are small: they are for what takes a file rather than much
+ * space, which is the trash, and logins, since nobody deletes who cannot log in. Neither can use up all of
+ * the reserve. `stillage init` and `stillage gc` make the files where enough space is left: they take at most
+ * a sixteenth of the free space.
  */
 #ifndef STL_RESERVE_H
 #define STL_RESERVE_H
 
 #include "registry.h"
 
-enum { STL_RESERVE_FILES = 16, STL_RESERVE_SIZE = 128 << 10 }; /* bytes of each */
+enum { STL_RESERVE_SMALL = 48, STL_RESERVE_FILES = 64 };
+/* Bytes of a file: the first STL_RESERVE_SMALL are small. */
+#define STL_RESERVE_SIZE(number) ((number) < STL_RESERVE_SMALL ? 16 << 10 : 128 << 10)
 
 /* Makes the missing files, as long as they take only a small part of the free space. Failure is not an
  * error. */
@@ -20,9 +24,11 @@ void stl_reserve_fill(const struct stl_registry *registry);
 /* Whether to retry the operation that failed with `err`: true if it failed for lack of space and a part of
  * the reserve has been released. Then err is cleared. */
 bool stl_reserve_use(const struct stl_registry *registry, struct stl_error *err);
-/* The same for steps that a deletion can skip, such as moving to the trash: half of the reserve is kept for
- * those that it cannot skip. */
+/* The same for steps that a deletion can skip, such as moving to the trash: they get half of the small
+ * files. */
 bool stl_reserve_spare(const struct stl_registry *registry, struct stl_error *err);
+/* The same for logins: they get the small files. */
+bool stl_reserve_login(const struct stl_registry *registry, struct stl_error *err);
 /* A lock for a deletion: if its file is missing, it is made with space from the reserve. 0 milliseconds:
  * waits as long as it takes (stl_registry_lock, exclusive); otherwise like stl_registry_lock_within(). */
 int stl_reserve_lock(const struct stl_registry *registry, enum stl_lock_kind kind,

@@ -32,6 +32,25 @@ static void lack_of_space_uses_it_up(void **state)
     assert_false(use(unit, ENOSPC));
 }
 
+/* What can be done without leaves the rest alone. */
+static void nobody_else_uses_it_up(void **state)
+{
+    const struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    static bool (*const users[])(const struct stl_registry *, struct stl_error *) = {stl_reserve_spare,
+                                                                                     stl_reserve_login};
+    stl_reserve_fill(&unit->registry);
+    for (int i = 0; i < 2; i++) {
+        do {
+            errno = ENOSPC;
+            stl_error_errno(&err, "something failed");
+        } while (users[i](&unit->registry, &err));
+        stl_error_clear(&err);
+        assert_int_equal(unit_count(root, "reserve"), STL_RESERVE_FILES - STL_RESERVE_SMALL / (2 - i));
+    }
+    assert_true(use(unit, ENOSPC));
+}
+
 /* One file has its space, one was cut short, the rest are gone. */
 static void what_is_missing_is_made(void **state)
 {
@@ -41,14 +60,14 @@ static void what_is_missing_is_made(void **state)
     stl_reserve_fill(&unit->registry);
     while (unit_count(root, "reserve") > 2)
         assert_true(use(unit, ENOSPC));
-    STL_AUTO_CLOSE int cut = openat(root, "reserve/15", O_WRONLY | O_TRUNC | O_CLOEXEC);
+    STL_AUTO_CLOSE int cut = openat(root, "reserve/63", O_WRONLY | O_TRUNC | O_CLOEXEC);
     assert_true(cut >= 0);
     stl_reserve_fill(&unit->registry);
     for (int i = 0; i < STL_RESERVE_FILES; i++) {
         STL_AUTO_FREE char *name = stl_sprintf("reserve/%d", i);
         assert_int_equal(fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW), 0);
-        assert_int_equal(st.st_size, STL_RESERVE_SIZE);
-        assert_true(st.st_blocks * 512 >= STL_RESERVE_SIZE);
+        assert_int_equal(st.st_size, STL_RESERVE_SIZE(i));
+        assert_true(st.st_blocks * 512 >= STL_RESERVE_SIZE(i));
     }
 }
 
@@ -56,6 +75,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         registry_test(lack_of_space_uses_it_up),
+        registry_test(nobody_else_uses_it_up),
         registry_test(what_is_missing_is_made),
     };
     return unit_run(tests);
