@@ -75,13 +75,14 @@ verdict 'and back'
 
 size() { stat -c %s "$(session_file "$SESSION")" 2>/dev/null || echo 0; }
 arrived() { [ "$(size)" -ge "$1" ]; }
-range_is() { ask GET "$SESSION"; [ "$(header range)" = "$1" ]; }
+# Nobody writes to it any more, who would go on with it.
+free() { ask PATCH "$SESSION" -d ''; [ "$STATUS" = 202 ]; }
 
 # cut_off METHOD TARGET BYTES CURL-ARGUMENT...: begins to send $T/big, and stops dead after at least BYTES
 cut_off() {
     local method=$1 target=$2 bytes=$3 curl
     shift 3
-    curl -sS -X "$method" --limit-rate 1M "$@" -T - "$URL$target" <"$T/big" >"$T/log/curl" 2>&1 &
+    curl -sS -X "$method" --limit-rate 200K "$@" -T - "$URL$target" <"$T/big" >"$T/log/curl" 2>&1 &
     curl=$!
     wait_for 10 arrived "$bytes"
     kill -KILL "$curl"
@@ -91,12 +92,9 @@ cut_off() {
 for method in PATCH PUT; do
     session cut
     cut_off "$method" "$SESSION?digest=$BIG" 100000
-    # The program notices; what it then finds is all that came.
-    settled() { local a; a=$(size); sleep 0.1; [ "$a" = "$(size)" ]; }
-    wait_for 10 settled
+    wait_for 10 free || true
     arrived=$(size)
-    wait_for 10 range_is "0-$((arrived - 1))" && rc=0 || rc=1
-    ok "$rc" "a $method that breaks off leaves a session with all that came"
+    is "$(header range)" "0-$((arrived - 1))" "a $method that breaks off leaves a session with all that came"
     tail -c "+$((arrived + 1))" "$T/big" >"$T/rest"
     ask PUT "$SESSION?digest=$BIG" -H "Content-Range: $arrived-2999999" --data-binary "@$T/rest"
     want_status 201

@@ -82,18 +82,24 @@ RESPONDER=$SERVER
 start_nginx "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
 NGINX=$URL
 if [ -n "$CONFINED" ]; then
-    for pid in $(pgrep -P "${PID_OF[$RESPONDER]}"); do sed -n 's/^\(NoNewPrivs\|Seccomp\):\t//p' "/proc/$pid/status"; done >"$T/state"
-    is "$(xargs <"$T/state")" '1 2 1 2' 'the kernel says that both workers are confined'
+    states() { for pid in $(pgrep -P "${PID_OF[$RESPONDER]}"); do sed -n 's/^\(NoNewPrivs\|Seccomp\):\t//p' "/proc/$pid/status"; done | xargs; }
+    confined() { [ "$(states)" = '1 2 1 2' ]; }
+    wait_for 10 confined || true
+    is "$(states)" '1 2 1 2' 'the kernel says that both workers are confined'
     start_nginx "$T/other" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
     ask GET '/v2/_catalog?n=1'
     want_error 503 UNKNOWN
     verdict 'they do not open another registry'
-    like "$(<"$T/log/$SERVER")$(cat "$T/$SERVER"/*.log)" 'cannot open registry .*other: Permission denied' 'and say so in the log'
+    said() { cat "$T/log/$SERVER" "$T/$SERVER"/*.log; }
+    wait_for 10 eval 'said | grep -q "cannot open registry .*other: Permission denied"' || true
+    like "$(said)" 'cannot open registry .*other: Permission denied' 'and say so in the log'
 else
     skip 3 'this kernel has less' 'workers are confined'
 fi
 missing=$([ -n "$CONFINED" ] && echo 0 || echo 2)
-is "$(grep -c 'not confined' "$T/log/$RESPONDER" || true)" "$missing" 'each worker logs what is missing'
+complaints() { grep -c 'not confined' "$T/log/$RESPONDER" || true; }
+wait_for 10 eval "[ \"\$(complaints)\" = $missing ]" || true
+is "$(complaints)" "$missing" 'each worker logs what is missing'
 
 URL=$NGINX
 hooks   # which were not there when it started

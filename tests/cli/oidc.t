@@ -149,6 +149,8 @@ is "$(jq -r '.events[0] | select(.action == "push") | .actor.name // empty' "$RE
 
 # ---- rotation ----------------------------------------------------------------------------------------------------
 
+id_token one .
+GOOD=$TOKEN # the other may be over by now
 id_token two .
 ask GET "/v2/_token?$SCOPE" -u "x:$TOKEN"
 want_error 401 UNAUTHORIZED

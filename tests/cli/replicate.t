@@ -381,7 +381,7 @@ for n in 1 2; do spawn "worker$n" bash -c "worker $n"; spawn "puller$n" bash -c 
 spawn collector bash -c collector
 runs=0 killed=0 trouble=
 end=$((SECONDS + ${SOAK:-6}))
-while [ "$SECONDS" -lt "$end" ]; do
+while [ "$SECONDS" -lt "$end" ] || { [ "$runs" -eq 0 ] && [ "$SECONDS" -lt $((end + 300)) ]; }; do
     rc=0
     if ((RANDOM % 2)); then
         (timeout -s KILL "0.$((RANDOM % 9))$((RANDOM % 9))" "$STILLAGE" replicate -q -r "$REG" "$TARGET" || exit $?) 2>"$T/err" || rc=$?

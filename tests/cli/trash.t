@@ -136,12 +136,13 @@ fi
 
 # ---- time --------------------------------------------------------------------------------------------------------
 
-make_registry 'trash: {keep: 1s}'
+make_registry 'trash: {keep: 1h}'
 push lib/app v1 "$T/a"
 push lib/app v2 "$T/b"
 stillage rm -q "lib/app@$A"
 ok_run 'gc before the time is over' stillage gc --grace 0s --json
 is "$(jq .expired.count "$T/.out")" 0 'keeps what was deleted'
+sed -i 's/keep: 1h/keep: 1s/' "$REG/registry.yaml"
 age
 ok_run 'gc after it' stillage gc --grace 0s --json
 is "$(jq .expired.count "$T/.out")" 2 'deletes it for good'

@@ -76,15 +76,28 @@ if can_kill; then
     age
     held() { ! flock -n -s "$REG/locks/content/$1" true; }
     garbage() { printf '%s %s\n' "$1" "$2" | sha256sum | cut -d' ' -f1; }
-    spawn slow strace -f -qq -o /dev/null -e trace=renameat,renameat2 -e inject=renameat,renameat2:delay_enter=2000000 \
+    # gc stops behind each name that it moves, and goes on when it is told to.
+    : >"$T/steps"
+    spawn slow strace -f -qq -o "$T/steps" -e trace=renameat,renameat2 -e inject=renameat,renameat2:signal=STOP \
         "$STILLAGE" gc -r "$REG" --grace 1s
-    if wait_for 60 held a; then pass 'gc takes its time with one repository'; else fail 'gc takes its time with one repository'; fi
+    has_stopped() { [ "$(grep -c 'stopped by SIGSTOP' "$T/steps")" -gt "$1" ]; }
+    go_on() { pkill -CONT -P "${PID_OF[slow]}" -x stillage; }
+    step() { local n; n=$(grep -c 'stopped by SIGSTOP' "$T/steps") || :; go_on; wait_for 20 has_stopped "$n"; }
+    wait_for 20 has_stopped 0
+    until held a; do step; done
+    pass 'gc takes its time with one repository'
     is "$(put b v3 "$T/b")" 201 'a push to another'
     if held a; then pass 'is not held up by that'; else fail 'is not held up by that'; fi
-    is "$(put a v3 "$T/b")" 201 'one to this repository'
+    put a v3 "$T/b" >"$T/put" &
+    push=$!
+    while held a; do step; done
+    wait "$push"
+    is "$(<"$T/put")" 201 'one to this repository'
     left=0
     for n in 1 2 3; do ! in_repo b "sha256:$(garbage b $n)" || left=$((left + 1)); done
     isnt "$left" 0 'waits for its turn, and not for the end'
+    ends() { go_on; ! running "${PID_OF[slow]}"; }
+    wait_for 60 ends || true
     wait "${PID_OF[slow]}" && rc=0 || rc=$?
     is "$rc" 0 'gc comes to its end'
     all_well 'and all is well'

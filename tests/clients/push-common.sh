@@ -64,7 +64,7 @@ test_resume() {
     http POST /v2/app/blobs/uploads/ -d ''
     session=$(header location)
     # The client is killed when the first bytes have arrived.
-    curl -s --limit-rate 8M -X PATCH -H 'Content-Type: application/octet-stream' -T "$T/blob" "$URL$session" >/dev/null 2>&1 &
+    curl -s --limit-rate 1M -X PATCH -H 'Content-Type: application/octet-stream' -T "$T/blob" "$URL$session" >/dev/null 2>&1 &
     local curl=$!
     wait_for 20 arrived "$session"
     kill -9 "$curl"
