@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "describe.h"
+#include "details.h"
 #include "listing.h"
 #include "look.h"
 #include "pattern.h"
@@ -18,6 +19,7 @@ struct listing {
     const char *wanted; /* NULL: all repositories; a pattern: those that match; else a repository's tags */
     const struct stl_registry *registry;
     const struct stl_repo *repo;
+    struct stl_details details;
     struct json_object *json; /* NULL: print lines */
     size_t count;             /* of repositories */
 };
@@ -42,6 +44,13 @@ static void print_repository(struct listing *listing, const char *name, int64_t 
     json_object_array_add(listing->json, entry);
 }
 
+static void print_line(const char *tag, const char *digest, int64_t size, const char *day)
+{
+    char size_text[CMD_SIZE_TEXT_MAX];
+    cmd_print_line("%-24s %s %10s  %.10s", tag, digest, cmd_format_size((uint64_t)size, size_text),
+                   *day ? day : "-");
+}
+
 /* `pushed` may be "": a bundle does not say. */
 static int print_tag(struct listing *listing, const char *tag, const char *pushed, struct json_object *image,
                      struct stl_error *err)
@@ -52,11 +61,7 @@ static int print_tag(struct listing *listing, const char *tag, const char *pushe
         stl_json_string(image, "digest", &digest, err))
         return -1;
     if (!listing->json) {
-        char size_text[CMD_SIZE_TEXT_MAX];
-        cmd_print_line("%-24s %s %10s  %.10s", tag, digest, cmd_format_size((uint64_t)size, size_text),
-                       *created  ? created
-                       : *pushed ? pushed
-                                 : "-");
+        print_line(tag, digest, size, *created ? created : pushed);
         return 0;
     }
     json_object_object_add(image, "tag", json_object_new_string(tag));
@@ -104,6 +109,26 @@ static void find_pushed(const struct stl_repo *repo, const char *tag, char text[
         cmd_format_time(st.st_mtime, text);
 }
 
+/* Spares reading the manifest and all that it refers to. Returns false if the details do not say it. */
+static bool print_by_details(struct listing *listing, const char *tag, const struct stl_digest *digest)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    char digest_text[STL_DIGEST_TEXT_MAX], pushed[CMD_TIME_TEXT_MAX];
+    const char *created = "";
+    int64_t size = -1;
+    const char *line = stl_details_line(&listing->details, tag, stl_digest_format(digest, digest_text));
+    if (!line)
+        return false;
+    STL_AUTO_JSON struct json_object *image = stl_json_parse(line, strcspn(line, "\n"), &ignored);
+    if (!image || stl_json_int64(image, "size", &size, &ignored) || size < 0 ||
+        stl_json_string(image, "created", &created, &ignored))
+        return false;
+    if (!*created)
+        find_pushed(listing->repo, tag, pushed);
+    print_line(tag, digest_text, size, *created ? created : pushed);
+    return true;
+}
+
 static int list_tag(void *context, const char *text, struct stl_error *err)
 {
     struct listing *listing = context;
@@ -112,6 +137,8 @@ static int list_tag(void *context, const char *text, struct stl_error *err)
     char pushed[CMD_TIME_TEXT_MAX];
     if (stl_tag_parse(text, &tag, err) || stl_tag_resolve(listing->repo, &tag, &digest, err))
         return -1;
+    if (!listing->json && print_by_details(listing, text, &digest))
+        return 0;
     STL_AUTO_JSON struct json_object *image = stl_describe(listing->repo, &digest, err);
     if (!image)
         return -1;
@@ -133,7 +160,11 @@ static int list_tags(struct listing *listing, struct stl_error *err)
         return cmd_explain(listing->registry, name.text, NULL, err);
     listing->repo = &repo;
     STL_AUTO_CLOSE int tags = stl_dir_open(repo.fd, STL_REPO_TAGS, err);
-    return tags < 0 ? -1 : stl_listing_each(tags, &name, list_tag, listing, err);
+    if (!listing->json)
+        stl_details_read(&repo, &listing->details);
+    int result = tags < 0 ? -1 : stl_listing_each(tags, &name, list_tag, listing, err);
+    stl_details_clear(&listing->details);
+    return result;
 }
 
 static int list_registry(struct listing *listing, struct stl_error *err)

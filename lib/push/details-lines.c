@@ -64,7 +64,6 @@ static void add_image(struct json_object *line, const struct stl_repo *repo, con
 {
     struct stl_error ignored = STL_ERROR_INIT;
     STL_AUTO_JSON struct json_object *image = stl_describe(repo, digest, &ignored);
-    struct json_object *annotations = NULL;
     int64_t size = 0;
     if (!image)
         return;
@@ -73,8 +72,6 @@ static void add_image(struct json_object *line, const struct stl_repo *repo, con
     if (stl_json_int64(image, "totalSize", &size, &ignored) == 0)
         json_object_object_add(line, "size", json_object_new_int64(size));
     add_platforms(line, image);
-    if (stl_json_object(image, "annotations", &annotations, &ignored) == 0)
-        add_text(line, "created", annotations, "org.opencontainers.image.created");
     add_text(line, "created", image, "created");
 }
 

@@ -9,6 +9,8 @@
 
 /* Bytes of a list of tags: in a longer one, a push does not look. gc looks at all. */
 enum { STL_DETAILS_LIST_MAX = 64 << 10 };
+/* Bytes of a file of details. */
+enum { STL_DETAILS_MAX = 256 << 20 };
 
 void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo, const struct stl_tag *tag,
                          const struct stl_digest *digest);

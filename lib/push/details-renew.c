@@ -1,6 +1,5 @@
 /* Finding out of date files of details, and writing them anew. */
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -10,7 +9,7 @@
 #include "referrers.h"
 #include "repos.h"
 
-enum { DETAILS_MAX = 256 << 20, SURPLUS_MAX = 100 };
+enum { SURPLUS_MAX = 100 };
 
 /* --- writing -------------------------------------------------------------------------------------------- */
 
@@ -60,7 +59,7 @@ static int add_referrers(void *context, const char *name, unsigned char type, st
 
 int stl_details_renew(const struct stl_repo *repo, struct stl_error *err)
 {
-    AUTO_RENEWING struct renewing renewing = {repo, {.ceiling = DETAILS_MAX}};
+    AUTO_RENEWING struct renewing renewing = {repo, {.ceiling = STL_DETAILS_MAX}};
     if (stl_dir_each_file(repo->fd, STL_REPO_LINKS, add_tag, &renewing, err) ||
         stl_dir_each_file_if_any(repo->fd, STL_REPO_REFERRERS, add_referrers, &renewing, err))
         return -1;
@@ -69,7 +68,7 @@ int stl_details_renew(const struct stl_repo *repo, struct stl_error *err)
 
 int stl_details_renew_registry(const struct stl_registry *registry, struct stl_error *err)
 {
-    STL_AUTO_BUF struct stl_buf lines = {.ceiling = DETAILS_MAX};
+    STL_AUTO_BUF struct stl_buf lines = {.ceiling = STL_DETAILS_MAX};
     STL_AUTO_NAMES struct stl_names names = {0};
     if (stl_repos_list(registry, &names, err))
         return -1;
@@ -92,103 +91,32 @@ int stl_details_renew_registry(const struct stl_registry *registry, struct stl_e
 
 /* --- looking -------------------------------------------------------------------------------------------- */
 
-/* What a line says of a tag: texts of known length in the file. */
-struct said {
-    const char *tag, *digest; /* digest NULL: it is gone */
-    size_t tag_length, digest_length;
-    size_t line;
-};
-
 struct looking {
     const struct stl_repo *repo;
-    struct said *said;
-    size_t count, matched;
+    const struct stl_details *details;
+    size_t matched;
 };
-
-static int compare(const void *a, const void *b)
-{
-    const struct said *left = a, *right = b;
-    size_t shorter = left->tag_length < right->tag_length ? left->tag_length : right->tag_length;
-    int order = memcmp(left->tag, right->tag, shorter);
-    if (order == 0 && left->tag_length != right->tag_length)
-        order = left->tag_length < right->tag_length ? -1 : 1;
-    return order ? order : (left->line > right->line) - (left->line < right->line);
-}
-
-/* Reads a line as we write it. Neither tags nor digests have quotes in them. */
-static bool read_line(struct looking *looking, const char *line)
-{
-    static const char tag[] = "{\"tag\":\"", digest[] = "\",\"digest\":\"", gone[] = "\",\"gone\":true}";
-    if (strncmp(line, tag, strlen(tag)))
-        return !strncmp(line, "{\"referrer\":\"", strlen("{\"referrer\":\""));
-    const char *start = line + strlen(tag), *after = start + strcspn(start, "\"\n");
-    struct said said = {start, NULL, (size_t)(after - start), 0, looking->count};
-    if (!strncmp(after, digest, strlen(digest))) {
-        said.digest = after + strlen(digest);
-        said.digest_length = strcspn(said.digest, "\"\n");
-    } else if (strncmp(after, gone, strlen(gone)))
-        return false;
-    stl_grow(looking->said, looking->count);
-    looking->said[looking->count++] = said;
-    return true;
-}
-
-/* Keeps the last line of each tag, and forgets tags that are gone. */
-static void settle(struct looking *looking)
-{
-    size_t kept = 0;
-    if (looking->count)
-        qsort(looking->said, looking->count, sizeof *looking->said, compare);
-    for (size_t i = 0; i < looking->count; i++) {
-        const struct said *said = &looking->said[i], *next = said + 1;
-        bool last = i + 1 == looking->count || next->tag_length != said->tag_length ||
-                    memcmp(next->tag, said->tag, said->tag_length);
-        if (last && said->digest)
-            looking->said[kept++] = *said;
-    }
-    looking->count = kept;
-}
 
 /* Returns 1 for a tag of which the file says something else. */
 static int match_tag(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct looking *looking = context;
     char path[STL_PATH_MAX], target[STL_TARGET_MAX];
-    size_t low = 0, high = looking->count;
-    const struct said wanted = {name, NULL, strlen(name), 0, SIZE_MAX};
     (void)type;
     (void)err;
     if (strchr(name, ':') ||
         stl_link_read(looking->repo->fd, stl_path_reference(name, path), target, sizeof target))
         return 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (compare(&looking->said[middle], &wanted) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const struct said *said = low ? &looking->said[low - 1] : NULL;
     looking->matched++;
-    return !said || said->tag_length != wanted.tag_length || memcmp(said->tag, name, wanted.tag_length) ||
-           said->digest_length != strlen(target) || memcmp(said->digest, target, said->digest_length);
+    return !stl_details_line(looking->details, name, target);
 }
 
 bool stl_details_are_stale(const struct stl_repo *repo)
 {
     struct stl_error ignored = STL_ERROR_INIT;
-    STL_AUTO_BUF struct stl_buf text = {.ceiling = DETAILS_MAX};
-    struct looking looking = {.repo = repo};
-    if (stl_file_read(repo->fd, STL_REPO_DETAILS, false, &text, &ignored))
-        return true;
-    bool whole = !text.length || (strlen(text.data) == text.length && text.data[text.length - 1] == '\n');
-    for (const char *line = text.data; whole && line && *line; line = strchr(line, '\n') + 1)
-        whole = read_line(&looking, line);
-    size_t said = looking.count;
-    settle(&looking);
-    bool matches = whole && said - looking.count <= looking.count + SURPLUS_MAX &&
-                   stl_dir_each_file(repo->fd, STL_REPO_LINKS, match_tag, &looking, &ignored) == 0 &&
-                   looking.matched == looking.count;
-    free(looking.said);
-    return !matches;
+    STL_AUTO_DETAILS struct stl_details details = {0};
+    struct looking looking = {.repo = repo, .details = &details};
+    return !stl_details_read(repo, &details) || details.outweighed > details.count + SURPLUS_MAX ||
+           stl_dir_each_file(repo->fd, STL_REPO_LINKS, match_tag, &looking, &ignored) ||
+           looking.matched != details.count;
 }

@@ -33,6 +33,22 @@ void stl_details_described(const struct stl_repo *repo);
 void stl_details_referrer(const struct stl_repo *repo, const struct stl_manifest *manifest);
 void stl_details_referrer_gone(const struct stl_repo *repo, const struct stl_digest *digest);
 
+/* What tags/_details says of the tags. */
+struct stl_details_tag;
+struct stl_details {
+    struct stl_buf text;
+    struct stl_details_tag *tags;
+    size_t count;      /* tags of which it says something */
+    size_t outweighed; /* lines about tags that later lines outweigh, or that are gone */
+};
+#define STL_AUTO_DETAILS __attribute__((cleanup(stl_details_clear)))
+/* Reads it into `details`, which was all zero. Returns false if it is missing or damaged, and then there may
+ * be less in it. Needs no lock. */
+bool stl_details_read(const struct stl_repo *repo, struct stl_details *details);
+void stl_details_clear(struct stl_details *details);
+/* The line about a tag, without a NUL at its end, or NULL if there is none or it is about another digest. */
+const char *stl_details_line(const struct stl_details *details, const char *tag, const char *digest);
+
 /* Whether tags/_details is missing, does not match the tags, or holds many lines that later ones outweigh.
  * Needs no lock. */
 bool stl_details_are_stale(const struct stl_repo *repo);

@@ -198,6 +198,15 @@ static void add_newest(struct json_object *out)
     add_string(out, "created", newest);
 }
 
+static void add_annotations(struct json_object *out, const struct stl_manifest *manifest)
+{
+    struct json_object *annotations = NULL;
+    add_copy(out, "annotations", manifest->object, "annotations", json_type_object);
+    if (!json_object_object_get_ex(out, "created", NULL) &&
+        json_object_object_get_ex(out, "annotations", &annotations))
+        add_copy(out, "created", annotations, "org.opencontainers.image.created", json_type_string);
+}
+
 /* Adds its sizes to `all`, which may be NULL. */
 static struct json_object *describe(struct describing *walk, const struct stl_digest *digest,
                                     struct tally *all, struct stl_error *err)
@@ -221,7 +230,7 @@ static struct json_object *describe(struct describing *walk, const struct stl_di
     add_contents(out, walk, &manifest, &tally);
     add_newest(out);
     json_object_object_add(out, "totalSize", json_object_new_int64(tally.total));
-    add_copy(out, "annotations", manifest.object, "annotations", json_type_object);
+    add_annotations(out, &manifest);
     add_referrers(out, walk->source, digest);
     if (all)
         tally_merge(all, &tally);

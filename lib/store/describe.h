@@ -5,7 +5,8 @@
  *   name, digest, mediaType, size (bytes of the manifest), totalSize (of what it refers to, each blob once)
  *   artifactType, subject, annotations             where the manifest has them
  *   platform "os/arch[/variant]", created, labels  from the config of an image
- *   created                                        of an index, that of the child which was made last
+ *   created                                        of an index, that of the child which was made last; of
+ *                                                  others without a date, what their annotation says
  *   layers [{mediaType, digest, size}]             of an image or artifact
  *   manifests [{... platform, totalSize, layers}]  the children of an index, described the same way; those
  *                                                  that are not there, and all behind the first thousand, by
