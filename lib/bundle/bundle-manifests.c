@@ -26,13 +26,10 @@ static int keep(struct stl_bundle_manifests *m, struct stl_volume *volume, size_
                              "%s: more than %d bytes of manifests: unpack it and take the folder",
                              volume->label, KEPT_MAX);
     STL_AUTO_FREE char *bytes = stl_alloc((size_t)size + 1);
-    for (size_t done = 0; done < (size_t)size;) {
-        ssize_t n = stl_volume_read(volume, bytes + done, (size_t)size - done, err);
-        if (n <= 0)
-            return n < 0 ? -1 : 0;
-        done += (size_t)n;
-    }
-    if (has_digest(&m->bundle->digests.items[number], bytes, (size_t)size))
+    ssize_t n = stl_volume_read(volume, bytes, (size_t)size, err);
+    if (n < 0)
+        return -1;
+    if (n == size && has_digest(&m->bundle->digests.items[number], bytes, (size_t)size))
         m->kept[number] = stl_steal(bytes);
     return 0;
 }

@@ -90,13 +90,7 @@ static int read_member(struct stl_bundle_view *view, int64_t size, struct stl_bu
                        struct stl_error *err)
 {
     char *place = stl_buf_extend(bytes, (size_t)size);
-    for (size_t done = 0; place && done < (size_t)size;) {
-        ssize_t n = stl_volume_read(&view->volume, place + done, (size_t)size - done, err);
-        if (n <= 0)
-            return n < 0 ? -1 : stl_error_set(err, STL_INVALID, "%s is cut short", view->volume.label);
-        done += (size_t)n;
-    }
-    return 0;
+    return place ? stl_volume_fill(&view->volume, place, (size_t)size, err) : 0;
 }
 
 /* Reads until all wanted configs have come. */

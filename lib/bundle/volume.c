@@ -268,19 +268,21 @@ ssize_t stl_volume_read(struct stl_volume *volume, void *bytes, size_t length, s
     return n < 0 ? stream_failed(volume, err) : n;
 }
 
+int stl_volume_fill(struct stl_volume *volume, void *bytes, size_t length, struct stl_error *err)
+{
+    ssize_t n = stl_volume_read(volume, bytes, length, err);
+    if (n < 0)
+        return -1;
+    return (size_t)n < length ? stl_error_set(err, STL_INVALID, "%s is truncated", volume->label) : 0;
+}
+
 static int read_stream(struct stl_volume *volume, int64_t size, struct stl_buf *bytes, struct stl_error *err)
 {
     char *place = size > STL_BUNDLE_LIST_MAX ? NULL : stl_buf_extend(bytes, (size_t)size);
     if (!place)
         return stl_error_set(err, STL_INVALID, "%s: a document in front of its content is too large",
                              volume->label);
-    for (size_t done = 0; done < (size_t)size;) {
-        ssize_t n = stl_volume_read(volume, place + done, (size_t)size - done, err);
-        if (n <= 0)
-            return n < 0 ? -1 : stl_error_set(err, STL_INVALID, "%s is truncated", volume->label);
-        done += (size_t)n;
-    }
-    return 0;
+    return stl_volume_fill(volume, place, (size_t)size, err);
 }
 
 static int note_early(struct stl_volume *volume, const char *path, int64_t size, struct stl_error *err)

@@ -68,7 +68,9 @@ int stl_volume_peek(struct stl_volume *volume, char path[STL_MEMBER_NAME_MAX], i
 /* Advances to that file; returns the same. */
 int stl_volume_next(struct stl_volume *volume, char path[STL_MEMBER_NAME_MAX], int64_t *size,
                     struct stl_error *err);
-/* Reads on in the current file: returns the number of bytes, 0 at its end, or -1. */
+/* Reads on in the current file, like a stream (stream.h). */
 ssize_t stl_volume_read(struct stl_volume *volume, void *bytes, size_t length, struct stl_error *err);
+/* The next `length` bytes of it; fewer are an error. */
+int stl_volume_fill(struct stl_volume *volume, void *bytes, size_t length, struct stl_error *err);
 
 #endif

@@ -26,13 +26,12 @@
 #include "err.h"
 #include "http-options.h"
 #include "mem.h"
+#include "stream.h"
 
-/* Like stl_extent_read(): fills `bytes` from `position` of the body and returns their number. */
+/* Like stl_extent_read(): fills `bytes` from `position` of the body, which may have to be sent again, and
+ * returns their number. */
 typedef ssize_t stl_http_read(void *context, int64_t position, void *bytes, size_t length,
                               struct stl_error *err);
-/* Gets the body piece by piece, each byte once and in order, whatever was cut in between. */
-typedef int stl_http_write(void *context, const void *bytes, size_t length, struct stl_error *err);
-
 struct stl_http_request {
     const char *method;         /* NULL: GET */
     const char *url;            /* http:// or https:// */
@@ -44,8 +43,9 @@ struct stl_http_request {
     const void *body;           /* `length` bytes, or ... */
     stl_http_read *read;        /* ... reads them from `context`; or both NULL */
     int64_t length;
-    stl_http_write
-        *write; /* takes the body of an answer 200 or 206, with `context`; NULL: answer.body has it */
+    stl_stream_write
+        *write; /* gets the body of an answer 200 or 206, each byte once and in order whatever was
+                                cut in between, with `context`; NULL: answer.body has it */
     void *context;
     int64_t from; /* with `write`: it has these bytes already; Range asks for the rest */
     int64_t most; /* bytes of the whole body of an answer; more are an error. 0: 1 MiB */

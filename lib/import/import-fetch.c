@@ -94,9 +94,9 @@ int stl_import_copy(struct stl_copy *copy, const struct stl_digest *digest, stru
                     struct stl_error *err)
 {
     int64_t left = reader->size - reader->position;
+    const struct stl_stream from = {stl_import_read, reader};
     struct stl_digest actual;
-    if (reader->stream ? stl_copy_ahead(copy, left, stl_import_read, reader, err)
-                       : stl_copy_all(copy, left, stl_import_read, reader, err))
+    if (reader->stream ? stl_copy_ahead(copy, left, &from, err) : stl_copy_all(copy, left, &from, err))
         return -1;
     stl_copy_end(copy, &actual);
     return stl_digest_equal(&actual, digest)

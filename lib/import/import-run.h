@@ -82,7 +82,7 @@ struct import_reader {
     int64_t position, size;
 };
 
-/* Reads on (stl_copy_read). */
+/* Reads on (stl_stream_read). */
 ssize_t stl_import_read(void *reader, void *bytes, size_t length, struct stl_error *err);
 /* Copies the rest of it. Fails with STL_DIGEST_INVALID if all that was copied does not have the digest. */
 int stl_import_copy(struct stl_copy *copy, const struct stl_digest *digest, struct import_reader *reader,

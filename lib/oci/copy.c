@@ -112,14 +112,13 @@ static char *alloc_chunks(size_t length)
     return chunks;
 }
 
-int stl_copy_all(struct stl_copy *copy, int64_t size, stl_copy_read *read, void *context,
-                 struct stl_error *err)
+int stl_copy_all(struct stl_copy *copy, int64_t size, const struct stl_stream *from, struct stl_error *err)
 {
     size_t length = size < CHUNK - ALIGNMENT ? (size_t)size + ALIGNMENT : CHUNK;
     STL_AUTO_FREE char *chunk = alloc_chunks(length);
     ssize_t n;
     prepare(copy, length);
-    while ((n = read(context, chunk, length, err)) > 0)
+    while ((n = stl_stream_next(from, chunk, length, err)) > 0)
         if (stl_copy_add(copy, chunk, (size_t)n, err))
             return -1;
     return (int)n;
@@ -129,8 +128,7 @@ int stl_copy_all(struct stl_copy *copy, int64_t size, stl_copy_read *read, void 
 
 /* A ring of chunks between a thread that reads and the one that copies. */
 struct ahead {
-    stl_copy_read *read;
-    void *context;
+    const struct stl_stream *from;
     char *chunks;
     ssize_t lengths[CHUNKS_AHEAD]; /* of the chunks; 0: the end; -1: it cannot be read */
     struct stl_error error;
@@ -171,7 +169,7 @@ static void *read_ahead(void *argument)
     struct ahead *ahead = argument;
     ssize_t n = 1;
     while (n > 0 && ahead_wait(ahead, CHUNKS_AHEAD)) {
-        n = ahead->read(ahead->context, ahead_chunk(ahead, ahead->filled), CHUNK, &ahead->error);
+        n = stl_stream_next(ahead->from, ahead_chunk(ahead, ahead->filled), CHUNK, &ahead->error);
         ahead->lengths[ahead->filled % CHUNKS_AHEAD] = n;
         ahead_move(ahead, 1, 0, false);
     }
@@ -193,11 +191,9 @@ static int take_all(struct ahead *ahead, struct stl_copy *copy, struct stl_error
     return 0;
 }
 
-int stl_copy_ahead(struct stl_copy *copy, int64_t size, stl_copy_read *read, void *context,
-                   struct stl_error *err)
+int stl_copy_ahead(struct stl_copy *copy, int64_t size, const struct stl_stream *from, struct stl_error *err)
 {
-    struct ahead ahead = {.read = read,
-                          .context = context,
+    struct ahead ahead = {.from = from,
                           .mutex = PTHREAD_MUTEX_INITIALIZER,
                           .moved = PTHREAD_COND_INITIALIZER,
                           .error = STL_ERROR_INIT};
@@ -205,7 +201,7 @@ int stl_copy_ahead(struct stl_copy *copy, int64_t size, stl_copy_read *read, voi
     pthread_t thread;
     ahead.chunks = chunks;
     if (!chunks || pthread_create(&thread, NULL, read_ahead, &ahead))
-        return stl_copy_all(copy, size, read, context, err);
+        return stl_copy_all(copy, size, from, err);
     prepare(copy, CHUNK);
     int result = take_all(&ahead, copy, err);
     ahead_move(&ahead, 0, 0, true);
@@ -215,19 +211,6 @@ int stl_copy_ahead(struct stl_copy *copy, int64_t size, stl_copy_read *read, voi
 
 /* --- extents -------------------------------------------------------------------------------------------- */
 
-struct extent_reader {
-    const struct stl_extent *extent;
-    int64_t position;
-};
-
-static ssize_t read_extent(void *context, void *bytes, size_t length, struct stl_error *err)
-{
-    struct extent_reader *reader = context;
-    ssize_t n = stl_extent_read(reader->extent, reader->position, bytes, length, err);
-    reader->position += n > 0 ? n : 0;
-    return n;
-}
-
 int stl_copy_blob(const struct stl_extent *extent, const struct stl_digest *digest, struct stl_temp *temp,
                   stl_copy_progress *progress, void *context, struct stl_error *err)
 {
@@ -235,9 +218,10 @@ int stl_copy_blob(const struct stl_extent *extent, const struct stl_digest *dige
     struct stl_digest actual;
     struct stl_extent clone = {.fd = temp->fd, .size = extent->size};
     bool cloned = clone_blocks(extent, temp);
-    struct extent_reader reader = {.extent = cloned ? &clone : extent};
+    struct stl_extent_reader reader = {.extent = cloned ? &clone : extent};
+    const struct stl_stream from = stl_extent_stream(&reader);
     stl_copy_begin(&copy, cloned ? -1 : temp->fd, digest->algorithm, progress, context);
-    if (stl_copy_all(&copy, extent->size, read_extent, &reader, err))
+    if (stl_copy_all(&copy, extent->size, &from, err))
         return -1;
     stl_copy_end(&copy, &actual);
     if (!stl_digest_equal(&actual, digest))

@@ -5,14 +5,11 @@
 #define STL_COPY_H
 
 #include "digest.h"
-#include "file-extent.h"
 #include "file.h"
+#include "stream.h"
 
 /* Called with the number of bytes that were read, every few MiB and at the end, from any thread. */
 typedef void stl_copy_progress(void *context, uint64_t bytes);
-
-/* Reads on: fills `bytes` and returns their number, less than `length` only at the end; -1 on error. */
-typedef ssize_t stl_copy_read(void *context, void *bytes, size_t length, struct stl_error *err);
 
 /* A file being written and hashed. `fd` is borrowed; with -1 the bytes are only hashed. */
 struct stl_copy {
@@ -29,14 +26,12 @@ struct stl_copy {
 void stl_copy_begin(struct stl_copy *copy, int fd, enum stl_algorithm algorithm, stl_copy_progress *progress,
                     void *context);
 int stl_copy_add(struct stl_copy *copy, const void *bytes, size_t length, struct stl_error *err);
-/* Adds everything that `read` returns; `size` is the expected number of bytes: if it is large, they are
+/* Adds all of a stream; `size` is the expected number of bytes: if it is large, they are
  * copied in large pieces. */
-int stl_copy_all(struct stl_copy *copy, int64_t size, stl_copy_read *read, void *context,
-                 struct stl_error *err);
-/* The same, with a thread that reads ahead: for streams, so that neither the writer of a pipe nor a
- * decompressor waits for the disk. `read` is called in that thread only. */
-int stl_copy_ahead(struct stl_copy *copy, int64_t size, stl_copy_read *read, void *context,
-                   struct stl_error *err);
+int stl_copy_all(struct stl_copy *copy, int64_t size, const struct stl_stream *from, struct stl_error *err);
+/* The same, with a thread that reads ahead: so that neither the writer of a pipe nor a decompressor
+ * waits for the disk. The stream is read in that thread only. */
+int stl_copy_ahead(struct stl_copy *copy, int64_t size, const struct stl_stream *from, struct stl_error *err);
 /* On return the bytes are on their way to the disk; only stl_temp_sync() makes them durable. */
 void stl_copy_end(struct stl_copy *copy, struct stl_digest *digest);
 

@@ -109,8 +109,8 @@ static void *run_filter(void *argument)
     struct stl_archive_filter *filter = argument;
     struct stl_error ignored = STL_ERROR_INIT;
     char chunk[4096];
-    if (stl_compress(filter->compression, stl_pool_cores(), read_pipe, write_out, filter, &filter->error) ==
-        0)
+    if (stl_compress(filter->compression, stl_pool_cores(), &(struct stl_stream){read_pipe, filter},
+                     write_out, filter, &filter->error) == 0)
         return NULL;
     filter->failed = true;
     while (read_pipe(filter, chunk, sizeof chunk, &ignored) > 0)

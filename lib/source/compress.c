@@ -143,7 +143,7 @@ static void *work(void *argument)
 }
 
 /* Fills the next free block; the mutex is not held. Returns 1 when it is the last. */
-static int fill(struct compressor *c, stl_compress_read *read, void *context, struct stl_error *err)
+static int fill(struct compressor *c, const struct stl_stream *from, struct stl_error *err)
 {
     struct block *block = &c->blocks[c->filled % c->ring];
     block->window = 0;
@@ -152,7 +152,7 @@ static int fill(struct compressor *c, stl_compress_read *read, void *context, st
         block->window = GZIP_WINDOW;
         memcpy(block->in, before->in + before->window + before->in_length - GZIP_WINDOW, GZIP_WINDOW);
     }
-    ssize_t n = read(context, block->in + block->window, c->block_size, err);
+    ssize_t n = stl_stream_next(from, block->in + block->window, c->block_size, err);
     if (n < 0)
         return -1;
     block->in_length = (size_t)n;
@@ -167,7 +167,7 @@ static int fill(struct compressor *c, stl_compress_read *read, void *context, st
 }
 
 /* Waits until the oldest block is done, helping with the others meanwhile, and writes it. */
-static int drain(struct compressor *c, struct codec *codec, stl_compress_write *write, void *context,
+static int drain(struct compressor *c, struct codec *codec, stl_stream_write *write, void *context,
                  struct stl_error *err)
 {
     struct block *oldest = &c->blocks[c->written % c->ring];
@@ -191,8 +191,8 @@ static int drain(struct compressor *c, struct codec *codec, stl_compress_write *
     return 0;
 }
 
-static int run(struct compressor *c, struct codec *codec, stl_compress_read *read, stl_compress_write *write,
-               void *context, struct stl_error *err)
+static int run(struct compressor *c, struct codec *codec, const struct stl_stream *from,
+               stl_stream_write *write, void *context, struct stl_error *err)
 {
     static const unsigned char header[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255};
     int last = 0;
@@ -202,7 +202,7 @@ static int run(struct compressor *c, struct codec *codec, stl_compress_read *rea
         if (last || c->filled - c->written == c->ring) {
             if (drain(c, codec, write, context, err))
                 return -1;
-        } else if ((last = fill(c, read, context, err)) < 0)
+        } else if ((last = fill(c, from, err)) < 0)
             return -1;
     }
     if (c->how != STL_COMPRESS_GZIP)
@@ -238,18 +238,18 @@ static void blocks_clear(struct compressor *c)
     free(c->blocks);
 }
 
-static int copy(stl_compress_read *read, stl_compress_write *write, void *context, struct stl_error *err)
+static int copy(const struct stl_stream *from, stl_stream_write *write, void *context, struct stl_error *err)
 {
     STL_AUTO_FREE char *bytes = stl_alloc(GZIP_BLOCK);
     ssize_t n;
-    while ((n = read(context, bytes, GZIP_BLOCK, err)) > 0)
+    while ((n = stl_stream_next(from, bytes, GZIP_BLOCK, err)) > 0)
         if (write(context, bytes, (size_t)n, err))
             return -1;
     return (int)n;
 }
 
-int stl_compress(enum stl_compression how, size_t threads, stl_compress_read *read, stl_compress_write *write,
-                 void *context, struct stl_error *err)
+int stl_compress(enum stl_compression how, size_t threads, const struct stl_stream *from,
+                 stl_stream_write *write, void *context, struct stl_error *err)
 {
     size_t most = MEMORY_MAX / (how == STL_COMPRESS_GZIP ? GZIP_MEMORY : ZSTD_MEMORY);
     struct compressor c = {.how = how, .crc = crc32(0, NULL, 0)};
@@ -257,7 +257,7 @@ int stl_compress(enum stl_compression how, size_t threads, stl_compress_read *re
     pthread_t others[THREADS_MAX];
     size_t started = 0;
     if (how == STL_COMPRESS_NONE)
-        return copy(read, write, context, err);
+        return copy(from, write, context, err);
     if (threads > most)
         threads = most;
     pthread_mutex_init(&c.mutex, NULL);
@@ -266,7 +266,7 @@ int stl_compress(enum stl_compression how, size_t threads, stl_compress_read *re
     codec_init(&codec, how);
     while (started + 1 < threads && pthread_create(&others[started], NULL, work, &c) == 0)
         started++;
-    int result = run(&c, &codec, read, write, context, err);
+    int result = run(&c, &codec, from, write, context, err);
     pthread_mutex_lock(&c.mutex);
     c.stop = true;
     pthread_cond_broadcast(&c.changed);

@@ -15,21 +15,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "err.h"
+#include "stream.h"
 
 enum stl_compression { STL_COMPRESS_GZIP, STL_COMPRESS_ZSTD, STL_COMPRESS_NONE };
 
 /* "gzip", "zstd" or "none". Fails with STL_USAGE. */
 int stl_compression_parse(const char *name, enum stl_compression *compression, struct stl_error *err);
 
-/* Fills `bytes` and returns their number, less than `length` only at the end of the input, or -1. */
-typedef ssize_t stl_compress_read(void *context, void *bytes, size_t length, struct stl_error *err);
-/* Takes the next bytes of the output. */
-typedef int stl_compress_write(void *context, const void *bytes, size_t length, struct stl_error *err);
-
-/* Compresses what `read` returns and passes the output to `write`; both are called only in the calling
- * thread, which is counted in `threads`. */
-int stl_compress(enum stl_compression how, size_t threads, stl_compress_read *read, stl_compress_write *write,
-                 void *context, struct stl_error *err);
+/* Compresses a stream and passes the output to `write`; both are called only in the calling thread, which is
+ * counted in `threads`. */
+int stl_compress(enum stl_compression how, size_t threads, const struct stl_stream *from,
+                 stl_stream_write *write, void *context, struct stl_error *err);
 
 #endif

@@ -171,8 +171,10 @@ int stl_layer_make(const struct stl_extent *extent, enum stl_compression wanted,
     if (find_form(extent, &maker.form, err) || (maker.form != FORM_TAR && open_archive(&maker, err)))
         return -1;
     layer->compression = result_of(maker.form, wanted);
-    int result = is_kept(&maker) ? keep(&maker, err)
-                                 : stl_compress(wanted, stl_pool_cores(), read_tar, write_blob, &maker, err);
+    int result = is_kept(&maker)
+                     ? keep(&maker, err)
+                     : stl_compress(wanted, stl_pool_cores(), &(struct stl_stream){read_tar, &maker},
+                                    write_blob, &maker, err);
     if (result)
         return -1;
     layer->size = maker.out.size;

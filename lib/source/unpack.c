@@ -99,7 +99,7 @@ static int unpack_content(struct unpack *unpack, const char *name, int64_t size,
     unpack->left = size;
     stl_copy_begin(&copy, temp->fd, wanted ? wanted->algorithm : STL_SHA256, unpack->progress,
                    unpack->progress_context);
-    if (stl_copy_ahead(&copy, size, read_content, unpack, err))
+    if (stl_copy_ahead(&copy, size, &(struct stl_stream){read_content, unpack}, err))
         return -1;
     stl_copy_end(&copy, &actual);
     if (wanted && !stl_digest_equal(&actual, wanted))

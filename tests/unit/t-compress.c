@@ -78,7 +78,8 @@ static void compress_and_check(enum stl_compression how, const char *input, size
     STL_AUTO_BUF struct stl_buf first = STL_BUF_INIT;
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
         struct stream stream = {.in = input, .in_length = length};
-        OK(stl_compress(how, threads[i], read_stream, write_stream, &stream, &err));
+        OK(stl_compress(how, threads[i], &(struct stl_stream){read_stream, &stream}, write_stream, &stream,
+                        &err));
         if (how == STL_COMPRESS_GZIP)
             check_gzip(&stream);
         else if (how == STL_COMPRESS_ZSTD)
@@ -135,7 +136,8 @@ static void gzip_header_says_nothing(void **state)
 {
     struct stream stream = {.in = "x", .in_length = 1};
     (void)state;
-    OK(stl_compress(STL_COMPRESS_GZIP, 1, read_stream, write_stream, &stream, &err));
+    OK(stl_compress(STL_COMPRESS_GZIP, 1, &(struct stl_stream){read_stream, &stream}, write_stream, &stream,
+                    &err));
     assert_memory_equal(stream.out.data, "\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
     stl_buf_clear(&stream.out);
 }
@@ -149,7 +151,8 @@ static void blocks_cost_little(void **state)
     STL_AUTO_FREE unsigned char *out = stl_alloc(whole);
     (void)state;
     assert_int_equal(compress2(out, &whole, (unsigned char *)input, 4 * MEBIBYTE, 6), Z_OK);
-    OK(stl_compress(STL_COMPRESS_GZIP, 2, read_stream, write_stream, &stream, &err));
+    OK(stl_compress(STL_COMPRESS_GZIP, 2, &(struct stl_stream){read_stream, &stream}, write_stream, &stream,
+                    &err));
     assert_in_range(stream.out.length, 1, whole + whole / 100);
     stl_buf_clear(&stream.out);
 }
@@ -161,11 +164,13 @@ static void failures_end_it(void **state)
     for (int how = STL_COMPRESS_GZIP; how <= STL_COMPRESS_NONE; how++) {
         struct stream reading = {.in = input, .in_length = 8 * MEBIBYTE, .fail_read_at = 3 * MEBIBYTE};
         FAILS(STL_INVALID,
-              stl_compress((enum stl_compression)how, 4, read_stream, write_stream, &reading, &err));
+              stl_compress((enum stl_compression)how, 4, &(struct stl_stream){read_stream, &reading},
+                           write_stream, &reading, &err));
         stl_buf_clear(&reading.out);
         struct stream writing = {.in = input, .in_length = 8 * MEBIBYTE, .fail_write_at = MEBIBYTE};
         FAILS(STL_NO_SPACE,
-              stl_compress((enum stl_compression)how, 4, read_stream, write_stream, &writing, &err));
+              stl_compress((enum stl_compression)how, 4, &(struct stl_stream){read_stream, &writing},
+                           write_stream, &writing, &err));
         stl_buf_clear(&writing.out);
     }
 }

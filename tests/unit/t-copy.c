@@ -27,7 +27,7 @@ static ssize_t read_source(void *context, void *bytes, size_t length, struct stl
     return (ssize_t)n;
 }
 
-typedef int copy_function(struct stl_copy *copy, int64_t size, stl_copy_read *read, void *context,
+typedef int copy_function(struct stl_copy *copy, int64_t size, const struct stl_stream *from,
                           struct stl_error *error);
 static copy_function *const ways[] = {stl_copy_all, stl_copy_ahead};
 
@@ -75,7 +75,7 @@ static void copy_arrives_whole(void **state)
         STL_AUTO_CLOSE int fd = create(*state);
         assert_int_equal(lseek(fd, start, SEEK_SET), start);
         stl_copy_begin(&copy, fd, STL_SHA256, add_bytes, &told);
-        OK(ways[i % 2](&copy, (int64_t)size, read_source, &source, &err));
+        OK(ways[i % 2](&copy, (int64_t)size, &(struct stl_stream){read_source, &source}, &err));
         stl_copy_end(&copy, &actual);
         stl_digest_of(STL_SHA256, bytes, size, &wanted);
         assert_true(stl_digest_equal(&actual, &wanted));
@@ -95,7 +95,7 @@ static void more_or_less_than_promised_is_copied(void **state)
         struct stl_copy copy;
         STL_AUTO_CLOSE int fd = create(*state);
         stl_copy_begin(&copy, fd, STL_SHA256, NULL, NULL);
-        OK(ways[i % 2](&copy, promised[i / 2], read_source, &source, &err));
+        OK(ways[i % 2](&copy, promised[i / 2], &(struct stl_stream){read_source, &source}, &err));
         check_file(fd, 0, bytes, BYTES);
     }
 }
@@ -109,11 +109,11 @@ static void copy_goes_on_where_it_was_left(void **state)
         struct stl_copy copy;
         STL_AUTO_CLOSE int fd = create(*state);
         stl_copy_begin(&copy, fd, STL_SHA512, NULL, NULL);
-        FAILS(STL_INVALID, ways[i](&copy, BYTES, read_source, &source, &err));
+        FAILS(STL_INVALID, ways[i](&copy, BYTES, &(struct stl_stream){read_source, &source}, &err));
         assert_string_equal(err.message, "read");
         assert_int_equal(copy.size, 5 * MEBIBYTE);
         source.fail_at = 0;
-        OK(ways[i](&copy, BYTES - copy.size, read_source, &source, &err));
+        OK(ways[i](&copy, BYTES - copy.size, &(struct stl_stream){read_source, &source}, &err));
         stl_copy_end(&copy, &actual);
         stl_digest_of(STL_SHA512, bytes, BYTES, &wanted);
         assert_true(stl_digest_equal(&actual, &wanted));
@@ -131,7 +131,7 @@ static void failure_to_write_ends_it(void **state)
         struct stl_copy copy;
         STL_AUTO_CLOSE int fd = openat(((struct unit *)*state)->fd, "copy", O_RDONLY);
         stl_copy_begin(&copy, fd, STL_SHA256, NULL, NULL);
-        assert_int_equal(ways[i](&copy, BYTES, read_source, &source, &err), -1);
+        assert_int_equal(ways[i](&copy, BYTES, &(struct stl_stream){read_source, &source}, &err), -1);
         assert_int_equal(err.sys_errno, EBADF);
         assert_in_range(source.position, 1, 6 * MEBIBYTE);
         stl_error_clear(&err);
