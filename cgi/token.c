@@ -140,15 +140,14 @@ static void send_token(struct exchange *exchange, const struct asked *asked, con
     struct tm tm;
     strftime(issued, sizeof issued, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     describe_grants(asked, &scope);
-    json_object_object_add(object, "token", json_object_new_string(token));
-    json_object_object_add(object, "access_token", json_object_new_string(token));
-    json_object_object_add(object, "token_type", json_object_new_string("Bearer"));
+    stl_json_set_string(object, "token", token);
+    stl_json_set_string(object, "access_token", token);
+    stl_json_set_string(object, "token_type", "Bearer");
     if (asked->exchanged)
-        json_object_object_add(object, "issued_token_type",
-                               json_object_new_string("urn:ietf:params:oauth:token-type:access_token"));
-    json_object_object_add(object, "expires_in", json_object_new_int64(seconds));
-    json_object_object_add(object, "issued_at", json_object_new_string(issued));
-    json_object_object_add(object, "scope", json_object_new_string(scope.data ? scope.data : ""));
+        stl_json_set_string(object, "issued_token_type", "urn:ietf:params:oauth:token-type:access_token");
+    stl_json_set_number(object, "expires_in", seconds);
+    stl_json_set_string(object, "issued_at", issued);
+    stl_json_set_string(object, "scope", scope.data ? scope.data : "");
     const char *text = stl_json_text(object);
     response_header(&exchange->response, "Cache-Control", "no-store");
     response_send(&exchange->response, 200, "application/json", text, strlen(text));

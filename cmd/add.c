@@ -159,17 +159,15 @@ static void print_json(const struct stl_add_report *report, struct json_object *
         const struct stl_added *item = &report->items[i];
         char digest[STL_DIGEST_TEXT_MAX];
         struct json_object *image = json_object_new_object();
-        json_object_object_add(image, "name", json_object_new_string(item->name.text));
+        stl_json_set_string(image, "name", item->name.text);
         json_object_object_add(image, "tag",
                                item->tag.text[0] ? json_object_new_string(item->tag.text) : NULL);
-        json_object_object_add(image, "digest",
-                               json_object_new_string(stl_digest_format(&item->digest, digest)));
-        json_object_object_add(image, "changed", json_object_new_boolean(item->changed));
+        stl_json_set_string(image, "digest", stl_digest_format(&item->digest, digest));
+        stl_json_set_flag(image, "changed", item->changed);
         if (item->moved)
-            json_object_object_add(image, "from",
-                                   json_object_new_string(stl_digest_format(&item->from, digest)));
-        json_object_object_add(image, "blobs", json_object_new_int64((int64_t)item->blobs));
-        json_object_object_add(image, "newBytes", json_object_new_int64((int64_t)item->new_bytes));
+            stl_json_set_string(image, "from", stl_digest_format(&item->from, digest));
+        stl_json_set_number(image, "blobs", (int64_t)item->blobs);
+        stl_json_set_number(image, "newBytes", (int64_t)item->new_bytes);
         json_object_array_add(images, image);
     }
     if (json_object_array_length(failed) > 0)
@@ -297,8 +295,8 @@ static int add_all(struct arguments *arguments, struct stl_error *err)
             continue;
         status = cmd_fail(err);
         struct json_object *item = json_object_new_object();
-        json_object_object_add(item, "source", json_object_new_string(arguments->sources[i]));
-        json_object_object_add(item, "error", json_object_new_string(err->message));
+        stl_json_set_string(item, "source", arguments->sources[i]);
+        stl_json_set_string(item, "error", err->message);
         json_object_array_add(arguments->failed, item);
         failed++;
     }

@@ -269,11 +269,6 @@ static void print_notes(const struct arguments *arguments, const struct stl_expo
                  export->graph.left_out, export->graph.left_out == 1 ? "" : "s");
 }
 
-static struct json_object *number(int64_t value)
-{
-    return json_object_new_int64(value);
-}
-
 static struct json_object *skipped_json(const struct stl_export *export)
 {
     char digest[STL_DIGEST_TEXT_MAX];
@@ -281,11 +276,10 @@ static struct json_object *skipped_json(const struct stl_export *export)
     for (size_t i = 0; i < export->skipped_count; i++) {
         const struct stl_export_skipped *skipped = &export->skipped[i];
         struct json_object *entry = json_object_new_object();
-        json_object_object_add(entry, "name", json_object_new_string(skipped->name));
+        stl_json_set_string(entry, "name", skipped->name);
         if (skipped->tag)
-            json_object_object_add(entry, "tag", json_object_new_string(skipped->tag));
-        json_object_object_add(entry, "digest",
-                               json_object_new_string(stl_digest_format(&skipped->digest, digest)));
+            stl_json_set_string(entry, "tag", skipped->tag);
+        stl_json_set_string(entry, "digest", stl_digest_format(&skipped->digest, digest));
         json_object_array_add(list, entry);
     }
     return list;
@@ -296,20 +290,19 @@ static void print_json(FILE *out, const struct arguments *arguments, const struc
     char id[STL_DIGEST_TEXT_MAX];
     STL_AUTO_JSON struct json_object *document = json_object_new_object();
     struct json_object *volumes = json_object_new_array();
-    json_object_object_add(document, "bundle",
-                           json_object_new_string(stl_digest_format(&export->list.digest, id)));
-    json_object_object_add(document, "images", number((int64_t) export->image_count));
-    json_object_object_add(document, "blobs", number((int64_t) export->blob_count));
-    json_object_object_add(document, "bytes", number(export->content_size));
-    json_object_object_add(document, "leftOutBlobs", number((int64_t) export->left_out));
-    json_object_object_add(document, "leftOutBytes", number(export->left_out_size));
+    stl_json_set_string(document, "bundle", stl_digest_format(&export->list.digest, id));
+    stl_json_set_number(document, "images", (int64_t) export->image_count);
+    stl_json_set_number(document, "blobs", (int64_t) export->blob_count);
+    stl_json_set_number(document, "bytes", export->content_size);
+    stl_json_set_number(document, "leftOutBlobs", (int64_t) export->left_out);
+    stl_json_set_number(document, "leftOutBytes", export->left_out_size);
     json_object_object_add(document, "skipped", skipped_json(export));
     json_object_object_add(document, "volumes", volumes);
     for (uint32_t volume = 1; volume <= export->volumes; volume++) {
         STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
         struct json_object *entry = json_object_new_object();
-        json_object_object_add(entry, "file", json_object_new_string(path));
-        json_object_object_add(entry, "size", number(stl_export_volume_size(export, volume)));
+        stl_json_set_string(entry, "file", path);
+        stl_json_set_number(entry, "size", stl_export_volume_size(export, volume));
         json_object_array_add(volumes, entry);
     }
     fprintf(out, "%s\n", stl_json_text(document));

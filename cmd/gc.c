@@ -31,7 +31,7 @@ static uint64_t freed_bytes(const struct stl_gc_result *result)
 
 static void add_number(struct json_object *object, const char *name, uint64_t number)
 {
-    json_object_object_add(object, name, json_object_new_int64((int64_t)number));
+    stl_json_set_number(object, name, (int64_t)number);
 }
 
 static void add_swept(struct json_object *object, const char *name, const struct stl_swept *swept)
@@ -45,7 +45,7 @@ static void add_swept(struct json_object *object, const char *name, const struct
 static void print_json(const struct stl_gc_result *result, bool dry_run)
 {
     STL_AUTO_JSON struct json_object *out = json_object_new_object();
-    json_object_object_add(out, "dryRun", json_object_new_boolean(dry_run));
+    stl_json_set_flag(out, "dryRun", dry_run);
     add_number(out, "bytesFreed", freed_bytes(result));
     add_swept(out, "blobs", &result->freed);
     add_swept(out, "setAside", &result->set_aside);

@@ -186,12 +186,12 @@ static void print_text(const struct stl_import_report *report, bool dry_run)
 
 static void add_text(struct json_object *object, const char *key, const char *value)
 {
-    json_object_object_add(object, key, json_object_new_string(value));
+    stl_json_set_string(object, key, value);
 }
 
 static void add_number(struct json_object *object, const char *key, int64_t value)
 {
-    json_object_object_add(object, key, json_object_new_int64(value));
+    stl_json_set_number(object, key, value);
 }
 
 static void add_digest(struct json_object *object, const char *key, const struct stl_digest *digest)
@@ -225,7 +225,7 @@ static struct json_object *report_json(const struct stl_import_report *report, b
     struct json_object *lost = json_object_new_array();
     add_digest(object, "bundle", &report->id);
     add_number(object, "volumes", report->volumes);
-    json_object_object_add(object, "complete", json_object_new_boolean(report->complete));
+    stl_json_set_flag(object, "complete", report->complete);
     json_object_object_add(object, "images", images_json(report, dry_run));
     for (size_t i = 0; i < report->missing_count; i++) {
         struct json_object *entry = json_object_new_object();

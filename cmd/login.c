@@ -107,9 +107,9 @@ static int store(const char *host, const struct stl_credentials *credentials, st
     }
     STL_AUTO_BUF struct stl_buf answer = {.ceiling = 4096};
     STL_AUTO_JSON struct json_object *input = json_object_new_object();
-    json_object_object_add(input, "ServerURL", json_object_new_string(stl_credentials_key(host)));
-    json_object_object_add(input, "Username", json_object_new_string(credentials->user));
-    json_object_object_add(input, "Secret", json_object_new_string(credentials->password));
+    stl_json_set_string(input, "ServerURL", stl_credentials_key(host));
+    stl_json_set_string(input, "Username", credentials->user);
+    stl_json_set_string(input, "Secret", credentials->password);
     int stored = cmd_run_helper(helper, "store", stl_json_text(input), &answer, err);
     return stored > 0    ? 0
            : stored == 0 ? stl_error_set(err, STL_INVALID, "docker-credential-%s does not store it", helper)

@@ -39,8 +39,8 @@ static void print_repository(struct listing *listing, const char *name, int64_t 
         return;
     }
     struct json_object *entry = json_object_new_object();
-    json_object_object_add(entry, "name", json_object_new_string(name));
-    json_object_object_add(entry, "tags", json_object_new_int64(tags));
+    stl_json_set_string(entry, "name", name);
+    stl_json_set_number(entry, "tags", tags);
     json_object_array_add(listing->json, entry);
 }
 
@@ -64,9 +64,9 @@ static int print_tag(struct listing *listing, const char *tag, const char *pushe
         print_line(tag, digest, size, *created ? created : pushed);
         return 0;
     }
-    json_object_object_add(image, "tag", json_object_new_string(tag));
+    stl_json_set_string(image, "tag", tag);
     if (*pushed)
-        json_object_object_add(image, "pushed", json_object_new_string(pushed));
+        stl_json_set_string(image, "pushed", pushed);
     json_object_array_add(listing->json, json_object_get(image));
     return 0;
 }

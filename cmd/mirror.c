@@ -73,14 +73,13 @@ static void note_json(struct arguments *arguments, const struct stl_mirror_repor
         const struct stl_mirrored *item = &report->items[i];
         struct json_object *entry = json_object_new_object();
         char digest[STL_DIGEST_TEXT_MAX];
-        json_object_object_add(entry, "name", json_object_new_string(item->name.text));
-        json_object_object_add(entry, "tag", json_object_new_string(item->tag.text));
-        json_object_object_add(entry, "state", json_object_new_string(states[item->state]));
+        stl_json_set_string(entry, "name", item->name.text);
+        stl_json_set_string(entry, "tag", item->tag.text);
+        stl_json_set_string(entry, "state", states[item->state]);
         if (item->error)
-            json_object_object_add(entry, "error", json_object_new_string(item->error));
+            stl_json_set_string(entry, "error", item->error);
         else if (!arguments->dry_run || item->state == STL_MIRROR_UNCHANGED)
-            json_object_object_add(entry, "digest",
-                                   json_object_new_string(stl_digest_format(&item->digest, digest)));
+            stl_json_set_string(entry, "digest", stl_digest_format(&item->digest, digest));
         json_object_array_add(arguments->entries, entry);
     }
 }
@@ -96,7 +95,7 @@ static void summarise(const struct arguments *arguments)
     STL_AUTO_JSON struct json_object *document = json_object_new_object();
     json_object_object_add(document, "tags", json_object_get(arguments->entries));
     json_object_object_add(document, "failed", json_object_get(arguments->failed));
-    json_object_object_add(document, "requests", json_object_new_int64((int64_t)arguments->requests));
+    stl_json_set_number(document, "requests", (int64_t)arguments->requests);
     cmd_print_json(document);
 }
 
@@ -174,8 +173,8 @@ static int update_all(struct arguments *arguments, struct stl_error *err)
         cmd_fail(err);
         arguments->failures++;
         struct json_object *entry = json_object_new_object();
-        json_object_object_add(entry, "from", json_object_new_string(arguments->mirrors->items[i].from));
-        json_object_object_add(entry, "error", json_object_new_string(err->message));
+        stl_json_set_string(entry, "from", arguments->mirrors->items[i].from);
+        stl_json_set_string(entry, "error", err->message);
         json_object_array_add(arguments->failed, entry);
     }
     summarise(arguments);

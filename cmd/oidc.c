@@ -92,10 +92,10 @@ static void list_key(void *context, const char *kid, const char *type, int64_t g
         return;
     }
     struct json_object *object = json_object_new_object();
-    json_object_object_add(object, "kid", json_object_new_string(kid));
-    json_object_object_add(object, "kty", json_object_new_string(type));
+    stl_json_set_string(object, "kid", kid);
+    stl_json_set_string(object, "kty", type);
     if (gone)
-        json_object_object_add(object, "gone", json_object_new_int64(gone));
+        stl_json_set_number(object, "gone", gone);
     json_object_array_add(listing->keys, object);
 }
 
@@ -134,8 +134,8 @@ static int list(const struct stl_registry *registry, bool json, struct stl_error
         struct json_object *object = json_object_new_object();
         struct listing listing = {issuer, json_object_new_array()};
         int64_t fetched = stl_issuer_keys_each(all, issuer, list_key, &listing);
-        json_object_object_add(object, "issuer", json_object_new_string(issuer));
-        json_object_object_add(object, "fetched", json_object_new_int64(fetched));
+        stl_json_set_string(object, "issuer", issuer);
+        stl_json_set_number(object, "fetched", fetched);
         json_object_object_add(object, "keys", listing.keys);
         json_object_array_add(array, object);
     }

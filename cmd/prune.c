@@ -56,12 +56,12 @@ static void print_item(void *context, const struct stl_prune_item *item)
         return;
     }
     struct json_object *object = json_object_new_object();
-    json_object_object_add(object, "name", json_object_new_string(item->name));
+    stl_json_set_string(object, "name", item->name);
     if (item->tag)
-        json_object_object_add(object, "tag", json_object_new_string(item->tag));
-    json_object_object_add(object, "digest", json_object_new_string(digest));
-    json_object_object_add(object, "remove", json_object_new_boolean(item->remove));
-    json_object_object_add(object, "why", json_object_new_string(item->why));
+        stl_json_set_string(object, "tag", item->tag);
+    stl_json_set_string(object, "digest", digest);
+    stl_json_set_flag(object, "remove", item->remove);
+    stl_json_set_string(object, "why", item->why);
     json_object_array_add(output->json, object);
 }
 

@@ -119,15 +119,15 @@ static void print_json(const struct arguments *arguments, const struct stl_bucke
                        uint64_t requests)
 {
     STL_AUTO_JSON struct json_object *out = json_object_new_object();
-    json_object_object_add(out, "target", json_object_new_string(arguments->target));
-    json_object_object_add(out, "url", json_object_new_string(arguments->base));
-    json_object_object_add(out, "dryRun", json_object_new_boolean(arguments->how.dry_run));
-    json_object_object_add(out, "written", json_object_new_int64((int64_t)result->written));
-    json_object_object_add(out, "bytes", json_object_new_int64((int64_t)result->bytes));
-    json_object_object_add(out, "unchanged", json_object_new_int64((int64_t)result->unchanged));
-    json_object_object_add(out, "removed", json_object_new_int64((int64_t)result->removed));
-    json_object_object_add(out, "gone", json_object_new_int64((int64_t)result->gone));
-    json_object_object_add(out, "requests", json_object_new_int64((int64_t)requests));
+    stl_json_set_string(out, "target", arguments->target);
+    stl_json_set_string(out, "url", arguments->base);
+    stl_json_set_flag(out, "dryRun", arguments->how.dry_run);
+    stl_json_set_number(out, "written", (int64_t)result->written);
+    stl_json_set_number(out, "bytes", (int64_t)result->bytes);
+    stl_json_set_number(out, "unchanged", (int64_t)result->unchanged);
+    stl_json_set_number(out, "removed", (int64_t)result->removed);
+    stl_json_set_number(out, "gone", (int64_t)result->gone);
+    stl_json_set_number(out, "requests", (int64_t)requests);
     cmd_print_json(out);
 }
 

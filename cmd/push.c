@@ -79,20 +79,19 @@ static void print_json(const struct stl_outgoing_report *report, size_t requests
         const struct stl_outgoing_image *image = &report->items[i];
         char digest[STL_DIGEST_TEXT_MAX];
         struct json_object *item = json_object_new_object();
-        json_object_object_add(item, "from", json_object_new_string(image->from.text));
-        json_object_object_add(item, "name", json_object_new_string(image->to.text));
+        stl_json_set_string(item, "from", image->from.text);
+        stl_json_set_string(item, "name", image->to.text);
         json_object_object_add(item, "tag",
                                image->tag.text[0] ? json_object_new_string(image->tag.text) : NULL);
-        json_object_object_add(item, "digest",
-                               json_object_new_string(stl_digest_format(&image->digest, digest)));
-        json_object_object_add(item, "there", json_object_new_boolean(image->there));
+        stl_json_set_string(item, "digest", stl_digest_format(&image->digest, digest));
+        stl_json_set_flag(item, "there", image->there);
         json_object_array_add(images, item);
     }
-    json_object_object_add(document, "blobs", json_object_new_int64((int64_t)report->blobs));
-    json_object_object_add(document, "mountedBlobs", json_object_new_int64((int64_t)report->mounted));
-    json_object_object_add(document, "bytes", json_object_new_int64((int64_t)report->bytes));
-    json_object_object_add(document, "manifests", json_object_new_int64((int64_t)report->manifests));
-    json_object_object_add(document, "requests", json_object_new_int64((int64_t)requests));
+    stl_json_set_number(document, "blobs", (int64_t)report->blobs);
+    stl_json_set_number(document, "mountedBlobs", (int64_t)report->mounted);
+    stl_json_set_number(document, "bytes", (int64_t)report->bytes);
+    stl_json_set_number(document, "manifests", (int64_t)report->manifests);
+    stl_json_set_number(document, "requests", (int64_t)requests);
     cmd_print_json(document);
 }
 

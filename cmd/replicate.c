@@ -316,11 +316,11 @@ static int replicate(struct replication *replication, struct stl_error *err)
 static void add_counts(struct json_object *out, const char *name, const struct counts *counts)
 {
     struct json_object *inner = json_object_new_object();
-    json_object_object_add(inner, "blobs", json_object_new_int64((int64_t)counts->blobs));
-    json_object_object_add(inner, "manifests", json_object_new_int64((int64_t)counts->manifests));
-    json_object_object_add(inner, "tags", json_object_new_int64((int64_t)counts->tags));
+    stl_json_set_number(inner, "blobs", (int64_t)counts->blobs);
+    stl_json_set_number(inner, "manifests", (int64_t)counts->manifests);
+    stl_json_set_number(inner, "tags", (int64_t)counts->tags);
     if (counts->bytes || !strcmp(name, "copied"))
-        json_object_object_add(inner, "bytes", json_object_new_int64((int64_t)counts->bytes));
+        stl_json_set_number(inner, "bytes", (int64_t)counts->bytes);
     json_object_object_add(out, name, inner);
 }
 
@@ -329,9 +329,9 @@ static void print_json(const struct replication *replication)
     const struct stl_replica *replica = &replication->replica;
     const struct counts all = {replica->blobs, replica->manifests, replica->tags, replica->bytes};
     STL_AUTO_JSON struct json_object *out = json_object_new_object();
-    json_object_object_add(out, "target", json_object_new_string(replication->target));
-    json_object_object_add(out, "dryRun", json_object_new_boolean(replication->dry_run));
-    json_object_object_add(out, "repositories", json_object_new_int64((int64_t)replica->repositories));
+    stl_json_set_string(out, "target", replication->target);
+    stl_json_set_flag(out, "dryRun", replication->dry_run);
+    stl_json_set_number(out, "repositories", (int64_t)replica->repositories);
     add_counts(out, "registry", &all);
     add_counts(out, "copied", &replication->copied);
     add_counts(out, "removed", &replication->removed);

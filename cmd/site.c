@@ -47,12 +47,12 @@ static void print_json(const struct arguments *arguments, const struct stl_flat 
     struct json_object *hidden = json_object_new_array();
     for (size_t i = 0; i < flat->hidden.count; i++)
         json_object_array_add(hidden, json_object_new_string(flat->hidden.items[i]));
-    json_object_object_add(out, "directory", json_object_new_string(arguments->output));
-    json_object_object_add(out, "host", json_object_new_string(arguments->options.host->name));
-    json_object_object_add(out, "written", json_object_new_int64((int64_t)result->written));
-    json_object_object_add(out, "bytes", json_object_new_int64((int64_t)result->bytes));
-    json_object_object_add(out, "unchanged", json_object_new_int64((int64_t)result->unchanged));
-    json_object_object_add(out, "removed", json_object_new_int64((int64_t)result->removed));
+    stl_json_set_string(out, "directory", arguments->output);
+    stl_json_set_string(out, "host", arguments->options.host->name);
+    stl_json_set_number(out, "written", (int64_t)result->written);
+    stl_json_set_number(out, "bytes", (int64_t)result->bytes);
+    stl_json_set_number(out, "unchanged", (int64_t)result->unchanged);
+    stl_json_set_number(out, "removed", (int64_t)result->removed);
     json_object_object_add(out, "leftOut", hidden);
     cmd_print_json(out);
 }
@@ -105,8 +105,8 @@ static void print_problem(void *context, const char *path, const char *what)
     cmd_progress_clear(findings->progress);
     if (findings->list) {
         struct json_object *one = json_object_new_object();
-        json_object_object_add(one, "path", json_object_new_string(path));
-        json_object_object_add(one, "problem", json_object_new_string(what));
+        stl_json_set_string(one, "path", path);
+        stl_json_set_string(one, "problem", what);
         json_object_array_add(findings->list, one);
     } else if (findings->count < SHOWN_MAX)
         cmd_print_line("/%s %s", path, what);
@@ -118,9 +118,9 @@ static void print_check(const struct arguments *arguments, const struct stl_site
 {
     if (findings->list) {
         STL_AUTO_JSON struct json_object *out = json_object_new_object();
-        json_object_object_add(out, "url", json_object_new_string(arguments->check));
-        json_object_object_add(out, "asked", json_object_new_int64((int64_t)check->asked));
-        json_object_object_add(out, "withoutDigest", json_object_new_int64((int64_t)check->without_digest));
+        stl_json_set_string(out, "url", arguments->check);
+        stl_json_set_number(out, "asked", (int64_t)check->asked);
+        stl_json_set_number(out, "withoutDigest", (int64_t)check->without_digest);
         json_object_object_add(out, "problems", json_object_get(findings->list));
         cmd_print_json(out);
         return;

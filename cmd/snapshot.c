@@ -62,11 +62,11 @@ static int list_one(const struct stl_registry *registry, const char *snapshot, s
         return 0;
     }
     struct json_object *object = json_object_new_object();
-    json_object_object_add(object, "name", json_object_new_string(snapshot));
-    json_object_object_add(object, "made", json_object_new_string(text));
-    json_object_object_add(object, "repositories", json_object_new_int64((int64_t)size.repositories));
-    json_object_object_add(object, "tags", json_object_new_int64((int64_t)size.tags));
-    json_object_object_add(object, "manifests", json_object_new_int64((int64_t)size.manifests));
+    stl_json_set_string(object, "name", snapshot);
+    stl_json_set_string(object, "made", text);
+    stl_json_set_number(object, "repositories", (int64_t)size.repositories);
+    stl_json_set_number(object, "tags", (int64_t)size.tags);
+    stl_json_set_number(object, "manifests", (int64_t)size.manifests);
     json_object_array_add(json, object);
     return 0;
 }
@@ -83,9 +83,9 @@ static int list_tag(void *context, const struct stl_name *name, const struct stl
         return 0;
     }
     struct json_object *object = json_object_new_object();
-    json_object_object_add(object, "name", json_object_new_string(name->text));
-    json_object_object_add(object, "tag", json_object_new_string(tag->text));
-    json_object_object_add(object, "digest", json_object_new_string(text));
+    stl_json_set_string(object, "name", name->text);
+    stl_json_set_string(object, "tag", tag->text);
+    stl_json_set_string(object, "digest", text);
     json_object_array_add(json, object);
     return 0;
 }

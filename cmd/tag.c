@@ -101,13 +101,11 @@ static void print_json(const struct arguments *arguments)
     for (size_t i = 0; i < arguments->count; i++) {
         const struct change *change = &arguments->changes[i];
         struct json_object *entry = json_object_new_object();
-        json_object_object_add(entry, "name", json_object_new_string(arguments->image.name.text));
-        json_object_object_add(entry, "tag", json_object_new_string(change->tag.text));
-        json_object_object_add(entry, "digest",
-                               json_object_new_string(stl_digest_format(&arguments->image.digest, digest)));
+        stl_json_set_string(entry, "name", arguments->image.name.text);
+        stl_json_set_string(entry, "tag", change->tag.text);
+        stl_json_set_string(entry, "digest", stl_digest_format(&arguments->image.digest, digest));
         if (change->moved)
-            json_object_object_add(entry, "from",
-                                   json_object_new_string(stl_digest_format(&change->from, digest)));
+            stl_json_set_string(entry, "from", stl_digest_format(&change->from, digest));
         json_object_array_add(list, entry);
     }
     json_object_object_add(document, "images", list);

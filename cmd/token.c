@@ -68,13 +68,13 @@ static void print_json(const struct list *list)
         const struct stl_robot *robot = &list->robots[i];
         STL_AUTO_FREE char *actions = format_actions(robot->actions);
         struct json_object *object = json_object_new_object();
-        json_object_object_add(object, "id", json_object_new_string(robot->id));
-        json_object_object_add(object, "user", json_object_new_string(robot->user));
-        json_object_object_add(object, "repository", json_object_new_string(robot->repository));
-        json_object_object_add(object, "actions", json_object_new_string(actions));
-        json_object_object_add(object, "created", json_object_new_int64(robot->created));
+        stl_json_set_string(object, "id", robot->id);
+        stl_json_set_string(object, "user", robot->user);
+        stl_json_set_string(object, "repository", robot->repository);
+        stl_json_set_string(object, "actions", actions);
+        stl_json_set_number(object, "created", robot->created);
         if (robot->expires)
-            json_object_object_add(object, "expires", json_object_new_int64(robot->expires));
+            stl_json_set_number(object, "expires", robot->expires);
         json_object_array_add(array, object);
     }
     cmd_print_json(array);

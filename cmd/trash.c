@@ -64,15 +64,14 @@ static void print_json(const struct list *list, int64_t keep)
         struct json_object *object = json_object_new_object();
         cmd_format_time(item->deleted, deleted);
         cmd_format_time(item->deleted + (time_t)keep, expires);
-        json_object_object_add(object, "name", json_object_new_string(item->name.text));
+        stl_json_set_string(object, "name", item->name.text);
         if (item->tag.text[0])
-            json_object_object_add(object, "tag", json_object_new_string(item->tag.text));
-        json_object_object_add(object, "digest",
-                               json_object_new_string(stl_digest_format(&item->digest, digest)));
+            stl_json_set_string(object, "tag", item->tag.text);
+        stl_json_set_string(object, "digest", stl_digest_format(&item->digest, digest));
         if (item->media_type.text[0])
-            json_object_object_add(object, "mediaType", json_object_new_string(item->media_type.text));
-        json_object_object_add(object, "deleted", json_object_new_string(deleted));
-        json_object_object_add(object, "expires", json_object_new_string(expires));
+            stl_json_set_string(object, "mediaType", item->media_type.text);
+        stl_json_set_string(object, "deleted", deleted);
+        stl_json_set_string(object, "expires", expires);
         json_object_array_add(array, object);
     }
     cmd_print_json(array);

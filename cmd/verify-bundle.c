@@ -81,11 +81,11 @@ static struct json_object *images_json(const struct stl_bundle *bundle)
         struct json_object *entry = json_object_new_object();
         char digest[STL_DIGEST_TEXT_MAX];
         stl_digest_format(&image->digest, digest);
-        json_object_object_add(entry, "name", json_object_new_string(image->name));
+        stl_json_set_string(entry, "name", image->name);
         if (image->tag)
-            json_object_object_add(entry, "tag", json_object_new_string(image->tag));
-        json_object_object_add(entry, "digest", json_object_new_string(digest));
-        json_object_object_add(entry, "mediaType", json_object_new_string(image->media_type));
+            stl_json_set_string(entry, "tag", image->tag);
+        stl_json_set_string(entry, "digest", digest);
+        stl_json_set_string(entry, "mediaType", image->media_type);
         json_object_array_add(list, entry);
     }
     return list;
@@ -118,29 +118,29 @@ static void print_json(const struct arguments *arguments, const struct stl_bundl
     char text[STL_DIGEST_TEXT_MAX];
     STL_AUTO_JSON struct json_object *object = json_object_new_object();
     struct json_object *volumes = json_object_new_array(), *lost = json_object_new_array();
-    json_object_object_add(object, "bundle", json_object_new_string(stl_digest_format(&bundle->id, text)));
+    stl_json_set_string(object, "bundle", stl_digest_format(&bundle->id, text));
     json_object_object_add(object, "images", images_json(bundle));
-    json_object_object_add(object, "volumes", json_object_new_int64(bundle->volumes));
+    stl_json_set_number(object, "volumes", bundle->volumes);
     for (uint32_t i = 1; i <= bundle->volumes; i++)
         if (check->at_hand[i])
             json_object_array_add(volumes, json_object_new_int64(i));
     json_object_object_add(object, "atHand", volumes);
-    json_object_object_add(object, "signature", json_object_new_string(signature_state(arguments, check)));
-    json_object_object_add(object, "members", json_object_new_int64((int64_t)check->pieces));
-    json_object_object_add(object, "bytes", json_object_new_int64(check->size));
+    stl_json_set_string(object, "signature", signature_state(arguments, check));
+    stl_json_set_number(object, "members", (int64_t)check->pieces);
+    stl_json_set_number(object, "bytes", check->size);
     for (size_t i = 0; i < check->lost_count; i++) {
         struct json_object *entry = json_object_new_object();
         const char *digest = stl_digest_format(&check->lost[i].blob, text);
-        json_object_object_add(entry, "digest", json_object_new_string(digest));
+        stl_json_set_string(entry, "digest", digest);
         if (check->lost[i].part)
-            json_object_object_add(entry, "part", json_object_new_int64(check->lost[i].part));
-        json_object_object_add(entry, "bytes", json_object_new_int64(check->lost[i].size));
-        json_object_object_add(entry, "why", json_object_new_string(check->lost[i].why));
+            stl_json_set_number(entry, "part", check->lost[i].part);
+        stl_json_set_number(entry, "bytes", check->lost[i].size);
+        stl_json_set_string(entry, "why", check->lost[i].why);
         json_object_array_add(lost, entry);
     }
     json_object_object_add(object, "lost", lost);
     if (check->problem.code)
-        json_object_object_add(object, "problem", json_object_new_string(check->problem.message));
+        stl_json_set_string(object, "problem", check->problem.message);
     cmd_print_json(object);
 }
 

@@ -38,12 +38,12 @@ static void print_problem(void *context, const struct stl_problem *problem)
         return;
     }
     struct json_object *object = json_object_new_object();
-    json_object_object_add(object, "kind", json_object_new_string(problem->kind));
-    json_object_object_add(object, "path", json_object_new_string(problem->path));
-    json_object_object_add(object, "problem", json_object_new_string(problem->what));
-    json_object_object_add(object, "advice", json_object_new_string(problem->advice));
-    json_object_object_add(object, "repaired", json_object_new_boolean(problem->repaired));
-    json_object_object_add(object, "note", json_object_new_boolean(problem->note));
+    stl_json_set_string(object, "kind", problem->kind);
+    stl_json_set_string(object, "path", problem->path);
+    stl_json_set_string(object, "problem", problem->what);
+    stl_json_set_string(object, "advice", problem->advice);
+    stl_json_set_flag(object, "repaired", problem->repaired);
+    stl_json_set_flag(object, "note", problem->note);
     json_object_array_add(report->problems, object);
 }
 
@@ -60,10 +60,10 @@ static void print_json(struct json_object *problems, const struct stl_verify_res
                    {"bytes", result->bytes},
                    {"remaining", result->problems},
                    {"repaired", result->repaired}};
-    json_object_object_add(out, "ok", json_object_new_boolean(result->problems == 0));
-    json_object_object_add(out, "full", json_object_new_boolean(full));
+    stl_json_set_flag(out, "ok", result->problems == 0);
+    stl_json_set_flag(out, "full", full);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        json_object_object_add(out, numbers[i].name, json_object_new_int64((int64_t)numbers[i].value));
+        stl_json_set_number(out, numbers[i].name, (int64_t)numbers[i].value);
     json_object_object_add(out, "problems", json_object_get(problems));
     cmd_print_json(out);
 }

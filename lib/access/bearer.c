@@ -102,8 +102,8 @@ int stl_bearer_open(const struct stl_registry *registry, const char *token, cons
 static struct json_object *describe_grant(const struct stl_grant *grant)
 {
     struct json_object *object = json_object_new_object();
-    json_object_object_add(object, "repository", json_object_new_string(grant->repository));
-    json_object_object_add(object, "actions", json_object_new_int64(grant->actions));
+    stl_json_set_string(object, "repository", grant->repository);
+    stl_json_set_number(object, "actions", grant->actions);
     return object;
 }
 
@@ -120,7 +120,7 @@ static char *describe_identity(const struct stl_identity *who, const struct stl_
 {
     STL_AUTO_JSON struct json_object *object = json_object_new_object();
     struct json_object *list = json_object_new_array();
-    json_object_object_add(object, "user", json_object_new_string(who->user));
+    stl_json_set_string(object, "user", who->user);
     if (who->is_robot)
         json_object_object_add(object, "robot", describe_grant(&who->robot));
     if (who->oidc.count)
@@ -128,7 +128,7 @@ static char *describe_identity(const struct stl_identity *who, const struct stl_
     for (size_t i = 0; i < grant_count; i++)
         json_object_array_add(list, describe_grant(&grants[i]));
     json_object_object_add(object, "grants", list);
-    json_object_object_add(object, "catalog", json_object_new_int64(catalog));
+    stl_json_set_number(object, "catalog", catalog);
     return stl_strdup(stl_json_text(object));
 }
 

@@ -98,7 +98,7 @@ static void add_key(struct json_object *keys, struct json_object *key, int64_t g
     struct json_object *entry = json_object_new_object();
     json_object_object_add(entry, "key", key);
     if (gone)
-        json_object_object_add(entry, "gone", json_object_new_int64(gone));
+        stl_json_set_number(entry, "gone", gone);
     json_object_array_add(keys, entry);
 }
 
@@ -176,7 +176,7 @@ int stl_issuer_keys_put(const struct stl_registry *registry, const char *issuer,
     *count = (struct stl_issuer_keys_count){.why = STL_ERROR_INIT};
     STL_AUTO_JSON struct json_object *entry = json_object_new_object();
     struct json_object *keys = json_object_new_array();
-    json_object_object_add(entry, "fetched", json_object_new_int64(now));
+    stl_json_set_number(entry, "fetched", now);
     json_object_object_add(entry, "keys", keys);
     if (length > STL_ISSUER_KEYS_TEXT)
         return stl_error_set(err, STL_INVALID, "it has more than %d bytes", STL_ISSUER_KEYS_TEXT);

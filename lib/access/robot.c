@@ -37,11 +37,11 @@ static int store(const struct stl_registry *registry, const struct stl_robot *ro
 {
     struct stl_root root = stl_secret_private(registry);
     STL_AUTO_JSON struct json_object *object = json_object_new_object();
-    json_object_object_add(object, "user", json_object_new_string(robot->user));
-    json_object_object_add(object, "repository", json_object_new_string(robot->repository));
+    stl_json_set_string(object, "user", robot->user);
+    stl_json_set_string(object, "repository", robot->repository);
     add_actions(object, robot->actions);
-    json_object_object_add(object, "created", json_object_new_int64(robot->created));
-    json_object_object_add(object, "expires", json_object_new_int64(robot->expires));
+    stl_json_set_number(object, "created", robot->created);
+    stl_json_set_number(object, "expires", robot->expires);
     const char *text = stl_json_text(object);
     STL_AUTO_CLOSE int robots = stl_dir_make(&root, root.fd, folder, err);
     if (robots < 0 || stl_file_put(&root, robots, name, text, strlen(text), err))

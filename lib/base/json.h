@@ -39,6 +39,10 @@ int stl_json_object(struct json_object *object, const char *key, struct json_obj
 int stl_json_array(struct json_object *object, const char *key, struct json_object **value,
                    struct stl_error *err);
 
+/* Set a member of an object that we build. */
+void stl_json_set_string(struct json_object *object, const char *key, const char *value);
+void stl_json_set_number(struct json_object *object, const char *key, int64_t value);
+void stl_json_set_flag(struct json_object *object, const char *key, bool value);
 /* Appends `text` as a JSON string, including the quotes. */
 int stl_json_add_quoted(struct stl_buf *buf, const char *text);
 /* The text of an object that we built, without spaces and with '/' unescaped. Lives as long as the object. */

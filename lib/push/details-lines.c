@@ -28,13 +28,13 @@ static void add_text(struct json_object *line, const char *key, struct json_obje
     struct stl_error ignored = STL_ERROR_INIT;
     const char *text = NULL;
     if (from && stl_json_string(from, from_key, &text, &ignored) == 0 && text && strlen(text) <= TEXT_MAX)
-        json_object_object_add(line, key, json_object_new_string(text));
+        stl_json_set_string(line, key, text);
 }
 
 static void add_digest(struct json_object *line, const char *key, const struct stl_digest *digest)
 {
     char text[STL_DIGEST_TEXT_MAX];
-    json_object_object_add(line, key, json_object_new_string(stl_digest_format(digest, text)));
+    stl_json_set_string(line, key, stl_digest_format(digest, text));
 }
 
 static void add_platform(struct json_object *line, struct json_object *platforms, struct json_object *image)
@@ -44,7 +44,7 @@ static void add_platform(struct json_object *line, struct json_object *platforms
     if (stl_json_string(image, "platform", &platform, &ignored) || !platform)
         return;
     if (!strcmp(platform, "unknown/unknown"))
-        json_object_object_add(line, "attested", json_object_new_boolean(true));
+        stl_json_set_flag(line, "attested", true);
     else if (strlen(platform) <= TEXT_MAX && json_object_array_length(platforms) < PLATFORMS_MAX)
         json_object_array_add(platforms, json_object_new_string(platform));
 }
@@ -70,7 +70,7 @@ static void add_image(struct json_object *line, const struct stl_repo *repo, con
     add_text(line, "mediaType", image, "mediaType");
     add_text(line, "artifactType", image, "artifactType");
     if (stl_json_int64(image, "totalSize", &size, &ignored) == 0)
-        json_object_object_add(line, "size", json_object_new_int64(size));
+        stl_json_set_number(line, "size", size);
     add_platforms(line, image);
     add_text(line, "created", image, "created");
 }
@@ -81,10 +81,10 @@ void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo, con
     struct json_object *line = json_object_new_object();
     char path[STL_PATH_MAX];
     struct stat st;
-    json_object_object_add(line, "tag", json_object_new_string(tag->text));
+    stl_json_set_string(line, "tag", tag->text);
     add_digest(line, "digest", digest);
     if (fstatat(repo->fd, stl_path_reference(tag->text, path), &st, AT_SYMLINK_NOFOLLOW) == 0)
-        json_object_object_add(line, "pushed", json_object_new_int64(st.st_mtime));
+        stl_json_set_number(line, "pushed", st.st_mtime);
     add_image(line, repo, digest);
     add_line(lines, line);
 }
@@ -107,8 +107,8 @@ void stl_details_add_referrer(struct stl_buf *lines, const struct stl_digest *su
 void stl_details_add_gone(struct stl_buf *lines, const char *key, const char *name)
 {
     struct json_object *line = json_object_new_object();
-    json_object_object_add(line, key, json_object_new_string(name));
-    json_object_object_add(line, "gone", json_object_new_boolean(true));
+    stl_json_set_string(line, key, name);
+    stl_json_set_flag(line, "gone", true);
     add_line(lines, line);
 }
 
@@ -154,15 +154,15 @@ void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *re
     struct measuring measuring = {repo->fd, all ? SIZE_MAX : BLOBS_MAX, 0};
     struct json_object *line = json_object_new_object();
     int64_t tags = count_tags(repo, all);
-    json_object_object_add(line, "repository", json_object_new_string(repo->name.text));
+    stl_json_set_string(line, "repository", repo->name.text);
     if (tags >= 0)
-        json_object_object_add(line, "tags", json_object_new_int64(tags));
+        stl_json_set_number(line, "tags", tags);
     if (pushed >= 0)
-        json_object_object_add(line, "pushed", json_object_new_int64(pushed));
+        stl_json_set_number(line, "pushed", pushed);
     if (stl_dir_each_file(repo->fd, STL_REPO_BLOBS, measure_blob, &measuring, &ignored) == 0)
-        json_object_object_add(line, "size", json_object_new_int64(measuring.bytes));
+        stl_json_set_number(line, "size", measuring.bytes);
     if (what != STL_DETAILS_PUSHED && (stl_about_read(repo->fd, &about, &ignored) > 0 || !all))
-        json_object_object_add(line, "description", json_object_new_string(about.description));
+        stl_json_set_string(line, "description", about.description);
     add_line(lines, line);
 }
 

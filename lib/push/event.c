@@ -35,7 +35,7 @@ static void add_text(struct json_object *object, const char *key, const char *te
         p += step;
     }
     *p = '\0';
-    json_object_object_add(object, key, json_object_new_string(copy));
+    stl_json_set_string(object, key, copy);
 }
 
 static void add_id(struct json_object *object, const char *key)
@@ -61,8 +61,8 @@ static struct json_object *describe_target(const struct stl_event *event)
     struct json_object *target = json_object_new_object();
     add_text(target, "mediaType", event->media_type);
     if (event->size >= 0) {
-        json_object_object_add(target, "size", json_object_new_int64(event->size));
-        json_object_object_add(target, "length", json_object_new_int64(event->size));
+        stl_json_set_number(target, "size", event->size);
+        stl_json_set_number(target, "length", event->size);
     }
     add_text(target, "digest", event->digest);
     add_text(target, "repository", event->repository);

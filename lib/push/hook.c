@@ -30,8 +30,8 @@ static int write_input(const struct stl_repo *repo, const struct stl_manifest *m
     for (size_t i = 0; i < tag_count; i++)
         json_object_array_add(list, json_object_new_string(tags[i].text));
     json_object_object_add(object, "tags", list);
-    json_object_object_add(object, "registry", json_object_new_string(registry->path));
-    json_object_object_add(object, "repositoryPath", json_object_new_string(folder));
+    stl_json_set_string(object, "registry", registry->path);
+    stl_json_set_string(object, "repositoryPath", folder);
     json_object_object_add(object, "manifest", json_object_get(manifest->object));
     const char *text = stl_json_text(object);
     int fd = memfd_create("stillage-hook", MFD_CLOEXEC);

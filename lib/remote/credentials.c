@@ -213,7 +213,7 @@ bool stl_credentials_set(struct json_object *config, const char *host,
         return was_there;
     struct json_object *entry = json_object_new_object();
     char *basic = stl_credentials_basic(credentials->user, credentials->password);
-    json_object_object_add(entry, "auth", json_object_new_string(basic + strlen("Basic ")));
+    stl_json_set_string(entry, "auth", basic + strlen("Basic "));
     erase(&basic);
     json_object_object_add(auths, key, entry);
     return was_there;

@@ -53,13 +53,13 @@ static void tally_merge(struct tally *tally, const struct tally *other)
 static void add_string(struct json_object *object, const char *key, const char *value)
 {
     if (value && *value)
-        json_object_object_add(object, key, json_object_new_string(value));
+        stl_json_set_string(object, key, value);
 }
 
 static void add_digest(struct json_object *object, const char *key, const struct stl_digest *digest)
 {
     char text[STL_DIGEST_TEXT_MAX];
-    json_object_object_add(object, key, json_object_new_string(stl_digest_format(digest, text)));
+    stl_json_set_string(object, key, stl_digest_format(digest, text));
 }
 
 /* Adds nothing if it has another type. */
@@ -118,7 +118,7 @@ static struct json_object *descriptor_object(const struct stl_descriptor *descri
     struct json_object *object = json_object_new_object();
     add_string(object, "mediaType", descriptor->media_type);
     add_digest(object, "digest", &descriptor->digest);
-    json_object_object_add(object, "size", json_object_new_int64(descriptor->size));
+    stl_json_set_number(object, "size", descriptor->size);
     return object;
 }
 
@@ -220,7 +220,7 @@ static struct json_object *describe(struct describing *walk, const struct stl_di
     struct json_object *out = json_object_new_object();
     add_digest(out, "digest", digest);
     add_string(out, "mediaType", manifest.media_type.text);
-    json_object_object_add(out, "size", json_object_new_int64(manifest.size));
+    stl_json_set_number(out, "size", manifest.size);
     const char *artifact_type = stl_manifest_artifact_type(&manifest);
     if (artifact_type && !is_image_config(artifact_type))
         add_string(out, "artifactType", artifact_type);
@@ -229,7 +229,7 @@ static struct json_object *describe(struct describing *walk, const struct stl_di
     tally_add(&tally, digest, manifest.size);
     add_contents(out, walk, &manifest, &tally);
     add_newest(out);
-    json_object_object_add(out, "totalSize", json_object_new_int64(tally.total));
+    stl_json_set_number(out, "totalSize", tally.total);
     add_annotations(out, &manifest);
     add_referrers(out, walk->source, digest);
     if (all)

@@ -95,12 +95,11 @@ struct json_object *stl_referrers_entry(const struct stl_manifest *manifest)
     char digest[STL_DIGEST_TEXT_MAX];
     const char *artifact_type = stl_manifest_artifact_type(manifest);
     struct json_object *entry = json_object_new_object(), *annotations = NULL;
-    json_object_object_add(entry, "mediaType", json_object_new_string(manifest->media_type.text));
-    json_object_object_add(entry, "digest",
-                           json_object_new_string(stl_digest_format(&manifest->digest, digest)));
-    json_object_object_add(entry, "size", json_object_new_int64(manifest->size));
+    stl_json_set_string(entry, "mediaType", manifest->media_type.text);
+    stl_json_set_string(entry, "digest", stl_digest_format(&manifest->digest, digest));
+    stl_json_set_number(entry, "size", manifest->size);
     if (artifact_type)
-        json_object_object_add(entry, "artifactType", json_object_new_string(artifact_type));
+        stl_json_set_string(entry, "artifactType", artifact_type);
     if (json_object_object_get_ex(manifest->object, "annotations", &annotations) && annotations)
         json_object_object_add(entry, "annotations", json_object_get(annotations));
     return entry;
