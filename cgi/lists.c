@@ -96,12 +96,7 @@ static int send_page(struct exchange *exchange, int directory, const struct stl_
     page.exchange = repository ? NULL : exchange;
     if (stl_listing_each(directory, repository, add_name, &page, err) < 0)
         return -1;
-    if (repository)
-        stl_buf_printf(&body, "{\"name\":\"%s\",\"tags\":[", repository->text);
-    else
-        stl_buf_puts(&body, "{\"repositories\":[");
-    stl_buf_add(&body, page.names.data, page.names.length);
-    stl_buf_puts(&body, "]}\n");
+    stl_listing_wrap(repository, &page.names, &body);
     if (page.more && page.end)
         response_header(&exchange->response, "Link", "<%s?n=%lld&last=%s>; rel=\"next\"",
                         exchange->request.path, (long long)page.limit, page.end);

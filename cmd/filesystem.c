@@ -30,11 +30,11 @@ static void print_promise(void *context, const struct stl_promise *promise)
     struct report *report = context;
     if (report->promises) {
         struct json_object *object = json_object_new_object();
-        json_object_object_add(object, "promise", json_object_new_string(promise->what));
-        json_object_object_add(object, "kept", json_object_new_boolean(promise->kept));
-        json_object_object_add(object, "needed", json_object_new_boolean(promise->needed));
-        json_object_object_add(object, "found", json_object_new_string(promise->found));
-        json_object_object_add(object, "why", json_object_new_string(promise->why));
+        stl_json_set_string(object, "promise", promise->what);
+        stl_json_set_flag(object, "kept", promise->kept);
+        stl_json_set_flag(object, "needed", promise->needed);
+        stl_json_set_string(object, "found", promise->found);
+        stl_json_set_string(object, "why", promise->why);
         json_object_array_add(report->promises, object);
     } else if (!promise->kept)
         cmd_print_line("%-4s%s: %s: %s", promise->needed ? "NO" : "no", promise->what, promise->found,
@@ -47,7 +47,7 @@ static void print_verdict(const struct report *report, const char *directory, un
 {
     if (report->promises) {
         STL_AUTO_JSON struct json_object *out = json_object_new_object();
-        json_object_object_add(out, "ok", json_object_new_boolean(broken == 0));
+        stl_json_set_flag(out, "ok", broken == 0);
         json_object_object_add(out, "promises", json_object_get(report->promises));
         cmd_print_json(out);
     } else if (broken)

@@ -92,7 +92,7 @@ static void add_text(struct json_object *object, const char *key, const char *te
         return;
     STL_AUTO_FREE char *printable = stl_strdup(text);
     stl_utf8_make_printable(printable);
-    json_object_object_add(object, key, json_object_new_string(printable));
+    stl_json_set_string(object, key, printable);
 }
 
 static void print_json(const struct stl_record *record)
@@ -152,9 +152,9 @@ static void print_counts(struct output *output)
             continue;
         }
         struct json_object *object = json_object_new_object();
-        json_object_object_add(object, "name", json_object_new_string(item->name));
-        json_object_object_add(object, "count", json_object_new_int64((int64_t)item->count));
-        json_object_object_add(object, "last", json_object_new_string(last));
+        stl_json_set_string(object, "name", item->name);
+        stl_json_set_number(object, "count", (int64_t)item->count);
+        stl_json_set_string(object, "last", last);
         json_object_array_add(array, object);
     }
     if (output->arguments->common.json)

@@ -30,7 +30,7 @@ static void note(struct stl_pulls *pulls, const char *key, int64_t time)
     if (!pulls->last)
         pulls->last = json_object_new_object();
     if (!json_object_object_get_ex(pulls->last, key, &known))
-        json_object_object_add(pulls->last, key, json_object_new_int64(time));
+        stl_json_set_number(pulls->last, key, time);
     else if (json_object_get_int64(known) < time)
         json_object_set_int64(known, time);
 }

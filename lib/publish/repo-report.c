@@ -4,16 +4,6 @@
 #include "access.h"
 #include "quota.h"
 
-static void add_text(struct json_object *report, const char *key, const char *text)
-{
-    json_object_object_add(report, key, json_object_new_string(text));
-}
-
-static void add_number(struct json_object *object, const char *key, int64_t number)
-{
-    json_object_object_add(object, key, json_object_new_int64(number));
-}
-
 static void add_visibility(struct json_object *report, const struct stl_repo *repo)
 {
     struct stl_decision decision;
@@ -21,12 +11,12 @@ static void add_visibility(struct json_object *report, const struct stl_repo *re
     bool allowed = stl_access_decide(repo->registry, NULL, repo->name.text, STL_PULL, &decision);
     STL_AUTO_FREE char *rule =
         decision.rule ? stl_sprintf(STL_SETTINGS_FILE ":%zu", decision.rule->who[decision.line].line) : NULL;
-    add_text(report, "visibility", allowed || !controlled ? "public" : "private");
-    add_text(report, "decidedBy",
-             !controlled    ? "open registry"
-             : rule         ? rule
-             : decision.own ? "repository"
-                            : "no rule");
+    stl_json_set_string(report, "visibility", allowed || !controlled ? "public" : "private");
+    stl_json_set_string(report, "decidedBy",
+                        !controlled    ? "open registry"
+                        : rule         ? rule
+                        : decision.own ? "repository"
+                                       : "no rule");
 }
 
 static void add_quota(struct json_object *report, const struct stl_repo *repo)
@@ -35,9 +25,9 @@ static void add_quota(struct json_object *report, const struct stl_repo *repo)
     struct json_object *limits = json_object_new_object();
     json_object_object_add(report, "quota", limits);
     if (quota && quota->size >= 0)
-        add_number(limits, "size", quota->size);
+        stl_json_set_number(limits, "size", quota->size);
     if (quota && quota->tags >= 0)
-        add_number(limits, "tags", quota->tags);
+        stl_json_set_number(limits, "tags", quota->tags);
 }
 
 struct json_object *stl_repo_report(const struct stl_registry *registry, const struct stl_name *name,
@@ -50,13 +40,13 @@ struct json_object *stl_repo_report(const struct stl_registry *registry, const s
         stl_quota_used(&repo, &tags, &bytes, err))
         return NULL;
     struct json_object *report = json_object_new_object();
-    add_text(report, "name", name->text);
-    add_text(report, "description", about.description);
+    stl_json_set_string(report, "name", name->text);
+    stl_json_set_string(report, "description", about.description);
     add_visibility(report, &repo);
     if (about.created)
-        add_number(report, "created", about.created);
-    add_number(report, "tags", tags);
-    add_number(report, "size", bytes);
+        stl_json_set_number(report, "created", about.created);
+    stl_json_set_number(report, "tags", tags);
+    stl_json_set_number(report, "size", bytes);
     add_quota(report, &repo);
     return report;
 }

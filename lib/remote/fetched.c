@@ -171,7 +171,7 @@ static struct stl_http_exchange *next(void *context)
     struct stl_http_exchange *exchange = stl_alloc(sizeof *exchange);
     exchange->owner = wanted;
     exchange->request = (struct stl_http_request){
-        .url = stl_remote_url(fetched->remote, fetched->name, "manifests/%s", wanted->reference),
+        .url = stl_remote_manifest_url(fetched->remote, fetched->name, wanted->reference),
         .headers = headers,
         .most = fetched->manifest_size_max};
     return exchange;

@@ -25,7 +25,7 @@ static struct stl_http_exchange *next(void *context)
     exchange->owner = look;
     exchange->request = (struct stl_http_request){
         .method = "HEAD",
-        .url = stl_remote_url(looking->remote, looking->name, "manifests/%s", look->reference),
+        .url = stl_remote_manifest_url(looking->remote, looking->name, look->reference),
         .headers = headers};
     return exchange;
 }

@@ -14,7 +14,7 @@ static int put(const struct outgoing *outgoing, const char *reference, const cha
                const struct stl_buf *bytes, bool *keeps_referrers, struct stl_error *err)
 {
     struct stl_remote *remote = outgoing->options->remote;
-    STL_AUTO_FREE char *url = stl_remote_url(remote, outgoing->to.text, "manifests/%s", reference);
+    STL_AUTO_FREE char *url = stl_remote_manifest_url(remote, outgoing->to.text, reference);
     STL_AUTO_FREE char *header = stl_sprintf("Content-Type: %s", type);
     const char *const headers[] = {header, NULL};
     struct stl_http_exchange exchange = {.request = {.method = "PUT",
@@ -67,7 +67,7 @@ static bool lists(struct json_object *manifests, const char *digest)
 static struct json_object *get_list(const struct outgoing *outgoing, const char *tag, struct stl_error *err)
 {
     struct stl_remote *remote = outgoing->options->remote;
-    STL_AUTO_FREE char *url = stl_remote_url(remote, outgoing->to.text, "manifests/%s", tag);
+    STL_AUTO_FREE char *url = stl_remote_manifest_url(remote, outgoing->to.text, tag);
     static const char *const headers[] = {"Accept: " STL_TYPE_OCI_INDEX, NULL};
     struct stl_http_exchange exchange = {.request = {.url = url, .headers = headers, .most = LIST_MAX}};
     struct json_object *list = NULL;

@@ -185,6 +185,11 @@ char *stl_remote_url(const struct stl_remote *remote, const char *name, const ch
     return stl_sprintf("%s/v2/%s/%s", remote->url, name, path);
 }
 
+char *stl_remote_manifest_url(const struct stl_remote *remote, const char *name, const char *reference)
+{
+    return stl_remote_url(remote, name, "manifests/%s", reference);
+}
+
 void stl_remote_add_escaped(struct stl_buf *buf, const char *text)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";

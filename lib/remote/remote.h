@@ -61,6 +61,8 @@ int stl_remote_renew(struct stl_remote *remote, struct stl_error *err);
 /* "<url>/v2/<name>/<path>"; on the heap. */
 char *stl_remote_url(const struct stl_remote *remote, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* ".../manifests/<reference>" */
+char *stl_remote_manifest_url(const struct stl_remote *remote, const char *name, const char *reference);
 /* Appends text for a query, with everything but letters, digits and "-._~" as %XX. */
 void stl_remote_add_escaped(struct stl_buf *buf, const char *text);
 

@@ -65,10 +65,9 @@ static int put(const struct stl_root *root, int tags, const char *name, const st
                struct stl_error *err)
 {
     STL_AUTO_JSON struct json_object *object = json_object_new_object();
-    json_object_object_add(object, "created", json_object_new_int64(about->created));
-    json_object_object_add(object, "visibility",
-                           json_object_new_string(about->is_public ? "public" : "private"));
-    json_object_object_add(object, "description", json_object_new_string(about->description));
+    stl_json_set_number(object, "created", about->created);
+    stl_json_set_string(object, "visibility", about->is_public ? "public" : "private");
+    stl_json_set_string(object, "description", about->description);
     STL_AUTO_FREE char *text = stl_sprintf("%s\n", stl_json_text(object));
     return stl_file_put(root, tags, name, text, strlen(text), err);
 }

@@ -129,6 +129,14 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+int stl_listing_wrap(const struct stl_name *repository, const struct stl_buf *quoted, struct stl_buf *text)
+{
+    STL_AUTO_FREE char *head = head_of(repository);
+    int full = stl_buf_puts(text, head);
+    full |= stl_buf_add(text, quoted->data, quoted->length);
+    return full | stl_buf_puts(text, tail);
+}
+
 int stl_listing_render(const struct stl_name *repository, const char **names, size_t count,
                        struct stl_buf *text, struct stl_error *err)
 {

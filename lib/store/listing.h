@@ -12,8 +12,6 @@
 
 #include "registry.h"
 
-#define STL_CATALOG_EMPTY "{\"repositories\":[]}\n"
-
 /* Adds or removes names, given in any order, and returns 1 if the file changed, 0 if it was already right, -1
  * on error. Durable on return. The caller holds the lock: STL_LOCK_LISTS for tags, STL_LOCK_CATALOG for the
  * catalog. `directory` is the open tags/ folder, or www/v2 for the catalog. `repository` is NULL for the
@@ -53,6 +51,9 @@ int stl_listing_write(const struct stl_root *root, int directory, const struct s
 /* The text of a list. Sorts `names` in place. */
 int stl_listing_render(const struct stl_name *repository, const char **names, size_t count,
                        struct stl_buf *text, struct stl_error *err);
+
+/* The text of a list whose names are `quoted`, with commas between them. Returns what stl_buf_puts() does. */
+int stl_listing_wrap(const struct stl_name *repository, const struct stl_buf *quoted, struct stl_buf *text);
 
 /* Whether the catalog names a repository: without a lock and without reading the file into memory. */
 bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name *name);

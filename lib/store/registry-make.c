@@ -100,8 +100,7 @@ static int fill(struct stl_registry *registry, const char *settings_text, const 
     if (v2 < 0)
         return -1;
     if (stl_file_put(root, www, STL_PAGE, page, strlen(page), err) ||
-        stl_file_put(root, v2, STL_PING, "{}", 2, err) ||
-        stl_file_put(root, v2, STL_CATALOG, STL_CATALOG_EMPTY, strlen(STL_CATALOG_EMPTY), err) ||
+        stl_file_put(root, v2, STL_PING, "{}", 2, err) || stl_listing_write(root, v2, NULL, NULL, 0, err) ||
         stl_file_put(root, v2, STL_NO_REFERRERS, STL_REFERRERS_EMPTY, strlen(STL_REFERRERS_EMPTY), err) ||
         stl_dir_sync(www, err) || stl_dir_sync(v2, err))
         return -1;
