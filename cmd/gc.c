@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "gc.h"
+#include "last-run.h"
 #include "yaml.h"
 
 enum { OPTION_GRACE = 256 };
@@ -118,6 +119,8 @@ static int run(int argc, char **argv)
     cmd_progress_end(&progress);
     if (failed)
         return cmd_fail(&err);
+    if (!how.dry_run)
+        stl_last_run_note(&registry, "gc", result.problems + result.busy);
     if (common.json)
         print_json(&result, how.dry_run);
     else if (!common.quiet)

@@ -41,6 +41,7 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_publish,
     &cmd_mirror,
     &cmd_log,
+    &cmd_metrics,
     &cmd_help,
     NULL,
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "filesystem.h"
+#include "last-run.h"
 #include "verify.h"
 
 enum { OPTION_QUICK = 256, OPTION_FULL, OPTION_REPAIR, OPTION_FILESYSTEM };
@@ -130,6 +131,7 @@ static int run(int argc, char **argv)
     cmd_progress_end(&report.progress);
     if (failed)
         return cmd_fail(&err);
+    stl_last_run_note(&registry, "verify", result.problems);
     if (common.json)
         print_json(problems, &result, how.full);
     else if (!common.quiet)

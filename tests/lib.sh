@@ -336,9 +336,9 @@ have() { command -v "$1" >/dev/null 2>&1; }
 digest() { printf '%s:' "${2:-sha256}"; "${2:-sha256}sum" <"$1" | cut -d' ' -f1; }
 
 # Everything about a tree that a command which "changes nothing" must not change: names, types, modes, links, bytes.
-# (Details are a history, and for the web page only.)
+# (Details are a history, and for the web page only; log/last-* say when something ran.)
 fingerprint() {
-    tar -C "$1" --sort=name --mtime=@0 --numeric-owner --anchored --exclude=./locks --exclude=./tmp --no-anchored --exclude=_details -c . 2>/dev/null | sha256sum
+    tar -C "$1" --sort=name --mtime=@0 --numeric-owner --anchored --exclude=./locks --exclude=./tmp --exclude='./log/last-*' --no-anchored --exclude=_details -c . 2>/dev/null | sha256sum
 }
 
 # shellcheck source=tests/servers.sh

@@ -136,13 +136,13 @@ enum stl_access_line stl_access_log_parse(char *line, struct stl_record *record)
     if (!end || begin - line < TIME_LENGTH || !parse_time(begin - TIME_LENGTH, &record->time))
         return STL_LINE_FOREIGN;
     begin[-TIME_LENGTH] = *end = '\0';
-    int status = read_answer(end + 1, record);
-    if (!status)
+    record->status = read_answer(end + 1, record);
+    if (!record->status)
         return STL_LINE_FOREIGN;
     char *request = begin + 1, *method = strsep(&request, " "),
          *target = request ? strsep(&request, " ") : NULL;
     if (!request || strchr(request, ' ') || (strcmp(method, "GET") && strcmp(method, "HEAD")) ||
-        (status != 200 && status != 304) || !read_target(target, record))
+        (record->status != 200 && record->status != 304) || !read_target(target, record))
         return STL_LINE_OTHER;
     read_who(line, record);
     return STL_LINE_PULL;
@@ -159,6 +159,7 @@ static int visit_line(char *line, stl_record_visit *visit, void *context, struct
         seen->foreign += *line != '\0';
         return 0;
     }
+    seen->answers[record.status]++;
     if (!seen->first || record.time < seen->first)
         seen->first = record.time;
     if (record.time > seen->last)

@@ -15,15 +15,17 @@
 /* A record lives as long as the line. */
 enum stl_access_line {
     STL_LINE_FOREIGN, /* not a line of an access log */
-    STL_LINE_OTHER,   /* another request; record->time is set */
+    STL_LINE_OTHER,   /* another request; record->time and status are set */
     STL_LINE_PULL,
 };
 /* Changes the line, which ends with NUL. */
 enum stl_access_line stl_access_log_parse(char *line, struct stl_record *record);
 
+enum { STL_STATUS_MAX = 1000 };
 struct stl_access_log_seen {
-    int64_t first, last; /* the times of the earliest and the latest line; 0: there was none */
-    uint64_t foreign;    /* lines that were skipped */
+    int64_t first, last;              /* the times of the earliest and the latest line; 0: there was none */
+    uint64_t foreign;                 /* lines that were skipped */
+    uint64_t answers[STL_STATUS_MAX]; /* requests, by status */
 };
 /* Calls `visit` for each pull in a log, which may be compressed (gzip). Lines of more than 64 KiB are
  * skipped. On error the caller still owns `fd`; `name` is for messages. Returns what `visit` returned if

@@ -172,3 +172,27 @@ int stl_journal_read(struct stl_journal *journal, stl_record_visit *visit, void 
         next = -1;
     }
 }
+
+void stl_journal_position(const struct stl_journal *journal, uintmax_t *file, uintmax_t *offset)
+{
+    struct stat st;
+    off_t at = journal->fd >= 0 ? lseek(journal->fd, 0, SEEK_CUR) : 0;
+    bool known = journal->fd >= 0 && fstat(journal->fd, &st) == 0;
+    *file = known ? st.st_ino : 0;
+    *offset = known ? (uintmax_t)at - journal->rest.length : 0;
+}
+
+void stl_journal_resume(struct stl_journal *journal, uintmax_t file, uintmax_t offset)
+{
+    for (int number = 0; number <= STL_EVENT_OLD_FILES && file; number++) {
+        STL_AUTO_CLOSE int fd = open_file(journal, number);
+        struct stat st;
+        if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == file && (uintmax_t)st.st_size >= offset &&
+            lseek(fd, (off_t)offset, SEEK_SET) >= 0) {
+            stl_close_fd(&journal->fd);
+            journal->fd = fd;
+            fd = -1;
+            return;
+        }
+    }
+}

@@ -26,6 +26,11 @@ struct stl_journal {
  * that the file is renamed five times between two calls are lost. */
 int stl_journal_read(struct stl_journal *journal, stl_record_visit *visit, void *context,
                      struct stl_error *err);
+/* For going on in another process: where the reading has stopped, as a file (its inode; 0: none) and an
+ * offset. A file that is gone by then, or shorter, is no longer among those that are kept: then everything
+ * that is kept is read. */
+void stl_journal_position(const struct stl_journal *journal, uintmax_t *file, uintmax_t *offset);
+void stl_journal_resume(struct stl_journal *journal, uintmax_t file, uintmax_t offset);
 void stl_journal_close(struct stl_journal *journal);
 
 #endif

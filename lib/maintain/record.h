@@ -14,6 +14,7 @@
 struct stl_record {
     int64_t time; /* seconds since 1970 */
     const char *action, *user, *repository, *tag, *digest, *address, *agent;
+    int status; /* of a request: what the server answered */
 };
 typedef int stl_record_visit(void *context, const struct stl_record *record, struct stl_error *err);
 
