@@ -11,8 +11,8 @@
 #include "journal.h"
 #include "json.h"
 #include "last-run.h"
+#include "random.h"
 #include "repos.h"
-#include "upload-id.h"
 
 enum { ACTIONS_MAX = 64 };
 
@@ -63,7 +63,7 @@ static int count_file(void *context, const char *name, unsigned char type, struc
     (void)err;
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", folder->path, name);
     /* An upload's hash and its end are beside it. */
-    if (!strchr(name, '.') && strlen(name) >= STL_UPLOAD_UUID_LENGTH &&
+    if (!strchr(name, '.') && strlen(name) >= STL_UUID_LENGTH &&
         fstatat(folder->registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
         *folder->count += 1;
         *folder->bytes += (uint64_t)st.st_size;
