@@ -35,10 +35,12 @@ int route_request(struct exchange *exchange, struct stl_error *err);
 void route_allow(struct exchange *exchange, const char *but);
 
 handler serve_ping, serve_catalog, serve_details, serve_tags, serve_tag_details,
-    serve_referrers;                                                           /* lists.c */
-handler serve_manifest, put_manifest, delete_manifest;                         /* manifests.c */
-handler serve_blob, delete_blob;                                               /* blobs.c */
-handler give_token, give_token_by_form;                                        /* token.c */
+    serve_referrers;                                   /* lists.c */
+handler serve_manifest, put_manifest, delete_manifest; /* manifests.c */
+handler serve_blob, delete_blob;                       /* blobs.c */
+handler give_token, give_token_by_form;                /* token.c */
+handler serve_rights, serve_about, create_repository, change_repository, delete_repository, serve_trash,
+    restore_tags;                                                              /* repos.c */
 handler begin_upload, show_upload, patch_upload, finish_upload, cancel_upload; /* uploads.c */
 
 /* Sends what the repository has under this digest: the manifest of that type, or if `manifest_type` is NULL

@@ -27,7 +27,7 @@ static int restore(const struct stl_registry *registry, const char *text, bool f
     reference.tag = image.tag;
     reference.digest = image.digest;
     if (stl_restore_from_trash(registry, &image.name, image.has_tag || image.has_digest ? &reference : NULL,
-                               force, &restored, err))
+                               force, NULL, &restored, err))
         return -1;
     if (!quiet)
         printf("restored %s: %zu tag%s, %zu manifest%s\n", text, restored.tags, restored.tags == 1 ? "" : "s",

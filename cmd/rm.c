@@ -35,7 +35,7 @@ static int remove_one(const struct stl_registry *registry, const struct stl_imag
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
     int result = image->has_digest ? stl_repo_open(&repo, registry, &image->name, err)
-                                   : stl_repo_delete(registry, &image->name, err);
+                                   : stl_repo_delete(registry, &image->name, NULL, err);
     if (result)
         return cmd_explain(registry, image->name.text, NULL, err);
     stl_publication_begin(&publication, &repo);

@@ -143,6 +143,29 @@ bool stl_access_lists(const struct stl_registry *registry, const struct stl_iden
            rules_allow(registry, identity, repository, STL_PULL, &everybody);
 }
 
+unsigned stl_access_could(const struct stl_registry *registry, const struct stl_identity *identity,
+                          const char *repository)
+{
+    bool everybody, controlled = stl_access_controlled(registry);
+    unsigned actions = 0;
+    for (unsigned i = 0; i < STL_ACTIONS; i++)
+        if (!controlled || rules_allow(registry, identity, repository, (enum stl_action)i, &everybody))
+            actions |= 1u << i;
+    return actions;
+}
+
+void stl_access_administers(const struct stl_registry *registry, const struct stl_identity *identity,
+                            struct stl_words *patterns)
+{
+    const char *user = identity->user[0] && !identity->oidc.count ? identity->user : NULL;
+    if (!stl_access_controlled(registry))
+        stl_words_add(patterns, "**");
+    else if (identity->is_robot && identity->robot.actions & 1u << STL_ADMIN)
+        stl_words_add(patterns, identity->robot.repository);
+    else if (!identity->is_robot)
+        stl_access_rules_patterns(&registry->settings.access_rules, user, STL_ADMIN, patterns);
+}
+
 /* --- the files ------------------------------------------------------------------------------------------ */
 
 /* Identifies the settings that the files must reflect: registry.yaml's stamp, and whether there is access

@@ -70,6 +70,15 @@ void stl_access_explain(const struct stl_registry *registry, const struct stl_id
 bool stl_access_lists(const struct stl_registry *registry, const struct stl_identity *identity,
                       const char *repository);
 
+/* The actions, as a set (1 << STL_PULL | ...), that the client may do on a repository, or could with another
+ * bearer token. */
+unsigned stl_access_could(const struct stl_registry *registry, const struct stl_identity *identity,
+                          const char *repository);
+/* Adds the patterns of the rules by which the client could administer repositories, which a more specific
+ * rule may outweigh; none for an ID token. */
+void stl_access_administers(const struct stl_registry *registry, const struct stl_identity *identity,
+                            struct stl_words *patterns);
+
 /* Brings auth/public into line with the rules if registry.yaml has changed since. Call it before serving a
  * request, and after adding or removing users. Costs two system calls if nothing has changed. */
 int stl_access_refresh(const struct stl_registry *registry, struct stl_error *err);

@@ -312,3 +312,11 @@ bool stl_access_rules_know(const struct stl_access_rules *access, const char *us
                 return true;
     return false;
 }
+
+void stl_access_rules_patterns(const struct stl_access_rules *access, const char *user,
+                               enum stl_action action, struct stl_words *patterns)
+{
+    for (size_t i = 0; i < access->count; i++)
+        if (includes(access, &access->rules[i].who[action], user))
+            stl_words_add(patterns, access->rules[i].pattern);
+}

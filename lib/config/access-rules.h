@@ -91,6 +91,10 @@ bool stl_words_choose(const struct stl_words *patterns, const char *text);
 const char *stl_words_match(const struct stl_words *patterns, const char *text);
 void stl_words_add(struct stl_words *words, const char *text);
 void stl_words_clear(struct stl_words *words);
+/* Adds the patterns of the rules whose line for the action includes the user; NULL: a client that is not
+ * logged in. */
+void stl_access_rules_patterns(const struct stl_access_rules *access, const char *user,
+                               enum stl_action action, struct stl_words *patterns);
 /* Whether a rule lets this user do anything that not everybody may do. */
 bool stl_access_rules_know(const struct stl_access_rules *access, const char *user);
 

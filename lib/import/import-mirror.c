@@ -168,7 +168,7 @@ static int delete_repository(const struct turn *turn, struct stl_error *err)
 {
     const struct mirror *mirror = turn->mirror;
     if (mirror->check_only || mirror->import->options->dry_run || !is_covered(turn) || turn->destination ||
-        stl_repo_delete(mirror->import->registry, &turn->repo.name, err) == 0)
+        stl_repo_delete(mirror->import->registry, &turn->repo.name, NULL, err) == 0)
         return 0;
     if (err->code != STL_NAME_UNKNOWN)
         return -1;

@@ -176,8 +176,7 @@ static int add_names(struct turn *turn, struct stl_error *err)
         stl_dir_each_file(fd, STL_REPO_REFERRERS, add_referrers, turn, err) ||
         (apache && stl_dir_each(fd, STL_REPO_REFS, add_ref, turn, err)))
         return -1;
-    if (stl_about_exists(fd) &&
-        link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, strrchr(STL_REPO_ABOUT, '/') + 1, err))
+    if (stl_about_exists(fd) && link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, STL_ABOUT, err))
         return -1;
     return link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, "list", err);
 }

@@ -165,13 +165,16 @@ static int empty_trash(const struct stl_repo *repo, const struct trashed *trashe
 }
 
 static int restore_all(const struct stl_registry *registry, const struct stl_name *name,
-                       struct trashed *trashed, struct stl_restored *restored, struct stl_error *err)
+                       struct trashed *trashed, const struct stl_actor *actor, struct stl_restored *restored,
+                       struct stl_error *err)
 {
     char folder[STL_PATH_MAX];
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     STL_AUTO_RESTORE struct stl_restore restore = {0};
-    if (stl_repo_make(&repo, registry, name, err) ||
-        stl_restore_begin(&restore, &repo, stl_path_flat(STL_TRASH_MANIFESTS, name, folder), err))
+    if (stl_repo_make(&repo, registry, name, err))
+        return -1;
+    repo.actor = actor;
+    if (stl_restore_begin(&restore, &repo, stl_path_flat(STL_TRASH_MANIFESTS, name, folder), err))
         return -1;
     int result = trashed->has_digest ? restore_manifest(&restore, &trashed->reference->digest, err)
                                      : restore_tags(&restore, trashed, err);
@@ -180,8 +183,8 @@ static int restore_all(const struct stl_registry *registry, const struct stl_nam
 }
 
 int stl_restore_from_trash(const struct stl_registry *registry, const struct stl_name *name,
-                           const struct stl_reference *reference, bool force, struct stl_restored *restored,
-                           struct stl_error *err)
+                           const struct stl_reference *reference, bool force, const struct stl_actor *actor,
+                           struct stl_restored *restored, struct stl_error *err)
 {
     __attribute__((cleanup(trashed_clear))) struct trashed trashed = {.reference = reference,
                                                                       .guard = force ? NULL : refuse_to_move};
@@ -191,7 +194,7 @@ int stl_restore_from_trash(const struct stl_registry *registry, const struct stl
     if (trashed.count)
         qsort(trashed.tags, trashed.count, sizeof *trashed.tags, compare);
     if (trashed.count || trashed.has_digest)
-        return restore_all(registry, name, &trashed, restored, err);
+        return restore_all(registry, name, &trashed, actor, restored, err);
     return stl_error_set(
         err, STL_MANIFEST_UNKNOWN,
         "the trash has no such tag or manifest of repository '%s': 'stillage trash ls' lists what it has",

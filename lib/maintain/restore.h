@@ -40,10 +40,11 @@ int stl_restore_publish(struct stl_restore *restore, struct stl_error *err);
 
 /* Restores a tag of the repository `name` from the trash, or a manifest by its digest; without a reference,
  * every tag that does not exist now, as it was when it was last deleted. The repository may have been
- * deleted. Fails with STL_MANIFEST_UNKNOWN if it is not in the trash, STL_CONFLICT if the tag exists and
- * points elsewhere, unless `force`. */
+ * deleted. `actor` is for the log of events and hooks; NULL: the command line. Fails with
+ * STL_MANIFEST_UNKNOWN if it is not in the trash, STL_CONFLICT if the tag exists and points elsewhere, unless
+ * `force`. */
 int stl_restore_from_trash(const struct stl_registry *registry, const struct stl_name *name,
-                           const struct stl_reference *reference, bool force, struct stl_restored *restored,
-                           struct stl_error *err);
+                           const struct stl_reference *reference, bool force, const struct stl_actor *actor,
+                           struct stl_restored *restored, struct stl_error *err);
 
 #endif

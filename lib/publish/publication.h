@@ -114,7 +114,9 @@ int stl_publication_lock(struct stl_publication *publication, unsigned milliseco
 int stl_publication_is_done(const struct stl_repo *repo, const struct stl_manifest *manifest,
                             struct stl_error *err);
 
-/* Deletes a whole repository, except for repositories nested in it. Fails with STL_NAME_UNKNOWN. */
-int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err);
+/* Deletes a whole repository, except for repositories nested in it. `actor` is for the log of events; NULL:
+ * the command line. Fails with STL_NAME_UNKNOWN. */
+int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *name,
+                    const struct stl_actor *actor, struct stl_error *err);
 
 #endif

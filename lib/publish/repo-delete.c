@@ -124,7 +124,7 @@ static int forget_about(const struct stl_repo *repo, struct stl_error *err)
  * repository, is removed first, then the links, then what they led to. Folders in which other repositories
  * nest are kept. */
 static int delete_repository(const struct stl_registry *registry, const struct stl_name *name,
-                             struct stl_error *err)
+                             const struct stl_actor *actor, struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_error ignored = STL_ERROR_INIT;
@@ -133,6 +133,7 @@ static int delete_repository(const struct stl_registry *registry, const struct s
             stl_repo_remove_folders(registry, name, &ignored);
         return -1;
     }
+    repo.actor = actor;
     STL_AUTO_CLOSE int content = stl_registry_lock(registry, STL_LOCK_CONTENT, name, true, err);
     STL_AUTO_CLOSE int lists =
         content < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_LISTS, name, true, err);
@@ -151,10 +152,11 @@ static int delete_repository(const struct stl_registry *registry, const struct s
     return 0;
 }
 
-int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *name, struct stl_error *err)
+int stl_repo_delete(const struct stl_registry *registry, const struct stl_name *name,
+                    const struct stl_actor *actor, struct stl_error *err)
 {
     STL_AUTO_LOAN struct stl_reserve_loan loan = stl_reserve_borrow(registry);
-    while (delete_repository(registry, name, err))
+    while (delete_repository(registry, name, actor, err))
         if (!stl_reserve_use(registry, err))
             return -1;
     return 0;

@@ -75,7 +75,7 @@ static int put(const struct stl_root *root, int tags, const char *name, const st
 int stl_about_write(const struct stl_root *root, int repository, const struct stl_about *about,
                     struct stl_error *err)
 {
-    const char *name = strrchr(STL_REPO_ABOUT, '/') + 1;
+    const char *name = STL_ABOUT;
     STL_AUTO_CLOSE int tags = stl_dir_open(repository, STL_REPO_TAGS, err);
     if (tags < 0 || (about && put(root, tags, name, about, err)))
         return -1;

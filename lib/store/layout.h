@@ -25,7 +25,8 @@ enum { STL_PATH_MAX = 1024 };
 #define STL_REPO_TAG_LIST STL_REPO_TAGS "/list"
 #define STL_DETAILS "_details" /* details.h */
 #define STL_REPO_DETAILS STL_REPO_TAGS "/" STL_DETAILS
-#define STL_REPO_ABOUT STL_REPO_TAGS "/_about" /* about.h */
+#define STL_ABOUT "_about" /* about.h */
+#define STL_REPO_ABOUT STL_REPO_TAGS "/" STL_ABOUT
 
 /* The folders of a repository, in the order in which they are made; they are removed in reverse order. A
  * folder that lacks the first or the last of them is not a repository. */

@@ -159,7 +159,7 @@ static void prepare_blob(struct unit *unit)
 static int delete_repository(struct unit *unit, struct stl_error *error)
 {
     const struct stl_name name = {APP};
-    return stl_repo_delete(&unit->registry, &name, error);
+    return stl_repo_delete(&unit->registry, &name, NULL, error);
 }
 
 /* --- adding --------------------------------------------------------------------------------------------- */

@@ -45,7 +45,7 @@ static void delete_image(struct unit *unit, const char *blob)
 static void delete_app(struct unit *unit)
 {
     const struct stl_name name = {APP};
-    OK(stl_repo_delete(&unit->registry, &name, &err));
+    OK(stl_repo_delete(&unit->registry, &name, NULL, &err));
 }
 
 /* --- garbage collection and pruning --------------------------------------------------------------------- */
@@ -160,7 +160,7 @@ static int restore(struct unit *unit, const struct stl_reference *reference, str
 {
     const struct stl_name name = {APP};
     struct stl_restored restored;
-    return stl_restore_from_trash(&unit->registry, &name, reference, false, &restored, error);
+    return stl_restore_from_trash(&unit->registry, &name, reference, false, NULL, &restored, error);
 }
 
 static int restore_tag(struct unit *unit, struct stl_error *error)

@@ -101,7 +101,7 @@ static void deleting_a_repository(void **state)
     wanted[1] = stl_sprintf(APP "/_manifests/" TYPE "/%s", text);
     wanted[2] = stl_strdup(APP "/manifests/v1");
     begin(unit, tags_come_last_and_go_first);
-    int result = stl_repo_delete(&unit->registry, &unit->repo.name, &err);
+    int result = stl_repo_delete(&unit->registry, &unit->repo.name, NULL, &err);
     end(10);
     OK(result);
 }
@@ -227,7 +227,7 @@ static void names_appear_complete(void **state)
                  content_push_referrer(registry, "lib/app", "signature", subject, &error) ||
                  content_push_image(registry, "lib/app", "two", "v1", &error) ||
                  commit_manifest_gone(&unit->repo, &one, NULL, NULL, &error) ||
-                 stl_repo_delete(registry, &unit->repo.name, &error);
+                 stl_repo_delete(registry, &unit->repo.name, NULL, &error);
     end(50);
     if (failed)
         fail_msg("%s", error.message);

@@ -120,7 +120,7 @@ static int delete_tag(struct unit *unit, struct stl_error *error)
 static int delete_repository(struct unit *unit, struct stl_error *error)
 {
     const struct stl_name name = {APP};
-    return stl_repo_delete(&unit->registry, &name, error);
+    return stl_repo_delete(&unit->registry, &name, NULL, error);
 }
 
 static int put_index(struct unit *unit, struct stl_error *error)

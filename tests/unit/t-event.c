@@ -66,7 +66,7 @@ static void pushes_and_deletions(void **state)
     OK(commit_manifest_gone(&repo, &digest, NULL, NULL, &err));
     struct json_object *removal = event(unit, 2, &c);
     assert_string_equal(get(removal, "target", "digest"), unit_digest_text(&digest));
-    OK(stl_repo_delete(&unit->registry, &name, &err));
+    OK(stl_repo_delete(&unit->registry, &name, NULL, &err));
     struct json_object *last = event(unit, 3, &d);
     assert_string_equal(get(last, "action", NULL), "delete");
     assert_string_equal(get(last, "target", "repository"), "lib/app");

@@ -65,7 +65,7 @@ static void immutable_tags_do_not_go(void **state)
     OK(push(&repo, "one", "latest"));
     FAILS(STL_DENIED, commit_tags_gone(&repo, &v1, 1, NULL, NULL, &err));
     FAILS(STL_DENIED, commit_manifest_gone(&repo, &one, NULL, NULL, &err));
-    FAILS(STL_DENIED, stl_repo_delete(&unit->registry, &repo.name, &err));
+    FAILS(STL_DENIED, stl_repo_delete(&unit->registry, &repo.name, NULL, &err));
     OK(commit_tags_gone(&repo, &latest, 1, NULL, NULL, &err));
     stl_limits_clear(&unit->registry.settings.limits); /* by force */
     OK(push(&repo, "two", "v1"));

@@ -142,16 +142,16 @@ static void deleting_a_repository(void **state)
     OK(stl_repo_make(&nested, &f->registry, &below, &err));
     struct stl_digest kept = unit_push(&nested, "nested", "v1"), found;
     unit_push(&f->repo, "one", "v1");
-    FAILS(STL_NAME_UNKNOWN, stl_repo_delete(&f->registry, &parent, &err));
-    OK(stl_repo_delete(&f->registry, &name, &err));
+    FAILS(STL_NAME_UNKNOWN, stl_repo_delete(&f->registry, &parent, NULL, &err));
+    OK(stl_repo_delete(&f->registry, &name, NULL, &err));
     FAILS(STL_NAME_UNKNOWN, stl_repo_open(&again, &f->registry, &name, &err));
-    FAILS(STL_NAME_UNKNOWN, stl_repo_delete(&f->registry, &name, &err));
+    FAILS(STL_NAME_UNKNOWN, stl_repo_delete(&f->registry, &name, NULL, &err));
     unit_check_text(f->registry.root.fd, "www/v2/_catalog", "{\"repositories\":[\"lib/app/nested\"]}\n");
     assert_int_equal(unit_count(f->registry.root.fd, "www/v2/lib/app"), 1);
     struct stl_tag tag = unit_tag("v1");
     OK(stl_tag_resolve(&nested, &tag, &found, &err));
     assert_true(stl_digest_equal(&found, &kept));
-    OK(stl_repo_delete(&f->registry, &below, &err));
+    OK(stl_repo_delete(&f->registry, &below, NULL, &err));
     assert_false(unit_exists(f->registry.root.fd, "www/v2/lib/app/nested"));
 }
 
@@ -264,7 +264,7 @@ static void deleting_a_repository_goes_on_after_a_kill(void **state)
         OK(stl_catalog_remove(&f->registry, &name, &err));
         for (size_t i = 0; i < done; i++)
             OK(stl_tree_remove(f->repo.fd, folders[i], &err));
-        OK(stl_repo_delete(&f->registry, &name, &err));
+        OK(stl_repo_delete(&f->registry, &name, NULL, &err));
         assert_false(unit_exists(f->registry.root.fd, "www/v2/lib/app"));
         stl_repo_close(&f->repo);
     }

@@ -411,7 +411,7 @@ static void apache_gets_its_files(void **state)
     unit_remove(f->repo.fd, "_refs"); /* as after a kill, or when the setting was just switched on */
     unit_push(&f->repo, "two", "v1");
     unit_check_text(f->repo.fd, "_refs/v1", second);
-    OK(stl_repo_delete(&f->registry, &f->repo.name, &err));
+    OK(stl_repo_delete(&f->registry, &f->repo.name, NULL, &err));
     assert_false(unit_exists(f->registry.root.fd, "www/v2/lib/app"));
 }
 

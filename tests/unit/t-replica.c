@@ -65,7 +65,7 @@ static void a_replica_stays_what_it_was(void **state)
     assert_string_equal(before, after);
     OK(stl_replica_is_whole(&replica, STL_REPLICA_CONTENT, &whole, &err));
     assert_true(whole);
-    OK(stl_repo_delete(&f->registry, &f->repo.name, &err));
+    OK(stl_repo_delete(&f->registry, &f->repo.name, NULL, &err));
     OK(stl_replica_is_whole(&replica, STL_REPLICA_CONTENT, &whole, &err));
     assert_false(whole);
     OK(stl_replica_is_whole(&replica, STL_REPLICA_TAGS, &whole, &err));

@@ -83,7 +83,7 @@ static void the_longest_and_the_deepest_name(void **state)
         struct stl_name name = unit_name(names[i]);
         OK(stl_repo_make(&repo, &f->registry, &name, &err));
         unit_push(&repo, "x", "v1");
-        OK(stl_repo_delete(&f->registry, &name, &err));
+        OK(stl_repo_delete(&f->registry, &name, NULL, &err));
     }
 }
 
