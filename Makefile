@@ -224,7 +224,7 @@ $(addprefix $(BUILD)/tests/unit/,t-exchange t-remote t-outgoing): $(BUILD)/tests
 FAULT_CALLS = open openat __openat_2 syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \
 	ftruncate mkdir mkdirat symlinkat linkat unlinkat renameat renameat2 sched_getaffinity time stl_boot_id
 CRASH_OBJECTS = $(addprefix $(BUILD)/tests/,$(addprefix crash/,faults.o crash.o cuts.o powercut.o powercut-record.o tree.o content.o \
-	changes-content.o changes-push.o changes-upkeep.o) support/client.o support/scratch.o)
+	changes-content.o changes-push.o changes-upkeep.o) support/cgi-client.o support/scratch.o)
 $(CRASH_TESTS): $(CRASH_OBJECTS) $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 $(CRASH_TESTS): LIBS += -lfcgi
 $(CRASH_TESTS): LDFLAGS += $(FAULT_CALLS:%=-Wl,--wrap=%)
@@ -236,7 +236,7 @@ $(BUILD)/tests/crash/t-races: FAULT_CALLS += flock nanosleep
 $(FUZZ_TESTS): %: %.o $(BUILD)/tests/support/scratch.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lfcgi
 
-$(BUILD)/tests/fuzz/fuzz-cgi $(BUILD)/tests/fuzz/fuzz-auth: $(BUILD)/tests/support/client.o $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
+$(BUILD)/tests/fuzz/fuzz-cgi $(BUILD)/tests/fuzz/fuzz-auth: $(BUILD)/tests/support/cgi-client.o $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 
 # Cuts every change short with every error, and in every state that a power cut may leave, and has every pair of changes race:
 # some minutes.

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "blobs.h"
-#include "client.h"
+#include "cgi-client.h"
 #include "content.h"
 
 #define BODY "uploaded in parts"

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "blobs.h"
-#include "client.h"
+#include "cgi-client.h"
 #include "commits.h"
 #include "content.h"
 #include "gc.h"

@@ -7,7 +7,7 @@
 
 #include "bearer.h"
 #include "blobs.h"
-#include "client.h"
+#include "cgi-client.h"
 #include "fuzz.h"
 #include "repo-make.h"
 #include "repo.h"

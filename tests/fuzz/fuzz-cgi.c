@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "cgi-client.h"
 #include "digest.h"
 #include "fuzz.h"
 #include "json.h"

@@ -1,4 +1,4 @@
-#include "client.h"
+#include "cgi-client.h"
 
 #include <stdlib.h>
 #include <string.h>
