@@ -3,8 +3,8 @@
 #
 #   mutate.pl [--count N] [--seed SEED] [--changed COMMIT] [FILE...]
 #
-# The mistakes (mutants) are chosen at random from all that can be made in FILEs, or in lib/ and cgi/; with --changed, only
-# from the lines that have changed since COMMIT. The same SEED chooses the same ones. It works in a copy of the tree.
+# The mistakes (mutants) are chosen at random from all that can be made in FILEs, or in lib/, cgi/ and the templates of nginx and
+# Apache; with --changed, only from the lines that have changed since COMMIT. The same SEED chooses the same ones. It works in a copy of the tree.
 # mutate-tests says which tests are the nearest; mutate-equivalent lists mutants that change nothing, with the reason.
 # Status 1 if a mutant has survived.
 use strict;
@@ -55,7 +55,8 @@ my %weaker = ('<' => '<=', '<=' => '<', '>' => '>=', '>=' => '>');
 my %opposite = ('==' => '!=', '!=' => '==', '&&' => '||', '||' => '&&');
 # What memory and descriptors were taken for is given back: sanitizers, valgrind and leftovers.t watch that.
 my $gives_back = qr/\b\w*(?:free|close|cleanse|clear|drop|destroy)\w*\(/;
-my $statement = qr/^ {4,}(?!return|break|continue|goto|case|else|if|for|while|do|static|const|struct|STL_)[\w*(>.\[\]-]+[^{}]*;$/;
+# Two that call nothing can be swapped without anybody noticing, or not without the compiler noticing.
+my $statement = qr/^ {4,}(?!return|break|continue|goto|case|else|if|for|while|do|static|const|struct|STL_)[\w*(>.\[\]-]+[^{}]*\([^{}]*;$/;
 
 # All replacements [start, length, text, operator] on one line.
 sub on_line {
@@ -70,7 +71,7 @@ sub on_line {
     pos($code) = 0;
     push @found, [$-[1], length $1, $weaker{$1}, 'comparison weakened'] while $code =~ / ([<>]=?) (?!\w+\.h)/g;
     push @found, [$-[1], 2, $opposite{$1}, 'condition changed'] while $code =~ /(==|!=|&&|\|\|)/g;
-    push @found, [$-[1], length $1, $1 + 1, 'constant changed'] while $code =~ /(?<![\w.-])(\d+)(?![\w.])/g;
+    push @found, [$-[1], length $1, $1 + 1, 'constant changed'] while $code =~ /(?<![\w.{-])(\d+)(?![\w.])/g;
     push @found, [$-[1], length $1, '0', 'error swallowed'] while $code =~ /\breturn (-1);/g;
     push @found, [$-[0], length $&, 'LOCK_SH', 'lock weakened'] while $code =~ /\bLOCK_EX\b/g;
     push @found, [$-[1], length $1, $1 eq 'true' ? 'false' : 'true', 'flag changed'] while $code =~ /[(,] ?(true|false)(?=[,)])/g;
@@ -79,8 +80,33 @@ sub on_line {
     return @found;
 }
 
+# Of a web server's configuration: [text, operator] instead of one line; undef: the line is left out.
+sub in_template {
+    my ($line) = @_;
+    return if $line =~ /^\s*(#|$)/;
+    my @found;
+    push @found, [undef, 'line dropped'] unless $line =~ /[{}]\s*(#.*)?$|^\s*<|\\$/;
+    push @found, ["$`$1$'", 'anchor dropped'] if $line =~ /([" (|])\^(?=[^ ])/;
+    push @found, ["$`$1$'", 'anchor dropped'] if $line =~ /\$([" ])/;
+    push @found, ["$`$1" . ($2 + 1) . $', 'status changed'] if $line =~ /(\breturn |R=|=|ErrorDocument )([2-5]\d\d)\b/;
+    return @found;
+}
+
+sub template_mutants {
+    my ($file, $lines) = @_;
+    open my $in, '<', $file or die "cannot open $file: $!\n";
+    my @all;
+    while (my $line = <$in>) {
+        chomp $line;
+        next if $lines && !$lines->{$.};
+        push @all, {file => $file, line => $., operator => $$_[1], before => [$line], after => [$$_[0] // ()]} for in_template($line);
+    }
+    return @all;
+}
+
 sub mutants {
     my ($file, $lines) = @_;
+    return template_mutants(@_) if $file =~ /\.conf$/;
     my ($in_comment, $in_body, @all, @code) = (0, 0);
     open my $in, '<', $file or die "cannot open $file: $!\n";
     chomp(my @text = <$in>);
@@ -109,9 +135,9 @@ sub mutants {
 sub changed_lines {
     my ($commit) = @_;
     my (%lines, $file);
-    open my $diff, '-|', 'git', 'diff', '-U0', $commit, '--', 'lib', 'cgi' or die "cannot run git: $!\n";
+    open my $diff, '-|', 'git', 'diff', '-U0', $commit, '--', 'lib', 'cgi', 'templates' or die "cannot run git: $!\n";
     while (<$diff>) {
-        $file = $1 if m{^\+\+\+ b/(.*\.c)$};
+        $file = $1 if m{^\+\+\+ b/(.*\.c|templates/(?:nginx|apache)\.conf)$};
         next unless /^@@ -\S+ \+(\d+)(?:,(\d+))? @@/ && $file;
         $lines{$file}{$_} = 1 for $1 .. $1 + ($2 // 1) - 1;
     }
@@ -192,7 +218,7 @@ sub write_lines { my ($file, @lines) = @_; open my $out, '>', $file or die "$fil
 # ---- the run --------------------------------------------------------------------------------------------------------
 
 my $lines = $changed ? changed_lines($changed) : undef;
-my @files = @ARGV ? @ARGV : $lines ? sort keys %$lines : glob('lib/*/*.c cgi/*.c');
+my @files = @ARGV ? @ARGV : $lines ? sort keys %$lines : glob('lib/*/*.c cgi/*.c templates/nginx.conf templates/apache.conf');
 my @all = map { mutants($_, $lines && ($lines->{$_} // {})) } @files;
 die "there is nothing to change in @files\n" unless @all;
 my @chosen;

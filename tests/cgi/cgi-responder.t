@@ -13,10 +13,10 @@ BIG=$(digest "$T/big")
 printf hello >"$T/hello"
 HELLO=$(digest "$T/hello")
 
-# responder WORKERS: the program on a socket of its own; nginx in front of it
+# responder WORKERS [ARGUMENT...]: the program on a socket of its own; nginx in front of it
 responder() {
     SOCKET=$T/socket$1
-    spawn "responder$1" env STILLAGE_REGISTRY="$REG" spawn-fcgi -n -s "$SOCKET" -- "$STILLAGE_CGI" --workers "$1"
+    spawn "responder$1" env STILLAGE_REGISTRY="$REG" spawn-fcgi -n -s "$SOCKET" -- "$STILLAGE_CGI" --workers "$@"
     wait_up "responder$1" 10 test -S "$SOCKET"
     chmod 0666 "$SOCKET"
     start_nginx "$REG" --push "fastcgi:$SOCKET"
@@ -163,6 +163,13 @@ kill -TERM "$responder"
 has_one_left() { has_workers responder3 1; }
 wait_for 10 has_one_left && rc=0 || rc=1
 ok "$rc" 'SIGTERM: the idle workers end at once'
+# Hundredths of a second: the one at work has waited in vain for more than a second.
+ticks() { awk '{ print $14 + $15 }' "/proc/$(workers responder3)/stat"; }
+begin=$(ticks) later=$((EPOCHSECONDS + 2))
+wait_for 10 eval "[ \$EPOCHSECONDS -ge $later ]"
+used=$(($(ticks) - begin))
+[ "$used" -lt 50 ] && rc=0 || rc=1
+ok "$rc" "and the other waits without working ($used ticks)"
 : >"$T/go"
 wait "$curl"
 is "$(<"$T/end")" 202 'the one at work answers first'
@@ -172,10 +179,9 @@ stop responder3
 
 # ---- one process, without a parent -----------------------------------------------------------------------------------
 
-responder 1
-ask GET '/v2/_catalog?n=1'
-want_status 200
-verdict 'one worker'
+responder 1 --connections 12
+many=$(for i in {1..40}; do ask GET '/v2/_catalog?n=1'; echo "$STATUS"; done | sort | uniq -c | xargs)
+is "$many" '40 200' 'one worker answers many more than there are places, one after the other'
 kill -TERM "${PID_OF[responder1]}"
 wait "${PID_OF[responder1]}" && rc=0 || rc=$?
 is "$rc" 0 'SIGTERM ends it with status 0'
