@@ -213,7 +213,8 @@ FUZZ_SECONDS = 30
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -U_FORTIFY_SOURCE
 VALGRIND = valgrind -q --error-exitcode=9
 
-$(BUILD)/tests/%.o: INCLUDES += -iquote tests/support
+# Their own headers come first: lib/http has a client.h, too.
+$(BUILD)/tests/%.o: INCLUDES := -iquote tests/support $(INCLUDES)
 
 $(filter-out $(FUZZ_TESTS),$(UNIT_TESTS)): %: %.o $(BUILD)/tests/support/unit.o $(BUILD)/libstillage.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
