@@ -25,8 +25,8 @@ static bool has_etag(const char *list, bool weak, const struct stl_digest *curre
     return false;
 }
 
-static int refuse(const char *header, bool exists, const char *what, const struct stl_digest *current,
-                  struct stl_error *err)
+static int refuse_condition(const char *header, bool exists, const char *what,
+                            const struct stl_digest *current, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX] = "";
     if (!exists)
@@ -39,9 +39,9 @@ int conditions_check(const struct request *request, bool exists, const char *wha
                      const struct stl_digest *current, struct stl_error *err)
 {
     if (request->if_match && !(exists && has_etag(request->if_match, false, current)))
-        return refuse("If-Match", exists, what, current, err);
+        return refuse_condition("If-Match", exists, what, current, err);
     if (request->if_none_match && exists && has_etag(request->if_none_match, true, current))
-        return refuse("If-None-Match", exists, what, current, err);
+        return refuse_condition("If-None-Match", exists, what, current, err);
     return 0;
 }
 
@@ -50,7 +50,7 @@ int conditions_check_read(const struct request *request, const char *what, const
 {
     *unchanged = false;
     if (request->if_match && !has_etag(request->if_match, false, current))
-        return refuse("If-Match", true, what, current, err);
+        return refuse_condition("If-Match", true, what, current, err);
     *unchanged = request->if_none_match && has_etag(request->if_none_match, true, current);
     return 0;
 }

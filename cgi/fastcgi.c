@@ -179,7 +179,7 @@ static struct job *next_job(struct crew *crew)
     return job;
 }
 
-static void *work(void *argument)
+static void *run_responder(void *argument)
 {
     struct job *job = argument;
     struct crew *crew = job->crew;
@@ -204,7 +204,7 @@ static int start_thread(struct crew *crew, struct job *job)
     pthread_attr_init(&how);
     pthread_attr_setstacksize(&how, STACK);
     pthread_attr_setdetachstate(&how, PTHREAD_CREATE_DETACHED);
-    int result = pthread_create(&thread, &how, work, job);
+    int result = pthread_create(&thread, &how, run_responder, job);
     pthread_attr_destroy(&how);
     crew->threads += result == 0;
     return result;

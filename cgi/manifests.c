@@ -69,7 +69,7 @@ static int too_large(int64_t limit, struct stl_error *err)
                          "a manifest may have at most %lld bytes in this registry", (long long)limit);
 }
 
-static int read_manifest(struct exchange *exchange, struct stl_buf *bytes, struct stl_error *err)
+static int receive_manifest(struct exchange *exchange, struct stl_buf *bytes, struct stl_error *err)
 {
     struct request *request = &exchange->request;
     int64_t limit = exchange->registry->settings.push.manifest_size;
@@ -159,7 +159,7 @@ int put_manifest(struct exchange *exchange, struct stl_error *err)
     if (stl_reference_parse(request->reference, &reference, err))
         return -1;
     int count = collect_tags(request, &reference, tags, err);
-    if (count < 0 || read_manifest(exchange, &bytes, err) ||
+    if (count < 0 || receive_manifest(exchange, &bytes, err) ||
         parse_manifest(request, &reference, &bytes, &manifest, err) ||
         (reference.is_digest &&
          check_digest_conditions(request, exchange->registry, &reference.digest, err)) ||

@@ -68,7 +68,7 @@ bool request_decode(char *text)
     return decode_percent(text, '\0');
 }
 
-static bool decode(char *text, char plain)
+static bool decode_part(char *text, char plain)
 {
     return decode_percent(text, plain) && is_clean(text);
 }
@@ -121,7 +121,7 @@ static int parse_uri(struct request *request, struct stl_error *err)
         request->arguments = stl_strdup(query ? query : "");
     }
     request->path = request->uri;
-    if (encoded ? !decode(request->path, '/') : !is_clean(request->path))
+    if (encoded ? !decode_part(request->path, '/') : !is_clean(request->path))
         return stl_error_set(
             err, STL_NAME_INVALID,
             "the path has characters that no address of the registry has, or an encoded slash");

@@ -72,7 +72,7 @@ void response_header(struct response *response, const char *name, const char *fo
 }
 
 /* Writes the headers and, in the same go, a body that is at hand. */
-static void start(struct response *response, int status, const char *body, size_t length)
+static void start_response(struct response *response, int status, const char *body, size_t length)
 {
     if (response->started)
         abort();
@@ -96,13 +96,13 @@ static void describe_body(struct response *response, int status, const char *typ
 void response_send(struct response *response, int status, const char *type, const char *body, size_t length)
 {
     describe_body(response, status, type, (int64_t)length);
-    start(response, status, body, length);
+    start_response(response, status, body, length);
 }
 
 void response_begin(struct response *response, int status, const char *type, int64_t length)
 {
     describe_body(response, status, type, length);
-    start(response, status, NULL, 0);
+    start_response(response, status, NULL, 0);
 }
 
 int response_write(struct response *response, const void *bytes, size_t length)

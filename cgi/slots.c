@@ -40,7 +40,7 @@ int slots_take(struct slots *slots, int worker)
     return -1;
 }
 
-static void clear(struct slot *slot)
+static void clear_slot(struct slot *slot)
 {
     atomic_store(&slot->address, 0);
     atomic_store(&slot->user, 0);
@@ -49,14 +49,14 @@ static void clear(struct slot *slot)
 
 void slots_release(struct slots *slots, int slot)
 {
-    clear(&slots->items[slot]);
+    clear_slot(&slots->items[slot]);
 }
 
 void slots_release_worker(struct slots *slots, int worker)
 {
     for (int i = 0; i < slots->count; i++)
         if (atomic_load(&slots->items[i].worker) == worker + 1)
-            clear(&slots->items[i]);
+            clear_slot(&slots->items[i]);
 }
 
 /* FNV-1a. Never 0. */

@@ -168,7 +168,7 @@ static int answer(struct exchange *exchange, struct asked *asked, struct stl_err
     return 0;
 }
 
-static int refuse(struct exchange *exchange)
+static int refuse_login(struct exchange *exchange)
 {
     response_header(&exchange->response, "WWW-Authenticate", "Basic realm=\"%s\"", AUTH_SERVICE);
     return -1;
@@ -182,7 +182,7 @@ int give_token(struct exchange *exchange, struct stl_error *err)
     if (auth_identify(exchange, err) ||
         (exchange->stale_token && bearer && stl_id_token_looks(exchange->registry, bearer) &&
          auth_login(exchange, "", bearer, err)))
-        return err->code == STL_UNAUTHORIZED ? refuse(exchange) : -1;
+        return err->code == STL_UNAUTHORIZED ? refuse_login(exchange) : -1;
     if (exchange->identity.is_bearer) /* a token of ours cannot be exchanged for another one */
         stl_identity_clear(&exchange->identity);
     for (const char *scope; (scope = request_query_next(&exchange->request, "scope", &position));)
@@ -280,7 +280,7 @@ static int answer_form(struct exchange *exchange, struct form *form, struct stl_
                            "the only grant type is password");
     if (stl_access_controlled(exchange->registry) &&
         auth_login(exchange, form->username, form->password, err))
-        return err->code == STL_UNAUTHORIZED ? refuse(exchange) : -1;
+        return err->code == STL_UNAUTHORIZED ? refuse_login(exchange) : -1;
     if (form->scope && add_scopes(&asked, form->scope, err))
         return -1;
     return answer(exchange, &asked, err);

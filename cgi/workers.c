@@ -17,7 +17,7 @@ struct worker {
     time_t started;
 };
 
-static pid_t start(const struct workers *workers, int number, const sigset_t *signals, pid_t parent)
+static pid_t start_worker(const struct workers *workers, int number, const sigset_t *signals, pid_t parent)
 {
     pid_t pid = fork();
     if (pid)
@@ -39,7 +39,7 @@ static bool start_missing(const struct workers *workers, struct worker *running,
             continue;
         if (running[i].started == time(NULL))
             nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
-        running[i] = (struct worker){start(workers, i, signals, parent), time(NULL)};
+        running[i] = (struct worker){start_worker(workers, i, signals, parent), time(NULL)};
         if (running[i].pid < 0) {
             perror("stillage.cgi: cannot start a worker");
             running[i].pid = 0;

@@ -99,7 +99,8 @@ static int check_claims(const struct stl_registry *registry, const struct stl_bu
 }
 
 /* Returns the exit status: 0 allowed, 1 denied. */
-static int check(const struct stl_registry *registry, char **arguments, bool quiet, struct stl_error *err)
+static int check_access(const struct stl_registry *registry, char **arguments, bool quiet,
+                        struct stl_error *err)
 {
     const char *user = strcmp(arguments[0], "anonymous") ? arguments[0] : NULL;
     struct stl_decision decision;
@@ -119,7 +120,7 @@ static int check(const struct stl_registry *registry, char **arguments, bool qui
     return decision.allowed ? 0 : 1;
 }
 
-static int run(int argc, char **argv)
+static int run_access(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
@@ -140,7 +141,7 @@ static int run(int argc, char **argv)
     if (claims)
         return check_claims(&registry, &text, argv + optind, common.quiet, &err);
     if (!apply)
-        return check(&registry, argv + optind, common.quiet, &err);
+        return check_access(&registry, argv + optind, common.quiet, &err);
     if (stl_access_apply(&registry, &err))
         return cmd_fail(&err);
     if (!common.quiet)
@@ -150,7 +151,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_access = {
     .name = "access",
-    .run = run,
+    .run = run_access,
     .arguments = "check USER|anonymous REPOSITORY pull|push|delete|admin, or apply",
     .summary = "Explain and apply the rules of registry.yaml",
     .description =

@@ -131,7 +131,7 @@ static int sort_out(int count, char **texts, struct arguments *arguments, struct
     return source ? 0 : parse_names(count - 1, texts + 1, arguments, err);
 }
 
-static void print_text(const struct stl_add_report *report)
+static void print_add_text(const struct stl_add_report *report)
 {
     for (size_t i = 0; i < report->count; i++) {
         const struct stl_added *item = &report->items[i];
@@ -150,7 +150,7 @@ static void print_text(const struct stl_add_report *report)
     }
 }
 
-static void print_json(const struct stl_add_report *report, struct json_object *failed)
+static void print_add_json(const struct stl_add_report *report, struct json_object *failed)
 {
     STL_AUTO_JSON struct json_object *document = json_object_new_object();
     struct json_object *images = json_object_new_array();
@@ -183,11 +183,11 @@ static int by_name(const void *left, const void *right)
 }
 
 /* Prints what was added, and takes over the report. */
-static void note(struct arguments *arguments, struct stl_add_report *report)
+static void note_added(struct arguments *arguments, struct stl_add_report *report)
 {
     struct stl_add_report *all = &arguments->report;
     if (!arguments->common.json && !arguments->common.quiet)
-        print_text(report);
+        print_add_text(report);
     char *rest = report->notes.data;
     for (const char *line; !arguments->common.quiet && (line = strsep(&rest, "\n")) != NULL;)
         if (*line)
@@ -229,8 +229,8 @@ static int add_remote(const struct arguments *arguments, const struct stl_regist
     return stl_add(registry, -1, source->label, options, report, err);
 }
 
-static int add(struct arguments *arguments, const struct stl_registry *registry, size_t number,
-               struct stl_error *err)
+static int add_source(struct arguments *arguments, const struct stl_registry *registry, size_t number,
+                      struct stl_error *err)
 {
     struct stl_add_options options = arguments->options;
     struct stl_add_report report;
@@ -257,7 +257,7 @@ static int add(struct arguments *arguments, const struct stl_registry *registry,
                      : stl_add(registry, source.fd, label, &options, &report, err);
     cmd_progress_end(&progress);
     if (result == 0)
-        note(arguments, &report);
+        note_added(arguments, &report);
     return result;
 }
 
@@ -291,7 +291,7 @@ static int add_all(struct arguments *arguments, struct stl_error *err)
         return cmd_fail(err);
     for (size_t i = 0; i < arguments->source_count; i++) {
         stl_error_clear(err);
-        if (add(arguments, &registry, i, err) == 0)
+        if (add_source(arguments, &registry, i, err) == 0)
             continue;
         status = cmd_fail(err);
         struct json_object *item = json_object_new_object();
@@ -301,13 +301,13 @@ static int add_all(struct arguments *arguments, struct stl_error *err)
         failed++;
     }
     if (arguments->common.json && (failed < arguments->source_count || arguments->source_count > 1))
-        print_json(&arguments->report, arguments->failed);
+        print_add_json(&arguments->report, arguments->failed);
     if (arguments->source_count > 1 && failed)
         status = failed < arguments->source_count ? 3 : 1;
     return status;
 }
 
-static int run(int argc, char **argv)
+static int run_add(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_JSON struct json_object *failed = json_object_new_array();
@@ -358,7 +358,7 @@ static const struct cmd_option options[] = {
 
 const struct cmd_command cmd_add = {
     .name = "add",
-    .run = run,
+    .run = run_add,
     .arguments = "SOURCE [NAME[:TAG]... | SOURCE...]",
     .summary = "Add images from registries, layouts and archives",
     .description =

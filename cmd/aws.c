@@ -26,7 +26,7 @@ void cmd_aws_clear(struct cmd_aws *aws)
 
 /* --- the files ------------------------------------------------------------------------------------------ */
 
-static int read_file(const char *named, const char *usual, struct stl_buf *text, struct stl_error *err)
+static int read_aws_file(const char *named, const char *usual, struct stl_buf *text, struct stl_error *err)
 {
     const char *home = variable("HOME");
     STL_AUTO_FREE char *path = named  ? stl_strdup(named)
@@ -69,7 +69,7 @@ static char *look_up(const struct stl_buf *file, const char *profile, const char
     return NULL;
 }
 
-static void keep(char **place, char *value)
+static void keep_value(char **place, char *value)
 {
     if (*place)
         free(value);
@@ -86,8 +86,8 @@ int cmd_aws_find(struct cmd_aws *aws, struct stl_error *err)
     const char *region = variable("AWS_REGION") ? variable("AWS_REGION") : variable("AWS_DEFAULT_REGION");
     const char *endpoint =
         variable("AWS_ENDPOINT_URL_S3") ? variable("AWS_ENDPOINT_URL_S3") : variable("AWS_ENDPOINT_URL");
-    if (read_file(variable("AWS_SHARED_CREDENTIALS_FILE"), "credentials", &secrets, err) ||
-        read_file(variable("AWS_CONFIG_FILE"), "config", &config, err))
+    if (read_aws_file(variable("AWS_SHARED_CREDENTIALS_FILE"), "credentials", &secrets, err) ||
+        read_aws_file(variable("AWS_CONFIG_FILE"), "config", &config, err))
         return -1;
     *aws = (struct cmd_aws){.region = region ? stl_strdup(region) : look_up(&config, profile, "region"),
                             .endpoint =
@@ -99,8 +99,8 @@ int cmd_aws_find(struct cmd_aws *aws, struct stl_error *err)
     }
     STL_AUTO_FREE char *file_id = look_up(&secrets, profile, "aws_access_key_id");
     STL_AUTO_FREE char *file_secret = look_up(&secrets, profile, "aws_secret_access_key");
-    keep(&file_id, look_up(&config, profile, "aws_access_key_id"));
-    keep(&file_secret, look_up(&config, profile, "aws_secret_access_key"));
+    keep_value(&file_id, look_up(&config, profile, "aws_access_key_id"));
+    keep_value(&file_secret, look_up(&config, profile, "aws_secret_access_key"));
     aws->token = look_up(&secrets, profile, "aws_session_token");
     aws->key = file_id && file_secret ? stl_sprintf("%s:%s", file_id, file_secret) : NULL;
     return 0;

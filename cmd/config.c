@@ -53,7 +53,7 @@ static bool is_known(const char *kind)
     return false;
 }
 
-static int run(int argc, char **argv)
+static int run_config(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     CMD_AUTO_SERVED struct cmd_served served = CMD_SERVED_INIT;
@@ -101,7 +101,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_config = {
     .name = "config",
-    .run = run,
+    .run = run_config,
     .arguments = "nginx|apache|caddy|lighttpd",
     .summary = "Print the configuration for a web server",
     .description =

@@ -39,7 +39,7 @@ struct arguments {
     bool dry_run;
 };
 
-static void clear(struct arguments *arguments)
+static void export_arguments_clear(struct arguments *arguments)
 {
     stl_selection_clear(&arguments->selection);
     stl_platforms_clear(&arguments->options.platforms);
@@ -143,7 +143,7 @@ static int check_output(struct arguments *arguments, struct stl_error *err)
     return 0;
 }
 
-static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
+static int parse_export(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
 {
     for (int key; (key = cmd_next_option(&cmd_export, argc, argv, &arguments->common)) != -1;)
         if (set_option(arguments, key, err))
@@ -191,7 +191,7 @@ static int check_space(const struct stl_export *export, uint32_t volume, int fd,
 }
 
 /* Writes under another name first, so that half a bundle is never taken for a whole one. */
-static int write_file(struct stl_export *export, uint32_t volume, const char *path, struct stl_error *err)
+static int write_volume(struct stl_export *export, uint32_t volume, const char *path, struct stl_error *err)
 {
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a device or a pipe */
@@ -227,7 +227,7 @@ static int write_volumes(struct arguments *arguments, struct stl_export *export,
         result = stl_export_unpack(export, arguments->unpacked, err);
     for (uint32_t volume = 1; volume <= export->volumes && result == 0 && !arguments->unpacked; volume++) {
         STL_AUTO_FREE char *path = volume_path(arguments, export, volume);
-        result = strcmp(path, "-") ? write_file(export, volume, path, err)
+        result = strcmp(path, "-") ? write_volume(export, volume, path, err)
                                    : write_to(export, volume, STDOUT_FILENO, "standard output", err);
     }
     cmd_progress_end(&arguments->progress);
@@ -236,7 +236,7 @@ static int write_volumes(struct arguments *arguments, struct stl_export *export,
 
 /* --- report --------------------------------------------------------------------------------------------- */
 
-static void print_text(FILE *out, const struct arguments *arguments, const struct stl_export *export)
+static void print_export_text(FILE *out, const struct arguments *arguments, const struct stl_export *export)
 {
     char size[CMD_SIZE_TEXT_MAX], left_out[CMD_SIZE_TEXT_MAX];
     fprintf(out, "%zu image%s, %zu blobs, %s", export->image_count, export->image_count == 1 ? "" : "s",
@@ -285,7 +285,7 @@ static struct json_object *skipped_json(const struct stl_export *export)
     return list;
 }
 
-static void print_json(FILE *out, const struct arguments *arguments, const struct stl_export *export)
+static void print_export_json(FILE *out, const struct arguments *arguments, const struct stl_export *export)
 {
     char id[STL_DIGEST_TEXT_MAX];
     STL_AUTO_JSON struct json_object *document = json_object_new_object();
@@ -329,19 +329,19 @@ static int export_images(struct arguments *arguments, struct stl_error *err)
         return -1;
     FILE *out = to_stdout ? stderr : stdout;
     if (arguments->common.json)
-        print_json(out, arguments, &export);
+        print_export_json(out, arguments, &export);
     else if (!arguments->common.quiet)
-        print_text(out, arguments, &export);
+        print_export_text(out, arguments, &export);
     return 0;
 }
 
-static int run(int argc, char **argv)
+static int run_export(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
-    __attribute__((cleanup(clear))) struct arguments arguments = {
+    __attribute__((cleanup(export_arguments_clear))) struct arguments arguments = {
         .output = "-", .options = {.host = "docker.io", .compression = STL_COMPRESS_NONE}};
     arguments.options.selection = &arguments.selection;
-    if (parse(argc, argv, &arguments, &err) || export_images(&arguments, &err))
+    if (parse_export(argc, argv, &arguments, &err) || export_images(&arguments, &err))
         return cmd_fail(&err);
     return 0;
 }
@@ -382,7 +382,7 @@ static const struct cmd_option options[] = {
 
 const struct cmd_command cmd_export = {
     .name = "export",
-    .run = run,
+    .run = run_export,
     .arguments = "PATTERN...",
     .summary = "Write images into a bundle, to carry them elsewhere",
     .description =

@@ -21,7 +21,7 @@ struct arguments {
 };
 
 /* Returns 0, or the exit status. */
-static int parse(const struct cmd_command *command, int argc, char **argv, struct arguments *arguments)
+static int parse_freeze(const struct cmd_command *command, int argc, char **argv, struct arguments *arguments)
 {
     *arguments = (struct arguments){.reason = "maintenance"};
     while (cmd_next_option(command, argc, argv, &arguments->common) != -1)
@@ -34,7 +34,7 @@ static int run_freeze(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct arguments arguments;
-    int status = parse(&cmd_freeze, argc, argv, &arguments);
+    int status = parse_freeze(&cmd_freeze, argc, argv, &arguments);
     if (status)
         return status;
     if (cmd_open_registry_as_owner(&registry, arguments.common.registry, CMD_KEEP_NOTHING, &err) ||
@@ -50,7 +50,7 @@ static int run_thaw(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct arguments arguments;
-    int status = parse(&cmd_thaw, argc, argv, &arguments);
+    int status = parse_freeze(&cmd_thaw, argc, argv, &arguments);
     if (status)
         return status;
     int thawed = cmd_open_registry_as_owner(&registry, arguments.common.registry, CMD_KEEP_NOTHING, &err)

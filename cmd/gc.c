@@ -18,7 +18,7 @@ static const struct cmd_option options[] = {
     {0},
 };
 
-static void print_problem(void *context, const char *path, const struct stl_error *why)
+static void print_left_out(void *context, const char *path, const struct stl_error *why)
 {
     cmd_progress_clear(context);
     cmd_warn("%s: nothing of it was collected%s: %s", path,
@@ -43,7 +43,7 @@ static void add_swept(struct json_object *object, const char *name, const struct
     json_object_object_add(object, name, inner);
 }
 
-static void print_json(const struct stl_gc_result *result, bool dry_run)
+static void print_gc_json(const struct stl_gc_result *result, bool dry_run)
 {
     STL_AUTO_JSON struct json_object *out = json_object_new_object();
     stl_json_set_flag(out, "dryRun", dry_run);
@@ -74,7 +74,7 @@ static void print_count(const char *what, uint64_t count)
         printf("  %ju %s\n", (uintmax_t)count, what);
 }
 
-static void print_text(const struct stl_gc_result *result, bool dry_run)
+static void print_gc_text(const struct stl_gc_result *result, bool dry_run)
 {
     char bytes[CMD_SIZE_TEXT_MAX];
     printf("%s %s in %ju repositories\n", dry_run ? "would free" : "freed",
@@ -89,11 +89,11 @@ static void print_text(const struct stl_gc_result *result, bool dry_run)
     print_count("repositories were busy and are left for the next run", result->busy);
 }
 
-static int run(int argc, char **argv)
+static int run_gc(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    struct stl_gc_options how = {.grace = -1, .problem = print_problem};
+    struct stl_gc_options how = {.grace = -1, .problem = print_left_out};
     struct stl_gc_result result;
     struct cmd_progress progress;
     STL_AUTO_CLOSE int writing = -1;
@@ -122,15 +122,15 @@ static int run(int argc, char **argv)
     if (!how.dry_run)
         stl_last_run_note(&registry, "gc", result.problems + result.busy);
     if (common.json)
-        print_json(&result, how.dry_run);
+        print_gc_json(&result, how.dry_run);
     else if (!common.quiet)
-        print_text(&result, how.dry_run);
+        print_gc_text(&result, how.dry_run);
     return result.problems || result.busy ? 1 : 0;
 }
 
 const struct cmd_command cmd_gc = {
     .name = "gc",
-    .run = run,
+    .run = run_gc,
     .arguments = "",
     .summary = "Free the space of what nothing refers to",
     .description =

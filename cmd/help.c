@@ -87,7 +87,7 @@ static const struct cmd_option options[] = {
     {0},
 };
 
-static int run(int argc, char **argv)
+static int run_help(int argc, char **argv)
 {
     struct cmd_common common = {0};
     bool man = false, completion = false;
@@ -121,7 +121,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_help = {
     .name = "help",
-    .run = run,
+    .run = run_help,
     .arguments = "[COMMAND|SHELL]",
     .summary = "Print help, a man page, or a completion script",
     .description = "Prints the list of commands, or the help of one. Help, man page and completion all come "

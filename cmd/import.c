@@ -33,7 +33,7 @@ struct arguments {
     struct json_object *document;
 };
 
-static void clear(struct arguments *arguments)
+static void import_arguments_clear(struct arguments *arguments)
 {
     for (size_t i = 0; arguments->volumes && i < arguments->file_count; i++)
         stl_volume_close(&arguments->volumes[i]);
@@ -98,7 +98,7 @@ static int set_option(struct arguments *arguments, int key, struct stl_error *er
     return 0;
 }
 
-static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
+static int parse_import(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
 {
     for (int key; (key = cmd_next_option(&cmd_import, argc, argv, &arguments->common)) != -1;)
         if (set_option(arguments, key, err))
@@ -174,7 +174,7 @@ static void print_images(const struct stl_import_report *report, bool dry_run)
         print_image(&report->images[i], dry_run);
 }
 
-static void print_text(const struct stl_import_report *report, bool dry_run)
+static void print_import_text(const struct stl_import_report *report, bool dry_run)
 {
     char new_size[CMD_SIZE_TEXT_MAX], present_size[CMD_SIZE_TEXT_MAX];
     print_images(report, dry_run);
@@ -184,7 +184,7 @@ static void print_text(const struct stl_import_report *report, bool dry_run)
            cmd_format_size((uint64_t)report->present_size, present_size));
 }
 
-static void add_text(struct json_object *object, const char *key, const char *value)
+static void add_text_if_any(struct json_object *object, const char *key, const char *value)
 {
     stl_json_set_string(object, key, value);
 }
@@ -194,10 +194,10 @@ static void add_number(struct json_object *object, const char *key, int64_t valu
     stl_json_set_number(object, key, value);
 }
 
-static void add_digest(struct json_object *object, const char *key, const struct stl_digest *digest)
+static void add_digest_if_any(struct json_object *object, const char *key, const struct stl_digest *digest)
 {
     char text[STL_DIGEST_TEXT_MAX];
-    add_text(object, key, stl_digest_format(digest, text));
+    add_text_if_any(object, key, stl_digest_format(digest, text));
 }
 
 static struct json_object *images_json(const struct stl_import_report *report, bool dry_run)
@@ -206,14 +206,14 @@ static struct json_object *images_json(const struct stl_import_report *report, b
     for (size_t i = 0; i < report->image_count; i++) {
         const struct stl_imported *image = &report->images[i];
         struct json_object *entry = json_object_new_object();
-        add_text(entry, "name", image->name->text);
+        add_text_if_any(entry, "name", image->name->text);
         if (image->has_tag)
-            add_text(entry, "tag", image->tag.text);
+            add_text_if_any(entry, "tag", image->tag.text);
         if (image->state != STL_IMPORT_DELETED)
-            add_digest(entry, "digest", &image->digest);
-        add_text(entry, "state", state_name(image, dry_run));
+            add_digest_if_any(entry, "digest", &image->digest);
+        add_text_if_any(entry, "state", state_name(image, dry_run));
         if (image->moved)
-            add_digest(entry, "from", &image->from);
+            add_digest_if_any(entry, "from", &image->from);
         json_object_array_add(images, entry);
     }
     return images;
@@ -223,7 +223,7 @@ static struct json_object *report_json(const struct stl_import_report *report, b
 {
     struct json_object *object = json_object_new_object(), *missing = json_object_new_array();
     struct json_object *lost = json_object_new_array();
-    add_digest(object, "bundle", &report->id);
+    add_digest_if_any(object, "bundle", &report->id);
     add_number(object, "volumes", report->volumes);
     stl_json_set_flag(object, "complete", report->complete);
     json_object_object_add(object, "images", images_json(report, dry_run));
@@ -237,11 +237,11 @@ static struct json_object *report_json(const struct stl_import_report *report, b
     json_object_object_add(object, "missing", missing);
     for (size_t i = 0; i < report->lost_count; i++) {
         struct json_object *entry = json_object_new_object();
-        add_digest(entry, "digest", &report->lost[i].blob);
+        add_digest_if_any(entry, "digest", &report->lost[i].blob);
         if (report->lost[i].part)
             add_number(entry, "part", report->lost[i].part);
         add_number(entry, "bytes", report->lost[i].size);
-        add_text(entry, "why", report->lost[i].why);
+        add_text_if_any(entry, "why", report->lost[i].why);
         json_object_array_add(lost, entry);
     }
     json_object_object_add(object, "lost", lost);
@@ -258,7 +258,7 @@ static void print_report(struct arguments *arguments, const struct stl_import_re
     if (arguments->common.json)
         json_object_array_add(arguments->document, report_json(report, arguments->options.dry_run));
     else if (!arguments->common.quiet)
-        print_text(report, arguments->options.dry_run);
+        print_import_text(report, arguments->options.dry_run);
 }
 
 static int print_status(void *context, const struct stl_import_report *report, struct stl_error *err)
@@ -368,21 +368,22 @@ static int import_files(struct arguments *arguments, const struct stl_registry *
 
 /* --- command -------------------------------------------------------------------------------------------- */
 
-static int forget(struct arguments *arguments, const struct stl_registry *registry, struct stl_error *err)
+static int forget_import(struct arguments *arguments, const struct stl_registry *registry,
+                         struct stl_error *err)
 {
     struct stl_digest id;
     return stl_digest_parse(arguments->forget, &id, err) || stl_import_forget(registry, &id, err) ? -1 : 0;
 }
 
-static int run(int argc, char **argv)
+static int run_import(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    __attribute__((cleanup(clear))) struct arguments arguments = {0};
+    __attribute__((cleanup(import_arguments_clear))) struct arguments arguments = {0};
     int status = 0;
     arguments.options.selection = &arguments.selection;
     STL_AUTO_CLOSE int writing = -1;
-    if (parse(argc, argv, &arguments, &err))
+    if (parse_import(argc, argv, &arguments, &err))
         return cmd_fail(&err);
     bool reading = arguments.status || arguments.options.dry_run;
     if (reading ? cmd_open_registry(&registry, arguments.common.registry, &err)
@@ -390,7 +391,7 @@ static int run(int argc, char **argv)
                                              &writing, &err))
         return cmd_fail(&err);
     arguments.document = json_object_new_array();
-    int result = arguments.forget   ? forget(&arguments, &registry, &err)
+    int result = arguments.forget   ? forget_import(&arguments, &registry, &err)
                  : arguments.status ? stl_import_status(&registry, print_status, &arguments, &err)
                                     : import_files(&arguments, &registry, &status, &err);
     if (arguments.common.json && (result == 0 || json_object_array_length(arguments.document) > 0))
@@ -424,7 +425,7 @@ static const struct cmd_option options[] = {
 
 const struct cmd_command cmd_import = {
     .name = "import",
-    .run = run,
+    .run = run_import,
     .arguments = "FILE...|-",
     .summary = "Import images from a bundle",
     .description =

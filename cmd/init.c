@@ -32,7 +32,7 @@ static int make(const char *path, const struct stl_render *values, struct stl_er
     return stl_page_put(&registry, err);
 }
 
-static int run(int argc, char **argv)
+static int run_init(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     struct stl_render values = STL_RENDER_INIT;
@@ -59,7 +59,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_init = {
     .name = "init",
-    .run = run,
+    .run = run_init,
     .arguments = "DIR",
     .summary = "Make an empty registry",
     .description =

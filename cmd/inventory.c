@@ -14,7 +14,7 @@ static const struct cmd_option options[] = {
     {0},
 };
 
-static int run(int argc, char **argv)
+static int run_inventory(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
@@ -38,7 +38,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_inventory = {
     .name = "inventory",
-    .run = run,
+    .run = run_inventory,
     .arguments = "",
     .summary = "Print what the registry holds, for export --without",
     .description =

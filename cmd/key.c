@@ -8,7 +8,7 @@
 
 static const struct cmd_option options[] = {CMD_OPTION_QUIET, {0}};
 
-static int run(int argc, char **argv)
+static int run_key(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     struct cmd_common common = {0};
@@ -25,7 +25,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_key = {
     .name = "key",
-    .run = run,
+    .run = run_key,
     .arguments = "new FILE",
     .summary = "Make a pair of keys to sign bundles with",
     .description =

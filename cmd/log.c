@@ -75,7 +75,7 @@ static char *name_of(const struct stl_record *record)
                        : stl_sprintf("%s@%s", record->repository, record->digest);
 }
 
-static void print_text(const struct stl_record *record)
+static void print_log_text(const struct stl_record *record)
 {
     char time[CMD_TIME_TEXT_MAX];
     STL_AUTO_FREE char *name = name_of(record);
@@ -86,7 +86,7 @@ static void print_text(const struct stl_record *record)
                    record->address ? "  " : "", record->address ? record->address : "");
 }
 
-static void add_text(struct json_object *object, const char *key, const char *text)
+static void add_known_text(struct json_object *object, const char *key, const char *text)
 {
     if (!text)
         return;
@@ -95,19 +95,19 @@ static void add_text(struct json_object *object, const char *key, const char *te
     stl_json_set_string(object, key, printable);
 }
 
-static void print_json(const struct stl_record *record)
+static void print_log_json(const struct stl_record *record)
 {
     STL_AUTO_JSON struct json_object *object = json_object_new_object();
     char time[CMD_TIME_TEXT_MAX];
     cmd_format_time((time_t)record->time, time);
-    add_text(object, "time", time);
-    add_text(object, "action", record->action);
-    add_text(object, "user", record->user);
-    add_text(object, "repository", record->repository);
-    add_text(object, "tag", record->tag);
-    add_text(object, "digest", record->digest);
-    add_text(object, "address", record->address);
-    add_text(object, "userAgent", record->agent);
+    add_known_text(object, "time", time);
+    add_known_text(object, "action", record->action);
+    add_known_text(object, "user", record->user);
+    add_known_text(object, "repository", record->repository);
+    add_known_text(object, "tag", record->tag);
+    add_known_text(object, "digest", record->digest);
+    add_known_text(object, "address", record->address);
+    add_known_text(object, "userAgent", record->agent);
     puts(stl_json_text(object));
 }
 
@@ -132,7 +132,7 @@ static void count_record(struct output *output, const struct stl_record *record)
         item->last = record->time;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_files(const void *a, const void *b)
 {
     const struct counted *left = a, *right = b;
     return strcmp(left->name, right->name);
@@ -142,7 +142,7 @@ static void print_counts(struct output *output)
 {
     STL_AUTO_JSON struct json_object *array = json_object_new_array();
     if (output->count)
-        qsort(output->items, output->count, sizeof *output->items, compare);
+        qsort(output->items, output->count, sizeof *output->items, compare_files);
     for (size_t i = 0; i < output->count; i++) {
         const struct counted *item = &output->items[i];
         char last[CMD_TIME_TEXT_MAX];
@@ -173,9 +173,9 @@ static int take_record(void *context, const struct stl_record *record, struct st
     if (arguments->count)
         count_record(output, record);
     else if (arguments->common.json)
-        print_json(record);
+        print_log_json(record);
     else
-        print_text(record);
+        print_log_text(record);
     return 0;
 }
 
@@ -258,7 +258,7 @@ static int parse_time(const char *text, int64_t *when)
 }
 
 /* Returns 0, or the exit status. */
-static int parse(int argc, char **argv, struct arguments *arguments)
+static int parse_log(int argc, char **argv, struct arguments *arguments)
 {
     struct stl_record_filter *filter = &arguments->filter;
     for (int key; (key = cmd_next_option(&cmd_log, argc, argv, &arguments->common)) != -1;) {
@@ -287,7 +287,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
     return 0;
 }
 
-static int work(const struct arguments *arguments, char **files, int count, struct stl_error *err)
+static int write_log(const struct arguments *arguments, char **files, int count, struct stl_error *err)
 {
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_PULLS struct stl_pulls pulls = {0};
@@ -311,12 +311,12 @@ static int work(const struct arguments *arguments, char **files, int count, stru
                : 0;
 }
 
-static int run(int argc, char **argv)
+static int run_log(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     struct arguments arguments = {.filter = {.until = INT64_MAX}};
-    int status = parse(argc, argv, &arguments);
-    if (status == 0 && work(&arguments, argv + optind, argc - optind, &err))
+    int status = parse_log(argc, argv, &arguments);
+    if (status == 0 && write_log(&arguments, argv + optind, argc - optind, &err))
         status = cmd_fail(&err);
     stl_record_filter_clear(&arguments.filter);
     return status;
@@ -324,7 +324,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_log = {
     .name = "log",
-    .run = run,
+    .run = run_log,
     .arguments = "[--pulls FILE...]",
     .summary = "Tell who pushed, deleted, pulled, or was refused",
     .description =

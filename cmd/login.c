@@ -72,8 +72,8 @@ static int write_config(const char *path, struct json_object *config, struct stl
 
 /* --- login ---------------------------------------------------------------------------------------------- */
 
-static int check(const struct cmd_http *http, const char *host, const struct stl_credentials *credentials,
-                 struct stl_error *err)
+static int check_login(const struct cmd_http *http, const char *host,
+                       const struct stl_credentials *credentials, struct stl_error *err)
 {
     STL_AUTO_REMOTE struct stl_remote remote = {0};
     const struct stl_remote_options options = {
@@ -94,7 +94,7 @@ static int check(const struct cmd_http *http, const char *host, const struct stl
     return result;
 }
 
-static int store(const char *host, const struct stl_credentials *credentials, struct stl_error *err)
+static int store_login(const char *host, const struct stl_credentials *credentials, struct stl_error *err)
 {
     STL_AUTO_FREE char *path = config_path(err);
     STL_AUTO_JSON struct json_object *config = path ? read_config(path, err) : NULL;
@@ -126,7 +126,7 @@ static int log_in(const struct cmd_http *http, const char *host, const char *use
     if (cmd_read_password(user, from_stdin, false, password, err))
         return -1;
     const struct stl_credentials credentials = {.user = (char *)user, .password = password};
-    return check(http, host, &credentials, err) || store(host, &credentials, err) ? -1 : 0;
+    return check_login(http, host, &credentials, err) || store_login(host, &credentials, err) ? -1 : 0;
 }
 
 static int parse_host(const char *text, char host[STL_HOST_MAX], struct stl_error *err)

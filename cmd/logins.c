@@ -29,7 +29,7 @@ bool cmd_login_take(struct cmd_login *login, int key, const char *argument)
 
 /* --- helpers -------------------------------------------------------------------------------------------- */
 
-static int start(const char *program, const char *action, int pipes[2][2], pid_t *pid)
+static int start_helper(const char *program, const char *action, int pipes[2][2], pid_t *pid)
 {
     const char *const arguments[] = {program, action, NULL};
     posix_spawn_file_actions_t actions;
@@ -58,7 +58,7 @@ int cmd_run_helper(const char *helper, const char *action, const char *input, st
     pid_t pid;
     if (pipe2(pipes[0], O_CLOEXEC) || pipe2(pipes[1], O_CLOEXEC))
         return stl_error_errno(err, "cannot make a pipe");
-    errno = start(program, action, pipes, &pid);
+    errno = start_helper(program, action, pipes, &pid);
     bool started = errno == 0;
     int result = started ? 0 : stl_error_errno(err, "cannot run %s, which the login file names", program);
     stl_close_fd(&pipes[0][0]);

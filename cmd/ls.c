@@ -146,7 +146,7 @@ static int list_tag(void *context, const char *text, struct stl_error *err)
     return print_tag(listing, text, pushed, image, err);
 }
 
-static int list_tags(struct listing *listing, struct stl_error *err)
+static int print_tags(struct listing *listing, struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_name name;
@@ -170,7 +170,7 @@ static int list_tags(struct listing *listing, struct stl_error *err)
 static int list_registry(struct listing *listing, struct stl_error *err)
 {
     if (listing->wanted && !is_pattern(listing->wanted))
-        return list_tags(listing, err);
+        return print_tags(listing, err);
     STL_AUTO_CLOSE int v2 = stl_dir_open(listing->registry->root.fd, STL_V2, err);
     if (v2 < 0 || stl_listing_each(v2, NULL, list_repository, listing, err))
         return -1;
@@ -216,7 +216,7 @@ static int list_bundle(struct listing *listing, struct stl_bundle_view *view, st
 
 /* --- command -------------------------------------------------------------------------------------------- */
 
-static int list(const struct cmd_common *common, const char *wanted, struct stl_error *err)
+static int list_wanted(const struct cmd_common *common, const char *wanted, struct stl_error *err)
 {
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_BUNDLE_VIEW struct stl_bundle_view view = STL_BUNDLE_VIEW_INIT;
@@ -231,19 +231,19 @@ static int list(const struct cmd_common *common, const char *wanted, struct stl_
     return 0;
 }
 
-static int run(int argc, char **argv)
+static int run_ls(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     struct cmd_common common = {0};
     cmd_parse_common(&cmd_ls, argc, argv, &common);
     if (argc - optind > 1)
         return cmd_usage(&cmd_ls, "give one repository name, or none");
-    return list(&common, argv[optind], &err) ? cmd_fail(&err) : 0;
+    return list_wanted(&common, argv[optind], &err) ? cmd_fail(&err) : 0;
 }
 
 const struct cmd_command cmd_ls = {
     .name = "ls",
-    .run = run,
+    .run = run_ls,
     .arguments = "[NAME]",
     .summary = "List the repositories, or the tags of one",
     .description =

@@ -25,7 +25,7 @@ struct arguments {
     size_t done, failures, requests;
 };
 
-static void parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
+static void parse_mirror(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
 {
     for (int key; (key = cmd_next_option(&cmd_mirror, argc, argv, &arguments->common)) != -1;) {
         if (key == OPTION_LIST)
@@ -52,7 +52,7 @@ static int read_list(struct arguments *arguments, struct stl_error *err)
 
 /* --- report --------------------------------------------------------------------------------------------- */
 
-static void print_text(const struct arguments *arguments, const struct stl_mirror_report *report)
+static void print_mirror_text(const struct arguments *arguments, const struct stl_mirror_report *report)
 {
     for (size_t i = 0; i < report->count; i++) {
         const struct stl_mirrored *item = &report->items[i];
@@ -124,7 +124,7 @@ static int update(struct arguments *arguments, const struct stl_registry *regist
                                             .progress_context = &progress};
     int result = stl_mirror_update(registry, mirror, &remote, arguments->dry_run, &options, &report, err);
     cmd_progress_end(&progress);
-    print_text(arguments, &report);
+    print_mirror_text(arguments, &report);
     note_json(arguments, &report);
     arguments->done += report.count - report.failed;
     arguments->failures += report.failed;
@@ -181,14 +181,14 @@ static int update_all(struct arguments *arguments, struct stl_error *err)
     return arguments->failures == 0 ? 0 : arguments->done ? 3 : 1;
 }
 
-static int run(int argc, char **argv)
+static int run_mirror(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_JSON struct json_object *entries = json_object_new_array();
     STL_AUTO_JSON struct json_object *failed = json_object_new_array();
     struct arguments arguments = {.entries = entries, .failed = failed};
     cmd_http_begin(&arguments.http);
-    parse(argc, argv, &arguments, &err);
+    parse_mirror(argc, argv, &arguments, &err);
     if (err.code == STL_OK && optind < argc)
         return cmd_usage(&cmd_mirror, "what to mirror stands in registry.yaml or in the file of --list");
     int status = update_all(&arguments, &err);
@@ -216,7 +216,7 @@ static const struct cmd_option options[] = {
 
 const struct cmd_command cmd_mirror = {
     .name = "mirror",
-    .run = run,
+    .run = run_mirror,
     .arguments = "",
     .summary = "Fetch what has changed in other registries",
     .description =

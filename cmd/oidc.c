@@ -20,8 +20,8 @@ static const struct cmd_option options[] = {
     {0},
 };
 
-static int store(const struct stl_registry *registry, const char *issuer, const struct stl_buf *text,
-                 bool drop, bool quiet, struct stl_error *err)
+static int store_keys(const struct stl_registry *registry, const char *issuer, const struct stl_buf *text,
+                      bool drop, bool quiet, struct stl_error *err)
 {
     struct stl_issuer_keys_count count;
     if (stl_issuer_keys_put(registry, issuer, text->data ? text->data : "", text->length, time(NULL), drop,
@@ -48,7 +48,7 @@ static int refresh_one(const struct stl_registry *registry, const struct stl_oid
     how.options.ca = issuer->ca;
     if (stl_http_open(&http, &how.options, err) || stl_issuer_fetch(http, issuer, &text, err))
         return -1;
-    return store(registry, issuer->url, &text, drop, quiet, err);
+    return store_keys(registry, issuer->url, &text, drop, quiet, err);
 }
 
 /* Returns the exit status. An issuer that cannot be reached leaves its keys, and the others, as they are. */
@@ -73,7 +73,7 @@ static int import(const struct stl_registry *registry, const char *url, const st
     const struct stl_oidc *oidc = &registry->settings.auth.oidc;
     for (size_t i = 0; i < oidc->count; i++)
         if (!strcmp(oidc->issuers[i].url, url))
-            return store(registry, url, text, drop, quiet, err);
+            return store_keys(registry, url, text, drop, quiet, err);
     return stl_error_set(err, STL_USAGE, "registry.yaml (auth: oidc:) has no issuer %s", url);
 }
 
@@ -118,7 +118,7 @@ static void print_issuer(struct json_object *all, const char *issuer)
     stl_issuer_keys_each(all, issuer, list_key, &listing);
 }
 
-static int list(const struct stl_registry *registry, bool json, struct stl_error *err)
+static int list_keys(const struct stl_registry *registry, bool json, struct stl_error *err)
 {
     const struct stl_oidc *oidc = &registry->settings.auth.oidc;
     STL_AUTO_JSON struct json_object *all = stl_issuer_keys_load(registry, err),
@@ -144,7 +144,7 @@ static int list(const struct stl_registry *registry, bool json, struct stl_error
     return 0;
 }
 
-static int run(int argc, char **argv)
+static int run_oidc(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
@@ -168,14 +168,14 @@ static int run(int argc, char **argv)
     if (refreshes)
         return refresh(&registry, drop, common.quiet);
     if (imports ? import(&registry, argv[optind], &text, drop, common.quiet, &err)
-                : list(&registry, common.json, &err))
+                : list_keys(&registry, common.json, &err))
         return cmd_fail(&err);
     return 0;
 }
 
 const struct cmd_command cmd_oidc = {
     .name = "oidc",
-    .run = run,
+    .run = run_oidc,
     .arguments = "refresh|ls|import [ISSUER FILE]",
     .summary = "Fetch the keys of those whose ID tokens log in",
     .description =

@@ -77,7 +77,7 @@ static bool is_others(const char *directory, struct stat *st)
 }
 
 /* A folder that is no registry is left to the code that opens it. */
-static int refuse(const char *directory, uid_t owner, struct stl_error *err)
+static int require_owner(const char *directory, uid_t owner, struct stl_error *err)
 {
     STL_AUTO_FREE char *settings = stl_sprintf("%s/registry.yaml", directory);
     if (access(settings, F_OK) && errno == ENOENT)
@@ -91,7 +91,7 @@ static int refuse(const char *directory, uid_t owner, struct stl_error *err)
 int cmd_refuse_others(const char *directory, struct stl_error *err)
 {
     struct stat st;
-    return is_others(directory, &st) ? refuse(directory, st.st_uid, err) : 0;
+    return is_others(directory, &st) ? require_owner(directory, st.st_uid, err) : 0;
 }
 
 /* --- root ----------------------------------------------------------------------------------------------- */
@@ -167,7 +167,7 @@ int cmd_become_owner(const char *directory, enum cmd_keep keep, struct stl_error
     struct stat st;
     if (!is_others(directory, &st))
         return 0;
-    return geteuid() == 0 ? become(directory, &st, keep, err) : refuse(directory, st.st_uid, err);
+    return geteuid() == 0 ? become(directory, &st, keep, err) : require_owner(directory, st.st_uid, err);
 }
 
 int cmd_find_reader(uid_t *uid, gid_t *gid)

@@ -12,7 +12,7 @@
 #include "mem.h"
 
 /* Reads one line, without its end. Byte by byte, since what follows on standard input is not ours. */
-static int read_line(int fd, char line[PASSWORD_SIZE], struct stl_error *err)
+static int read_password_line(int fd, char line[PASSWORD_SIZE], struct stl_error *err)
 {
     size_t n = 0;
     for (;;) {
@@ -38,7 +38,7 @@ static int read_line(int fd, char line[PASSWORD_SIZE], struct stl_error *err)
 
 static int ask(int tty, const char *prompt, char line[PASSWORD_SIZE], struct stl_error *err)
 {
-    return stl_write_all(tty, prompt, strlen(prompt), err) || read_line(tty, line, err) ||
+    return stl_write_all(tty, prompt, strlen(prompt), err) || read_password_line(tty, line, err) ||
                    stl_write_all(tty, "\n", 1, err)
                ? -1
                : 0;
@@ -90,7 +90,7 @@ int cmd_read_password(const char *user, bool from_stdin, bool is_new, char passw
                       struct stl_error *err)
 {
     if (from_stdin)
-        return read_line(STDIN_FILENO, password, err);
+        return read_password_line(STDIN_FILENO, password, err);
     STL_AUTO_CLOSE int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (tty < 0)
         return stl_error_set(err, STL_USAGE, "there is no terminal to ask for the password: use --stdin");

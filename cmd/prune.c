@@ -65,7 +65,7 @@ static void print_item(void *context, const struct stl_prune_item *item)
     json_object_array_add(output->json, object);
 }
 
-static void print_problem(void *context, const char *name, const struct stl_error *why)
+static void print_unpruned(void *context, const char *name, const struct stl_error *why)
 {
     (void)context;
     cmd_warn("%s: nothing of it was removed: %s", name, why->message);
@@ -106,7 +106,7 @@ static int parse_rule(int key, const char *argument, struct stl_prune_rule *rule
     }
 }
 
-static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
+static int parse_prune(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
 {
     for (int key; (key = cmd_next_option(&cmd_prune, argc, argv, &arguments->common)) != -1;) {
         int wrong = 0;
@@ -174,7 +174,7 @@ static int prune(struct arguments *arguments, char **names, int count, struct st
     how.names = parsed;
     how.name_count = (size_t)count;
     how.item = print_item;
-    how.problem = print_problem;
+    how.problem = print_unpruned;
     how.context = &output;
     if (stl_prune(&registry, &how, &result, err))
         return -1;
@@ -185,11 +185,11 @@ static int prune(struct arguments *arguments, char **names, int count, struct st
     return result.problems ? 1 : 0;
 }
 
-static int run(int argc, char **argv)
+static int run_prune(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     struct arguments arguments = {.rule = STL_PRUNE_RULE_INIT, .how = {.grace = -1}};
-    int result = parse(argc, argv, &arguments, &err);
+    int result = parse_prune(argc, argv, &arguments, &err);
     if (result == 0)
         result = prune(&arguments, argv + optind, argc - optind, &err);
     stl_prune_rule_clear(&arguments.rule);
@@ -198,7 +198,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_prune = {
     .name = "prune",
-    .run = run,
+    .run = run_prune,
     .arguments = "[NAME...]",
     .summary = "Remove old tags and images by rule",
     .description =

@@ -43,7 +43,7 @@ struct arguments {
     char *base, *bucket, *prefix, *who;
 };
 
-static void clear(struct arguments *arguments)
+static void publish_arguments_clear(struct arguments *arguments)
 {
     cmd_aws_clear(&arguments->aws);
     stl_selection_clear(&arguments->selection);
@@ -115,8 +115,8 @@ static void say_who(struct arguments *arguments)
 
 /* --- the result ----------------------------------------------------------------------------------------- */
 
-static void print_json(const struct arguments *arguments, const struct stl_bucket_result *result,
-                       uint64_t requests)
+static void print_publish_json(const struct arguments *arguments, const struct stl_bucket_result *result,
+                               uint64_t requests)
 {
     STL_AUTO_JSON struct json_object *out = json_object_new_object();
     stl_json_set_string(out, "target", arguments->target);
@@ -131,8 +131,8 @@ static void print_json(const struct arguments *arguments, const struct stl_bucke
     cmd_print_json(out);
 }
 
-static void print_text(const struct arguments *arguments, const struct stl_bucket_result *result,
-                       uint64_t requests)
+static void print_publish_text(const struct arguments *arguments, const struct stl_bucket_result *result,
+                               uint64_t requests)
 {
     char bytes[CMD_SIZE_TEXT_MAX];
     bool dry = arguments->how.dry_run;
@@ -172,9 +172,9 @@ static int publish(struct arguments *arguments, const struct stl_registry *regis
         if (!arguments->common.quiet)
             cmd_say_left_out(&flat);
         if (arguments->common.json)
-            print_json(arguments, &result, s3.requests);
+            print_publish_json(arguments, &result, s3.requests);
         else if (!arguments->common.quiet)
-            print_text(arguments, &result, s3.requests);
+            print_publish_text(arguments, &result, s3.requests);
         return 0;
     }
     return stl_error_set(err, STL_UNAVAILABLE, "images were deleted again and again meanwhile: try later");
@@ -182,7 +182,7 @@ static int publish(struct arguments *arguments, const struct stl_registry *regis
 
 /* --- the command ---------------------------------------------------------------------------------------- */
 
-static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
+static int parse_publish(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
 {
     for (int key; (key = cmd_next_option(&cmd_publish, argc, argv, &arguments->common)) != -1;) {
         if (key == OPTION_ENDPOINT)
@@ -215,14 +215,14 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct stl_
                      "~/.aws/credentials");
 }
 
-static int run(int argc, char **argv)
+static int run_publish(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct arguments arguments = {.selection = STL_SELECTION_INIT};
     cmd_http_begin(&arguments.http);
     arguments.http.options.parallel = PARALLEL;
-    int result = parse(argc, argv, &arguments, &err);
+    int result = parse_publish(argc, argv, &arguments, &err);
     if (result == 0)
         result = cmd_open_registry_as_owner(&registry, arguments.common.registry, CMD_KEEP_NOTHING, &err);
     if (result == 0) {
@@ -235,13 +235,13 @@ static int run(int argc, char **argv)
     }
     if (result == 0 && !arguments.common.quiet)
         cmd_note_hosts(&arguments.selection);
-    clear(&arguments);
+    publish_arguments_clear(&arguments);
     return result ? cmd_fail(&err) : 0;
 }
 
 const struct cmd_command cmd_publish = {
     .name = "publish",
-    .run = run,
+    .run = run_publish,
     .arguments = "s3://BUCKET[/PREFIX] [PATTERN...]",
     .summary = "Publish images in an S3-compatible store, which then serves them",
     .description =

@@ -20,7 +20,7 @@ struct arguments {
     bool without_referrers, dry_run;
 };
 
-static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
+static int parse_push(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
 {
     const char *where = NULL;
     for (int key; (key = cmd_next_option(&cmd_push, argc, argv, &arguments->common)) != -1;) {
@@ -49,7 +49,7 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct stl_
 
 /* --- report --------------------------------------------------------------------------------------------- */
 
-static void print_text(const struct arguments *arguments, const struct stl_outgoing_report *report)
+static void print_push_text(const struct arguments *arguments, const struct stl_outgoing_report *report)
 {
     char size[CMD_SIZE_TEXT_MAX], digest[STL_DIGEST_TEXT_MAX];
     for (size_t i = 0; i < report->count; i++) {
@@ -70,7 +70,7 @@ static void print_text(const struct arguments *arguments, const struct stl_outgo
         putchar('\n');
 }
 
-static void print_json(const struct stl_outgoing_report *report, size_t requests)
+static void print_push_json(const struct stl_outgoing_report *report, size_t requests)
 {
     STL_AUTO_JSON struct json_object *document = json_object_new_object();
     struct json_object *images = json_object_new_array();
@@ -120,9 +120,9 @@ static int push(struct arguments *arguments, const struct stl_registry *registry
     int result = stl_outgoing_send(registry, &options, &report, err);
     cmd_progress_end(&progress);
     if (arguments->common.json)
-        print_json(&report, remote.requests);
+        print_push_json(&report, remote.requests);
     else if (!arguments->common.quiet)
-        print_text(arguments, &report);
+        print_push_text(arguments, &report);
     if (result && report.count)
         result = 1;
     stl_outgoing_report_clear(&report);
@@ -145,12 +145,12 @@ static int push_as(struct arguments *arguments, struct stl_error *err)
     return result > 0 ? 3 : stl_code_exit_status(err->code);
 }
 
-static int run(int argc, char **argv)
+static int run_push(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     struct arguments arguments = {.selection = STL_SELECTION_INIT};
     cmd_http_begin(&arguments.http);
-    int status = parse(argc, argv, &arguments, &err) ? cmd_fail(&err) : push_as(&arguments, &err);
+    int status = parse_push(argc, argv, &arguments, &err) ? cmd_fail(&err) : push_as(&arguments, &err);
     stl_selection_clear(&arguments.selection);
     free(arguments.prefix);
     return status;
@@ -174,7 +174,7 @@ static const struct cmd_option options[] = {
 
 const struct cmd_command cmd_push = {
     .name = "push",
-    .run = run,
+    .run = run_push,
     .arguments = "PATTERN... docker://HOST[:PORT][/PREFIX]",
     .summary = "Send images to another registry",
     .description =

@@ -62,7 +62,7 @@ static void count_name(struct counts *counts, const char *path, uint64_t bytes)
 }
 
 /* "%i %l %n": the first letter says what was done. A line that begins with a space shows progress. */
-static void read_line(void *context, const char *line)
+static void read_rsync_line(void *context, const char *line)
 {
     struct replication *replication = context;
     char *end = NULL;
@@ -88,7 +88,7 @@ static void begin(const struct replication *replication, struct cmd_rsync *rsync
 {
     *rsync = (struct cmd_rsync){.directory = replication->registry.path,
                                 .held = {replication->lock, replication->replica.stage.fd},
-                                .line = read_line,
+                                .line = read_rsync_line,
                                 .context = (void *)replication};
     cmd_rsync_add(rsync, "rsync");
     cmd_rsync_add(rsync, "--no-human-readable");
@@ -324,7 +324,7 @@ static void add_counts(struct json_object *out, const char *name, const struct c
     json_object_object_add(out, name, inner);
 }
 
-static void print_json(const struct replication *replication)
+static void print_replicate_json(const struct replication *replication)
 {
     const struct stl_replica *replica = &replication->replica;
     const struct counts all = {replica->blobs, replica->manifests, replica->tags, replica->bytes};
@@ -338,7 +338,7 @@ static void print_json(const struct replication *replication)
     cmd_print_json(out);
 }
 
-static void print_text(const struct replication *replication)
+static void print_replicate_text(const struct replication *replication)
 {
     const struct counts *copied = &replication->copied, *removed = &replication->removed;
     char bytes[CMD_SIZE_TEXT_MAX];
@@ -367,7 +367,7 @@ static int run_replication(struct replication *replication, const struct cmd_com
     return result;
 }
 
-static int run(int argc, char **argv)
+static int run_replicate(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     struct replication replication = {.registry = STL_REGISTRY_INIT, .replica = STL_REPLICA_INIT, .lock = -1};
@@ -383,9 +383,9 @@ static int run(int argc, char **argv)
     replication.extra = argv + optind + 1;
     int result = run_replication(&replication, &common, argv[optind], &err);
     if (result == 0 && common.json)
-        print_json(&replication);
+        print_replicate_json(&replication);
     else if (result == 0 && !common.quiet)
-        print_text(&replication);
+        print_replicate_text(&replication);
     free(replication.target);
     stl_close_fd(&replication.lock);
     stl_registry_close(&replication.registry);
@@ -394,7 +394,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_replicate = {
     .name = "replicate",
-    .run = run,
+    .run = run_replicate,
     .arguments = "TARGET [RSYNC-OPTION...]",
     .summary = "Keep a copy of the registry in another place, with rsync",
     .description =

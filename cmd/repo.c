@@ -30,8 +30,8 @@ struct arguments {
 
 /* --- changing ------------------------------------------------------------------------------------------- */
 
-static int create(const struct stl_registry *registry, const struct arguments *arguments,
-                  struct stl_error *err)
+static int create_repository(const struct stl_registry *registry, const struct arguments *arguments,
+                             struct stl_error *err)
 {
     struct stl_name name;
     if (stl_name_parse(arguments->name, &name, err) ||
@@ -145,7 +145,8 @@ static int list_one(void *context, const char *text, struct stl_error *err)
     return 0;
 }
 
-static int list(const struct stl_registry *registry, const struct arguments *arguments, struct stl_error *err)
+static int list_repositories(const struct stl_registry *registry, const struct arguments *arguments,
+                             struct stl_error *err)
 {
     STL_AUTO_JSON struct json_object *array = arguments->common.json ? json_object_new_array() : NULL;
     struct listing listing = {registry, arguments->name, array, 0};
@@ -166,9 +167,9 @@ static const struct {
     int (*run)(const struct stl_registry *registry, const struct arguments *arguments, struct stl_error *err);
     bool writes, needs_name;
 } subcommands[] = {
-    {"create", create, true, true},
+    {"create", create_repository, true, true},
     {"set", set, true, true},
-    {"ls", list, false, false},
+    {"ls", list_repositories, false, false},
     {"show", show, false, true},
 };
 
@@ -192,7 +193,7 @@ static int run_subcommand(const char *verb, const struct arguments *arguments)
     return cmd_usage(&cmd_repo, "give create NAME, set NAME, ls or show NAME");
 }
 
-static int run(int argc, char **argv)
+static int run_repo(int argc, char **argv)
 {
     struct arguments arguments = {0};
     for (int key; (key = cmd_next_option(&cmd_repo, argc, argv, &arguments.common)) != -1;) {
@@ -214,7 +215,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_repo = {
     .name = "repo",
-    .run = run,
+    .run = run_repo,
     .arguments = "create NAME | set NAME | ls [PATTERN] | show NAME",
     .summary = "Create repositories, describe them, make them public or private",
     .description =

@@ -35,7 +35,7 @@ static int restore(const struct stl_registry *registry, const char *text, bool f
     return 0;
 }
 
-static int run(int argc, char **argv)
+static int run_restore(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
@@ -54,7 +54,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_restore = {
     .name = "restore",
-    .run = run,
+    .run = run_restore,
     .arguments = "NAME:TAG|NAME@DIGEST|NAME...",
     .summary = "Bring back what was deleted",
     .description = "Brings back from the trash ('stillage trash ls') what 'stillage rm', 'stillage prune' "

@@ -53,7 +53,7 @@ static size_t count_tags(const struct stl_image_name *images, size_t count)
     return n;
 }
 
-static int parse(const char *text, struct stl_image_name *image, struct stl_error *err)
+static int parse_image(const char *text, struct stl_image_name *image, struct stl_error *err)
 {
     if (cmd_parse_image(text, image, err))
         return -1;
@@ -62,7 +62,7 @@ static int parse(const char *text, struct stl_image_name *image, struct stl_erro
                : 0;
 }
 
-static int run(int argc, char **argv)
+static int run_rm(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
@@ -74,7 +74,7 @@ static int run(int argc, char **argv)
     size_t count = (size_t)(argc - optind);
     STL_AUTO_FREE struct stl_image_name *images = stl_alloc(count * sizeof *images);
     for (size_t i = 0; i < count; i++)
-        if (parse(argv[(size_t)optind + i], &images[i], &err))
+        if (parse_image(argv[(size_t)optind + i], &images[i], &err))
             return cmd_fail(&err);
     if (cmd_open_registry_to_write(&registry, common.registry, common.force, &writing, &err))
         return cmd_fail(&err);
@@ -91,7 +91,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_rm = {
     .name = "rm",
-    .run = run,
+    .run = run_rm,
     .arguments = "NAME:TAG|NAME@DIGEST|NAME...",
     .summary = "Remove tags, manifests or whole repositories",
     .description =

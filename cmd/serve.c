@@ -40,7 +40,7 @@ struct service {
     pid_t nginx, cgi; /* 0: not running */
 };
 
-static int start(char *const argv[], int input, bool as_reader, pid_t *pid, struct stl_error *err)
+static int start_process(char *const argv[], int input, bool as_reader, pid_t *pid, struct stl_error *err)
 {
     *pid = fork();
     if (*pid < 0)
@@ -112,7 +112,8 @@ static int start_cgi(struct service *service, struct stl_error *err)
     if (fd < 0 || give_to_reader(service->socket, err))
         return -1;
     setenv("STILLAGE_REGISTRY", service->served->registry.path, 1);
-    return start((char *[]){cgi, "--workers", (char *)service->workers, NULL}, fd, false, &service->cgi, err);
+    return start_process((char *[]){cgi, "--workers", (char *)service->workers, NULL}, fd, false,
+                         &service->cgi, err);
 }
 
 /* Writes the configuration for the present state, and starts stillage.cgi if it needs one, be it only to
@@ -146,7 +147,7 @@ static int start_nginx(struct service *service, struct stl_error *err)
     if (!nginx)
         return -1;
     char *const argv[] = {nginx, "-e", "stderr", "-c", service->config, "-p", service->runtime, NULL};
-    return start(argv, -1, geteuid() == 0, &service->nginx, err);
+    return start_process(argv, -1, geteuid() == 0, &service->nginx, err);
 }
 
 static void stop(pid_t *pid, int signal_number)
@@ -330,7 +331,7 @@ static int serve(struct service *service, struct stl_error *err)
     return supervise(service, &signals, err);
 }
 
-static int run(int argc, char **argv)
+static int run_serve(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     CMD_AUTO_SERVED struct cmd_served served = CMD_SERVED_INIT;
@@ -358,7 +359,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_serve = {
     .name = "serve",
-    .run = run,
+    .run = run_serve,
     .arguments = "",
     .summary = "Serve the registry on this machine with nginx",
     .description =

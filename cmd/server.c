@@ -109,7 +109,8 @@ static int check_gateway(const struct cmd_server *server, const struct cmd_serve
     return 0;
 }
 
-static int check(const struct cmd_server *server, const struct cmd_served *served, struct stl_error *err)
+static int check_server_options(const struct cmd_server *server, const struct cmd_served *served,
+                                struct stl_error *err)
 {
     const struct stl_registry *registry = &served->registry;
     const char *push = server->push;
@@ -304,7 +305,7 @@ int cmd_server_render(const struct cmd_server *server, const struct cmd_served *
     STL_AUTO_FREE char *certificate = NULL, *key = NULL, *cgi = NULL;
     struct stl_render values = STL_RENDER_INIT;
     STL_AUTO_FREE char *origins = join_origins(&served->registry.settings);
-    if (check(server, served, err))
+    if (check_server_options(server, served, err))
         return -1;
     STL_AUTO_FREE char *listen_six = address_of_six(server->listen);
     STL_AUTO_FREE char *redirect_six = address_of_six(server->redirect);

@@ -154,7 +154,7 @@ static int show(const struct cmd_common *common, const char *text, struct stl_er
     return 0;
 }
 
-static int run(int argc, char **argv)
+static int run_show(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     struct cmd_common common = {0};
@@ -166,7 +166,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_show = {
     .name = "show",
-    .run = run,
+    .run = run_show,
     .arguments = "NAME[:TAG|@DIGEST]",
     .summary = "Show what is known about an image",
     .description = "Shows digest, type, platforms, layers, sizes, labels and referrers (signatures, SBOMs "

@@ -40,8 +40,8 @@ struct arguments {
     struct cmd_progress progress;
 };
 
-static void print_json(const struct arguments *arguments, const struct stl_flat *flat,
-                       const struct stl_site_result *result)
+static void print_site_json(const struct arguments *arguments, const struct stl_flat *flat,
+                            const struct stl_site_result *result)
 {
     STL_AUTO_JSON struct json_object *out = json_object_new_object();
     struct json_object *hidden = json_object_new_array();
@@ -57,7 +57,7 @@ static void print_json(const struct arguments *arguments, const struct stl_flat 
     cmd_print_json(out);
 }
 
-static void print_text(const struct arguments *arguments, const struct stl_site_result *result)
+static void print_site_text(const struct arguments *arguments, const struct stl_site_result *result)
 {
     char bytes[CMD_SIZE_TEXT_MAX];
     const char *next = arguments->options.host->next, *place = strstr(next, "%s");
@@ -83,9 +83,9 @@ static int make_site(struct arguments *arguments, const struct stl_registry *reg
         if (!arguments->common.quiet)
             cmd_say_left_out(&flat);
         if (arguments->common.json)
-            print_json(arguments, &flat, &result);
+            print_site_json(arguments, &flat, &result);
         else if (!arguments->common.quiet)
-            print_text(arguments, &result);
+            print_site_text(arguments, &result);
         return 0;
     }
     return stl_error_set(err, STL_UNAVAILABLE, "images were deleted again and again meanwhile: try later");
@@ -99,7 +99,7 @@ struct findings {
     size_t count;
 };
 
-static void print_problem(void *context, const char *path, const char *what)
+static void print_site_problem(void *context, const char *path, const char *what)
 {
     struct findings *findings = context;
     cmd_progress_clear(findings->progress);
@@ -150,7 +150,7 @@ static int check_site(struct arguments *arguments, const struct stl_registry *re
         url[strlen(url) - 1] = '\0';
     struct stl_site_check check = {.flat = &flat,
                                    .url = url,
-                                   .problem = print_problem,
+                                   .problem = print_site_problem,
                                    .context = &findings,
                                    .progress = arguments->options.progress,
                                    .progress_context = arguments->options.progress_context};
@@ -162,7 +162,7 @@ static int check_site(struct arguments *arguments, const struct stl_registry *re
     return check.problems > 0;
 }
 
-static int parse(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
+static int parse_site(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
 {
     for (int key; (key = cmd_next_option(&cmd_site, argc, argv, &arguments->common)) != -1;) {
         if (key == 'o')
@@ -189,13 +189,13 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct stl_
                : stl_error_set(err, STL_USAGE, "where to? Give -o DIR");
 }
 
-static int run(int argc, char **argv)
+static int run_site(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct arguments arguments = {.host = "plain", .selection = STL_SELECTION_INIT};
     cmd_http_begin(&arguments.http);
-    int result = parse(argc, argv, &arguments, &err);
+    int result = parse_site(argc, argv, &arguments, &err);
     if (result == 0)
         result = cmd_open_registry_as_owner(&registry, arguments.common.registry, CMD_KEEP_WRITING, &err);
     if (result == 0) {
@@ -216,7 +216,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_site = {
     .name = "site",
-    .run = run,
+    .run = run_site,
     .arguments = "[PATTERN...]",
     .summary = "Make a copy that hosting for plain files can serve",
     .description =

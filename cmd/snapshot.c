@@ -25,8 +25,8 @@ struct arguments {
     char **items; /* what follows the subcommand */
 };
 
-static int create(const struct stl_registry *registry, const struct arguments *arguments,
-                  struct stl_error *err)
+static int create_snapshot(const struct stl_registry *registry, const struct arguments *arguments,
+                           struct stl_error *err)
 {
     struct stl_snapshot_size size;
     struct cmd_progress progress;
@@ -90,7 +90,8 @@ static int list_tag(void *context, const struct stl_name *name, const struct stl
     return 0;
 }
 
-static int list(const struct stl_registry *registry, const struct arguments *arguments, struct stl_error *err)
+static int list_snapshots(const struct stl_registry *registry, const struct arguments *arguments,
+                          struct stl_error *err)
 {
     STL_AUTO_NAMES struct stl_names names = {0};
     STL_AUTO_JSON struct json_object *json = arguments->common.json ? json_object_new_array() : NULL;
@@ -152,8 +153,8 @@ static const struct {
     bool writes;
     int least, most; /* arguments */
 } subcommands[] = {
-    {"create", create, true, 0, 1},
-    {"ls", list, false, 0, 1},
+    {"create", create_snapshot, true, 0, 1},
+    {"ls", list_snapshots, false, 0, 1},
     {"rm", remove_all, true, 1, 1 << 20},
     {"restore", restore, true, 1, 1 << 20},
 };
@@ -176,7 +177,7 @@ static int run_subcommand(const char *name, const struct arguments *arguments)
     return cmd_usage(&cmd_snapshot, "give create, ls, rm SNAPSHOT or restore SNAPSHOT");
 }
 
-static int run(int argc, char **argv)
+static int run_snapshot(int argc, char **argv)
 {
     struct arguments arguments = {0};
     while (cmd_next_option(&cmd_snapshot, argc, argv, &arguments.common) != -1)
@@ -189,7 +190,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_snapshot = {
     .name = "snapshot",
-    .run = run,
+    .run = run_snapshot,
     .arguments = "create [SNAPSHOT] | ls [SNAPSHOT] | rm SNAPSHOT... | restore SNAPSHOT [NAME...]",
     .summary = "Keep the state of all tags, and go back to it",
     .description =

@@ -44,7 +44,8 @@ struct arguments {
     size_t count;
 };
 
-static int parse(const char *from, char **new_tags, struct arguments *arguments, struct stl_error *err)
+static int parse_tag_names(const char *from, char **new_tags, struct arguments *arguments,
+                           struct stl_error *err)
 {
     struct stl_image_name *image = &arguments->image;
     if (cmd_parse_image(from, image, err))
@@ -58,7 +59,8 @@ static int parse(const char *from, char **new_tags, struct arguments *arguments,
     return 0;
 }
 
-static int set_tags(const struct stl_registry *registry, struct arguments *arguments, struct stl_error *err)
+static int set_given_tags(const struct stl_registry *registry, struct arguments *arguments,
+                          struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
@@ -78,7 +80,7 @@ static int set_tags(const struct stl_registry *registry, struct arguments *argum
     return stl_publication_commit(&publication, err);
 }
 
-static void print_text(const struct arguments *arguments, const char *image)
+static void print_tag_text(const struct arguments *arguments, const char *image)
 {
     const char *name = arguments->image.name.text;
     char from[STL_DIGEST_TEXT_MAX], to[STL_DIGEST_TEXT_MAX];
@@ -93,7 +95,7 @@ static void print_text(const struct arguments *arguments, const char *image)
     }
 }
 
-static void print_json(const struct arguments *arguments)
+static void print_tag_json(const struct arguments *arguments)
 {
     char digest[STL_DIGEST_TEXT_MAX];
     STL_AUTO_JSON struct json_object *document = json_object_new_object();
@@ -112,7 +114,7 @@ static void print_json(const struct arguments *arguments)
     cmd_print_json(document);
 }
 
-static int run(int argc, char **argv)
+static int run_tag(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
@@ -122,21 +124,21 @@ static int run(int argc, char **argv)
     if (argc - optind < 2)
         return cmd_usage(&cmd_tag, "give an image and at least one new tag");
     arguments.count = (size_t)(argc - optind - 1);
-    int result = parse(argv[optind], argv + optind + 1, &arguments, &err) ||
+    int result = parse_tag_names(argv[optind], argv + optind + 1, &arguments, &err) ||
                  cmd_open_registry_to_write(&registry, arguments.common.registry, arguments.common.force,
                                             &writing, &err) ||
-                 set_tags(&registry, &arguments, &err);
+                 set_given_tags(&registry, &arguments, &err);
     if (result == 0 && arguments.common.json)
-        print_json(&arguments);
+        print_tag_json(&arguments);
     else if (result == 0 && !arguments.common.quiet)
-        print_text(&arguments, argv[optind]);
+        print_tag_text(&arguments, argv[optind]);
     free(arguments.changes);
     return result ? cmd_fail(&err) : 0;
 }
 
 const struct cmd_command cmd_tag = {
     .name = "tag",
-    .run = run,
+    .run = run_tag,
     .arguments = "NAME:TAG|NAME@DIGEST NEW...",
     .summary = "Give an image more tags",
     .description = "Points each tag NEW of the same repository at the image. An existing tag moves in one "

@@ -45,7 +45,7 @@ struct list {
     size_t count;
 };
 
-static int collect(void *context, const struct stl_robot *robot, struct stl_error *err)
+static int collect_token(void *context, const struct stl_robot *robot, struct stl_error *err)
 {
     struct list *list = context;
     (void)err;
@@ -61,7 +61,7 @@ static int by_user(const void *a, const void *b)
     return order ? order : x->created < y->created ? -1 : x->created > y->created ? 1 : strcmp(x->id, y->id);
 }
 
-static void print_json(const struct list *list)
+static void print_token_json(const struct list *list)
 {
     STL_AUTO_JSON struct json_object *array = json_object_new_array();
     for (size_t i = 0; i < list->count; i++) {
@@ -98,11 +98,11 @@ static void print_table(const struct list *list)
 static int list_tokens(const struct stl_registry *registry, bool json, struct stl_error *err)
 {
     struct list list = {0};
-    int result = stl_robot_each(registry, collect, &list, err);
+    int result = stl_robot_each(registry, collect_token, &list, err);
     if (list.count)
         qsort(list.robots, list.count, sizeof *list.robots, by_user);
     if (json)
-        print_json(&list);
+        print_token_json(&list);
     else
         print_table(&list);
     free(list.robots);
@@ -112,8 +112,8 @@ static int list_tokens(const struct stl_registry *registry, bool json, struct st
 /* --- create, rm ----------------------------------------------------------------------------------------- */
 
 /* The token alone goes to standard output, so that a script can take it. */
-static int create(const struct stl_registry *registry, struct stl_robot *robot, bool quiet,
-                  struct stl_error *err)
+static int create_token(const struct stl_registry *registry, struct stl_robot *robot, bool quiet,
+                        struct stl_error *err)
 {
     char token[STL_ROBOT_TOKEN], expires[CMD_TIME_TEXT_MAX] = "never";
     STL_WIPE_AT_END(token);
@@ -198,7 +198,7 @@ static int run_create(const struct arguments *arguments)
     snprintf(robot.repository, sizeof robot.repository, "%s", arguments->repository);
     if (stl_actions_parse(arguments->actions, &robot.actions, &err) ||
         cmd_open_registry_as_owner(&registry, arguments->common.registry, CMD_KEEP_NOTHING, &err) ||
-        create(&registry, &robot, arguments->common.quiet, &err))
+        create_token(&registry, &robot, arguments->common.quiet, &err))
         return cmd_fail(&err);
     return 0;
 }
@@ -224,7 +224,7 @@ static int run_ls(const struct arguments *arguments)
     return 3;
 }
 
-static int run(int argc, char **argv)
+static int run_token(int argc, char **argv)
 {
     struct arguments arguments = {.user = "", .repository = "", .actions = "pull", .expires = "90d"};
     for (int key; (key = cmd_next_option(&cmd_token, argc, argv, &arguments.common)) != -1;) {
@@ -256,7 +256,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_token = {
     .name = "token",
-    .run = run,
+    .run = run_token,
     .arguments = "create|ls|rm [ID]",
     .summary = "Manage tokens for programs",
     .description =

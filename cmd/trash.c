@@ -35,7 +35,7 @@ static int add_item(void *context, const struct stl_trash_item *item, struct stl
 }
 
 /* By name, what was deleted last first; tags before manifests of the same moment. */
-static int compare(const void *a, const void *b)
+static int compare_items(const void *a, const void *b)
 {
     const struct stl_trash_item *left = a, *right = b;
     int order = strcmp(left->name.text, right->name.text);
@@ -55,7 +55,7 @@ static char *image_name(const struct stl_trash_item *item)
     return stl_sprintf("%s@%s", item->name.text, stl_digest_format(&item->digest, digest));
 }
 
-static void print_json(const struct list *list, int64_t keep)
+static void print_trash_json(const struct list *list, int64_t keep)
 {
     STL_AUTO_JSON struct json_object *array = json_object_new_array();
     for (size_t i = 0; i < list->count; i++) {
@@ -77,7 +77,7 @@ static void print_json(const struct list *list, int64_t keep)
     cmd_print_json(array);
 }
 
-static void print_text(const struct list *list)
+static void print_trash_text(const struct list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct stl_trash_item *item = &list->items[i];
@@ -98,11 +98,11 @@ static int list_items(const struct stl_registry *registry, const char *name_text
         return -1;
     int result = stl_trash_each(registry, name_text ? &name : NULL, add_item, &list, err);
     if (list.count)
-        qsort(list.items, list.count, sizeof *list.items, compare);
+        qsort(list.items, list.count, sizeof *list.items, compare_items);
     if (result == 0 && json)
-        print_json(&list, registry->settings.retention.trash);
+        print_trash_json(&list, registry->settings.retention.trash);
     else if (result == 0)
-        print_text(&list);
+        print_trash_text(&list);
     free(list.items);
     return result;
 }
@@ -118,7 +118,7 @@ static int empty(const struct stl_registry *registry, int64_t older, bool quiet,
     return 0;
 }
 
-static int run(int argc, char **argv)
+static int run_trash(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
@@ -141,7 +141,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_trash = {
     .name = "trash",
-    .run = run,
+    .run = run_trash,
     .arguments = "ls [NAME] | empty",
     .summary = "List what was deleted, or delete it for good",
     .description =

@@ -6,7 +6,7 @@
 
 static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, {0}};
 
-static int run(int argc, char **argv)
+static int run_upgrade_page(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
@@ -26,7 +26,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_upgrade_page = {
     .name = "upgrade-page",
-    .run = run,
+    .run = run_upgrade_page,
     .arguments = "",
     .summary = "Renew the web page",
     .description =

@@ -49,8 +49,8 @@ static int set_password(const struct stl_registry *registry, bool new, const cha
 }
 
 /* The first user of all switches access control on. */
-static int add(const struct stl_registry *registry, const char *name, bool from_stdin, bool quiet,
-               struct stl_error *err)
+static int add_user(const struct stl_registry *registry, const char *name, bool from_stdin, bool quiet,
+                    struct stl_error *err)
 {
     bool controlled = stl_access_controlled(registry);
     if (set_password(registry, true, name, from_stdin, err) || stl_access_refresh(registry, err))
@@ -131,7 +131,7 @@ static int remove_user(const struct stl_registry *registry, const char *name, bo
     return 0;
 }
 
-static int run(int argc, char **argv)
+static int run_user(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
@@ -149,7 +149,7 @@ static int run(int argc, char **argv)
     if (list)
         result = stl_users_each(&registry, print_user, NULL, &err);
     else if (!strcmp(verb, "add"))
-        result = add(&registry, name, from_stdin, common.quiet, &err);
+        result = add_user(&registry, name, from_stdin, common.quiet, &err);
     else if (!strcmp(verb, "passwd"))
         result = change(&registry, name, from_stdin, common.quiet, &err);
     else if (!strcmp(verb, "rm"))
@@ -161,7 +161,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_user = {
     .name = "user",
-    .run = run,
+    .run = run_user,
     .arguments = "add|passwd|rm NAME, or ls",
     .summary = "Manage users and their passwords",
     .description =

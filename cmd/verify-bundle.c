@@ -19,7 +19,7 @@ struct arguments {
     size_t count;
 };
 
-static void clear(struct arguments *arguments)
+static void verify_bundle_arguments_clear(struct arguments *arguments)
 {
     for (size_t i = 0; i < arguments->count; i++)
         stl_volume_close(&arguments->volumes[i]);
@@ -27,7 +27,7 @@ static void clear(struct arguments *arguments)
     free(arguments->trust);
 }
 
-static void parse(int argc, char **argv, struct arguments *arguments)
+static void parse_verify_bundle(int argc, char **argv, struct arguments *arguments)
 {
     while (cmd_next_option(&cmd_verify_bundle, argc, argv, &arguments->common) != -1) {
         stl_grow(arguments->trust, arguments->options.trust_count);
@@ -91,7 +91,7 @@ static struct json_object *images_json(const struct stl_bundle *bundle)
     return list;
 }
 
-static void print_text(const struct arguments *arguments, const struct stl_bundle_check *check)
+static void print_verify_bundle_text(const struct arguments *arguments, const struct stl_bundle_check *check)
 {
     const struct stl_bundle *bundle = &arguments->volumes[0].bundle;
     char id[STL_DIGEST_TEXT_MAX], size[CMD_SIZE_TEXT_MAX];
@@ -112,7 +112,7 @@ static void print_text(const struct arguments *arguments, const struct stl_bundl
     printf("%zu members are good, %s\n", check->pieces, cmd_format_size((uint64_t)check->size, size));
 }
 
-static void print_json(const struct arguments *arguments, const struct stl_bundle_check *check)
+static void print_verify_bundle_json(const struct arguments *arguments, const struct stl_bundle_check *check)
 {
     const struct stl_bundle *bundle = &arguments->volumes[0].bundle;
     char text[STL_DIGEST_TEXT_MAX];
@@ -153,13 +153,13 @@ static void print_problems(const struct stl_bundle_check *check)
         cmd_warn("%s", check->problem.message);
 }
 
-static int run(int argc, char **argv)
+static int run_verify_bundle(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
-    __attribute__((cleanup(clear))) struct arguments arguments = {0};
+    __attribute__((cleanup(verify_bundle_arguments_clear))) struct arguments arguments = {0};
     STL_AUTO_BUNDLE_CHECK struct stl_bundle_check check = {0};
     struct cmd_progress progress;
-    parse(argc, argv, &arguments);
+    parse_verify_bundle(argc, argv, &arguments);
     if (optind == argc)
         return cmd_usage(&cmd_verify_bundle, "give the files of a bundle, or '-'");
     if (open_volumes(&arguments, argv + optind, (size_t)(argc - optind), &err))
@@ -173,9 +173,9 @@ static int run(int argc, char **argv)
         return cmd_fail(&err);
     print_problems(&check);
     if (arguments.common.json)
-        print_json(&arguments, &check);
+        print_verify_bundle_json(&arguments, &check);
     else if (!arguments.common.quiet)
-        print_text(&arguments, &check);
+        print_verify_bundle_text(&arguments, &check);
     return check.lost_count || check.problem.code ? 1 : 0;
 }
 
@@ -188,7 +188,7 @@ static const struct cmd_option options[] = {
 
 const struct cmd_command cmd_verify_bundle = {
     .name = "verify-bundle",
-    .run = run,
+    .run = run_verify_bundle,
     .arguments = "FILE...|-",
     .summary = "Check a bundle, or some of its volumes",
     .description =

@@ -29,7 +29,7 @@ struct report {
     struct json_object *problems; /* NULL: print lines */
 };
 
-static void print_problem(void *context, const struct stl_problem *problem)
+static void print_verify_problem(void *context, const struct stl_problem *problem)
 {
     struct report *report = context;
     cmd_progress_clear(&report->progress);
@@ -48,7 +48,7 @@ static void print_problem(void *context, const struct stl_problem *problem)
     json_object_array_add(report->problems, object);
 }
 
-static void print_json(struct json_object *problems, const struct stl_verify_result *result, bool full)
+static void print_verify_json(struct json_object *problems, const struct stl_verify_result *result, bool full)
 {
     STL_AUTO_JSON struct json_object *out = json_object_new_object();
     const struct {
@@ -99,12 +99,12 @@ static int verify(struct stl_registry *registry, const char *path, const struct 
                : 0;
 }
 
-static int run(int argc, char **argv)
+static int run_verify(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct report report = {0};
-    struct stl_verify_options how = {.full = true, .problem = print_problem, .context = &report};
+    struct stl_verify_options how = {.full = true, .problem = print_verify_problem, .context = &report};
     struct stl_verify_result result = {0};
     struct cmd_common common = {0};
     bool filesystem = false;
@@ -133,7 +133,7 @@ static int run(int argc, char **argv)
         return cmd_fail(&err);
     stl_last_run_note(&registry, "verify", result.problems);
     if (common.json)
-        print_json(problems, &result, how.full);
+        print_verify_json(problems, &result, how.full);
     else if (!common.quiet)
         print_summary(&result, how.full);
     return result.problems ? 1 : 0;
@@ -141,7 +141,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_verify = {
     .name = "verify",
-    .run = run,
+    .run = run_verify,
     .arguments = "[--filesystem DIR [SECOND]]",
     .summary = "Check that everything in the registry is as it should be",
     .description =

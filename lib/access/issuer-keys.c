@@ -55,7 +55,7 @@ static bool is_over(int64_t gone, int64_t now)
     return gone && now - gone >= STL_ISSUER_KEYS_GRACE;
 }
 
-static struct json_object *find(struct json_object *keys, const char *kid, int64_t *gone)
+static struct json_object *find_key(struct json_object *keys, const char *kid, int64_t *gone)
 {
     struct json_object *key;
     for (size_t i = 0; keys && i < json_object_array_length(keys); i++) {
@@ -70,7 +70,7 @@ struct json_object *stl_issuer_keys_find(struct json_object *all, const char *is
                                          int64_t now)
 {
     int64_t gone = 0;
-    struct json_object *key = find(keys_of(all, issuer), kid, &gone);
+    struct json_object *key = find_key(keys_of(all, issuer), kid, &gone);
     return key && !is_over(gone, now) ? key : NULL;
 }
 
@@ -118,7 +118,7 @@ static int add_named(struct json_object *keys, struct json_object *set, struct s
         stl_error_clear(&count->why);
         struct json_object *key =
             json_object_is_type(one, json_type_object) ? stl_jwk_take(one, &count->why) : NULL;
-        if (key && !find(keys, json_object_get_string(json_object_object_get(key, "kid")), &gone)) {
+        if (key && !find_key(keys, json_object_get_string(json_object_object_get(key, "kid")), &gone)) {
             add_key(keys, key, 0);
             count->current++;
         } else {
@@ -140,7 +140,7 @@ static void add_old(struct json_object *keys, struct json_object *old, int64_t n
     int64_t gone, other;
     for (size_t i = 0; old && i < json_object_array_length(old); i++) {
         const char *kid = kid_of(json_object_array_get_idx(old, i), &key, &gone);
-        if (!kid || is_over(gone, now) || find(keys, kid, &other) || count->kept == STL_ISSUER_KEYS_MAX)
+        if (!kid || is_over(gone, now) || find_key(keys, kid, &other) || count->kept == STL_ISSUER_KEYS_MAX)
             continue;
         add_key(keys, json_object_get(key), gone ? gone : now);
         count->kept++;

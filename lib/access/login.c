@@ -147,8 +147,8 @@ static int check_id_token(const struct stl_registry *registry, const char *token
 
 /* A valid token is never slowed down: it cannot be guessed. Returns 1, 0 or -1; *wait > 0: the password was
  * not checked. */
-static int check(const struct stl_registry *registry, const char *name, const char *password,
-                 const char *address, struct stl_identity *who, int64_t *wait, struct stl_error *err)
+static int check_login(const struct stl_registry *registry, const char *name, const char *password,
+                       const char *address, struct stl_identity *who, int64_t *wait, struct stl_error *err)
 {
     struct stl_error why = STL_ERROR_INIT;
     struct brakes brakes;
@@ -173,7 +173,7 @@ int stl_login(const struct stl_registry *registry, const char *name, const char 
     do {
         *retry_after = 0;
         *who = (struct stl_identity)STL_IDENTITY_ANONYMOUS;
-        result = check(registry, name, password, address, who, retry_after, err);
+        result = check_login(registry, name, password, address, who, retry_after, err);
     } while (result < 0 && stl_reserve_login(registry, err));
     if (result < 0)
         return -1;

@@ -32,8 +32,8 @@ static void add_actions(struct json_object *object, unsigned actions)
     json_object_object_add(object, "actions", list);
 }
 
-static int store(const struct stl_registry *registry, const struct stl_robot *robot, const char *name,
-                 struct stl_error *err)
+static int store_robot(const struct stl_registry *registry, const struct stl_robot *robot, const char *name,
+                       struct stl_error *err)
 {
     struct stl_root root = stl_secret_private(registry);
     STL_AUTO_JSON struct json_object *object = json_object_new_object();
@@ -61,7 +61,7 @@ int stl_robot_create(const struct stl_registry *registry, struct stl_robot *robo
     snprintf(token, STL_ROBOT_TOKEN, STL_ROBOT_PREFIX "%s", stl_secret_random(secret));
     hash_token(token, name);
     snprintf(robot->id, sizeof robot->id, "%.*s", STL_ROBOT_ID - 1, name);
-    return store(registry, robot, name, err);
+    return store_robot(registry, robot, name, err);
 }
 
 static int parse_actions(struct json_object *list, unsigned *actions, struct stl_error *err)
@@ -76,8 +76,8 @@ static int parse_actions(struct json_object *list, unsigned *actions, struct stl
     return 0;
 }
 
-static int load(const struct stl_registry *registry, const char *name, struct stl_robot *robot,
-                struct stl_error *err)
+static int load_robot(const struct stl_registry *registry, const char *name, struct stl_robot *robot,
+                      struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = {.ceiling = FILE_SIZE_MAX};
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", folder, name);
@@ -108,7 +108,7 @@ int stl_robot_find(const struct stl_registry *registry, const char *token, struc
 {
     char name[HEX + 1];
     hash_token(token, name);
-    if (load(registry, name, robot, err)) {
+    if (load_robot(registry, name, robot, err)) {
         if (err->sys_errno != ENOENT)
             return -1;
         stl_error_clear(err);
@@ -129,7 +129,7 @@ static bool is_token_file(const char *name)
     return strlen(name) == HEX && strspn(name, "0123456789abcdef") == HEX;
 }
 
-static int visit_file(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int visit_robot(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct each *each = context;
     struct stl_error why = STL_ERROR_INIT;
@@ -137,7 +137,7 @@ static int visit_file(void *context, const char *name, unsigned char type, struc
     (void)type;
     if (!is_token_file(name))
         return 0;
-    if (load(each->registry, name, &robot, &why) == 0)
+    if (load_robot(each->registry, name, &robot, &why) == 0)
         return each->visit(each->context, &robot, err);
     if (why.sys_errno != ENOENT && each->first.code == STL_OK) /* otherwise it has just been removed */
         each->first = why;
@@ -148,7 +148,7 @@ int stl_robot_each(const struct stl_registry *registry, stl_robot_visit *visit, 
                    struct stl_error *err)
 {
     struct each each = {registry, visit, context, STL_ERROR_INIT};
-    int result = stl_dir_each_if_any(registry->root.fd, folder, visit_file, &each, err);
+    int result = stl_dir_each_if_any(registry->root.fd, folder, visit_robot, &each, err);
     if (result || each.first.code == STL_OK)
         return result;
     *err = each.first;
@@ -175,7 +175,7 @@ static int match_id(void *context, const char *name, unsigned char type, struct 
     return 0;
 }
 
-static int remove_file(int directory, const char *name, struct stl_error *err)
+static int remove_robot_file(int directory, const char *name, struct stl_error *err)
 {
     if (unlinkat(directory, name, 0) && errno != ENOENT)
         return stl_error_errno(err, "cannot remove %s/%s", folder, name);
@@ -199,10 +199,10 @@ int stl_robot_remove(const struct stl_registry *registry, const char *id, struct
                              search.count ? "several tokens begin with '%.80s': give more digits"
                                           : "there is no token '%.80s'",
                              id);
-    if (load(registry, search.name, robot, &unread))
+    if (load_robot(registry, search.name, robot, &unread))
         *robot = (struct stl_robot){0};
     snprintf(robot->id, sizeof robot->id, "%.*s", STL_ROBOT_ID - 1, search.name);
-    return remove_file(robots, search.name, err) ? -1 : stl_dir_sync(robots, err);
+    return remove_robot_file(robots, search.name, err) ? -1 : stl_dir_sync(robots, err);
 }
 
 /* --- removing those of a user --------------------------------------------------------------------------- */
@@ -224,11 +224,11 @@ static int remove_if_users(void *context, const char *name, unsigned char type, 
     (void)err;
     if (!is_token_file(name))
         return 0;
-    if (load(removal->registry, name, &robot, &why)) {
+    if (load_robot(removal->registry, name, &robot, &why)) {
         if (why.sys_errno == ENOENT)
             return 0;
         stl_error_context(&why, "cannot tell whose token this is, so it is kept");
-    } else if (strcmp(robot.user, removal->user) || remove_file(removal->directory, name, &why) == 0) {
+    } else if (strcmp(robot.user, removal->user) || remove_robot_file(removal->directory, name, &why) == 0) {
         removal->removed += !strcmp(robot.user, removal->user);
         return 0;
     }

@@ -51,7 +51,7 @@ static bool find_entry(const char *text, const char *name, struct entry *entry)
 }
 
 /* A missing file counts as empty. */
-static int load(const struct stl_registry *registry, struct stl_buf *text, struct stl_error *err)
+static int load_users(const struct stl_registry *registry, struct stl_buf *text, struct stl_error *err)
 {
     text->ceiling = FILE_SIZE_MAX;
     if (stl_file_read(registry->root.fd, file_name, false, text, err) && err->sys_errno != ENOENT)
@@ -107,7 +107,7 @@ int stl_users_check(const struct stl_registry *registry, const char *name, const
     static const char nobody[] = "$2y$10$..CA.uOD/eaGAOmJB.yMBu......................";
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     struct entry entry, any;
-    if (load(registry, &text, err))
+    if (load_users(registry, &text, err))
         return -1;
     bool found = find_entry(text.data, name, &entry);
     if (!found) {
@@ -138,7 +138,7 @@ static int check_password(const char *password, struct stl_error *err)
     return 0;
 }
 
-static int store(const struct stl_registry *registry, const struct stl_buf *text, struct stl_error *err)
+static int store_users(const struct stl_registry *registry, const struct stl_buf *text, struct stl_error *err)
 {
     struct stl_root root = stl_secret_private(registry);
     if (registry->root.group != (gid_t)-1) {
@@ -187,7 +187,7 @@ static int edit(const struct stl_registry *registry, enum change change, const c
     STL_AUTO_BUF struct stl_buf old = STL_BUF_INIT, new = {.ceiling = FILE_SIZE_MAX};
     struct entry entry;
     STL_AUTO_CLOSE int lock = stl_registry_lock(registry, STL_LOCK_USERS, NULL, true, err);
-    if (lock < 0 || load(registry, &old, err))
+    if (lock < 0 || load_users(registry, &old, err))
         return -1;
     if (check_exists(find_entry(old.data, name, &entry), change, name, err))
         return -1;
@@ -195,7 +195,7 @@ static int edit(const struct stl_registry *registry, enum change change, const c
     if (replace_lines(old.data, name, line, &new))
         return stl_error_set(err, STL_INVALID, "%s would become larger than %d bytes", file_name,
                              FILE_SIZE_MAX);
-    return store(registry, &new, err);
+    return store_users(registry, &new, err);
 }
 
 /* Hashing takes a tenth of a second, so it is done before taking the lock. */
@@ -237,7 +237,7 @@ bool stl_users_has(const struct stl_registry *registry, const char *name)
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     struct stl_error ignored = STL_ERROR_INIT;
     struct entry entry;
-    return load(registry, &text, &ignored) == 0 && find_entry(text.data, name, &entry);
+    return load_users(registry, &text, &ignored) == 0 && find_entry(text.data, name, &entry);
 }
 
 bool stl_users_exist(const struct stl_registry *registry)
@@ -253,7 +253,7 @@ int stl_users_each(const struct stl_registry *registry, stl_users_visit *visit, 
 {
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     struct entry entry;
-    if (load(registry, &text, err))
+    if (load_users(registry, &text, err))
         return -1;
     for (const char *line = text.data; next_entry(line, &entry); line = entry.next) {
         if (!entry.name_length)

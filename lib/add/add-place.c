@@ -226,7 +226,7 @@ static int place_targets(struct placing *place, const struct stl_target *targets
 }
 
 /* Sets all tags of a repository, once everything that they lead to is there. */
-static int set_tags(struct placing *place, struct stl_error *err)
+static int set_added_tags(struct placing *place, struct stl_error *err)
 {
     return stl_publication_commit(&place->publication, err)
                ? stl_error_context(err, "%s", place->repo.name.text)
@@ -293,7 +293,7 @@ int stl_add_place(struct add *add, struct stl_add_report *report, struct stl_err
         next = i + group_length(add, i);
         bool last = next == report->count || strcmp(add->targets.items[next].name.text, targets->name.text);
         if (place_group(&place, targets, next - i, &report->items[i], err) ||
-            (last && set_tags(&place, err))) {
+            (last && set_added_tags(&place, err))) {
             stl_add_report_clear(report);
             return -1;
         }

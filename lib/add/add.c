@@ -71,7 +71,7 @@ static int add_root(struct add *add, size_t i, struct stl_error *err)
 }
 
 /* Referrers may have referrers. */
-static int add_referrers(struct add *add, struct subjects *subjects, struct stl_error *err)
+static int find_referrers(struct add *add, struct subjects *subjects, struct stl_error *err)
 {
     for (bool more = true; more;) {
         more = false;
@@ -123,7 +123,7 @@ static int build_graph(struct add *add, struct stl_error *err)
         if (!add->targets.items[i].done && add->roots[image] == STL_NO_NODE && add_root(add, image, err))
             return -1;
     }
-    if (add_referrers(add, &subjects, err) || check_left_out(add, err))
+    if (find_referrers(add, &subjects, err) || check_left_out(add, err))
         return -1;
     add->blobs = stl_alloc(add->graph.blob_digests.count * sizeof *add->blobs);
     return 0;

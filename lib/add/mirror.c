@@ -44,7 +44,7 @@ static int prepare(struct mirroring *m, struct stl_error *err)
     return 0;
 }
 
-static int list_tags(struct mirroring *m, struct stl_tags *tags, struct stl_error *err)
+static int list_remote_tags(struct mirroring *m, struct stl_tags *tags, struct stl_error *err)
 {
     const struct stl_address *address = &m->choice.address;
     const struct stl_mirror *mirror = m->mirror;
@@ -60,7 +60,8 @@ static int list_tags(struct mirroring *m, struct stl_tags *tags, struct stl_erro
     return tags->count ? 0 : stl_error_set(err, STL_INVALID, "it has no matching tags");
 }
 
-static struct stl_mirrored *note(struct mirroring *m, const struct stl_tag *tag, int state, const char *why)
+static struct stl_mirrored *note_result(struct mirroring *m, const struct stl_tag *tag, int state,
+                                        const char *why)
 {
     struct stl_mirror_report *report = m->report;
     stl_grow(report->items, report->count);
@@ -81,22 +82,22 @@ static int judge(struct mirroring *m, const struct stl_repo *repo, const struct 
         return -1;
     if (!look->found) {
         STL_AUTO_FREE char *trouble = stl_sprintf("%s answered %d", m->choice.address.host, look->status);
-        note(m, tag, STL_MIRROR_FAILED, look->status == 404 ? "there is no such tag" : trouble);
+        note_result(m, tag, STL_MIRROR_FAILED, look->status == 404 ? "there is no such tag" : trouble);
         return 0;
     }
     if (exists && look->told && stl_digest_equal(&here, &look->digest)) {
-        note(m, tag, STL_MIRROR_UNCHANGED, NULL)->digest = here;
+        note_result(m, tag, STL_MIRROR_UNCHANGED, NULL)->digest = here;
         return 0;
     }
     if (!exists || !look->told ||
         !stl_limits_is_immutable(&m->registry->settings.limits, m->to.name.text, tag->text))
         return 1;
-    note(m, tag, STL_MIRROR_FAILED, "it leads to another image now, but here it is immutable");
+    note_result(m, tag, STL_MIRROR_FAILED, "it leads to another image now, but here it is immutable");
     return 0;
 }
 
 /* Leaves in `tags` those that have to be fetched. */
-static int compare(struct mirroring *m, struct stl_tags *tags, struct stl_error *err)
+static int find_changed(struct mirroring *m, struct stl_tags *tags, struct stl_error *err)
 {
     STL_AUTO_FREE struct stl_look *looks = stl_alloc(tags->count * sizeof *looks);
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
@@ -128,7 +129,7 @@ static bool is_chosen(const struct stl_tags *tags, const char *text)
     return false;
 }
 
-static int add(struct mirroring *m, const struct stl_tags *tags, struct stl_error *err)
+static int add_changed(struct mirroring *m, const struct stl_tags *tags, struct stl_error *err)
 {
     struct stl_add_report report;
     STL_AUTO_FREE char *label = stl_sprintf("%s/%s", m->choice.address.host, m->choice.address.name.text);
@@ -138,8 +139,8 @@ static int add(struct mirroring *m, const struct stl_tags *tags, struct stl_erro
     for (size_t i = 0; i < report.count; i++) {
         m->report->new_blobs_bytes += report.items[i].new_bytes;
         if (is_chosen(tags, report.items[i].tag.text)) /* and no signature */
-            note(m, &report.items[i].tag, report.items[i].changed ? STL_MIRROR_CHANGED : STL_MIRROR_UNCHANGED,
-                 NULL)
+            note_result(m, &report.items[i].tag,
+                        report.items[i].changed ? STL_MIRROR_CHANGED : STL_MIRROR_UNCHANGED, NULL)
                 ->digest = report.items[i].digest;
     }
     if (report.notes.length)
@@ -157,7 +158,7 @@ static bool concerns_all(const struct stl_error *err)
 
 static int fetch(struct mirroring *m, const struct stl_tags *tags, struct stl_error *err)
 {
-    if (add(m, tags, err) == 0)
+    if (add_changed(m, tags, err) == 0)
         return 0;
     if (concerns_all(err))
         return -1;
@@ -165,11 +166,11 @@ static int fetch(struct mirroring *m, const struct stl_tags *tags, struct stl_er
         const struct stl_tags one = {.items = &tags->items[i], .count = 1};
         if (tags->count > 1)
             stl_error_clear(err);
-        if (tags->count > 1 && add(m, &one, err) == 0)
+        if (tags->count > 1 && add_changed(m, &one, err) == 0)
             continue;
         if (concerns_all(err))
             return -1;
-        note(m, &tags->items[i], STL_MIRROR_FAILED, err->message);
+        note_result(m, &tags->items[i], STL_MIRROR_FAILED, err->message);
     }
     stl_error_clear(err);
     return 0;
@@ -189,9 +190,10 @@ int stl_mirror_update(const struct stl_registry *registry, const struct stl_mirr
         .registry = registry, .mirror = mirror, .how = how, .choice.remote = remote, .report = report};
     STL_AUTO_TAGS struct stl_tags tags = {0};
     *report = (struct stl_mirror_report){0};
-    int result = prepare(&m, err) || list_tags(&m, &tags, err) || compare(&m, &tags, err) ? -1 : 0;
+    int result =
+        prepare(&m, err) || list_remote_tags(&m, &tags, err) || find_changed(&m, &tags, err) ? -1 : 0;
     for (size_t i = 0; result == 0 && dry_run && i < tags.count; i++)
-        note(&m, &tags.items[i], STL_MIRROR_CHANGED, NULL);
+        note_result(&m, &tags.items[i], STL_MIRROR_CHANGED, NULL);
     if (result == 0 && !dry_run && tags.count)
         result = fetch(&m, &tags, err);
     if (report->count)

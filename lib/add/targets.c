@@ -32,7 +32,7 @@ static int no_such_image(const struct stl_images *images, const char *ref, struc
                          list);
 }
 
-static int choose(struct chooser *c, const bool *is_referrer, struct stl_error *err)
+static int choose_images(struct chooser *c, const bool *is_referrer, struct stl_error *err)
 {
     const struct stl_images *images = c->images;
     const char *ref = c->options->ref;
@@ -250,7 +250,7 @@ int stl_targets_choose(struct stl_targets *targets, const struct stl_images *ima
     STL_AUTO_FREE bool *chosen = stl_alloc(images->count);
     struct chooser c = {.targets = targets, .images = images, .options = options, .chosen = chosen};
     *targets = (struct stl_targets){0};
-    int result = choose(&c, is_referrer, err) || find_tagged(&c, err) || name_images(&c, err) ? -1 : 0;
+    int result = choose_images(&c, is_referrer, err) || find_tagged(&c, err) || name_images(&c, err) ? -1 : 0;
     if (result)
         stl_targets_clear(targets);
     stl_digestset_clear(&c.tagged);

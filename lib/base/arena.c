@@ -22,7 +22,7 @@ void stl_arena_clear(struct stl_arena *arena)
     *arena = (struct stl_arena){0};
 }
 
-static void *take(struct stl_arena *arena, size_t size, size_t alignment)
+static void *take_space(struct stl_arena *arena, size_t size, size_t alignment)
 {
     size_t begin = (arena->used + alignment - 1) / alignment * alignment;
     if (begin > arena->size || size > arena->size - begin) {
@@ -39,13 +39,13 @@ static void *take(struct stl_arena *arena, size_t size, size_t alignment)
 
 void *stl_arena_alloc(struct stl_arena *arena, size_t size)
 {
-    return size ? take(arena, size, sizeof(void *)) : NULL;
+    return size ? take_space(arena, size, sizeof(void *)) : NULL;
 }
 
 char *stl_arena_strdup(struct stl_arena *arena, const char *text)
 {
     size_t size = strlen(text) + 1;
-    return memcpy(take(arena, size, 1), text, size);
+    return memcpy(take_space(arena, size, 1), text, size);
 }
 
 const char *stl_arena_intern(struct stl_arena *arena, const char *text)

@@ -184,7 +184,7 @@ struct files {
     void *context;
 };
 
-static int visit_file(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int visit_if_file(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     const struct files *files = context;
     struct stat st;
@@ -199,14 +199,14 @@ static int visit_file(void *context, const char *name, unsigned char type, struc
 int stl_dir_each_file(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
 {
     struct files files = {at, path, visit, context};
-    return stl_dir_each(at, path, visit_file, &files, err);
+    return stl_dir_each(at, path, visit_if_file, &files, err);
 }
 
 int stl_dir_each_file_if_any(int at, const char *path, stl_dir_visit *visit, void *context,
                              struct stl_error *err)
 {
     struct files files = {at, path, visit, context};
-    return stl_dir_each_if_any(at, path, visit_file, &files, err);
+    return stl_dir_each_if_any(at, path, visit_if_file, &files, err);
 }
 
 static int stop(void *context, const char *name, unsigned char type, struct stl_error *err)
@@ -276,7 +276,7 @@ int stl_tree_remove(int at, const char *path, struct stl_error *err)
                : result;
 }
 
-static int remove_file(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int remove_if_file(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     (void)type;
     return unlinkat(*(int *)context, name, 0) && errno != ENOENT
@@ -289,7 +289,7 @@ int stl_dir_remove_files(int at, const char *path, struct stl_error *err)
     STL_AUTO_CLOSE int fd = openat(at, path, DIRECTORY_FLAGS);
     if (fd < 0)
         return errno == ENOENT ? 0 : stl_error_errno(err, "cannot remove %s", path);
-    if (stl_dir_each_file(fd, ".", remove_file, &fd, err))
+    if (stl_dir_each_file(fd, ".", remove_if_file, &fd, err))
         return -1;
     if (unlinkat(at, path, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
         return stl_error_errno(err, "cannot remove directory %s", path);

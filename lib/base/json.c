@@ -204,8 +204,8 @@ static struct json_object *tokenize(const char *text, size_t length, const char 
     return object;
 }
 
-static struct json_object *parse(const char *text, size_t length, size_t most, enum json_type type,
-                                 struct stl_error *err)
+static struct json_object *parse_bounded(const char *text, size_t length, size_t most, enum json_type type,
+                                         struct stl_error *err)
 {
     if (length == 0)
         text = ""; /* the data of an empty buffer is NULL */
@@ -235,17 +235,17 @@ static struct json_object *parse(const char *text, size_t length, size_t most, e
 
 struct json_object *stl_json_parse(const char *text, size_t length, struct stl_error *err)
 {
-    return parse(text, length, COST_MAX + length / COST_BYTES, json_type_object, err);
+    return parse_bounded(text, length, COST_MAX + length / COST_BYTES, json_type_object, err);
 }
 
 struct json_object *stl_json_parse_large(const char *text, size_t length, size_t most, struct stl_error *err)
 {
-    return parse(text, length, most, json_type_object, err);
+    return parse_bounded(text, length, most, json_type_object, err);
 }
 
 struct json_object *stl_json_parse_array(const char *text, size_t length, struct stl_error *err)
 {
-    return parse(text, length, COST_MAX + length / COST_BYTES, json_type_array, err);
+    return parse_bounded(text, length, COST_MAX + length / COST_BYTES, json_type_array, err);
 }
 
 static int get(struct json_object *object, const char *key, enum json_type type, struct json_object **value,

@@ -26,7 +26,7 @@ size_t stl_pool_cores(void)
     return count > 0 ? (size_t)count : 1;
 }
 
-static bool take(struct pool *pool, size_t *index)
+static bool take_job(struct pool *pool, size_t *index)
 {
     pthread_mutex_lock(&pool->mutex);
     bool taken = !pool->failed && pool->next < pool->count;
@@ -47,11 +47,11 @@ static void note_failure(struct pool *pool, size_t index, const struct stl_error
     pthread_mutex_unlock(&pool->mutex);
 }
 
-static void *work(void *argument)
+static void *run_jobs(void *argument)
 {
     struct pool *pool = argument;
     size_t index;
-    while (take(pool, &index)) {
+    while (take_job(pool, &index)) {
         struct stl_error error = STL_ERROR_INIT;
         if (pool->job(pool->context, index, &error))
             note_failure(pool, index, &error);
@@ -65,9 +65,9 @@ int stl_pool_run(size_t workers, size_t count, stl_pool_job *job, void *context,
     size_t wanted = workers < count ? workers : count, started = 0;
     STL_AUTO_FREE pthread_t *threads = stl_alloc(wanted * sizeof *threads);
     pthread_mutex_init(&pool.mutex, NULL);
-    while (started + 1 < wanted && pthread_create(&threads[started], NULL, work, &pool) == 0)
+    while (started + 1 < wanted && pthread_create(&threads[started], NULL, run_jobs, &pool) == 0)
         started++;
-    work(&pool);
+    run_jobs(&pool);
     for (size_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
     pthread_mutex_destroy(&pool.mutex);

@@ -50,7 +50,7 @@ void stl_bundle_check_clear(struct stl_bundle_check *check)
 
 /* --- results -------------------------------------------------------------------------------------------- */
 
-static const char *path_of(const struct job *job, char path[STL_BUNDLE_PATH_MAX])
+static const char *path_of_job(const struct job *job, char path[STL_BUNDLE_PATH_MAX])
 {
     return job->document ? job->document : stl_bundle_path(job->blob, job->part, path);
 }
@@ -63,7 +63,7 @@ static void lose(struct checker *c, const struct job *job, const char *why)
     stl_grow(check->lost, check->lost_count);
     check->lost[check->lost_count++] =
         (struct stl_bundle_lost){*job->blob, job->part, job->size,
-                                 stl_sprintf("%s: %s: %s", job->volume->label, path_of(job, path), why)};
+                                 stl_sprintf("%s: %s: %s", job->volume->label, path_of_job(job, path), why)};
     pthread_mutex_unlock(&c->mutex);
 }
 
@@ -94,7 +94,7 @@ static void note_problem(struct checker *c, const struct stl_error *err)
 
 /* --- reading -------------------------------------------------------------------------------------------- */
 
-static void compare(struct checker *c, const struct job *job, struct stl_hasher *hasher)
+static void compare_digest(struct checker *c, const struct job *job, struct stl_hasher *hasher)
 {
     struct stl_digest actual;
     stl_hasher_final(hasher, &actual);
@@ -120,7 +120,7 @@ static void hash_extent(struct checker *c, const struct job *job, const struct s
     if (n < 0)
         lose(c, job, why.message);
     else
-        compare(c, job, &hasher);
+        compare_digest(c, job, &hasher);
 }
 
 static int run_job(void *context, size_t index, struct stl_error *err)
@@ -131,7 +131,7 @@ static int run_job(void *context, size_t index, struct stl_error *err)
     struct stl_error why = STL_ERROR_INIT;
     char path[STL_BUNDLE_PATH_MAX];
     (void)err;
-    int found = stl_volume_find(job->volume, path_of(job, path), &extent, &why);
+    int found = stl_volume_find(job->volume, path_of_job(job, path), &extent, &why);
     if (found <= 0)
         lose(c, job, found < 0 ? why.message : "it is not there");
     else if (extent.size != job->size)
@@ -236,7 +236,7 @@ static int hash_stream(struct checker *c, struct stl_volume *volume, const struc
         note_progress(c, (size_t)n);
     }
     if (n == 0)
-        compare(c, job, &hasher);
+        compare_digest(c, job, &hasher);
     return (int)n;
 }
 

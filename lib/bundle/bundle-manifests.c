@@ -15,8 +15,8 @@ static bool has_digest(const struct stl_digest *digest, const char *bytes, size_
 /* --- streams -------------------------------------------------------------------------------------------- */
 
 /* A damaged one may be intact in another volume. */
-static int keep(struct stl_bundle_manifests *m, struct stl_volume *volume, size_t number, int64_t size,
-                struct stl_error *err)
+static int keep_manifest(struct stl_bundle_manifests *m, struct stl_volume *volume, size_t number,
+                         int64_t size, struct stl_error *err)
 {
     if (size != m->bundle->blobs[number].size || m->kept[number] || size > m->size_max)
         return 0; /* going on skips it */
@@ -56,7 +56,8 @@ static int read_stream(struct stl_bundle_manifests *m, struct stl_volume *volume
                 err, STL_INVALID,
                 "%s was repacked: its manifests do not come first (unpack it and take the folder)",
                 volume->label);
-        if (stl_volume_next(volume, path, &size, err) < 0 || keep(m, volume, piece.number, size, err))
+        if (stl_volume_next(volume, path, &size, err) < 0 ||
+            keep_manifest(m, volume, piece.number, size, err))
             return -1;
     }
     return 0;
@@ -93,8 +94,8 @@ static bool read_from(const struct stl_volume *volume, const char *path, int64_t
     return place && stl_extent_read(&extent, 0, place, (size_t)size, &ignored) == size;
 }
 
-static int read_manifest(void *context, const struct stl_digest *digest, int64_t size, struct stl_buf *bytes,
-                         struct stl_error *err)
+static int read_bundled_manifest(void *context, const struct stl_digest *digest, int64_t size,
+                                 struct stl_buf *bytes, struct stl_error *err)
 {
     const struct stl_bundle_manifests *m = context;
     char path[STL_BUNDLE_PATH_MAX];
@@ -130,5 +131,5 @@ static int read_blob(void *context, const struct stl_digest *digest, int64_t siz
 
 struct stl_graph_reader stl_bundle_manifests_reader(struct stl_bundle_manifests *m)
 {
-    return (struct stl_graph_reader){m->volumes[0].label, read_manifest, read_blob, m};
+    return (struct stl_graph_reader){m->volumes[0].label, read_bundled_manifest, read_blob, m};
 }

@@ -20,8 +20,8 @@ static const char *listed_type(const struct stl_bundle *bundle, const struct stl
 
 /* Parses a manifest by its own media type, else that in the list, else a guess: descriptors of indexes are
  * not available here. */
-static int parse(const struct stl_bundle_view *view, const struct stl_digest *digest,
-                 const struct stl_buf *bytes, struct stl_manifest *manifest, struct stl_error *err)
+static int parse_held(const struct stl_bundle_view *view, const struct stl_digest *digest,
+                      const struct stl_buf *bytes, struct stl_manifest *manifest, struct stl_error *err)
 {
     if (stl_manifest_parse(manifest, bytes->data, bytes->length, NULL, digest->algorithm, err) == 0)
         return 0;
@@ -51,7 +51,7 @@ static int load_manifest(void *context, const struct stl_digest *digest, struct 
     if (found == 0)
         return stl_error_set(err, STL_MANIFEST_UNKNOWN, "%s: manifest %s is missing or damaged",
                              view->volume.label, stl_digest_format(digest, text));
-    return parse(view, digest, bytes, manifest, err);
+    return parse_held(view, digest, bytes, manifest, err);
 }
 
 /* --- configs -------------------------------------------------------------------------------------------- */

@@ -318,7 +318,7 @@ static int read_document(struct parser *p, const struct stl_bundle_document *doc
     return 0;
 }
 
-static int read_file(struct parser *p)
+static int parse_document_line(struct parser *p)
 {
     struct stl_bundle_document file = {.path = p->words[4]};
     char path[STL_BUNDLE_PATH_MAX];
@@ -342,8 +342,8 @@ static const struct {
     size_t words;
     int (*read)(struct parser *p);
 } keywords[] = {
-    {"volumes", 2, read_volumes}, {"select", 2, read_select}, {"image", 5, read_image},
-    {"without", 3, read_without}, {"file", 5, read_file},
+    {"volumes", 2, read_volumes}, {"select", 2, read_select},       {"image", 5, read_image},
+    {"without", 3, read_without}, {"file", 5, parse_document_line},
 };
 
 static int split(struct parser *p, char *line, size_t *count)
@@ -358,7 +358,7 @@ static int split(struct parser *p, char *line, size_t *count)
     return 0;
 }
 
-static int read_line(struct parser *p, char *line)
+static int parse_list_line(struct parser *p, char *line)
 {
     size_t count;
     int64_t version;
@@ -401,7 +401,7 @@ static int check_images(struct parser *p)
     return 0;
 }
 
-static int parse(struct parser *p)
+static int parse_list(struct parser *p)
 {
     struct stl_bundle *bundle = p->bundle;
     const struct stl_buf *list = &bundle->list;
@@ -412,7 +412,7 @@ static int parse(struct parser *p)
     for (const char *rest = list->data; *rest; p->line++) {
         size_t length = strcspn(rest, "\n");
         line.length = 0;
-        if (stl_buf_add(&line, rest, length) || read_line(p, line.data))
+        if (stl_buf_add(&line, rest, length) || parse_list_line(p, line.data))
             return -1;
         rest += length + 1;
     }
@@ -426,7 +426,7 @@ int stl_bundle_parse(struct stl_bundle *bundle, struct stl_buf *list, struct stl
     *bundle = (struct stl_bundle){.list = *list};
     *list = (struct stl_buf){.ceiling = list->ceiling};
     struct parser p = {.bundle = bundle, .err = err};
-    if (parse(&p)) {
+    if (parse_list(&p)) {
         stl_bundle_clear(bundle);
         return -1;
     }

@@ -21,7 +21,7 @@ static void names_clear(struct names *names)
     free(names->items);
 }
 
-static int compare(const void *a, const void *b)
+static int compare_held(const void *a, const void *b)
 {
     return stl_digest_compare(a, b);
 }
@@ -29,7 +29,7 @@ static int compare(const void *a, const void *b)
 static void sort(struct stl_digest *digests, size_t count)
 {
     if (count)
-        qsort(digests, count, sizeof *digests, compare);
+        qsort(digests, count, sizeof *digests, compare_held);
 }
 
 static int add_name(void *context, const char *name, unsigned char type, struct stl_error *err)
@@ -56,7 +56,7 @@ struct collector {
     bool full, first_repository, first_tag;
 };
 
-static void put(struct collector *c, const char *before, const char *text, const char *after)
+static void put_quoted(struct collector *c, const char *before, const char *text, const char *after)
 {
     c->full |= stl_buf_printf(c->out, "%s\"%s\"%s", before, text, after) != 0;
 }
@@ -72,8 +72,8 @@ static int put_tag(void *context, const char *text, struct stl_error *err)
     int found = stl_tag_resolve_if_any(c->repo, &tag, &digest, err);
     if (found <= 0) /* deleted meanwhile */
         return found;
-    put(c, c->first_tag ? "\n   " : ",\n   ", text, ":");
-    put(c, "", stl_digest_format(&digest, digest_text), "");
+    put_quoted(c, c->first_tag ? "\n   " : ",\n   ", text, ":");
+    put_quoted(c, "", stl_digest_format(&digest, digest_text), "");
     c->first_tag = false;
     return 0;
 }
@@ -82,14 +82,15 @@ static void put_digests(struct collector *c, const struct stl_digest *digests, s
 {
     char text[STL_DIGEST_TEXT_MAX];
     for (size_t i = 0; i < count; i++)
-        put(c, i ? ",\n   " : "\n   ", stl_digest_format(&digests[i], text), "");
+        put_quoted(c, i ? ",\n   " : "\n   ", stl_digest_format(&digests[i], text), "");
 }
 
 static int put_repository(struct collector *c, struct stl_error *err)
 {
     __attribute__((cleanup(names_clear))) struct names manifests = {0};
     STL_AUTO_CLOSE int tags = stl_dir_open(c->repo->fd, STL_REPO_TAGS, err);
-    put(c, c->first_repository ? "\n {\"name\":" : ",\n {\"name\":", c->repo->name.text, ",\"tags\":{");
+    put_quoted(c, c->first_repository ? "\n {\"name\":" : ",\n {\"name\":", c->repo->name.text,
+               ",\"tags\":{");
     c->first_repository = false;
     c->first_tag = true;
     if (tags < 0 || stl_listing_each(tags, &c->repo->name, put_tag, c, err) ||

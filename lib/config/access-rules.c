@@ -195,7 +195,7 @@ int stl_access_rules_read_groups(struct stl_yaml *yaml, yaml_node_t *node, void 
 
 /* --- order ---------------------------------------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
+static int compare_rules(const void *a, const void *b)
 {
     const struct stl_rule *first = a, *second = b;
     int order = stl_pattern_compare(first->pattern, second->pattern);
@@ -227,7 +227,7 @@ int stl_access_rules_finish(struct stl_access_rules *access, const char *file, s
             if (check_groups(access, &access->rules[i].who[action], file, err))
                 return -1;
     if (access->count)
-        qsort(access->rules, access->count, sizeof *access->rules, compare);
+        qsort(access->rules, access->count, sizeof *access->rules, compare_rules);
     return 0;
 }
 

@@ -6,7 +6,7 @@
 #include "mem.h"
 #include "readers.h"
 
-static struct stl_mirror *append(struct stl_mirrors *mirrors)
+static struct stl_mirror *append_mirror(struct stl_mirrors *mirrors)
 {
     stl_grow(mirrors->items, mirrors->count);
     struct stl_mirror *mirror = &mirrors->items[mirrors->count++];
@@ -25,7 +25,7 @@ static int read_mirror(struct stl_yaml *yaml, yaml_node_t *node, void *target, s
         {"referrers", stl_yaml_bool, offsetof(struct stl_mirror, referrers)},
         {NULL, NULL, 0},
     };
-    struct stl_mirror *mirror = append(target);
+    struct stl_mirror *mirror = append_mirror(target);
     if (stl_yaml_mapping(yaml, node, keys, mirror, err))
         return -1;
     if (!mirror->from)
@@ -58,7 +58,7 @@ int stl_mirrors_add_lines(struct stl_mirrors *mirrors, const char *label, const 
             continue;
         if (count > 2)
             return stl_error_set(err, STL_USAGE, "%s:%zu: 'FROM [TO]' is expected", label, number);
-        struct stl_mirror *mirror = append(mirrors);
+        struct stl_mirror *mirror = append_mirror(mirrors);
         mirror->from = stl_strdup(words[0]);
         mirror->to = words[1] ? stl_strdup(words[1]) : NULL;
     }

@@ -7,7 +7,7 @@
 
 /* --- parsing -------------------------------------------------------------------------------------------- */
 
-static int check(const char *pattern, const char *text, const char *extra, struct stl_error *err)
+static int check_part(const char *pattern, const char *text, const char *extra, struct stl_error *err)
 {
     static const char common[] = "abcdefghijklmnopqrstuvwxyz0123456789._-*?";
     size_t good = 0;
@@ -55,10 +55,10 @@ static int parse_name(struct stl_selection_pattern *pattern, const char *body, s
         if (strpbrk(pattern->host, ":ABCDEFGHIJKLMNOPQRSTUVWXYZ")) /* not a possible repository name */
             drop_host(pattern);
     }
-    return check(pattern->name, pattern->text, "/", err);
+    return check_part(pattern->name, pattern->text, "/", err);
 }
 
-static int parse(struct stl_selection_pattern *pattern, struct stl_error *err)
+static int parse_pattern(struct stl_selection_pattern *pattern, struct stl_error *err)
 {
     pattern->excludes = pattern->text[0] == '!';
     STL_AUTO_FREE char *body = stl_strdup(pattern->text + pattern->excludes);
@@ -81,7 +81,7 @@ static int parse(struct stl_selection_pattern *pattern, struct stl_error *err)
     if (at && !colon)
         return 0;
     pattern->tag = stl_strdup(colon ? colon + 1 : "*");
-    return check(pattern->tag, pattern->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", err);
+    return check_part(pattern->tag, pattern->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", err);
 }
 
 int stl_selection_add(struct stl_selection *selection, const char *text, struct stl_error *err)
@@ -89,7 +89,7 @@ int stl_selection_add(struct stl_selection *selection, const char *text, struct 
     stl_grow(selection->items, selection->count);
     struct stl_selection_pattern *pattern = &selection->items[selection->count++];
     *pattern = (struct stl_selection_pattern){.text = stl_strdup(text)};
-    if (parse(pattern, err)) {
+    if (parse_pattern(pattern, err)) {
         err->code = STL_USAGE;
         return -1;
     }
@@ -181,8 +181,8 @@ bool stl_selection_excludes(const struct stl_selection *selection, const char *n
     return false;
 }
 
-static bool choose(struct stl_selection *selection, const char *name, const char *tag,
-                   const struct stl_digest *digest, bool by_digest_alone)
+static bool choose_image(struct stl_selection *selection, const char *name, const char *tag,
+                         const struct stl_digest *digest, bool by_digest_alone)
 {
     bool chosen = selection->chooser_count == 0;
     for (size_t i = 0; i < selection->count; i++) {
@@ -198,13 +198,13 @@ static bool choose(struct stl_selection *selection, const char *name, const char
 bool stl_selection_matches(struct stl_selection *selection, const char *name, const char *tag,
                            const struct stl_digest *digest)
 {
-    return choose(selection, name, tag, digest, true);
+    return choose_image(selection, name, tag, digest, true);
 }
 
 bool stl_selection_matches_tag(struct stl_selection *selection, const char *name, const char *tag,
                                const struct stl_digest *digest)
 {
-    return choose(selection, name, tag, digest, false);
+    return choose_image(selection, name, tag, digest, false);
 }
 
 bool stl_selection_enters(const struct stl_selection *selection, const char *name)

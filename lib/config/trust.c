@@ -5,7 +5,7 @@
 #include "mem.h"
 #include "readers.h"
 
-static int read_file(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+static int read_key_file(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     struct stl_trust *trust = target;
     char *file = NULL;
@@ -20,7 +20,7 @@ static int read_files(struct stl_yaml *yaml, yaml_node_t *node, void *target, st
 {
     struct stl_trust *trust = target;
     trust->asks = true;
-    return stl_yaml_sequence(yaml, node, read_file, target, err);
+    return stl_yaml_sequence(yaml, node, read_key_file, target, err);
 }
 
 int stl_trust_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)

@@ -33,7 +33,7 @@ void stl_spool_close(struct stl_spool *spool)
     *spool = (struct stl_spool)STL_SPOOL_INIT;
 }
 
-static int put(struct stl_spool *spool, struct stl_error *err)
+static int flush_spool(struct stl_spool *spool, struct stl_error *err)
 {
     struct stl_buf *bytes = &spool->bytes;
     if (bytes->length == 0)
@@ -52,13 +52,13 @@ static int put(struct stl_spool *spool, struct stl_error *err)
 
 int stl_spool_pass(struct stl_spool *spool, struct stl_error *err)
 {
-    return spool->bytes.length < WORTH_IT ? 0 : put(spool, err);
+    return spool->bytes.length < WORTH_IT ? 0 : flush_spool(spool, err);
 }
 
 int stl_spool_end(struct stl_spool *spool, struct stl_extent *document, struct stl_digest *digest,
                   struct stl_error *err)
 {
-    if (put(spool, err))
+    if (flush_spool(spool, err))
         return -1;
     *document =
         (struct stl_extent){.fd = spool->fd, .offset = spool->begin, .size = spool->end - spool->begin};

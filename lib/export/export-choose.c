@@ -20,7 +20,7 @@ enum { MANIFEST_MAX = 64 << 20 };
 
 /* --- the registry as what a graph is made of ------------------------------------------------------------ */
 
-static int read_file(const struct stl_export *export, const char *folder, const struct stl_digest *digest,
+static int read_held(const struct stl_export *export, const char *folder, const struct stl_digest *digest,
                      int64_t size, struct stl_buf *bytes, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX], path[STL_PATH_MAX];
@@ -37,13 +37,13 @@ static int read_file(const struct stl_export *export, const char *folder, const 
                          export->repo.name.text, text, bytes->length, (long long)size);
 }
 
-static int read_manifest(void *context, const struct stl_digest *digest, int64_t size, struct stl_buf *bytes,
-                         struct stl_error *err)
+static int read_exported_manifest(void *context, const struct stl_digest *digest, int64_t size,
+                                  struct stl_buf *bytes, struct stl_error *err)
 {
     const struct stl_export *export = context;
     struct stl_digest actual;
     char text[STL_DIGEST_TEXT_MAX];
-    int found = read_file(export, STL_REPO_LINKS, digest, size, bytes, err);
+    int found = read_held(export, STL_REPO_LINKS, digest, size, bytes, err);
     if (found <= 0)
         return found;
     stl_digest_of(digest->algorithm, bytes->data ? bytes->data : "", bytes->length, &actual);
@@ -56,7 +56,7 @@ static int read_manifest(void *context, const struct stl_digest *digest, int64_t
 static int read_blob(void *context, const struct stl_digest *digest, int64_t size, struct stl_buf *bytes,
                      struct stl_error *err)
 {
-    return read_file(context, STL_REPO_BLOBS, digest, size, bytes, err);
+    return read_held(context, STL_REPO_BLOBS, digest, size, bytes, err);
 }
 
 /* --- images --------------------------------------------------------------------------------------------- */
@@ -253,7 +253,7 @@ static int read_referrers(const struct stl_repo *repo, const struct stl_digest *
     return 0;
 }
 
-static int add_referrers(struct export_walk *walk, const struct stl_digest *subject, struct stl_error *err)
+static int walk_referrers(struct export_walk *walk, const struct stl_digest *subject, struct stl_error *err)
 {
     STL_AUTO_FREE struct stl_digest *digests = NULL;
     size_t count = 0, ignored;
@@ -302,7 +302,7 @@ static int follow(struct export_walk *walk, struct stl_error *err)
             stl_digestset_add(&walk->reached, &graph->manifests.items[graph->nodes[number].children[k]],
                               &ignored);
         if (!walk->export->options->without_referrers &&
-            (add_referrers(walk, &digest, err) || add_referrer_tags(walk, &digest, err)))
+            (walk_referrers(walk, &digest, err) || add_referrer_tags(walk, &digest, err)))
             return -1;
     }
     return 0;
@@ -428,7 +428,8 @@ int stl_export_choose(struct stl_export *export, struct stl_error *err)
     const struct stl_registry *registry = export->registry;
     struct stl_selection *selection = export->options->selection;
     STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, STL_V2, err);
-    export->graph.reader = (struct stl_graph_reader){registry->path, read_manifest, read_blob, export};
+    export->graph.reader =
+        (struct stl_graph_reader){registry->path, read_exported_manifest, read_blob, export};
     export->graph.manifest_size_max = MANIFEST_MAX;
     export->graph.sparse = registry->settings.push.sparse_indexes;
     if (v2 < 0 || stl_listing_each(v2, NULL, note_name, selection, err))

@@ -22,7 +22,7 @@ struct serving {
     size_t documents; /* numbered so far */
 };
 
-static void clear(struct serving *s)
+static void serving_clear(struct serving *s)
 {
     free(s->seen);
     free(s->order);
@@ -123,7 +123,7 @@ static int number_document(struct serving *s, char path[STL_BUNDLE_PATH_MAX], st
     return stl_export_add_document(s->export, &s->export->spools[STL_EXPORT_DOCUMENTS], path, err);
 }
 
-static int list_tags(struct serving *s, struct stl_error *err)
+static int map_tag_lists(struct serving *s, struct stl_error *err)
 {
     STL_AUTO_FREE const char **tags = stl_alloc(s->image_count * sizeof *tags);
     char path[STL_BUNDLE_PATH_MAX];
@@ -195,7 +195,7 @@ static int list_referrers(struct serving *s, struct stl_error *err)
 /* --- all ------------------------------------------------------------------------------------------------ */
 
 /* Everything that the images of one repository lead to. */
-static void collect(struct serving *s)
+static void collect_reached(struct serving *s)
 {
     const struct stl_graph *graph = &s->export->graph;
     for (size_t i = 0; i < s->count; i++)
@@ -220,8 +220,8 @@ static int serve_repositories(struct serving *s, struct stl_error *err)
                !strcmp(s->images->name, s->images[s->image_count].name))
             s->image_count++;
         names[count++] = s->images->name;
-        collect(s);
-        if (map_tags(s, err) || map_digests(s, err) || list_tags(s, err) || list_referrers(s, err))
+        collect_reached(s);
+        if (map_tags(s, err) || map_digests(s, err) || map_tag_lists(s, err) || list_referrers(s, err))
             return -1;
     }
     return stl_listing_render(NULL, names, count, s->text, err)
@@ -232,7 +232,7 @@ static int serve_repositories(struct serving *s, struct stl_error *err)
 
 int stl_export_describe_serving(struct stl_export *export, struct stl_error *err)
 {
-    __attribute__((cleanup(clear))) struct serving s = {
+    __attribute__((cleanup(serving_clear))) struct serving s = {
         .export = export,
         .text = &export->spools[STL_EXPORT_DOCUMENTS].bytes,
         .nginx = &export->spools[STL_EXPORT_NGINX].bytes,

@@ -19,7 +19,7 @@ struct unpacker {
     char *chunk;
 };
 
-static int create(const struct unpacker *u, const char *path, struct stl_error *err)
+static int create_file(const struct unpacker *u, const char *path, struct stl_error *err)
 {
     int fd = openat(u->folder, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     return fd < 0 ? stl_error_errno(err, "cannot write %s", path) : fd;
@@ -49,7 +49,7 @@ static int add_piece_room(void *context, const struct stl_bundle_piece *piece, s
  * there. */
 static int check_file_size(const struct unpacker *u, int64_t most, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int fd = create(u, u->export->documents[0].path, err);
+    STL_AUTO_CLOSE int fd = create_file(u, u->export->documents[0].path, err);
     if (fd < 0)
         return -1;
     if (lseek(fd, most, SEEK_SET) == most)
@@ -92,10 +92,10 @@ static int make_folders(const struct unpacker *u, struct stl_error *err)
     return 0;
 }
 
-static int write_bytes(const struct unpacker *u, const char *path, const void *bytes, size_t length,
-                       struct stl_error *err)
+static int unpack_bytes(const struct unpacker *u, const char *path, const void *bytes, size_t length,
+                        struct stl_error *err)
 {
-    STL_AUTO_CLOSE int fd = create(u, path, err);
+    STL_AUTO_CLOSE int fd = create_file(u, path, err);
     if (fd < 0)
         return -1;
     return stl_write_all(fd, bytes, length, err) ? stl_error_context(err, "%s", path) : 0;
@@ -104,7 +104,7 @@ static int write_bytes(const struct unpacker *u, const char *path, const void *b
 static int copy(const struct unpacker *u, const struct stl_extent *from, const char *path,
                 stl_archive_progress *progress, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int to = create(u, path, err);
+    STL_AUTO_CLOSE int to = create_file(u, path, err);
     ssize_t n = -1;
     for (int64_t done = 0; to >= 0 && (n = stl_extent_read(from, done, u->chunk, CHUNK, err)) > 0;
          done += n) {
@@ -135,7 +135,7 @@ static int write_documents(const struct unpacker *u, struct stl_error *err)
     }
     if (!u->export->options->key)
         return 0;
-    return write_bytes(u, STL_BUNDLE_SIGNATURE, u->export->signature, STL_SIGNATURE_SIZE, err);
+    return unpack_bytes(u, STL_BUNDLE_SIGNATURE, u->export->signature, STL_SIGNATURE_SIZE, err);
 }
 
 /* Everything in the folder, including the names, is on the medium. */

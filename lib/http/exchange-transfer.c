@@ -92,7 +92,7 @@ static int give(struct stl_http_transfer *transfer, const char *bytes, size_t le
     return -1;
 }
 
-static int keep(struct stl_http_transfer *transfer, const char *bytes, size_t length)
+static int keep_header(struct stl_http_transfer *transfer, const char *bytes, size_t length)
 {
     struct stl_http_answer *answer = &transfer->exchange->answer;
     bool good = answer->status >= 200 && answer->status < 300;
@@ -116,7 +116,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
     if (!transfer->judged && judge(transfer))
         return 0;
     transfer->received += (int64_t)length;
-    return (goes_to_writer(transfer) ? give : keep)(transfer, bytes, length) == 0 ? length : 0;
+    return (goes_to_writer(transfer) ? give : keep_header)(transfer, bytes, length) == 0 ? length : 0;
 }
 
 /* --- what goes ------------------------------------------------------------------------------------------ */

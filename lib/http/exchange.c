@@ -49,7 +49,7 @@ void stl_http_close(struct stl_http **http)
     free(old);
 }
 
-static void start(struct stl_http *http, struct stl_http_exchange *exchange)
+static void start_transfer(struct stl_http *http, struct stl_http_exchange *exchange)
 {
     struct stl_http_transfer *transfer = stl_alloc(sizeof *transfer);
     exchange->answer = (struct stl_http_answer){0};
@@ -117,7 +117,7 @@ static int work_on(struct stl_http *http, const struct stl_http_work *work, stru
         struct stl_http_exchange *exchange;
         int running, ended = 0;
         while (count(http) < http->options.parallel && (exchange = work->next(work->context)) != NULL)
-            start(http, exchange);
+            start_transfer(http, exchange);
         if (!http->transfers)
             return 0;
         int wait = begin_due(http, work, err);

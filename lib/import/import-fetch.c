@@ -130,8 +130,9 @@ static int take_small(struct import *import, const struct stl_digest *digest, st
 }
 
 /* Copies what the reader has and records the result. */
-static int take(struct import *import, const struct stl_volume *volume, size_t blob,
-                const struct stl_bundle_piece *piece, struct import_reader *reader, struct stl_error *err)
+static int take_blob(struct import *import, const struct stl_volume *volume, size_t blob,
+                     const struct stl_bundle_piece *piece, struct import_reader *reader,
+                     struct stl_error *err)
 {
     int result;
     if (reader->size != piece->size)
@@ -203,7 +204,7 @@ static int run_job(void *context, size_t index, struct stl_error *err)
         return note_loss(fetch->import, volume, &job->piece, err);
     }
     struct import_reader reader = {.extent = extent, .size = extent.size};
-    return take(fetch->import, volume, job->blob, &job->piece, &reader, err);
+    return take_blob(fetch->import, volume, job->blob, &job->piece, &reader, err);
 }
 
 /* --- streams -------------------------------------------------------------------------------------------- */
@@ -219,7 +220,7 @@ static int take_member(struct fetch *fetch, struct stl_volume *volume, const cha
     if (!is_wanted(fetch->import, &piece, &blob))
         return 0;
     struct import_reader reader = {.stream = volume, .size = size};
-    return take(fetch->import, volume, blob, &piece, &reader, err);
+    return take_blob(fetch->import, volume, blob, &piece, &reader, err);
 }
 
 /* If a stream breaks off, what has been read of it is kept. */

@@ -11,7 +11,7 @@
 #include "checkpoint.h"
 #include "import.h"
 
-static char *path_of(const struct stl_digest *digest, const char *ending, char path[STL_PATH_MAX])
+static char *path_of_part(const struct stl_digest *digest, const char *ending, char path[STL_PATH_MAX])
 {
     char text[STL_DIGEST_TEXT_MAX];
     snprintf(path, STL_PATH_MAX, "parts/%s%s", stl_digest_format(digest, text), ending);
@@ -22,7 +22,7 @@ static char *marker_of(const struct stl_digest *digest, uint32_t part, char path
 {
     char ending[16];
     snprintf(ending, sizeof ending, ".%u", part);
-    return path_of(digest, ending, path);
+    return path_of_part(digest, ending, path);
 }
 
 static int open_file(const struct import *import, const struct stl_digest *digest, struct stl_error *err)
@@ -32,15 +32,15 @@ static int open_file(const struct import *import, const struct stl_digest *diges
     STL_AUTO_CLOSE int folder = stl_dir_make(root, import->pending.holder.fd, "parts", err);
     if (folder < 0)
         return -1;
-    int fd = openat(import->pending.holder.fd, path_of(digest, "", path),
+    int fd = openat(import->pending.holder.fd, path_of_part(digest, "", path),
                     O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     return fd < 0 ? stl_error_errno(err, "cannot open %s", path) : fd;
 }
 
-static void remove_file(const struct import *import, const struct stl_digest *digest, const char *ending)
+static void remove_part_file(const struct import *import, const struct stl_digest *digest, const char *ending)
 {
     char path[STL_PATH_MAX];
-    unlinkat(import->pending.holder.fd, path_of(digest, ending, path), 0);
+    unlinkat(import->pending.holder.fd, path_of_part(digest, ending, path), 0);
 }
 
 /* Hands the finished file to the store. Until it is in place there, it is kept for the next run in case of an
@@ -51,12 +51,12 @@ static int store_file(const struct import *import, const struct stl_digest *dige
     struct stl_temp temp;
     char path[STL_PATH_MAX];
     STL_AUTO_FREE char *full =
-        stl_sprintf("%s/%s", import->pending.holder.name.text, path_of(digest, "", path));
+        stl_sprintf("%s/%s", import->pending.holder.name.text, path_of_part(digest, "", path));
     if (stl_temp_adopt(&import->registry->root, &temp, fd, full, err) ||
         stl_repo_put_blob(&import->pending.holder, &temp, digest, err))
         return -1;
     if (temp.name[0]) /* the store already has it by now */
-        remove_file(import, digest, "");
+        remove_part_file(import, digest, "");
     return 0;
 }
 
@@ -76,7 +76,7 @@ static int save(const struct large *large, struct stl_error *err)
     struct stl_checkpoint checkpoint;
     char path[STL_PATH_MAX];
     stl_checkpoint_make(&checkpoint, &large->copy.hasher, large->copy.size);
-    path_of(large->digest, ".state", path);
+    path_of_part(large->digest, ".state", path);
     return stl_pending_write(&large->import->pending, path, &checkpoint, sizeof checkpoint, err);
 }
 
@@ -99,7 +99,7 @@ static void resume(struct large *large)
     struct stl_checkpoint checkpoint;
     struct stat st;
     char path[STL_PATH_MAX];
-    path_of(large->digest, ".state", path);
+    path_of_part(large->digest, ".state", path);
     if (stl_pending_read(&large->import->pending, path, &bytes, &ignored) <= 0 ||
         bytes.length != sizeof checkpoint || fstat(large->copy.fd, &st))
         return;
@@ -154,10 +154,10 @@ int stl_import_large(struct import *import, const struct stl_digest *digest, str
     if (result && err->code != STL_DIGEST_INVALID)
         return -1;
     if (result)
-        remove_file(import, digest, "");
+        remove_part_file(import, digest, "");
     else if (store_file(import, digest, fd, err))
         return -1;
-    remove_file(import, digest, ".state"); /* removed last: until the bytes are durable, it says how far
+    remove_part_file(import, digest, ".state"); /* removed last: until the bytes are durable, it says how far
                                               they are */
     return result;
 }

@@ -69,7 +69,7 @@ static bool is_in_scope(const struct turn *turn, const char *tag, const struct s
 
 /* Reads the links themselves: a deletion removes a tag from the list first, and what a killed deletion has
  * left must be deleted as well. */
-static int visit_link(void *context, const char *text, unsigned char type, struct stl_error *err)
+static int check_tag_link(void *context, const char *text, unsigned char type, struct stl_error *err)
 {
     struct turn *turn = context;
     struct stl_digest digest;
@@ -98,14 +98,14 @@ static int compare_tags(const void *a, const void *b)
 
 static int find_gone(struct turn *turn, struct stl_error *err)
 {
-    if (stl_dir_each_file(turn->repo.fd, STL_REPO_LINKS, visit_link, turn, err))
+    if (stl_dir_each_file(turn->repo.fd, STL_REPO_LINKS, check_tag_link, turn, err))
         return -1;
     if (turn->gone_count)
         qsort(turn->gone, turn->gone_count, sizeof *turn->gone, compare_tags);
     return 0;
 }
 
-static void note(struct turn *turn, const struct stl_tag *tag)
+static void note_deleted(struct turn *turn, const struct stl_tag *tag)
 {
     struct stl_import_report *report = turn->mirror->import->report;
     report->images = stl_realloc(report->images, (report->image_count + 1) * sizeof *report->images);
@@ -150,7 +150,7 @@ static int delete_tags(struct turn *turn, struct stl_error *err)
         return stl_error_context(err, "%s", turn->repo.name.text);
     stl_error_clear(err); /* already deleted */
     for (size_t i = 0; i < turn->gone_count; i++)
-        note(turn, &turn->gone[i]);
+        note_deleted(turn, &turn->gone[i]);
     return 0;
 }
 

@@ -178,7 +178,7 @@ static int choose_referrers(struct import *import, struct stl_error *err)
     return 0;
 }
 
-static int choose(struct import *import, struct stl_error *err)
+static int choose_images(struct import *import, struct stl_error *err)
 {
     const struct stl_bundle *bundle = import->bundle;
     struct stl_selection *selection = import->options->selection;
@@ -356,7 +356,7 @@ static int check_quota(struct import *import, const struct import_destination *d
     return size > left ? stl_quota_exceeded(destination->name, size, left, err) : 0;
 }
 
-static int check_limits(struct import *import, struct stl_error *err)
+static int check_destinations(struct import *import, struct stl_error *err)
 {
     for (size_t i = 0; i < import->destination_count; i++)
         if (check_tags(import, &import->destinations[i], err) ||
@@ -379,12 +379,12 @@ int stl_import_plan(struct import *import, struct stl_error *err)
     import->graph.reader = stl_bundle_manifests_reader(&import->manifests);
     import->graph.manifest_size_max = settings->push.manifest_size;
     import->graph.sparse = true; /* whether anything required is missing is checked once all are read */
-    if (choose(import, err) || check_missing_manifests(import, err) || add_results(import, err))
+    if (choose_images(import, err) || check_missing_manifests(import, err) || add_results(import, err))
         return -1;
     link_results(import);
     import->blobs = stl_alloc(import->graph.blob_digests.count * sizeof *import->blobs);
     for (size_t i = 0; i < import->graph.blob_digests.count; i++)
         if (find_blob(import, i, err))
             return -1;
-    return check_limits(import, err);
+    return check_destinations(import, err);
 }

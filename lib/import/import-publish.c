@@ -220,7 +220,7 @@ static int publish_repository(void *context, size_t index, struct stl_error *err
     return result ? stl_error_context(err, "%s", place->destination->name->text) : 0;
 }
 
-static int set_tags(void *context, size_t index, struct stl_error *err)
+static int set_imported_tags(void *context, size_t index, struct stl_error *err)
 {
     const struct repositories *all = context;
     struct publishing *place = &all->places[index];
@@ -248,7 +248,7 @@ static int publish_all(struct import *import, struct stl_error *err)
         place->publication.only_tags_told = true;
     }
     return stl_pool_run(stl_copy_workers(), all.count, publish_repository, &all, err) ||
-                   stl_pool_run(stl_copy_workers(), all.count, set_tags, &all, err)
+                   stl_pool_run(stl_copy_workers(), all.count, set_imported_tags, &all, err)
                ? -1
                : 0;
 }

@@ -197,7 +197,7 @@ static int finish(struct import *import, struct stl_error *err)
     return import->options->dry_run || !report->complete ? 0 : stl_pending_remove(&import->pending, err);
 }
 
-static int run(struct import *import, struct stl_error *err)
+static int run_import(struct import *import, struct stl_error *err)
 {
     for (size_t i = 1; i < import->volume_count; i++)
         if (!stl_digest_equal(&import->volumes[i].bundle.id, &import->bundle->id))
@@ -225,7 +225,7 @@ int stl_import(const struct stl_registry *registry, struct stl_volume *volumes, 
     };
     pthread_mutex_init(&import.mutex, NULL);
     *report = (struct stl_import_report){.id = volumes[0].bundle.id, .volumes = volumes[0].bundle.volumes};
-    if (run(&import, err) == 0)
+    if (run_import(&import, err) == 0)
         return 0;
     stl_import_report_clear(report);
     return -1;

@@ -11,7 +11,7 @@
 
 #include "io.h"
 
-static char *path_of(const struct stl_digest *id, char path[STL_PATH_MAX])
+static char *path_of_import(const struct stl_digest *id, char path[STL_PATH_MAX])
 {
     char text[STL_DIGEST_TEXT_MAX];
     snprintf(path, STL_PATH_MAX, STL_IMPORTS "/%s", stl_digest_format(id, text));
@@ -33,7 +33,7 @@ static bool is_current(int root, const char *path, int fd)
            named.st_ino == open.st_ino && named.st_dev == open.st_dev;
 }
 
-static int lock(int fd, struct stl_error *err)
+static int lock_import(int fd, struct stl_error *err)
 {
     return stl_flock(fd, LOCK_EX) ? stl_error_errno(err, "cannot lock a pending import") : 0;
 }
@@ -43,7 +43,7 @@ int stl_pending_open(struct stl_pending *pending, const struct stl_registry *reg
 {
     bool make = mode == STL_PENDING_MAKE;
     char path[STL_PATH_MAX];
-    path_of(id, path);
+    path_of_import(id, path);
     *pending = (struct stl_pending){.registry = *registry, .holder = STL_REPO_INIT, .id = *id};
     pending->registry.settings.limits = (struct stl_limits){0};
     pending->holder.registry = &pending->registry;
@@ -57,7 +57,8 @@ int stl_pending_open(struct stl_pending *pending, const struct stl_registry *reg
         stl_error_clear(err);
         if (fd < 0)
             return 0;
-        if (mode == STL_PENDING_LOOK || (lock(fd, err) == 0 && is_current(registry->root.fd, path, fd))) {
+        if (mode == STL_PENDING_LOOK ||
+            (lock_import(fd, err) == 0 && is_current(registry->root.fd, path, fd))) {
             pending->holder.fd = fd;
             return 1;
         }
@@ -83,7 +84,7 @@ int stl_pending_remove(struct stl_pending *pending, struct stl_error *err)
     STL_AUTO_CLOSE int imports = stl_dir_open(root->fd, STL_IMPORTS, err);
     if (imports < 0 || stl_tree_remove(root->fd, away, err))
         return -1;
-    if (renameat(root->fd, path_of(&pending->id, path), root->fd, away))
+    if (renameat(root->fd, path_of_import(&pending->id, path), root->fd, away))
         return stl_error_errno(err, "cannot remove %s", path);
     return stl_dir_sync(imports, err) || stl_tree_remove(root->fd, away, err) ? -1 : 0;
 }
@@ -143,7 +144,7 @@ static int add_id(void *context, const char *name, unsigned char type, struct st
     return 0;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_ids(const void *a, const void *b)
 {
     return stl_digest_compare(a, b);
 }
@@ -155,7 +156,7 @@ int stl_pending_each(const struct stl_registry *registry, stl_pending_visit *vis
     if (stl_dir_each_if_any(registry->root.fd, STL_IMPORTS, add_id, &ids, err))
         return -1;
     if (ids.count)
-        qsort(ids.items, ids.count, sizeof *ids.items, compare);
+        qsort(ids.items, ids.count, sizeof *ids.items, compare_ids);
     for (size_t i = 0; i < ids.count; i++) {
         int result = visit(context, &ids.items[i], err);
         if (result)

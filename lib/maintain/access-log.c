@@ -74,7 +74,7 @@ static int hex_value(char c)
 }
 
 /* %XX, in place. A byte that no name has makes the name invalid, NUL included. */
-static bool decode(char *text)
+static bool decode_field(char *text)
 {
     char *out = text;
     for (const char *in = text; *in; in++) {
@@ -99,7 +99,7 @@ static bool read_target(char *target, struct stl_record *record)
     struct stl_name name;
     struct stl_reference reference;
     target[strcspn(target, "?#")] = '\0';
-    if (strncmp(target, begin, strlen(begin)) || !decode(target))
+    if (strncmp(target, begin, strlen(begin)) || !decode_field(target))
         return false;
     char *slash = strrchr(target, '/');
     if (slash - target < (ptrdiff_t)(sizeof middle - 2 + sizeof begin - 1) ||

@@ -52,7 +52,7 @@ static void add_task(struct turn *turn, enum deed deed, const struct stl_digest 
 
 /* --- looking -------------------------------------------------------------------------------------------- */
 
-static int visit_blob(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int clean_blob(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct turn *turn = context;
     struct stl_digest digest;
@@ -129,7 +129,7 @@ static int look(struct turn *turn, struct stl_error *err)
     if (stl_gc_mark(turn->gc, &turn->repo.name, &turn->reachable, err) ||
         stl_dir_each_if_any(root, turn->trash, visit_trashed, turn, err) ||
         (turn->repo.fd >= 0 &&
-         stl_dir_each_file_if_any(turn->repo.fd, STL_REPO_BLOBS, visit_blob, turn, err)))
+         stl_dir_each_file_if_any(turn->repo.fd, STL_REPO_BLOBS, clean_blob, turn, err)))
         return -1;
     turn->abandoned = is_abandoned(turn);
     return 0;
@@ -254,8 +254,9 @@ static int remove_repository(struct turn *turn, struct stl_error *err)
 /* --- referrers ------------------------------------------------------------------------------------------ */
 
 /* A referrer that has just been tagged is kept. */
-static int refuse(void *context, const struct stl_repo *repo, const struct stl_tag *tag,
-                  const struct stl_digest *current, const struct stl_digest *wanted, struct stl_error *err)
+static int refuse_tag(void *context, const struct stl_repo *repo, const struct stl_tag *tag,
+                      const struct stl_digest *current, const struct stl_digest *wanted,
+                      struct stl_error *err)
 {
     (void)context;
     (void)repo;
@@ -288,7 +289,7 @@ static int delete_orphan(struct gc *gc, const struct stl_repo *repo, const struc
 {
     STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
     stl_publication_begin(&publication, repo);
-    publication.guard = refuse;
+    publication.guard = refuse_tag;
     stl_publication_delete_manifest(&publication, digest);
     if (!gc->options->dry_run && stl_publication_commit(&publication, err)) {
         if (err->code != STL_CONFLICT && err->code != STL_MANIFEST_UNKNOWN)

@@ -67,7 +67,7 @@ static int look_at(void *context, const char *name, unsigned char type, struct s
     return 0;
 }
 
-static bool lock(const struct folder *folder)
+static bool lock_folder(const struct folder *folder)
 {
     for (int tries = 0; flock(folder->fd, LOCK_EX | LOCK_NB); tries++) {
         if (tries == LOCK_TRIES)
@@ -81,7 +81,7 @@ static bool lock(const struct folder *folder)
  * free. */
 static int clean(const struct folder *folder, struct stl_error *err)
 {
-    if (folder->count && !lock(folder))
+    if (folder->count && !lock_folder(folder))
         return stl_error_set(err, STL_UNAVAILABLE, "blobs are being put there all the time");
     for (size_t i = 0; i < folder->count; i++) {
         struct stat st;

@@ -81,7 +81,7 @@ static int collect_repositories(struct gc *gc, const struct stl_names *names, st
     return 0;
 }
 
-static int collect(struct gc *gc, struct stl_error *err)
+static int collect_all(struct gc *gc, struct stl_error *err)
 {
     STL_AUTO_NAMES struct stl_names names = {0}, later = {0};
     struct stl_gc_result *result = gc->result;
@@ -118,7 +118,7 @@ int stl_gc(const struct stl_registry *registry, const struct stl_gc_options *opt
     struct gc gc = {.registry = registry, .options = options, .result = result, .now = time(NULL)};
     *result = (struct stl_gc_result){0};
     result->temporary.dry_run = result->uploads.dry_run = result->expired.dry_run = options->dry_run;
-    int failed = collect(&gc, err);
+    int failed = collect_all(&gc, err);
     stl_digestset_clear(&gc.touched);
     free(gc.touches);
     return failed;

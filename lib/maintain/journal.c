@@ -99,8 +99,8 @@ static int visit_lines(struct stl_journal *journal, stl_record_visit *visit, voi
     return result;
 }
 
-static int read_file(struct stl_journal *journal, stl_record_visit *visit, void *context,
-                     struct stl_error *err)
+static int read_log(struct stl_journal *journal, stl_record_visit *visit, void *context,
+                    struct stl_error *err)
 {
     char chunk[64 << 10];
     ssize_t n;
@@ -156,14 +156,14 @@ int stl_journal_read(struct stl_journal *journal, stl_record_visit *visit, void 
                      struct stl_error *err)
 {
     for (;;) {
-        int result = journal->fd >= 0 ? read_file(journal, visit, context, err) : 0;
+        int result = journal->fd >= 0 ? read_log(journal, visit, context, err) : 0;
         STL_AUTO_CLOSE int next = result ? -1 : find_next(journal, err);
         if (result || err->code != STL_OK)
             return result ? result : -1;
         if (next < 0)
             return 0;
         /* What was added just before the file was renamed. */
-        if (journal->fd >= 0 && (result = read_file(journal, visit, context, err)))
+        if (journal->fd >= 0 && (result = read_log(journal, visit, context, err)))
             return result;
         journal->unreadable += journal->rest.length > 0; /* torn by a crash */
         journal->rest.length = 0;

@@ -50,7 +50,7 @@ static int compare_digests(const void *a, const void *b, void *context)
 }
 
 /* Reports always in the same order: tags by name, then manifests by digest. */
-static void tell(const struct prune *prune, const struct prune_plan *plan)
+static void report_decisions(const struct prune *prune, const struct prune_plan *plan)
 {
     const struct stl_prune_options *options = prune->options;
     const struct stl_contents *contents = &plan->contents;
@@ -87,7 +87,7 @@ static int prune_repository(const struct prune *prune, const struct stl_repo *re
     prune->result->repositories++;
     int result = apply ? delete_planned(&plan, publication, err) : 0;
     if (result == 0)
-        tell(prune, &plan);
+        report_decisions(prune, &plan);
     stl_prune_plan_clear(&plan);
     return result;
 }

@@ -24,7 +24,7 @@ static const char *make_key(const char *repository, const char *reference, char 
     return key;
 }
 
-static void note(struct stl_pulls *pulls, const char *key, int64_t time)
+static void note_pull(struct stl_pulls *pulls, const char *key, int64_t time)
 {
     struct json_object *known = NULL;
     if (!pulls->last)
@@ -38,7 +38,8 @@ static void note(struct stl_pulls *pulls, const char *key, int64_t time)
 void stl_pulls_note(struct stl_pulls *pulls, const struct stl_record *record)
 {
     char key[KEY_MAX];
-    note(pulls, make_key(record->repository, record->tag ? record->tag : record->digest, key), record->time);
+    note_pull(pulls, make_key(record->repository, record->tag ? record->tag : record->digest, key),
+              record->time);
 }
 
 int64_t stl_pulls_last(const struct stl_pulls *pulls, const char *repository, const char *reference)
@@ -53,7 +54,7 @@ int64_t stl_pulls_last(const struct stl_pulls *pulls, const char *repository, co
 /* --- the file ------------------------------------------------------------------------------------------- */
 
 /* "SECONDS NAME REFERENCE" */
-static int read_line(struct stl_pulls *pulls, char *line)
+static int read_pull_line(struct stl_pulls *pulls, char *line)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_name name;
@@ -68,7 +69,7 @@ static int read_line(struct stl_pulls *pulls, char *line)
     *space = '\0';
     if (stl_name_parse(repository, &name, &ignored) || stl_reference_parse(space + 1, &reference, &ignored))
         return -1;
-    note(pulls, make_key(repository, space + 1, key), time);
+    note_pull(pulls, make_key(repository, space + 1, key), time);
     return 0;
 }
 
@@ -78,7 +79,7 @@ static int read_text(struct stl_pulls *pulls, char *text, struct stl_error *err)
     for (char *line; (line = strsep(&text, "\n")) && (*line || text);) {
         int end = 0;
         number++;
-        int wrong = number > 1 ? read_line(pulls, line)
+        int wrong = number > 1 ? read_pull_line(pulls, line)
                                : sscanf(line, "since %" SCNd64 " until %" SCNd64 "%n", &pulls->since,
                                         &pulls->until, &end) != 2 ||
                                      line[end];
@@ -152,7 +153,8 @@ int stl_pulls_record(const struct stl_registry *registry, struct stl_pulls *pull
         earlier || (!later && known.until && known.since < seen->first) ? known.since : seen->first;
     pulls->until = seen->last > known.until ? seen->last : known.until;
     if (known.last) {
-        json_object_object_foreach(known.last, key, value) note(pulls, key, json_object_get_int64(value));
+        json_object_object_foreach(known.last, key, value)
+            note_pull(pulls, key, json_object_get_int64(value));
     }
     return save(registry, pulls, err) ? -1 : later;
 }

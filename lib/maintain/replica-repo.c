@@ -122,7 +122,7 @@ static int link_manifest_file(struct turn *turn, const char *digest, struct stl_
     return folder < 0 || link_file(turn, STL_REPLICA_CONTENT, target + 3, slash + 1, err) ? -1 : 1;
 }
 
-static int add_digest(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int link_digest(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct turn *turn = context;
     (void)type;
@@ -154,7 +154,7 @@ static int add_tag(void *context, const char *name, unsigned char type, struct s
     return link_file(turn, STL_REPLICA_TAGS, STL_REPO_LINKS, name, err);
 }
 
-static int add_referrers(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int link_referrers(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     (void)type;
     return link_file(context, STL_REPLICA_REFERRERS, STL_REPO_REFERRERS, name, err);
@@ -171,9 +171,9 @@ static int add_names(struct turn *turn, struct stl_error *err)
 {
     int fd = turn->repo.fd;
     bool apache = turn->taking->replica->registry->settings.apache;
-    if (stl_dir_each_file(fd, STL_REPO_LINKS, add_digest, turn, err) ||
+    if (stl_dir_each_file(fd, STL_REPO_LINKS, link_digest, turn, err) ||
         stl_dir_each_file(fd, STL_REPO_LINKS, add_tag, turn, err) ||
-        stl_dir_each_file(fd, STL_REPO_REFERRERS, add_referrers, turn, err) ||
+        stl_dir_each_file(fd, STL_REPO_REFERRERS, link_referrers, turn, err) ||
         (apache && stl_dir_each(fd, STL_REPO_REFS, add_ref, turn, err)))
         return -1;
     if (stl_about_exists(fd) && link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, STL_ABOUT, err))

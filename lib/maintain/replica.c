@@ -159,7 +159,7 @@ static int make_folders(struct taking *taking, struct stl_error *err)
     return taking->store < 0 ? -1 : 0;
 }
 
-static int take(struct taking *taking, struct stl_error *err)
+static int take_replica(struct taking *taking, struct stl_error *err)
 {
     if (make_folders(taking, err) || open_lists(taking, err) || add_base(taking, err) ||
         take_repositories(taking, err) || add_catalog(taking, err) || add_answer(taking, STL_PING, err) ||
@@ -175,7 +175,7 @@ int stl_replica_take(struct stl_replica *replica, const struct stl_registry *reg
         .replica = replica, .root = registry->root.fd, .v2 = -1, .store = -1};
     *replica = (struct stl_replica)STL_REPLICA_INIT;
     replica->registry = registry;
-    if (stl_stage_begin(&registry->root, &replica->stage, err) == 0 && take(&taking, err) == 0)
+    if (stl_stage_begin(&registry->root, &replica->stage, err) == 0 && take_replica(&taking, err) == 0)
         return 0;
     stl_replica_end(replica);
     return -1;

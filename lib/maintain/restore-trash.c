@@ -54,7 +54,7 @@ static int visit(void *context, const struct stl_trash_item *item, struct stl_er
 
 /* By tag, the newest first: the path ends with the time, whose number of digits will not change for
  * centuries. */
-static int compare(const void *a, const void *b)
+static int compare_trashed(const void *a, const void *b)
 {
     const struct candidate *left = a, *right = b;
     int order = strcmp(left->tag.text, right->tag.text);
@@ -74,7 +74,7 @@ static int refuse_to_move(void *context, const struct stl_repo *repo, const stru
 }
 
 /* Tags that the repository has again are removed from the trash. */
-static int forget(void *context, const struct stl_trash_item *item, struct stl_error *err)
+static int forget_item(void *context, const struct stl_trash_item *item, struct stl_error *err)
 {
     const struct stl_repo *repo = context;
     struct stl_error ignored = STL_ERROR_INIT;
@@ -115,7 +115,7 @@ static int restore_manifests(struct stl_restore *restore, struct trashed *trashe
     return stl_restore_publish(restore, err);
 }
 
-static int set_tags(struct stl_restore *restore, struct trashed *trashed, struct stl_error *err)
+static int set_restored_tags(struct stl_restore *restore, struct trashed *trashed, struct stl_error *err)
 {
     STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
     stl_publication_begin(&publication, restore->repo);
@@ -144,7 +144,7 @@ static int restore_tags(struct stl_restore *restore, struct trashed *trashed, st
 {
     if (restore_manifests(restore, trashed, err))
         return -1;
-    while (set_tags(restore, trashed, err)) {
+    while (set_restored_tags(restore, trashed, err)) {
         if (trashed->reference || err->code != STL_CONFLICT)
             return -1;
         stl_error_clear(err); /* one of them has just been pushed */
@@ -155,7 +155,7 @@ static int restore_tags(struct stl_restore *restore, struct trashed *trashed, st
 /* The tags are removed last: as long as they are in the trash, a restore that was killed can be repeated. */
 static int empty_trash(const struct stl_repo *repo, const struct trashed *trashed, struct stl_error *err)
 {
-    if (stl_trash_each(repo->registry, &repo->name, forget, (void *)repo, err))
+    if (stl_trash_each(repo->registry, &repo->name, forget_item, (void *)repo, err))
         return -1;
     for (size_t i = 0; i < trashed->count; i++)
         if (trashed->tags[i].restored && unlinkat(repo->registry->root.fd, trashed->tags[i].path, 0) &&
@@ -192,7 +192,7 @@ int stl_restore_from_trash(const struct stl_registry *registry, const struct stl
     if (stl_trash_each(registry, name, visit, &trashed, err))
         return -1;
     if (trashed.count)
-        qsort(trashed.tags, trashed.count, sizeof *trashed.tags, compare);
+        qsort(trashed.tags, trashed.count, sizeof *trashed.tags, compare_trashed);
     if (trashed.count || trashed.has_digest)
         return restore_all(registry, name, &trashed, actor, restored, err);
     return stl_error_set(

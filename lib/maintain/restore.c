@@ -12,7 +12,7 @@
 #include "repo-contents.h"
 #include "trash.h"
 
-static int read_file(const struct stl_restore *restore, const char *path, const char *type,
+static int read_copy(const struct stl_restore *restore, const char *path, const char *type,
                      const struct stl_digest *digest, struct stl_buf *bytes, struct stl_manifest *manifest,
                      struct stl_error *err)
 {
@@ -31,7 +31,7 @@ static int add_file(void *context, const struct stl_manifest_file *file, struct 
     const struct timespec never = {0, 0};
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
-    if (read_file(restore, file->path, file->media_type.text, &file->digest, &bytes, &manifest, err)) {
+    if (read_copy(restore, file->path, file->media_type.text, &file->digest, &bytes, &manifest, err)) {
         if (err->sys_errno != ENOENT)
             return -1;
         stl_error_clear(err);
@@ -61,7 +61,7 @@ static int publish(struct stl_restore *restore, size_t number, struct stl_error 
     char text[STL_DIGEST_TEXT_MAX];
     STL_AUTO_FREE char *path =
         stl_sprintf("%s/%s/%s", restore->folder, type, stl_digest_format(digest, text));
-    if (read_file(restore, path, type, digest, &bytes, &manifest, err))
+    if (read_copy(restore, path, type, digest, &bytes, &manifest, err))
         return -1;
     int done = known ? stl_publication_is_done(restore->repo, &manifest, err) : 0;
     if (done > 0) {

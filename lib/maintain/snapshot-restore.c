@@ -45,8 +45,8 @@ static int bring_manifests(const struct wanted *wanted, const struct stl_repo *r
     return 0;
 }
 
-static int set_tags(const struct wanted *wanted, const struct stl_repo *repo, bool keep,
-                    struct stl_snapshot_restored *restored, struct stl_error *err)
+static int set_snapshot_tags(const struct wanted *wanted, const struct stl_repo *repo, bool keep,
+                             struct stl_snapshot_restored *restored, struct stl_error *err)
 {
     STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
     struct stl_publication_replaced replaced;
@@ -75,7 +75,7 @@ int stl_snapshot_restore(const struct stl_registry *registry, const char *snapsh
         return -1;
     }
     if (stl_repo_make(&repo, registry, name, err) || bring_manifests(&wanted, &repo, folder, restored, err) ||
-        set_tags(&wanted, &repo, keep, restored, err))
+        set_snapshot_tags(&wanted, &repo, keep, restored, err))
         return -1;
     return 0;
 }

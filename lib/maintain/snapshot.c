@@ -29,7 +29,7 @@ struct making {
 };
 
 /* Not durable: a snapshot is synced as a whole at the end. */
-static int enter(int at, const char *name, struct stl_error *err)
+static int enter_folder(int at, const char *name, struct stl_error *err)
 {
     if (mkdirat(at, name, 0750) && errno != EEXIST)
         return stl_error_errno(err, "cannot make folder %s of a snapshot", name);
@@ -67,8 +67,8 @@ static int keep_manifest(const struct making *making, const struct stl_repo *rep
     char path[STL_PATH_MAX];
     stl_path_manifest(type, digest, path);
     stl_digest_format(digest, text);
-    STL_AUTO_CLOSE int outer = enter(folder, top, err);
-    STL_AUTO_CLOSE int inner = outer < 0 ? -1 : enter(outer, type + strlen(top) + 1, err);
+    STL_AUTO_CLOSE int outer = enter_folder(folder, top, err);
+    STL_AUTO_CLOSE int inner = outer < 0 ? -1 : enter_folder(outer, type + strlen(top) + 1, err);
     if (inner < 0)
         return -1;
     STL_AUTO_FREE char *flat = stl_path_flatten(stl_strdup(repo->name.text));
@@ -100,9 +100,9 @@ static int link_repository(const struct making *making, const struct stl_repo *r
 {
     STL_AUTO_FREE char *flat = stl_path_flatten(stl_strdup(repo->name.text));
     STL_AUTO_FREE bool *reached = stl_alloc(contents->digests.count);
-    STL_AUTO_CLOSE int folder = enter(making->stage, flat, err);
-    STL_AUTO_CLOSE int tags = folder < 0 ? -1 : enter(folder, STL_REPO_TAGS, err);
-    STL_AUTO_CLOSE int manifests = tags < 0 ? -1 : enter(folder, STL_REPO_MANIFESTS, err);
+    STL_AUTO_CLOSE int folder = enter_folder(making->stage, flat, err);
+    STL_AUTO_CLOSE int tags = folder < 0 ? -1 : enter_folder(folder, STL_REPO_TAGS, err);
+    STL_AUTO_CLOSE int manifests = tags < 0 ? -1 : enter_folder(folder, STL_REPO_MANIFESTS, err);
     if (manifests < 0 || link_tags(making, contents, tags, reached, err))
         return -1;
     stl_contents_reach(contents, reached, true);

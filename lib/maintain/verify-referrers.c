@@ -80,7 +80,8 @@ static struct json_object *build(const struct stl_contents *contents, const stru
     return index;
 }
 
-static struct json_object *load(const struct verify_repo *repo, const char *path, struct json_object **list)
+static struct json_object *load_referrers(const struct verify_repo *repo, const char *path,
+                                          struct json_object **list)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     STL_AUTO_BUF struct stl_buf text = {.ceiling = REFERRERS_MAX};
@@ -97,7 +98,7 @@ static struct json_object *load(const struct verify_repo *repo, const char *path
 static bool is_right(const struct verify_repo *repo, const char *path, const struct group *group)
 {
     struct json_object *list, *wanted = NULL;
-    STL_AUTO_JSON struct json_object *found = load(repo, path, &list);
+    STL_AUTO_JSON struct json_object *found = load_referrers(repo, path, &list);
     if (!found || json_object_array_length(list) != group->count)
         return false;
     STL_AUTO_JSON struct json_object *right = build(&repo->contents, group);
@@ -118,7 +119,7 @@ struct visit {
     const struct groups *groups;
 };
 
-static int visit_file(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int check_list_file(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     const struct visit *visit = context;
     struct verify_repo *repo = visit->repo;
@@ -147,7 +148,7 @@ int stl_verify_referrers(struct verify_repo *repo, struct stl_error *err)
     AUTO_GROUPS struct groups groups;
     struct visit visit = {repo, &groups};
     collect_groups(&repo->contents, &groups);
-    if (stl_dir_each_file_if_any(repo->repo.fd, STL_REPO_REFERRERS, visit_file, &visit, err))
+    if (stl_dir_each_file_if_any(repo->repo.fd, STL_REPO_REFERRERS, check_list_file, &visit, err))
         return -1;
     for (size_t i = 0; i < groups.subjects.count; i++) {
         char text[STL_DIGEST_TEXT_MAX];

@@ -204,7 +204,7 @@ static void check_tag_link(struct verify_repo *repo, const char *path, const str
         PROBLEM(repo, VERIFY_TAG, path, "points to %s, which is not here", stl_digest_format(&digest, text));
 }
 
-static int visit_link(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int check_link(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct verify_repo *repo = context;
     struct stl_reference reference;
@@ -326,7 +326,7 @@ static int check_refs(struct verify_repo *repo, struct stl_error *err)
 
 /* --- blobs ---------------------------------------------------------------------------------------------- */
 
-static int visit_blob(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int check_blob(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct verify_repo *repo = context;
     const struct verify *verify = repo->verify;
@@ -433,18 +433,18 @@ static void check_held(struct verify_repo *repo)
 
 /* --- all of it ------------------------------------------------------------------------------------------ */
 
-static int collect(struct verify_repo *repo, struct stl_error *err)
+static int collect_problems(struct verify_repo *repo, struct stl_error *err)
 {
     struct type_walk walk = {repo, NULL, 0};
     check_folders(repo);
     if (stl_dir_each_if_any(repo->repo.fd, STL_REPO_MANIFESTS, visit_type, &walk, err))
         return -1;
-    if (each(repo, STL_REPO_LINKS, visit_link, err))
+    if (each(repo, STL_REPO_LINKS, check_link, err))
         return -1;
     stl_contents_finish(&repo->contents);
     if (check_tags_list(repo, err) || each(repo, STL_REPO_TAGS, visit_tags, err) ||
         stl_verify_referrers(repo, err) || check_refs(repo, err) ||
-        each(repo, STL_REPO_BLOBS, visit_blob, err))
+        each(repo, STL_REPO_BLOBS, check_blob, err))
         return -1;
     check_held(repo);
     return 0;
@@ -458,5 +458,5 @@ int stl_verify_repo_collect(struct verify *verify, const char *name, struct veri
         return -1;
     stl_path_repository(&repo->repo.name, repo->path);
     int found = stl_repo_open_folder(&repo->repo, verify->registry, &repo->repo.name, err);
-    return found > 0 ? collect(repo, err) : found < 0 ? -1 : 1;
+    return found > 0 ? collect_problems(repo, err) : found < 0 ? -1 : 1;
 }

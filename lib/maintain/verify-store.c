@@ -60,7 +60,7 @@ static void add_blob(struct verify *verify, const char *path, const struct stl_d
     report(verify, &problems);
 }
 
-static int visit_blob(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int check_stored(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct scan *scan = context;
     const char *algorithm = stl_algorithm_name(scan->algorithm);
@@ -96,7 +96,7 @@ static int visit_prefix(void *context, const char *name, unsigned char type, str
     stl_verify_modes(scan->verify, path, &st, &problems);
     report(scan->verify, &problems);
     scan->prefix = name;
-    return stl_dir_each(scan->verify->registry->root.fd, path, visit_blob, scan, err);
+    return stl_dir_each(scan->verify->registry->root.fd, path, check_stored, scan, err);
 }
 
 static int scan_store(struct verify *verify, struct stl_error *err)
@@ -169,7 +169,7 @@ static struct job find_job(const struct jobs *jobs, size_t number, char path[STL
 }
 
 /* A link to the store's file is counted; anything else is a copy and has to be read separately. */
-static int visit_link(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int count_link(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct jobs *jobs = context;
     struct verify *verify = jobs->verify;
@@ -192,7 +192,7 @@ static int visit_link(void *context, const char *name, unsigned char type, struc
 static int visit_links_of(struct jobs *jobs, const char *folder, struct stl_error *err)
 {
     jobs->folder = folder;
-    return stl_dir_each_if_any(jobs->verify->registry->root.fd, folder, visit_link, jobs, err);
+    return stl_dir_each_if_any(jobs->verify->registry->root.fd, folder, count_link, jobs, err);
 }
 
 static int visit_trash(void *context, const char *name, unsigned char type, struct stl_error *err)
@@ -259,7 +259,7 @@ static void note_damage(struct jobs *jobs, size_t number, bool closed, char *wha
 }
 
 /* Never fails: damage is recorded. A file that is gone was collected meanwhile. */
-static int check_digest(void *context, size_t index, struct stl_error *err)
+static int verify_blob_at(void *context, size_t index, struct stl_error *err)
 {
     struct jobs *jobs = context;
     struct stl_hasher hasher;
@@ -365,7 +365,7 @@ static int read_all(struct jobs *jobs, struct stl_error *err)
     const struct verify *verify = jobs->verify;
     for (size_t i = 0; i < verify->store.count; i++)
         jobs->total += (uint64_t)verify->blobs[i].size;
-    if (stl_pool_run(stl_pool_cores(), verify->store.count + jobs->copy_count, check_digest, jobs, err))
+    if (stl_pool_run(stl_pool_cores(), verify->store.count + jobs->copy_count, verify_blob_at, jobs, err))
         return -1;
     if (jobs->damage_count)
         qsort(jobs->damages, jobs->damage_count, sizeof *jobs->damages, compare_damages);

@@ -43,7 +43,7 @@ static void collect_files(struct verify *verify, struct verify_problems *problem
         stl_verify_add(problems, VERIFY_FILE, STL_WWW "/" STL_PAGE, "needs a file that is missing");
 }
 
-static int write_file(struct verify *verify, const char *path, struct stl_error *err)
+static int rewrite_file(struct verify *verify, const char *path, struct stl_error *err)
 {
     const struct stl_root *root = &verify->registry->root;
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
@@ -91,7 +91,7 @@ static void check_modes(const struct verify *verify, struct verify_problems *pro
 static int repair_file(struct verify *verify, const struct verify_problem *problem, struct stl_error *err)
 {
     if (problem->kind == VERIFY_FILE)
-        return write_file(verify, problem->path, err);
+        return rewrite_file(verify, problem->path, err);
     return problem->kind == VERIFY_MODE ? stl_verify_repair_mode(verify, problem->path, err) : 0;
 }
 

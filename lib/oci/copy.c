@@ -64,7 +64,7 @@ static void set_direct(struct stl_copy *copy, bool direct)
         flags >= 0 && fcntl(copy->fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0 && direct;
 }
 
-static int write_bytes(struct stl_copy *copy, const void *bytes, size_t length, struct stl_error *err)
+static int write_copy(struct stl_copy *copy, const void *bytes, size_t length, struct stl_error *err)
 {
     if (copy->direct && length % ALIGNMENT)
         set_direct(copy, false);
@@ -83,7 +83,7 @@ static int write_bytes(struct stl_copy *copy, const void *bytes, size_t length, 
 int stl_copy_add(struct stl_copy *copy, const void *bytes, size_t length, struct stl_error *err)
 {
     stl_hasher_update(&copy->hasher, bytes, length);
-    if (copy->fd >= 0 && write_bytes(copy, bytes, length, err))
+    if (copy->fd >= 0 && write_copy(copy, bytes, length, err))
         return -1;
     copy->size += (int64_t)length;
     if (copy->size - copy->flushed >= FLUSH)

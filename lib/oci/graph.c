@@ -29,7 +29,7 @@ int stl_graph_read(const struct stl_graph *graph, const struct stl_digest *diges
     return 0;
 }
 
-static int check_limits(const struct stl_graph *graph, struct stl_error *err)
+static int check_graph_size(const struct stl_graph *graph, struct stl_error *err)
 {
     if (graph->edges <= STL_GRAPH_EDGES_MAX &&
         graph->manifests.count + graph->blob_digests.count <= STL_GRAPH_DIGESTS_MAX)
@@ -89,7 +89,7 @@ static int discover(struct stl_graph *graph, const struct stl_manifest *manifest
     for (size_t i = 0; i < manifest->count; i++) {
         const struct stl_descriptor *d = &manifest->descriptors[i];
         size_t number;
-        if (check_limits(graph, err))
+        if (check_graph_size(graph, err))
             return -1;
         if (graph->platforms && stl_platforms_leave_out(graph->platforms, manifest, i)) {
             graph->left_out++;
@@ -119,7 +119,7 @@ static int discover(struct stl_graph *graph, const struct stl_manifest *manifest
     return 0;
 }
 
-static int load(struct stl_graph *graph, size_t number, struct stl_error *err)
+static int load_node(struct stl_graph *graph, size_t number, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
@@ -141,7 +141,7 @@ int stl_graph_add(struct stl_graph *graph, const struct stl_digest *digest, int6
     if (discover_manifest(graph, digest, size, media_type, number, err))
         return -1;
     while (graph->loaded < graph->manifests.count)
-        if (load(graph, graph->loaded++, err))
+        if (load_node(graph, graph->loaded++, err))
             return -1;
     return 0;
 }

@@ -69,8 +69,8 @@ int stl_descriptor_parse(struct stl_descriptor *descriptor, enum stl_role role, 
     return 0;
 }
 
-static int append(struct stl_manifest *manifest, enum stl_role role, struct json_object *object,
-                  struct stl_error *err)
+static int append_descriptor(struct stl_manifest *manifest, enum stl_role role, struct json_object *object,
+                             struct stl_error *err)
 {
     stl_grow(manifest->descriptors, manifest->count);
     if (stl_descriptor_parse(&manifest->descriptors[manifest->count], role, object, err))
@@ -86,7 +86,7 @@ static int append_array(struct stl_manifest *manifest, const char *key, enum stl
     if (stl_json_array(manifest->object, key, &array, err))
         return -1;
     for (size_t i = 0; array && i < json_object_array_length(array); i++)
-        if (append(manifest, role, json_object_array_get_idx(array, i), err))
+        if (append_descriptor(manifest, role, json_object_array_get_idx(array, i), err))
             return stl_error_context(err, "%s[%zu]", key, i);
     return 0;
 }
@@ -174,7 +174,7 @@ static int read_links(struct stl_manifest *manifest, struct stl_error *err)
     struct json_object *config = NULL, *subject = NULL;
     struct stl_descriptor descriptor;
     if (stl_json_object(manifest->object, "config", &config, err) ||
-        (config && append(manifest, STL_ROLE_CONFIG, config, err)))
+        (config && append_descriptor(manifest, STL_ROLE_CONFIG, config, err)))
         return -1;
     if (append_array(manifest, "layers", STL_ROLE_LAYER, err) ||
         append_array(manifest, "blobs", STL_ROLE_BLOB, err) ||

@@ -59,8 +59,8 @@ void stl_publication_delete_manifest(struct stl_publication *publication, const 
 }
 
 /* A deletion must work on a full disk, so its locks may be made with space from the reserve. */
-static int lock(struct stl_publication *publication, bool content, unsigned milliseconds,
-                struct stl_error *err)
+static int lock_publication(struct stl_publication *publication, bool content, unsigned milliseconds,
+                            struct stl_error *err)
 {
     const struct stl_registry *registry = publication->repo->registry;
     const struct stl_name *name = &publication->repo->name;
@@ -76,7 +76,7 @@ static int lock(struct stl_publication *publication, bool content, unsigned mill
 
 int stl_publication_lock(struct stl_publication *publication, unsigned milliseconds, struct stl_error *err)
 {
-    return lock(publication, true, milliseconds, err);
+    return lock_publication(publication, true, milliseconds, err);
 }
 
 int stl_publication_commit(struct stl_publication *publication, struct stl_error *err)
@@ -87,7 +87,7 @@ int stl_publication_commit(struct stl_publication *publication, struct stl_error
         return -1;
     if (!publication->gone_count && !publication->doomed_count)
         return 0;
-    if (publication->lists < 0 && lock(publication, false, 0, err))
+    if (publication->lists < 0 && lock_publication(publication, false, 0, err))
         return -1;
     return stl_publish_remove(publication, err);
 }

@@ -55,7 +55,7 @@ struct remains {
     bool trash; /* otherwise the file of that type is kept */
 };
 
-static int remove_file(void *context, const struct stl_manifest_file *file, struct stl_error *err)
+static int remove_manifest_file(void *context, const struct stl_manifest_file *file, struct stl_error *err)
 {
     const struct remains *remains = context;
     if (!strcmp(remains->kept->text, file->media_type.text))
@@ -82,7 +82,7 @@ static int remove_manifest(const struct stl_repo *repo, const struct stl_digest 
     if (stl_repo_sync_folder(repo, STL_REPO_LINKS, err))
         return -1;
     /* Without its link the manifest is unknown, and the deletion could not be repeated. */
-    while (stl_manifest_files_of(repo->fd, STL_REPO_MANIFESTS, digest, remove_file, &remains, err))
+    while (stl_manifest_files_of(repo->fd, STL_REPO_MANIFESTS, digest, remove_manifest_file, &remains, err))
         if (!stl_reserve_use(repo->registry, err))
             return -1;
     *strrchr(target, '/') = '\0';
@@ -165,7 +165,7 @@ static int compare_tags(const void *a, const void *b)
 }
 
 /* For stl_dir_each_file() over manifests/: looks for tags that point to one of the manifests. */
-static int visit_link(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int find_pointing_tag(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct removal *removal = context;
     struct stl_error ignored = STL_ERROR_INIT;
@@ -198,14 +198,14 @@ int stl_publish_drop_other_types(const struct stl_repo *repo, const struct stl_m
     size_t number;
     stl_digestset_add(&search.digests, &manifest->digest, &number);
     if (repo->registry->settings.apache &&
-        stl_dir_each_file(repo->fd, STL_REPO_LINKS, visit_link, &search, err))
+        stl_dir_each_file(repo->fd, STL_REPO_LINKS, find_pointing_tag, &search, err))
         return -1;
     for (size_t i = 0; i < search.tag_count; i++)
         if (stl_apache_file_put(repo, search.tags[i].tag.text, &manifest->media_type, &manifest->digest, err))
             return -1;
     if (search.tag_count && stl_apache_files_sync(repo, err))
         return -1;
-    return stl_manifest_files_of(repo->fd, STL_REPO_MANIFESTS, &manifest->digest, remove_file,
+    return stl_manifest_files_of(repo->fd, STL_REPO_MANIFESTS, &manifest->digest, remove_manifest_file,
                                  (void *)&remains, err);
 }
 
@@ -251,7 +251,7 @@ static int find_manifests(struct removal *removal, struct stl_error *err)
             (struct going_manifest){manifest.media_type, manifest.subject, manifest.has_subject};
     }
     return publication->doomed_count
-               ? stl_dir_each_file(removal->repo->fd, STL_REPO_LINKS, visit_link, removal, err)
+               ? stl_dir_each_file(removal->repo->fd, STL_REPO_LINKS, find_pointing_tag, removal, err)
                : 0;
 }
 

@@ -42,18 +42,18 @@ static void replacing_clear(struct replacing *replacing)
     free(replacing->changes);
 }
 
-static int compare(const void *a, const void *b)
+static int compare_changes(const void *a, const void *b)
 {
     return strcmp(((const struct change *)a)->tag.text, ((const struct change *)b)->tag.text);
 }
 
-static struct change *find(const struct replacing *replacing, size_t count, const char *tag)
+static struct change *find_change(const struct replacing *replacing, size_t count, const char *tag)
 {
     struct change key = {0};
     if (!count || strlen(tag) > STL_TAG_MAX)
         return NULL;
     snprintf(key.tag.text, sizeof key.tag.text, "%s", tag);
-    return bsearch(&key, replacing->changes, count, sizeof key, compare);
+    return bsearch(&key, replacing->changes, count, sizeof key, compare_changes);
 }
 
 /* --- the new folder of links ---------------------------------------------------------------------------- */
@@ -81,7 +81,7 @@ static int copy_link(void *context, const char *name, unsigned char type, struct
         fstatat(replacing->repo->fd, path, &st, AT_SYMLINK_NOFOLLOW))
         return 0;
     if (!strchr(name, ':')) {
-        struct change *change = find(replacing, copying->wanted, name);
+        struct change *change = find_change(replacing, copying->wanted, name);
         struct change other = {.remove = !copying->keep, .same = copying->keep};
         if (change)
             change->same = !strcmp(stl_digest_format(&change->digest, wanted), target);
@@ -142,7 +142,7 @@ static int ask_hook(const struct replacing *replacing, struct stl_error *err)
     return stl_may_tag(replacing->repo, set, count, err);
 }
 
-static int check_limits(const struct replacing *replacing, struct stl_error *err)
+static int check_changes(const struct replacing *replacing, struct stl_error *err)
 {
     size_t added = 0;
     for (size_t i = 0; i < replacing->count; i++) {
@@ -301,7 +301,7 @@ static int change_tags(struct replacing *replacing, bool keep, struct stl_error 
     if (lists < 0 || stl_stage_begin(&repo->registry->root, &stage, err))
         return -1;
     STL_AUTO_CLOSE int links = stl_dir_make(&repo->registry->root, stage.fd, STL_REPO_LINKS, err);
-    if (links < 0 || build_links(replacing, links, keep, err) || check_limits(replacing, err) ||
+    if (links < 0 || build_links(replacing, links, keep, err) || check_changes(replacing, err) ||
         stl_dir_sync(links, err) || withdraw_removed(replacing, err) || exchange(replacing, &stage, err) ||
         stl_dir_sync(repo->fd, err) || stl_repo_sync_folder(repo, STL_REPO_LINKS, err))
         return -1;
@@ -332,7 +332,7 @@ int stl_publication_replace(struct stl_publication *publication, bool keep,
             (struct change){.tag = publication->set[i].tag, .digest = publication->set[i].digest};
     }
     if (replacing.count)
-        qsort(replacing.changes, replacing.count, sizeof *replacing.changes, compare);
+        qsort(replacing.changes, replacing.count, sizeof *replacing.changes, compare_changes);
     if (ask_hook(&replacing, err) || change_tags(&replacing, keep, err))
         return -1;
     start_hooks(&replacing);

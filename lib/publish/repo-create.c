@@ -12,8 +12,8 @@
 #include "nesting.h"
 #include "repo-make.h"
 
-static int check(const struct stl_registry *registry, const struct stl_name *name,
-                 const struct stl_about_change *change, struct stl_error *err)
+static int check_new_repository(const struct stl_registry *registry, const struct stl_name *name,
+                                const struct stl_about_change *change, struct stl_error *err)
 {
     if (change->description && stl_description_check(change->description, err))
         return -1;
@@ -23,7 +23,7 @@ static int check(const struct stl_registry *registry, const struct stl_name *nam
                                              err);
 }
 
-static void tell(const struct stl_repo *repo, const char *action)
+static void tell_event(const struct stl_repo *repo, const char *action)
 {
     struct stl_event event = {.action = action, .repository = repo->name.text, .size = -1};
     stl_event_write(repo->registry, &event, repo->actor);
@@ -46,14 +46,14 @@ static int apply(const struct stl_repo *repo, const struct stl_about_change *cha
     if (stl_access_set_about(repo, &about, err))
         return -1;
     if (about.is_public != was_public)
-        tell(repo, about.is_public ? "make-public" : "make-private");
+        tell_event(repo, about.is_public ? "make-public" : "make-private");
     if (change->description)
-        tell(repo, "describe");
+        tell_event(repo, "describe");
     return 0;
 }
 
 /* The names that lead to it, which need not be there yet. */
-static int list(const struct stl_repo *repo, struct stl_error *err)
+static int list_repository(const struct stl_repo *repo, struct stl_error *err)
 {
     STL_AUTO_LISTING_CHANGE struct stl_listing_change tags = STL_LISTING_CHANGE_INIT;
     STL_AUTO_LISTING_CHANGE struct stl_listing_change catalog = STL_LISTING_CHANGE_INIT;
@@ -71,7 +71,7 @@ int stl_repo_create(const struct stl_registry *registry, const struct stl_name *
                     struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (check(registry, name, change, err) || stl_repo_make(&repo, registry, name, err))
+    if (check_new_repository(registry, name, change, err) || stl_repo_make(&repo, registry, name, err))
         return -1;
     repo.actor = actor;
     STL_AUTO_CLOSE int lists = stl_registry_lock(registry, STL_LOCK_LISTS, name, true, err);
@@ -82,10 +82,10 @@ int stl_repo_create(const struct stl_registry *registry, const struct stl_name *
                              "repository '%s' exists: 'stillage repo set' changes its description and "
                              "visibility",
                              name->text);
-    if (apply(&repo, change, err) || list(&repo, err))
+    if (apply(&repo, change, err) || list_repository(&repo, err))
         return -1;
     stl_details_described(&repo);
-    tell(&repo, "create");
+    tell_event(&repo, "create");
     return 0;
 }
 
@@ -94,11 +94,11 @@ int stl_repo_set_about(const struct stl_registry *registry, const struct stl_nam
                        struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (check(registry, name, change, err) || stl_repo_open(&repo, registry, name, err))
+    if (check_new_repository(registry, name, change, err) || stl_repo_open(&repo, registry, name, err))
         return -1;
     repo.actor = actor;
     STL_AUTO_CLOSE int lists = stl_registry_lock(registry, STL_LOCK_LISTS, name, true, err);
-    if (lists < 0 || apply(&repo, change, err) || list(&repo, err))
+    if (lists < 0 || apply(&repo, change, err) || list_repository(&repo, err))
         return -1;
     stl_details_described(&repo);
     return 0;

@@ -22,8 +22,8 @@ static void add_line(struct stl_buf *lines, struct json_object *line)
     json_object_put(line);
 }
 
-static void add_text(struct json_object *line, const char *key, struct json_object *from,
-                     const char *from_key)
+static void copy_text(struct json_object *line, const char *key, struct json_object *from,
+                      const char *from_key)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     const char *text = NULL;
@@ -31,7 +31,7 @@ static void add_text(struct json_object *line, const char *key, struct json_obje
         stl_json_set_string(line, key, text);
 }
 
-static void add_digest(struct json_object *line, const char *key, const struct stl_digest *digest)
+static void add_digest_text(struct json_object *line, const char *key, const struct stl_digest *digest)
 {
     char text[STL_DIGEST_TEXT_MAX];
     stl_json_set_string(line, key, stl_digest_format(digest, text));
@@ -67,12 +67,12 @@ static void add_image(struct json_object *line, const struct stl_repo *repo, con
     int64_t size = 0;
     if (!image)
         return;
-    add_text(line, "mediaType", image, "mediaType");
-    add_text(line, "artifactType", image, "artifactType");
+    copy_text(line, "mediaType", image, "mediaType");
+    copy_text(line, "artifactType", image, "artifactType");
     if (stl_json_int64(image, "totalSize", &size, &ignored) == 0)
         stl_json_set_number(line, "size", size);
     add_platforms(line, image);
-    add_text(line, "created", image, "created");
+    copy_text(line, "created", image, "created");
 }
 
 void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo, const struct stl_tag *tag,
@@ -82,7 +82,7 @@ void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo, con
     char path[STL_PATH_MAX];
     struct stat st;
     stl_json_set_string(line, "tag", tag->text);
-    add_digest(line, "digest", digest);
+    add_digest_text(line, "digest", digest);
     if (fstatat(repo->fd, stl_path_reference(tag->text, path), &st, AT_SYMLINK_NOFOLLOW) == 0)
         stl_json_set_number(line, "pushed", st.st_mtime);
     add_image(line, repo, digest);
@@ -94,12 +94,12 @@ void stl_details_add_referrer(struct stl_buf *lines, const struct stl_digest *su
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct json_object *line = json_object_new_object(), *annotations = NULL;
-    add_text(line, "referrer", entry, "digest");
-    add_digest(line, "subject", subject);
-    add_text(line, "artifactType", entry, "artifactType");
+    copy_text(line, "referrer", entry, "digest");
+    add_digest_text(line, "subject", subject);
+    copy_text(line, "artifactType", entry, "artifactType");
     if (stl_json_object(entry, "annotations", &annotations, &ignored) == 0 && annotations) {
-        add_text(line, "predicateType", annotations, "in-toto.io/predicate-type");
-        add_text(line, "predicateType", annotations, "dev.sigstore.bundle.predicateType");
+        copy_text(line, "predicateType", annotations, "in-toto.io/predicate-type");
+        copy_text(line, "predicateType", annotations, "dev.sigstore.bundle.predicateType");
     }
     add_line(lines, line);
 }

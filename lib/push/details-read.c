@@ -20,7 +20,7 @@ static int compare_name(const struct stl_details_tag *said, const char *tag, siz
 }
 
 /* Of lines about the same tag, the one that stands first in the file comes first. */
-static int compare(const void *a, const void *b)
+static int compare_said(const void *a, const void *b)
 {
     const struct stl_details_tag *left = a, *right = b;
     int order = compare_name(left, right->tag, right->tag_length);
@@ -28,7 +28,7 @@ static int compare(const void *a, const void *b)
 }
 
 /* Reads a line as we write it. Neither tags nor digests have quotes in them. */
-static bool read_line(struct stl_details *details, const char *line)
+static bool read_details_line(struct stl_details *details, const char *line)
 {
     static const char digest[] = "\",\"digest\":\"", gone[] = "\",\"gone\":true}";
     if (strncmp(line, line_head, strlen(line_head)))
@@ -50,7 +50,7 @@ static void settle(struct stl_details *details)
 {
     size_t kept = 0, all = details->count;
     if (all)
-        qsort(details->tags, all, sizeof *details->tags, compare);
+        qsort(details->tags, all, sizeof *details->tags, compare_said);
     for (size_t i = 0; i < all; i++) {
         const struct stl_details_tag *said = &details->tags[i];
         bool last = i + 1 == all || compare_name(said, said[1].tag, said[1].tag_length);
@@ -71,7 +71,7 @@ bool stl_details_read(const struct stl_repo *repo, struct stl_details *details)
     bool whole =
         !text->length || (strlen(text->data) == text->length && text->data[text->length - 1] == '\n');
     for (const char *line = text->data; whole && line && *line; line = strchr(line, '\n') + 1)
-        whole = read_line(details, line);
+        whole = read_details_line(details, line);
     settle(details);
     return whole;
 }

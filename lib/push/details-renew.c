@@ -38,7 +38,7 @@ static int add_tag(void *context, const char *name, unsigned char type, struct s
     return 0;
 }
 
-static int add_referrers(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int add_referrer_lines(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct renewing *renewing = context;
     struct stl_error ignored = STL_ERROR_INIT;
@@ -61,7 +61,7 @@ int stl_details_renew(const struct stl_repo *repo, struct stl_error *err)
 {
     AUTO_RENEWING struct renewing renewing = {repo, {.ceiling = STL_DETAILS_MAX}};
     if (stl_dir_each_file(repo->fd, STL_REPO_LINKS, add_tag, &renewing, err) ||
-        stl_dir_each_file_if_any(repo->fd, STL_REPO_REFERRERS, add_referrers, &renewing, err))
+        stl_dir_each_file_if_any(repo->fd, STL_REPO_REFERRERS, add_referrer_lines, &renewing, err))
         return -1;
     return stl_details_put(&repo->registry->root, repo->fd, STL_REPO_DETAILS, &renewing.lines, err);
 }

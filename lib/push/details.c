@@ -11,7 +11,7 @@
 #include "referrers.h"
 
 /* Returns false if there is no such file. A line that does not fit on the disk is taken back. */
-static bool append(int at, const char *path, const struct stl_buf *lines)
+static bool append_lines(int at, const char *path, const struct stl_buf *lines)
 {
     STL_AUTO_CLOSE int fd = openat(at, path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
@@ -26,7 +26,7 @@ static void record(const struct stl_repo *repo, const struct stl_buf *lines)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stat st;
-    if (!lines->length || append(repo->fd, STL_REPO_DETAILS, lines))
+    if (!lines->length || append_lines(repo->fd, STL_REPO_DETAILS, lines))
         return;
     if (fstatat(repo->fd, STL_REPO_TAG_LIST, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
         st.st_size <= STL_DETAILS_LIST_MAX)
@@ -39,7 +39,7 @@ static void record_repository(const struct stl_repo *repo, int64_t pushed, enum 
     struct stl_error ignored = STL_ERROR_INIT;
     const struct stl_root *root = &repo->registry->root;
     stl_details_add_repository(&lines, repo, pushed, what);
-    if (!append(root->fd, STL_V2 "/" STL_DETAILS, &lines))
+    if (!append_lines(root->fd, STL_V2 "/" STL_DETAILS, &lines))
         stl_details_put(root, root->fd, STL_V2 "/" STL_DETAILS, &lines, &ignored);
 }
 

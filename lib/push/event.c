@@ -20,7 +20,7 @@ static const char file_name[] = STL_LOG_EVENTS, lock_name[] = STL_LOCKS_EVENTS;
 enum { TEXT_MAX = 255 };
 
 /* A client may send a User-Agent of any bytes and of any length. */
-static void add_text(struct json_object *object, const char *key, const char *text)
+static void add_bounded_text(struct json_object *object, const char *key, const char *text)
 {
     if (!text || !*text)
         return;
@@ -41,7 +41,7 @@ static void add_text(struct json_object *object, const char *key, const char *te
 static void add_id(struct json_object *object, const char *key)
 {
     char text[STL_UUID_LENGTH + 1];
-    add_text(object, key, stl_uuid(text));
+    add_bounded_text(object, key, stl_uuid(text));
 }
 
 static void add_time(struct json_object *object)
@@ -53,20 +53,20 @@ static void add_time(struct json_object *object)
     gmtime_r(&now.tv_sec, &tm);
     strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(text, sizeof text, "%s.%09ldZ", seconds, now.tv_nsec);
-    add_text(object, "timestamp", text);
+    add_bounded_text(object, "timestamp", text);
 }
 
 static struct json_object *describe_target(const struct stl_event *event)
 {
     struct json_object *target = json_object_new_object();
-    add_text(target, "mediaType", event->media_type);
+    add_bounded_text(target, "mediaType", event->media_type);
     if (event->size >= 0) {
         stl_json_set_number(target, "size", event->size);
         stl_json_set_number(target, "length", event->size);
     }
-    add_text(target, "digest", event->digest);
-    add_text(target, "repository", event->repository);
-    add_text(target, "tag", event->tag);
+    add_bounded_text(target, "digest", event->digest);
+    add_bounded_text(target, "repository", event->repository);
+    add_bounded_text(target, "tag", event->tag);
     return target;
 }
 
@@ -76,10 +76,10 @@ static struct json_object *describe_request(const struct stl_actor *actor)
     if (!actor || !actor->method)
         return request;
     add_id(request, "id");
-    add_text(request, "addr", actor->address);
-    add_text(request, "host", actor->host);
-    add_text(request, "method", actor->method);
-    add_text(request, "useragent", actor->user_agent);
+    add_bounded_text(request, "addr", actor->address);
+    add_bounded_text(request, "host", actor->host);
+    add_bounded_text(request, "method", actor->method);
+    add_bounded_text(request, "useragent", actor->user_agent);
     return request;
 }
 
@@ -90,13 +90,13 @@ struct json_object *stl_event_describe(const struct stl_event *event, const stru
                        *source = json_object_new_object();
     add_id(object, "id");
     add_time(object);
-    add_text(object, "action", event->action);
+    add_bounded_text(object, "action", event->action);
     json_object_object_add(object, "target", describe_target(event));
     json_object_object_add(object, "request", describe_request(actor));
-    add_text(who, "name", actor ? actor->name : NULL);
+    add_bounded_text(who, "name", actor ? actor->name : NULL);
     json_object_object_add(object, "actor", who);
     if (gethostname(host, sizeof host - 1) == 0)
-        add_text(source, "addr", host);
+        add_bounded_text(source, "addr", host);
     json_object_object_add(object, "source", source);
     return object;
 }
@@ -122,7 +122,7 @@ static void rotate(const struct stl_registry *registry)
     }
 }
 
-static void append(const struct stl_registry *registry, const char *line, size_t length)
+static void append_event(const struct stl_registry *registry, const char *line, size_t length)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stat st;
@@ -148,7 +148,7 @@ void stl_event_write(const struct stl_registry *registry, const struct stl_event
     json_object_array_add(list, stl_event_describe(event, actor));
     json_object_object_add(envelope, "events", list);
     line = stl_sprintf("%s\n", stl_json_text(envelope));
-    append(registry, line, strlen(line));
+    append_event(registry, line, strlen(line));
 }
 
 void stl_event_push(const struct stl_repo *repo, const struct stl_digest *digest, const char *media_type,

@@ -63,8 +63,8 @@ int stl_trash_recall_blob(const struct stl_repo *repo, const struct stl_digest *
 
 /* Puts something into a folder of the trash, which is made if it does not exist. Emptying the trash may
  * remove the folder in between. */
-static int put(const struct stl_repo *repo, const char *folder, int (*put_into)(void *context, int directory),
-               void *context, struct stl_error *err)
+static int put_into_trash(const struct stl_repo *repo, const char *folder,
+                          int (*put_into)(void *context, int directory), void *context, struct stl_error *err)
 {
     const struct stl_root *root = &repo->registry->root;
     for (int tries = 0;; tries++) {
@@ -83,7 +83,7 @@ static int put_if_there_is_room(const struct stl_repo *repo, const char *folder,
                                 int (*put_into)(void *context, int directory), void *context,
                                 struct stl_error *err)
 {
-    while (put(repo, folder, put_into, context, err)) {
+    while (put_into_trash(repo, folder, put_into, context, err)) {
         if (err->code != STL_NO_SPACE)
             return -1;
         if (!stl_reserve_spare(repo->registry, err)) {
@@ -314,7 +314,7 @@ static int visit_manifest(void *context, const struct stl_manifest_file *file, s
     return stl_trash_manifest(content->repo, &file->media_type, &file->digest, err);
 }
 
-static int visit_blob(void *context, const char *name, unsigned char type, struct stl_error *err)
+static int trash_visited_blob(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_digest digest;
@@ -347,7 +347,7 @@ static int trash_all_blobs(const struct stl_repo *repo, struct stl_error *err)
         renameat(repo->fd, STL_REPO_BLOBS, root->fd, stl_path_flat(STL_TRASH_BLOBS, &repo->name, folder)) ==
             0)
         return stl_dir_sync(blobs, err);
-    return stl_dir_each_if_any(repo->fd, STL_REPO_BLOBS, visit_blob, (void *)repo, err);
+    return stl_dir_each_if_any(repo->fd, STL_REPO_BLOBS, trash_visited_blob, (void *)repo, err);
 }
 
 /* Blobs go to the trash in any case: a snapshot may need them. Garbage collection decides. */

@@ -27,7 +27,7 @@ static void find_link(const struct stl_upload *upload, char path[ENTRY_MAX])
 }
 
 /* A sweep may remove the folder while it is empty. */
-static int enter(const struct stl_upload *upload, struct stl_error *err)
+static int enter_holder(const struct stl_upload *upload, struct stl_error *err)
 {
     char path[ENTRY_MAX], target[ENTRY_MAX], data[STL_UPLOAD_PATH_MAX];
     int root = upload->registry->root.fd;
@@ -106,7 +106,7 @@ static int look_at_link(void *context, const char *name, unsigned char type, str
     return tally->dropping && !is_over(tally);
 }
 
-static int refuse(const struct stl_upload *upload, const struct tally *tally, struct stl_error *err)
+static int refuse_upload(const struct stl_upload *upload, const struct tally *tally, struct stl_error *err)
 {
     int64_t limit = upload->registry->settings.push.open_bytes;
     if (limit && upload->size > limit - tally->coming) /* whatever else is open */
@@ -124,13 +124,13 @@ int stl_upload_hold(const struct stl_upload *upload, int64_t coming, int64_t *ro
     struct tally tally = {.upload = upload, .coming = coming};
     int64_t limit = upload->registry->settings.push.open_bytes;
     int root = upload->registry->root.fd;
-    if (enter(upload, err) || stl_dir_each(root, upload->holder, look_at_link, &tally, err) < 0)
+    if (enter_holder(upload, err) || stl_dir_each(root, upload->holder, look_at_link, &tally, err) < 0)
         return -1;
     tally.dropping = is_over(&tally);
     if (tally.dropping && stl_dir_each(root, upload->holder, look_at_link, &tally, err) < 0)
         return -1;
     *room = limit ? limit - tally.bytes : INT64_MAX;
-    return is_over(&tally) ? refuse(upload, &tally, err) : 0;
+    return is_over(&tally) ? refuse_upload(upload, &tally, err) : 0;
 }
 
 /* --- expiry --------------------------------------------------------------------------------------------- */

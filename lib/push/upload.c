@@ -270,8 +270,8 @@ int stl_upload_append(struct stl_upload *upload, const void *bytes, size_t lengt
     return upload->size - upload->saved < STL_CHECKPOINT_EVERY ? 0 : stl_upload_save(upload, err);
 }
 
-static int check_digest(const struct stl_upload *upload, const struct stl_digest *digest,
-                        struct stl_error *err)
+static int check_uploaded(const struct stl_upload *upload, const struct stl_digest *digest,
+                          struct stl_error *err)
 {
     struct stl_hasher hasher = upload->hasher; /* the session can continue */
     struct stl_digest found;
@@ -326,7 +326,7 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
     char path[STL_UPLOAD_PATH_MAX];
     struct stl_temp temp;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (check_digest(upload, digest, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
+    if (check_uploaded(upload, digest, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
         stl_temp_adopt(&upload->registry->root, &temp, upload->data, stl_upload_path(upload->id, "", path),
                        err))
         return -1;

@@ -43,7 +43,7 @@ char *stl_credentials_basic(const char *user, const char *password)
 }
 
 /* USER:PASSWORD in base64. */
-static int decode(const char *text, struct stl_credentials *found, struct stl_error *err)
+static int decode_basic(const char *text, struct stl_credentials *found, struct stl_error *err)
 {
     size_t length = strlen(text);
     STL_AUTO_FREE unsigned char *plain = stl_alloc(length + 4);
@@ -114,7 +114,7 @@ static int read_entry(struct json_object *entry, struct stl_credentials *found, 
         stl_json_string(entry, "identitytoken", &identity, err) ||
         stl_json_string(entry, "registrytoken", &registry, err))
         return -1;
-    if (*auth && decode(auth, found, err))
+    if (*auth && decode_basic(auth, found, err))
         return -1;
     if (!*auth && *user) {
         found->user = stl_strdup(user);

@@ -74,7 +74,7 @@ static const char *type_by_members(const struct stl_buf *body)
     return json_object_object_get_ex(object, "layers", NULL) ? STL_TYPE_OCI_MANIFEST : NULL;
 }
 
-static int check_digest(const struct stl_http_answer *answer, const char *reference, struct stl_error *err)
+static int check_fetched(const struct stl_http_answer *answer, const char *reference, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     const char *said = stl_http_header(answer, "Docker-Content-Digest");
@@ -101,8 +101,8 @@ static enum stl_algorithm algorithm_of(const struct stl_http_answer *answer, con
     return STL_SHA256;
 }
 
-static int keep(struct stl_fetched *fetched, const struct stl_manifest *manifest, const struct stl_buf *body,
-                struct stl_wanted *wanted, struct stl_error *err)
+static int keep_fetched(struct stl_fetched *fetched, const struct stl_manifest *manifest,
+                        const struct stl_buf *body, struct stl_wanted *wanted, struct stl_error *err)
 {
     size_t count = fetched->digests.count;
     wanted->found = true;
@@ -117,8 +117,8 @@ static int keep(struct stl_fetched *fetched, const struct stl_manifest *manifest
     return stl_write_all(fetched->fd, body->data, body->length, err);
 }
 
-static int take(struct stl_fetched *fetched, const struct stl_http_exchange *exchange,
-                struct stl_wanted *wanted, struct stl_error *err)
+static int take_manifest(struct stl_fetched *fetched, const struct stl_http_exchange *exchange,
+                         struct stl_wanted *wanted, struct stl_error *err)
 {
     const struct stl_http_answer *answer = &exchange->answer;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
@@ -135,11 +135,11 @@ static int take(struct stl_fetched *fetched, const struct stl_http_exchange *exc
         return no_schema_1(err);
     if (!type)
         type = type_by_members(&answer->body);
-    if (check_digest(answer, wanted->reference, err) ||
+    if (check_fetched(answer, wanted->reference, err) ||
         stl_manifest_parse(&manifest, answer->body.data, answer->body.length, type,
                            algorithm_of(answer, wanted->reference), err))
         return -1;
-    return keep(fetched, &manifest, &answer->body, wanted, err);
+    return keep_fetched(fetched, &manifest, &answer->body, wanted, err);
 }
 
 /* --- several at once ------------------------------------------------------------------------------------ */
@@ -159,7 +159,7 @@ static bool is_here(const struct stl_fetched *fetched, struct stl_wanted *wanted
     return wanted->found;
 }
 
-static struct stl_http_exchange *next(void *context)
+static struct stl_http_exchange *next_manifest(void *context)
 {
     struct getting *getting = context;
     const struct stl_fetched *fetched = getting->fetched;
@@ -177,7 +177,7 @@ static struct stl_http_exchange *next(void *context)
     return exchange;
 }
 
-static int ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
+static int manifest_ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
 {
     struct getting *getting = context;
     struct stl_wanted *wanted = exchange->owner;
@@ -185,7 +185,7 @@ static int ended(void *context, struct stl_http_exchange *exchange, struct stl_e
     if (exchange->error.code != STL_OK)
         *err = exchange->error;
     else
-        result = take(getting->fetched, exchange, wanted, err);
+        result = take_manifest(getting->fetched, exchange, wanted, err);
     if (result)
         stl_error_context(err, "%s/%s%s%s", getting->fetched->remote->host, getting->fetched->name,
                           strchr(wanted->reference, ':') ? "@" : ":", wanted->reference);
@@ -197,7 +197,7 @@ int stl_fetched_get(struct stl_fetched *fetched, struct stl_wanted *wanted, size
                     struct stl_error *err)
 {
     struct getting getting = {.fetched = fetched, .wanted = wanted, .count = count};
-    struct stl_http_work work = {next, ended, stl_remote_drop, &getting};
+    struct stl_http_work work = {next_manifest, manifest_ended, stl_remote_drop, &getting};
     return stl_remote_run(fetched->remote, &work, err);
 }
 

@@ -167,7 +167,7 @@ void stl_tags_choose(struct stl_tags *tags, const struct stl_words *patterns, si
 
 /* --- referrers ------------------------------------------------------------------------------------------ */
 
-static void append(struct stl_referring *referring, const struct stl_digest *digest)
+static void append_referrer(struct stl_referring *referring, const struct stl_digest *digest)
 {
     char text[STL_DIGEST_TEXT_MAX];
     stl_grow(referring->items, referring->count);
@@ -188,7 +188,7 @@ static int take_referrers(void *context, struct json_object *page, struct stl_er
             return stl_error_set(err, STL_INVALID, "more than %d referrers of one manifest", REFERRERS_MAX);
         if (stl_descriptor_parse(&descriptor, STL_ROLE_MANIFEST, json_object_array_get_idx(list, i), err))
             return -1;
-        append(referring, &descriptor.digest);
+        append_referrer(referring, &descriptor.digest);
     }
     return 0;
 }
@@ -209,7 +209,7 @@ static int look_by_tag(struct stl_fetched *fetched, const struct stl_digest *sub
         return -1;
     for (size_t i = 0; i < index.count && i < REFERRERS_MAX; i++)
         if (index.descriptors[i].role == STL_ROLE_MANIFEST)
-            append(referring, &index.descriptors[i].digest);
+            append_referrer(referring, &index.descriptors[i].digest);
     return 0;
 }
 

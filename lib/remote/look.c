@@ -15,7 +15,7 @@ static const char *const headers[] = {"Accept: " STL_TYPE_OCI_MANIFEST ", " STL_
                                       ", " STL_TYPE_DOCKER_MANIFEST ", " STL_TYPE_DOCKER_LIST ", */*;q=0.1",
                                       NULL};
 
-static struct stl_http_exchange *next(void *context)
+static struct stl_http_exchange *next_look(void *context)
 {
     struct looking *looking = context;
     if (looking->next == looking->count)
@@ -30,7 +30,7 @@ static struct stl_http_exchange *next(void *context)
     return exchange;
 }
 
-static int ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
+static int look_ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
 {
     const struct looking *looking = context;
     struct stl_error ignored = STL_ERROR_INIT;
@@ -53,6 +53,6 @@ int stl_remote_look(struct stl_remote *remote, const char *name, struct stl_look
                     struct stl_error *err)
 {
     struct looking looking = {.remote = remote, .name = name, .looks = looks, .count = count};
-    struct stl_http_work work = {next, ended, stl_remote_drop, &looking};
+    struct stl_http_work work = {next_look, look_ended, stl_remote_drop, &looking};
     return stl_remote_run(remote, &work, err);
 }

@@ -41,7 +41,7 @@ static int missing_here(const struct outgoing *outgoing, const struct stl_digest
                          outgoing->repo.name.text, stl_digest_format(digest, text));
 }
 
-static int collect(struct uploading *uploading, struct stl_error *err)
+static int collect_blobs(struct uploading *uploading, struct stl_error *err)
 {
     struct outgoing *outgoing = uploading->outgoing;
     struct stl_digestset seen = {0};
@@ -90,7 +90,7 @@ static bool is_in_source(const struct outgoing *outgoing, const struct blob *blo
 
 /* --- requests ------------------------------------------------------------------------------------------- */
 
-static ssize_t read_file(void *context, int64_t position, void *bytes, size_t length, struct stl_error *err)
+static ssize_t read_body(void *context, int64_t position, void *bytes, size_t length, struct stl_error *err)
 {
     struct blob *blob = context;
     struct outgoing *outgoing = blob->uploading->outgoing;
@@ -134,12 +134,12 @@ static void send_it(struct blob *blob, struct stl_http_request *request)
                                                      strchr(blob->location, '?') ? "&" : "?", digest.data),
                                   .headers = octets,
                                   .once = true,
-                                  .read = read_file,
+                                  .read = read_body,
                                   .context = blob,
                                   .length = blob->size};
 }
 
-static struct stl_http_exchange *next(void *context)
+static struct stl_http_exchange *next_blob(void *context)
 {
     struct uploading *uploading = context;
     const struct outgoing *outgoing = uploading->outgoing;
@@ -244,14 +244,14 @@ static int sent(struct blob *blob, struct stl_error *err)
     return -1;
 }
 
-static void forget(struct blob *blob)
+static void forget_blob(struct blob *blob)
 {
     free((char *)blob->exchange.request.url);
     blob->exchange.request = (struct stl_http_request){.url = NULL};
     stl_http_clear(&blob->exchange);
 }
 
-static int ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
+static int blob_ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
 {
     const struct uploading *uploading = context;
     struct blob *blob = exchange->owner;
@@ -262,7 +262,7 @@ static int ended(void *context, struct stl_http_exchange *exchange, struct stl_e
         result = (blob->step == BLOB_ASK ? asked : blob->step == BLOB_BEGIN ? begun : sent)(blob, err);
     else
         *err = exchange->error;
-    forget(blob);
+    forget_blob(blob);
     return result ? stl_error_context(err, "%s/%s: blob %s", uploading->outgoing->options->remote->host,
                                       uploading->outgoing->to.text, stl_digest_format(&blob->digest, text))
                   : 0;
@@ -271,17 +271,17 @@ static int ended(void *context, struct stl_http_exchange *exchange, struct stl_e
 int stl_outgoing_blobs(struct outgoing *outgoing, struct stl_error *err)
 {
     struct uploading uploading = {.outgoing = outgoing};
-    int result = collect(&uploading, err);
+    int result = collect_blobs(&uploading, err);
     for (size_t i = 0; i < uploading.count; i++)
         uploading.blobs[i].uploading = &uploading;
     if (result == 0) {
         choose_source(&uploading);
-        result =
-            stl_remote_run(outgoing->options->remote,
-                           &(struct stl_http_work){.next = next, .ended = ended, .context = &uploading}, err);
+        result = stl_remote_run(
+            outgoing->options->remote,
+            &(struct stl_http_work){.next = next_blob, .ended = blob_ended, .context = &uploading}, err);
     }
     for (size_t i = 0; i < uploading.count; i++) {
-        forget(&uploading.blobs[i]);
+        forget_blob(&uploading.blobs[i]);
         stl_extent_close(&uploading.blobs[i].file);
         free(uploading.blobs[i].location);
     }

@@ -10,8 +10,8 @@
 enum { LIST_MAX = 4 << 20 };
 
 /* Puts bytes at a tag or a digest. *keeps_referrers: the registry has noted the subject by itself. */
-static int put(const struct outgoing *outgoing, const char *reference, const char *type,
-               const struct stl_buf *bytes, bool *keeps_referrers, struct stl_error *err)
+static int send_manifest(const struct outgoing *outgoing, const char *reference, const char *type,
+                         const struct stl_buf *bytes, bool *keeps_referrers, struct stl_error *err)
 {
     struct stl_remote *remote = outgoing->options->remote;
     STL_AUTO_FREE char *url = stl_remote_manifest_url(remote, outgoing->to.text, reference);
@@ -40,8 +40,8 @@ static int put_manifest(struct outgoing *outgoing, size_t i, const char *tag, bo
     stl_digest_format(digest, text);
     if (stl_manifest_load(&outgoing->repo, digest, &bytes, &manifest, err))
         return -1;
-    if (put(outgoing, tag ? tag : text, outgoing->contents.manifests[i].media_type, &bytes, keeps_referrers,
-            err))
+    if (send_manifest(outgoing, tag ? tag : text, outgoing->contents.manifests[i].media_type, &bytes,
+                      keeps_referrers, err))
         return stl_error_context(err, "%s/%s%s%s", outgoing->options->remote->host, outgoing->to.text,
                                  tag ? ":" : "@", tag ? tag : text);
     outgoing->report->manifests++;
@@ -111,7 +111,7 @@ static int update_list(struct outgoing *outgoing, const struct stl_digest *subje
     }
     text.length = 0;
     stl_buf_puts(&text, stl_json_text(list));
-    return changed ? put(outgoing, tag, STL_TYPE_OCI_INDEX, &text, &ignored, err) : 0;
+    return changed ? send_manifest(outgoing, tag, STL_TYPE_OCI_INDEX, &text, &ignored, err) : 0;
 }
 
 /* --- all ------------------------------------------------------------------------------------------------ */

@@ -91,7 +91,7 @@ static void add_signatures(struct outgoing *outgoing)
     }
 }
 
-static void choose(struct outgoing *outgoing)
+static void choose_missing(struct outgoing *outgoing)
 {
     const struct stl_contents *contents = &outgoing->contents;
     struct stl_selection *selection = outgoing->options->selection;
@@ -185,7 +185,7 @@ static int send_repository(struct outgoing *outgoing, const struct stl_registry 
         result = stl_contents_load(&outgoing->contents, &outgoing->repo, err);
         if (result == 0) {
             outgoing->missing = stl_alloc(outgoing->contents.digests.count);
-            choose(outgoing);
+            choose_missing(outgoing);
         }
         if (result == 0 && outgoing->target_count)
             result = name_there(outgoing, text, err) || send_chosen(outgoing, err) ? -1 : 0;

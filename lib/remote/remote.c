@@ -26,7 +26,7 @@ int stl_remote_open(struct stl_remote *remote, const struct stl_remote_options *
     return -1;
 }
 
-static void forget(struct stl_remote *remote)
+static void forget_authorization(struct stl_remote *remote)
 {
     if (remote->authorization)
         explicit_bzero(remote->authorization, strlen(remote->authorization));
@@ -35,7 +35,7 @@ static void forget(struct stl_remote *remote)
 
 void stl_remote_close(struct stl_remote *remote)
 {
-    forget(remote);
+    forget_authorization(remote);
     stl_credentials_clear(&remote->credentials);
     stl_http_close(&remote->http);
     stl_http_close(&remote->http_for_tokens);
@@ -58,7 +58,7 @@ void stl_remote_use(struct stl_remote *remote, const char *name, const char *act
     free(remote->scope);
     remote->scope = scope;
     if (remote->authorization && remote->realm) /* a token; a password is for everything */
-        forget(remote);
+        forget_authorization(remote);
 }
 
 /* --- requests ------------------------------------------------------------------------------------------- */
@@ -101,7 +101,7 @@ static struct slot *next_slot(struct run *run)
     return slot;
 }
 
-static struct stl_http_exchange *next(void *context)
+static struct stl_http_exchange *next_request(void *context)
 {
     struct run *run = context;
     struct stl_error ignored = STL_ERROR_INIT; /* the server will say 401, and then it counts */
@@ -119,7 +119,7 @@ static struct stl_http_exchange *next(void *context)
     return slot->exchange;
 }
 
-static int ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
+static int request_ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
 {
     struct run *run = context;
     struct stl_remote *remote = run->remote;
@@ -153,7 +153,8 @@ static void dropped(void *context, struct stl_http_exchange *exchange)
 int stl_remote_run(struct stl_remote *remote, const struct stl_http_work *work, struct stl_error *err)
 {
     struct run run = {.remote = remote, .work = work};
-    int result = stl_http_run(remote->http, &(struct stl_http_work){next, ended, dropped, &run}, err);
+    int result =
+        stl_http_run(remote->http, &(struct stl_http_work){next_request, request_ended, dropped, &run}, err);
     for (size_t i = 0; i < PARALLEL_MAX; i++)
         if (run.slots[i].exchange)
             dropped(&run, run.slots[i].exchange);

@@ -20,7 +20,7 @@ static int explain_lock(struct bucket *bucket, struct stl_error *err)
 }
 
 /* A store that does not know the condition would create the object twice. */
-static int lock(struct bucket *bucket, struct stl_error *err)
+static int lock_bucket(struct bucket *bucket, struct stl_error *err)
 {
     const char *who = bucket->options->who;
     if (bucket->options->break_lock && stl_s3_delete(bucket->s3, BUCKET_LOCK, err))
@@ -95,7 +95,7 @@ int stl_bucket_publish(const struct stl_registry *registry, const struct stl_fla
     struct stl_error unlocking = STL_ERROR_INIT;
     int done = stl_bucket_look(&bucket, flat, err);
     if (done == 0 && !options->dry_run && !is_up_to_date(&bucket)) {
-        done = lock(&bucket, err);
+        done = lock_bucket(&bucket, err);
         if (done == 0) {
             done = publish_locked(&bucket, flat, err);
             if (stl_s3_delete(s3, BUCKET_LOCK, &unlocking) && done == 0) {

@@ -71,7 +71,8 @@ bool stl_flat_is_fixed(const struct stl_flat_entry *entry)
 
 /* --- entries -------------------------------------------------------------------------------------------- */
 
-static struct stl_flat_entry *add(struct stl_flat *flat, enum stl_flat_kind kind, const char *media_type)
+static struct stl_flat_entry *add_entry(struct stl_flat *flat, enum stl_flat_kind kind,
+                                        const char *media_type)
 {
     stl_grow(flat->entries, flat->count);
     flat->entries[flat->count] =
@@ -79,9 +80,10 @@ static struct stl_flat_entry *add(struct stl_flat *flat, enum stl_flat_kind kind
     return &flat->entries[flat->count++];
 }
 
-static void add_text(struct stl_flat *flat, enum stl_flat_kind kind, const char *media_type, const char *text)
+static void add_document(struct stl_flat *flat, enum stl_flat_kind kind, const char *media_type,
+                         const char *text)
 {
-    struct stl_flat_entry *entry = add(flat, kind, media_type);
+    struct stl_flat_entry *entry = add_entry(flat, kind, media_type);
     entry->text = stl_arena_strdup(&flat->arena, text);
     entry->size = (int64_t)strlen(text);
 }
@@ -112,7 +114,7 @@ static int add_blob(struct listing *listing, const struct stl_held_link *link, s
         listing->flat->missing += found == 0 && !link->child && link->required;
         return found;
     }
-    struct stl_flat_entry *entry = add(listing->flat, STL_FLAT_BLOB, "application/octet-stream");
+    struct stl_flat_entry *entry = add_entry(listing->flat, STL_FLAT_BLOB, "application/octet-stream");
     entry->repository = listing->name;
     entry->reference = add_reference(listing, &link->digest);
     entry->digest = link->digest;
@@ -137,7 +139,7 @@ static void add_manifest(struct listing *listing, enum stl_flat_kind kind, size_
     const struct stl_held_manifest *held = &listing->contents.manifests[number];
     const struct stl_digest *digest = &listing->contents.digests.items[number];
     char path[STL_PATH_MAX];
-    struct stl_flat_entry *entry = add(listing->flat, kind, held->media_type);
+    struct stl_flat_entry *entry = add_entry(listing->flat, kind, held->media_type);
     entry->repository = listing->name;
     entry->reference = tag ? stl_arena_strdup(&listing->flat->arena, tag) : add_reference(listing, digest);
     entry->digest = *digest;
@@ -153,7 +155,7 @@ static void add_manifests(struct listing *listing)
         add_manifest(listing, STL_FLAT_MANIFEST, order[i], NULL);
 }
 
-static int add_referrers(struct listing *listing, struct stl_error *err)
+static int list_referrers(struct listing *listing, struct stl_error *err)
 {
     for (size_t i = 0; i < listing->contents.digests.count; i++) {
         STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
@@ -161,7 +163,7 @@ static int add_referrers(struct listing *listing, struct stl_error *err)
             continue;
         if (stl_referrers_read(listing->repo.fd, &listing->contents.digests.items[i], NULL, &text, err))
             return -1;
-        add_text(listing->flat, STL_FLAT_REFERRERS, STL_TYPE_OCI_INDEX, text.data);
+        add_document(listing->flat, STL_FLAT_REFERRERS, STL_TYPE_OCI_INDEX, text.data);
         struct stl_flat_entry *entry = &listing->flat->entries[listing->flat->count - 1];
         entry->repository = listing->name;
         entry->reference = add_reference(listing, &listing->contents.digests.items[i]);
@@ -184,7 +186,7 @@ static int add_tags(struct listing *listing, struct stl_error *err)
     }
     if (stl_listing_render(&listing->repo.name, names, count, &text, err))
         return -1;
-    add_text(listing->flat, STL_FLAT_TAGS, "application/json", text.data);
+    add_document(listing->flat, STL_FLAT_TAGS, "application/json", text.data);
     listing->flat->entries[listing->flat->count - 1].repository = listing->name;
     return 0;
 }
@@ -217,7 +219,7 @@ static bool choose_tags_of_digests(struct listing *listing)
     return more;
 }
 
-static void choose(struct listing *listing)
+static void choose_selected(struct listing *listing)
 {
     const struct stl_contents *contents = &listing->contents;
     bool all = listing->selection->count == 0;
@@ -252,14 +254,14 @@ static int list_locked(struct listing *listing, struct stl_names *catalog, struc
         return -1;
     listing->chosen = stl_alloc(listing->contents.digests.count + 1);
     listing->tagged = stl_alloc(listing->contents.tag_count + 1);
-    choose(listing);
+    choose_selected(listing);
     if (is_empty(listing))
         return 0;
     stl_names_add(catalog, listing->name);
     if (add_blobs(listing, err))
         return -1;
     add_manifests(listing);
-    return add_referrers(listing, err) || add_tags(listing, err) ? -1 : 0;
+    return list_referrers(listing, err) || add_tags(listing, err) ? -1 : 0;
 }
 
 static int list_repository(struct stl_flat *flat, const struct stl_registry *registry,
@@ -301,7 +303,7 @@ static int add_page(struct stl_flat *flat, const struct stl_registry *registry, 
             return -1;
         stl_error_clear(err);
     } else if (text.data) {
-        add_text(flat, STL_FLAT_PAGE, media_type, text.data);
+        add_document(flat, STL_FLAT_PAGE, media_type, text.data);
         flat->entries[flat->count - 1].reference = name;
     }
     return 0;
@@ -322,8 +324,8 @@ static int add_catalog(struct stl_flat *flat, const struct stl_registry *registr
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     if (stl_listing_render(NULL, (const char **)catalog->items, catalog->count, &text, err))
         return -1;
-    add_text(flat, STL_FLAT_CATALOG, "application/json", text.data);
-    add_text(flat, STL_FLAT_PING, "application/json", "{}");
+    add_document(flat, STL_FLAT_CATALOG, "application/json", text.data);
+    add_document(flat, STL_FLAT_PING, "application/json", "{}");
     return add_pages(flat, registry, err);
 }
 

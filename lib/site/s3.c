@@ -146,7 +146,7 @@ void stl_s3_listing_clear(struct stl_s3_listing *listing)
     *listing = (struct stl_s3_listing){0};
 }
 
-static int compare(const void *a, const void *b)
+static int compare_headers(const void *a, const void *b)
 {
     return strcmp(((const struct stl_s3_object *)a)->key, ((const struct stl_s3_object *)b)->key);
 }
@@ -154,8 +154,9 @@ static int compare(const void *a, const void *b)
 const struct stl_s3_object *stl_s3_find(const struct stl_s3_listing *listing, const char *key)
 {
     const struct stl_s3_object wanted = {.key = key};
-    return listing->count ? bsearch(&wanted, listing->items, listing->count, sizeof *listing->items, compare)
-                          : NULL;
+    return listing->count
+               ? bsearch(&wanted, listing->items, listing->count, sizeof *listing->items, compare_headers)
+               : NULL;
 }
 
 static void add_page(struct stl_s3_listing *listing, const char *xml, size_t prefix)
@@ -210,7 +211,7 @@ int stl_s3_list(struct stl_s3 *s3, struct stl_s3_listing *listing, struct stl_er
         token = more ? encode_value(following) : NULL;
     }
     if (listing->count)
-        qsort(listing->items, listing->count, sizeof *listing->items, compare);
+        qsort(listing->items, listing->count, sizeof *listing->items, compare_headers);
     return 0;
 }
 

@@ -26,7 +26,7 @@ static void free_question(struct question *question)
 }
 
 /* The page is for people: what serves the rest may show another. */
-static struct stl_http_exchange *next(void *context)
+static struct stl_http_exchange *next_question(void *context)
 {
     struct checking *checking = context;
     const struct stl_site_check *check = checking->check;
@@ -42,9 +42,10 @@ static struct stl_http_exchange *next(void *context)
     return &question->exchange;
 }
 
-static void tell(struct stl_site_check *check, const struct question *question, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void tell(struct stl_site_check *check, const struct question *question, const char *format, ...)
+static void report_problem(struct stl_site_check *check, const struct question *question, const char *format,
+                           ...) __attribute__((format(printf, 3, 4)));
+static void report_problem(struct stl_site_check *check, const struct question *question, const char *format,
+                           ...)
 {
     va_list args;
     va_start(args, format);
@@ -67,10 +68,10 @@ static void check_type(struct stl_site_check *check, const struct question *ques
     if (!is_manifest(question->entry) && question->entry->kind != STL_FLAT_REFERRERS)
         return;
     if (length != strlen(wanted) || strncasecmp(type, wanted, length))
-        tell(check, question, "has Content-Type %s instead of %s", type ? type : "(none)", wanted);
+        report_problem(check, question, "has Content-Type %s instead of %s", type ? type : "(none)", wanted);
 }
 
-static void check_digest(struct stl_site_check *check, const struct question *question)
+static void check_answered_digest(struct stl_site_check *check, const struct question *question)
 {
     char wanted[STL_DIGEST_TEXT_MAX];
     const char *sent = stl_http_header(&question->exchange.answer, "Docker-Content-Digest");
@@ -78,7 +79,7 @@ static void check_digest(struct stl_site_check *check, const struct question *qu
         return;
     check->without_digest += !sent && is_manifest(question->entry);
     if (sent && strcmp(sent, stl_digest_format(&question->entry->digest, wanted)))
-        tell(check, question, "has Docker-Content-Digest %s instead of %s", sent, wanted);
+        report_problem(check, question, "has Docker-Content-Digest %s instead of %s", sent, wanted);
 }
 
 static void check_manifest(struct stl_site_check *check, const struct question *question)
@@ -92,9 +93,9 @@ static void check_manifest(struct stl_site_check *check, const struct question *
     stl_digest_format(&digest, found);
     stl_digest_format(&question->entry->digest, wanted);
     if (question->entry->kind == STL_FLAT_TAG)
-        tell(check, question, "is not up to date: it leads to %s instead of %s", found, wanted);
+        report_problem(check, question, "is not up to date: it leads to %s instead of %s", found, wanted);
     else
-        tell(check, question, "has other bytes, whose digest is %s", found);
+        report_problem(check, question, "has other bytes, whose digest is %s", found);
 }
 
 static void check_bytes(struct stl_site_check *check, const struct question *question)
@@ -103,17 +104,17 @@ static void check_bytes(struct stl_site_check *check, const struct question *que
     const struct stl_buf *body = &question->exchange.answer.body;
     const char *length = stl_http_header(&question->exchange.answer, "Content-Length");
     if (entry->kind == STL_FLAT_BLOB && (!length || strtoll(length, NULL, 10) != (long long)entry->size))
-        tell(check, question, "has %s bytes instead of %lld", length ? length : "an unknown number of",
-             (long long)entry->size);
+        report_problem(check, question, "has %s bytes instead of %lld",
+                       length ? length : "an unknown number of", (long long)entry->size);
     else if (is_manifest(entry))
         check_manifest(check, question);
     else if (entry->text && entry->kind != STL_FLAT_PING &&
              (body->length != (size_t)entry->size ||
               memcmp(body->data ? body->data : "", entry->text, body->length)))
-        tell(check, question, "is not up to date");
+        report_problem(check, question, "is not up to date");
 }
 
-static int ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
+static int question_ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
 {
     struct checking *checking = context;
     struct stl_site_check *check = checking->check;
@@ -125,10 +126,10 @@ static int ended(void *context, struct stl_http_exchange *exchange, struct stl_e
         return -1;
     }
     if (exchange->answer.status != 200)
-        tell(check, question, "is answered with status %d", exchange->answer.status);
+        report_problem(check, question, "is answered with status %d", exchange->answer.status);
     else {
         check_type(check, question);
-        check_digest(check, question);
+        check_answered_digest(check, question);
         check_bytes(check, question);
     }
     free_question(question);
@@ -146,6 +147,6 @@ static void drop(void *context, struct stl_http_exchange *exchange)
 int stl_site_check(struct stl_site_check *check, struct stl_http *http, struct stl_error *err)
 {
     struct checking checking = {.check = check};
-    const struct stl_http_work work = {next, ended, drop, &checking};
+    const struct stl_http_work work = {next_question, question_ended, drop, &checking};
     return stl_http_run(http, &work, err);
 }

@@ -27,8 +27,8 @@ void stl_site_plan_clear(struct site_plan *plan)
 
 /* --- what is to be there -------------------------------------------------------------------------------- */
 
-static struct site_file *add(struct site_plan *plan, const char *path, const struct stl_flat_entry *entry,
-                             const char *text)
+static struct site_file *add_planned(struct site_plan *plan, const char *path,
+                                     const struct stl_flat_entry *entry, const char *text)
 {
     stl_grow(plan->files, plan->count);
     plan->files[plan->count] =
@@ -52,7 +52,7 @@ static void add_ref(struct site_plan *plan, const struct stl_flat_entry *entry)
     STL_AUTO_FREE char *path = stl_sprintf("v2/%s/" STL_REPO_REFS "/%s", entry->repository, entry->reference);
     STL_AUTO_FREE char *text =
         stl_sprintf("%s %s\n", entry->media_type, stl_digest_format(&entry->digest, digest));
-    add(plan, path, entry, stl_arena_strdup(&plan->arena, text));
+    add_planned(plan, path, entry, stl_arena_strdup(&plan->arena, text));
 }
 
 static void add_manifest(struct site_plan *plan, const struct stl_flat_entry *entry,
@@ -62,7 +62,7 @@ static void add_manifest(struct site_plan *plan, const struct stl_flat_entry *en
     STL_AUTO_FREE char *path = manifest_path(entry, host, entry->reference);
     STL_AUTO_FREE char *twin = manifest_path(entry, host, stl_digest_format(&entry->digest, digest));
     if (entry->kind == STL_FLAT_MANIFEST || host->form != STL_SITE_REFS) {
-        struct site_file *file = add(plan, path, entry, NULL);
+        struct site_file *file = add_planned(plan, path, entry, NULL);
         file->twin = entry->kind == STL_FLAT_TAG ? stl_arena_strdup(&plan->arena, twin) : NULL;
     }
     if (host->form == STL_SITE_REFS)
@@ -77,11 +77,11 @@ static void add_entry(struct site_plan *plan, const struct stl_flat_entry *entry
     if (entry->kind == STL_FLAT_MANIFEST || entry->kind == STL_FLAT_TAG)
         add_manifest(plan, entry, host);
     else if (entry->kind == STL_FLAT_PAGE)
-        add(plan, entry->reference ? entry->reference : STL_PAGE, entry, entry->text);
+        add_planned(plan, entry->reference ? entry->reference : STL_PAGE, entry, entry->text);
     else if (entry->kind == STL_FLAT_PING)
-        add(plan, host->form == STL_SITE_FLAT ? "v2/" STL_PAGE : "v2/" STL_PING, entry, entry->text);
+        add_planned(plan, host->form == STL_SITE_FLAT ? "v2/" STL_PAGE : "v2/" STL_PING, entry, entry->text);
     else
-        add(plan, stl_flat_path(entry, path), entry, entry->text);
+        add_planned(plan, stl_flat_path(entry, path), entry, entry->text);
 }
 
 static int check_names(const struct stl_flat *flat, const struct stl_site_host *host, struct stl_error *err)
@@ -96,7 +96,7 @@ static int check_names(const struct stl_flat *flat, const struct stl_site_host *
     return 0;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_paths(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -107,7 +107,7 @@ static const char **sort(const char **paths, size_t count)
     for (size_t i = 0; i < count; i++)
         sorted[i] = paths[i];
     if (count)
-        qsort(sorted, count, sizeof *sorted, compare);
+        qsort(sorted, count, sizeof *sorted, compare_paths);
     return sorted;
 }
 
@@ -118,13 +118,13 @@ int stl_site_plan(struct site_plan *plan, const struct stl_flat *flat, const str
         return -1;
     if (host->script) {
         size_t length;
-        add(plan, host->script_name, NULL, stl_template_file(host->script, &length));
+        add_planned(plan, host->script_name, NULL, stl_template_file(host->script, &length));
     }
     if (host->config) {
         STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
         if (stl_site_host_config(host, flat, directory, &text, err))
             return -1;
-        add(plan, host->config, NULL, stl_arena_strdup(&plan->arena, text.data));
+        add_planned(plan, host->config, NULL, stl_arena_strdup(&plan->arena, text.data));
     }
     for (size_t i = 0; i < flat->count; i++)
         add_entry(plan, &flat->entries[i], host);
@@ -138,12 +138,13 @@ int stl_site_plan(struct site_plan *plan, const struct stl_flat *flat, const str
 bool stl_site_made(const struct site_plan *plan, const char *path)
 {
     return plan->made_count &&
-           bsearch(&path, plan->made_sorted, plan->made_count, sizeof *plan->made_sorted, compare);
+           bsearch(&path, plan->made_sorted, plan->made_count, sizeof *plan->made_sorted, compare_paths);
 }
 
 bool stl_site_planned(const struct site_plan *plan, const char *path)
 {
-    return bsearch(&path, plan->planned_sorted, plan->count, sizeof *plan->planned_sorted, compare) != NULL;
+    return bsearch(&path, plan->planned_sorted, plan->count, sizeof *plan->planned_sorted, compare_paths) !=
+           NULL;
 }
 
 /* --- what was made -------------------------------------------------------------------------------------- */

@@ -116,7 +116,7 @@ static int make_parents(int directory, const char *path, struct stl_error *err)
 
 /* --- what goes ------------------------------------------------------------------------------------------ */
 
-static int remove_file(struct writing *writing, const char *path, struct stl_error *err)
+static int remove_from_copy(struct writing *writing, const char *path, struct stl_error *err)
 {
     STL_AUTO_FREE char *folder = stl_strdup(path);
     if (unlinkat(writing->directory, path, 0) == 0)
@@ -136,7 +136,7 @@ static int remove_gone(struct writing *writing, struct stl_error *err)
 {
     const struct site_plan *plan = &writing->plan;
     for (size_t i = plan->made_count; i-- > 0 && !writing->removed;)
-        if (!stl_site_planned(plan, plan->made[i]) && remove_file(writing, plan->made[i], err))
+        if (!stl_site_planned(plan, plan->made[i]) && remove_from_copy(writing, plan->made[i], err))
             return -1;
     writing->removed = true;
     return 0;
@@ -192,7 +192,7 @@ static bool is_right(const struct writing *writing, const struct site_file *file
            has_same_text(writing, file);
 }
 
-static int write_file(struct writing *writing, const struct site_file *file, struct stl_error *err)
+static int write_site_file(struct writing *writing, const struct site_file *file, struct stl_error *err)
 {
     uint64_t size = file->entry ? (uint64_t)file->entry->size : 0;
     if (is_right(writing, file)) {
@@ -227,7 +227,7 @@ static int write_files(struct writing *writing, struct stl_error *err)
                 return -1;
             settled = true;
         }
-        int written = write_file(writing, file, err);
+        int written = write_site_file(writing, file, err);
         if (written)
             return written < 0 ? stl_error_context(err, "%s", file->path) : written;
     }
@@ -236,7 +236,7 @@ static int write_files(struct writing *writing, struct stl_error *err)
 
 /* --- all of it ------------------------------------------------------------------------------------------ */
 
-static int lock(struct writing *writing, const char *path, struct stl_error *err)
+static int lock_copy(struct writing *writing, const char *path, struct stl_error *err)
 {
     writing->lock = openat(writing->directory, SITE_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (writing->lock >= 0 && flock(writing->lock, LOCK_EX | LOCK_NB) == 0)
@@ -283,7 +283,7 @@ int stl_site_write(const struct stl_registry *registry, const struct stl_flat *f
     STL_AUTO_FREE char *absolute = NULL;
     *result = (struct stl_site_result){0};
     if (stl_site_host_check(options->host, flat, err) || open_folder(&writing, path, &absolute, err) ||
-        stl_site_begin(writing.directory, path, err) || lock(&writing, path, err) ||
+        stl_site_begin(writing.directory, path, err) || lock_copy(&writing, path, err) ||
         stl_site_recall(&writing.plan, writing.directory, err) ||
         stl_site_plan(&writing.plan, flat, options->host, absolute, err) ||
         check_foreign(&writing, path, err) || stl_site_note(&writing.plan, writing.directory, false, err))

@@ -166,7 +166,8 @@ static int check_filter(const struct stl_archive *archive, struct stl_error *err
 
 /* --- bytes ---------------------------------------------------------------------------------------------- */
 
-static int write_bytes(struct stl_archive *archive, const void *bytes, size_t length, struct stl_error *err)
+static int write_to_archive(struct stl_archive *archive, const void *bytes, size_t length,
+                            struct stl_error *err)
 {
     return check_filter(archive, err) ? -1 : stl_write_all(archive->fd, bytes, length, err);
 }
@@ -174,7 +175,7 @@ static int write_bytes(struct stl_archive *archive, const void *bytes, size_t le
 static int pad(struct stl_archive *archive, int64_t size, struct stl_error *err)
 {
     static const char zeros[STL_TAR_BLOCK];
-    return write_bytes(archive, zeros, (size_t)(padded(size) - size), err);
+    return write_to_archive(archive, zeros, (size_t)(padded(size) - size), err);
 }
 
 static int write_header(struct stl_archive *archive, const char *name, int64_t size, struct stl_error *err)
@@ -184,13 +185,13 @@ static int write_header(struct stl_archive *archive, const char *name, int64_t s
     make_records(&records, name, size);
     if (records.length) {
         fill_header(&header, "././@PaxHeader", (int64_t)records.length, 'x');
-        if (write_bytes(archive, &header, sizeof header, err) ||
-            write_bytes(archive, records.data, records.length, err) ||
+        if (write_to_archive(archive, &header, sizeof header, err) ||
+            write_to_archive(archive, records.data, records.length, err) ||
             pad(archive, (int64_t)records.length, err))
             return -1;
     }
     fill_header(&header, name, size, '0');
-    return write_bytes(archive, &header, sizeof header, err);
+    return write_to_archive(archive, &header, sizeof header, err);
 }
 
 /* Copies at most `length` bytes inside the kernel. Returns their number, 0 at the end of the file, or -1 with
@@ -252,7 +253,7 @@ int stl_archive_begin(struct stl_archive *archive, int fd, enum stl_compression 
 int stl_archive_add(struct stl_archive *archive, const char *name, const void *bytes, size_t length,
                     struct stl_error *err)
 {
-    if (write_header(archive, name, (int64_t)length, err) || write_bytes(archive, bytes, length, err))
+    if (write_header(archive, name, (int64_t)length, err) || write_to_archive(archive, bytes, length, err))
         return -1;
     return pad(archive, (int64_t)length, err);
 }
@@ -268,7 +269,7 @@ int stl_archive_add_file(struct stl_archive *archive, const char *name, int fd, 
 int stl_archive_end(struct stl_archive *archive, struct stl_error *err)
 {
     static const char end[STL_ARCHIVE_END_SIZE];
-    int result = write_bytes(archive, end, sizeof end, err);
+    int result = write_to_archive(archive, end, sizeof end, err);
     return archive->filter && close_filter(archive, err) ? -1 : result;
 }
 

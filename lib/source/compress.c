@@ -102,7 +102,7 @@ static void compress_zstd(struct codec *codec, struct block *block, size_t out_s
 }
 
 /* Takes the next filled block, if there is one. The mutex is held. */
-static struct block *take(struct compressor *c)
+static struct block *take_block(struct compressor *c)
 {
     if (c->taken == c->filled)
         return NULL;
@@ -124,14 +124,14 @@ static void work_on(struct compressor *c, struct codec *codec, struct block *blo
     pthread_cond_broadcast(&c->changed);
 }
 
-static void *work(void *argument)
+static void *compress_blocks(void *argument)
 {
     struct compressor *c = argument;
     struct codec codec;
     codec_init(&codec, c->how);
     pthread_mutex_lock(&c->mutex);
     while (!c->stop) {
-        struct block *block = take(c);
+        struct block *block = take_block(c);
         if (block)
             work_on(c, &codec, block);
         else
@@ -173,7 +173,7 @@ static int drain(struct compressor *c, struct codec *codec, stl_stream_write *wr
     struct block *oldest = &c->blocks[c->written % c->ring];
     pthread_mutex_lock(&c->mutex);
     while (oldest->state != BLOCK_DONE) {
-        struct block *block = take(c);
+        struct block *block = take_block(c);
         if (block)
             work_on(c, codec, block);
         else
@@ -191,8 +191,8 @@ static int drain(struct compressor *c, struct codec *codec, stl_stream_write *wr
     return 0;
 }
 
-static int run(struct compressor *c, struct codec *codec, const struct stl_stream *from,
-               stl_stream_write *write, void *context, struct stl_error *err)
+static int compress_all(struct compressor *c, struct codec *codec, const struct stl_stream *from,
+                        stl_stream_write *write, void *context, struct stl_error *err)
 {
     static const unsigned char header[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255};
     int last = 0;
@@ -264,9 +264,9 @@ int stl_compress(enum stl_compression how, size_t threads, const struct stl_stre
     pthread_cond_init(&c.changed, NULL);
     blocks_init(&c, threads);
     codec_init(&codec, how);
-    while (started + 1 < threads && pthread_create(&others[started], NULL, work, &c) == 0)
+    while (started + 1 < threads && pthread_create(&others[started], NULL, compress_blocks, &c) == 0)
         started++;
-    int result = run(&c, &codec, from, write, context, err);
+    int result = compress_all(&c, &codec, from, write, context, err);
     pthread_mutex_lock(&c.mutex);
     c.stop = true;
     pthread_cond_broadcast(&c.changed);

@@ -38,7 +38,7 @@ void stl_docker_clear_made(struct stl_docker_made *made)
     free(made);
 }
 
-static const struct made *find(const struct stl_images *images, const struct stl_digest *digest)
+static const struct made *find_made(const struct stl_images *images, const struct stl_digest *digest)
 {
     size_t number;
     if (!images->made || !stl_digestset_find(&images->made->digests, digest, &number))
@@ -47,7 +47,7 @@ static const struct made *find(const struct stl_images *images, const struct stl
 }
 
 /* Takes over item->manifest. */
-static void note(struct stl_docker_made *made, const struct stl_digest *digest, struct made item)
+static void note_made(struct stl_docker_made *made, const struct stl_digest *digest, struct made item)
 {
     size_t number, count = made->digests.count;
     if (stl_digestset_add(&made->digests, digest, &number)) {
@@ -98,7 +98,7 @@ static int make_layer(struct stl_images *images, const struct stl_docker_image *
     stl_grow(made->layers, count);
     made->layers[count] = layer;
     stl_digestset_add(&made->diff_ids, diff_id, &number);
-    note(made, &layer.digest, (struct made){.size = layer.size, .layer = (uint32_t)number});
+    note_made(made, &layer.digest, (struct made){.size = layer.size, .layer = (uint32_t)number});
     return 0;
 }
 
@@ -137,11 +137,12 @@ int stl_docker_make(struct stl_images *images, struct stl_image *image, enum stl
         if (make_layer(images, docker, i, compression, progress, context, err))
             return -1;
     write_manifest(images->made, docker, &text);
-    note(images->made, &docker->config_digest,
-         (struct made){.size = docker->config_size, .config = docker->config});
+    note_made(images->made, &docker->config_digest,
+              (struct made){.size = docker->config_size, .config = docker->config});
     stl_digest_of(STL_SHA256, text.data, text.length, &image->digest);
     image->size = (int64_t)text.length;
-    note(images->made, &image->digest, (struct made){.size = image->size, .manifest = stl_steal(text.data)});
+    note_made(images->made, &image->digest,
+              (struct made){.size = image->size, .manifest = stl_steal(text.data)});
     return 0;
 }
 
@@ -180,7 +181,7 @@ int stl_docker_is_made(const struct stl_images *images, const struct stl_image *
 int stl_docker_manifest(const struct stl_images *images, const struct stl_digest *digest,
                         struct stl_buf *bytes, struct stl_error *err)
 {
-    const struct made *made = find(images, digest);
+    const struct made *made = find_made(images, digest);
     if (!made || !made->manifest)
         return 0;
     if (stl_buf_add(bytes, made->manifest, (size_t)made->size))
@@ -192,7 +193,7 @@ int stl_docker_manifest(const struct stl_images *images, const struct stl_digest
 int stl_docker_blob(const struct stl_images *images, const struct stl_digest *digest,
                     struct stl_extent *extent, struct stl_error *err)
 {
-    const struct made *made = find(images, digest);
+    const struct made *made = find_made(images, digest);
     char name[STL_STAGED_NAME_MAX];
     if (!made || made->manifest)
         return 0;
@@ -206,7 +207,7 @@ int stl_docker_blob(const struct stl_images *images, const struct stl_digest *di
 bool stl_docker_staged(const struct stl_images *images, const struct stl_digest *digest,
                        char name[STL_STAGED_NAME_MAX])
 {
-    const struct made *made = find(images, digest);
+    const struct made *made = find_made(images, digest);
     if (!made || made->manifest || made->config)
         return false;
     layer_name(made->layer, name);

@@ -25,7 +25,7 @@ struct download {
     struct stl_copy copy;
 };
 
-static int write_bytes(void *context, const void *bytes, size_t length, struct stl_error *err)
+static int write_download(void *context, const void *bytes, size_t length, struct stl_error *err)
 {
     struct download *download = context;
     return stl_copy_add(&download->copy, bytes, length, err);
@@ -45,7 +45,7 @@ static void download_clear(struct download *download)
     free(download);
 }
 
-static struct stl_http_exchange *next(void *context)
+static struct stl_http_exchange *next_download(void *context)
 {
     struct fetching *fetching = context;
     const struct stl_remote_choice *choice = fetching->images->remote->choice;
@@ -60,7 +60,7 @@ static struct stl_http_exchange *next(void *context)
         (struct stl_http_request){.url = stl_remote_url(choice->remote, choice->address.name.text, "blobs/%s",
                                                         stl_digest_format(&download->blob->digest, text)),
                                   .headers = headers,
-                                  .write = write_bytes,
+                                  .write = write_download,
                                   .context = download,
                                   .most = download->blob->size};
     staged_name(fetching->next++, name);
@@ -73,7 +73,7 @@ static struct stl_http_exchange *next(void *context)
     return &download->exchange;
 }
 
-static int check(const struct fetching *fetching, struct download *download, struct stl_error *err)
+static int check_download(const struct fetching *fetching, struct download *download, struct stl_error *err)
 {
     const struct stl_http_answer *answer = &download->exchange.answer;
     struct stl_digest actual;
@@ -96,7 +96,7 @@ static void dropped(void *context, struct stl_http_exchange *exchange)
     download_clear(exchange->owner);
 }
 
-static int ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
+static int download_ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
 {
     struct fetching *fetching = context;
     struct download *download = exchange->owner;
@@ -105,7 +105,7 @@ static int ended(void *context, struct stl_http_exchange *exchange, struct stl_e
     if (exchange->error.code != STL_OK)
         *err = exchange->error;
     else
-        result = check(fetching, download, err);
+        result = check_download(fetching, download, err);
     if (result == 0)
         stl_temp_park(&download->temp);
     else
@@ -122,7 +122,7 @@ int stl_images_fetch(const struct stl_images *images, const struct stl_remote_bl
         .images = images, .blobs = blobs, .count = count, .progress = progress, .context = context};
     size_t ignored;
     if (stl_remote_run(images->remote->choice->remote,
-                       &(struct stl_http_work){next, ended, dropped, &fetching}, err))
+                       &(struct stl_http_work){next_download, download_ended, dropped, &fetching}, err))
         return -1;
     if (fetching.broken.code != STL_OK) {
         *err = fetching.broken;

@@ -22,7 +22,7 @@ enum { SUFFIXES = sizeof suffixes / sizeof *suffixes };
 
 /* --- tags ----------------------------------------------------------------------------------------------- */
 
-static int list_tags(const struct stl_remote_choice *choice, struct stl_tags *tags, struct stl_error *err)
+static int choose_tags(const struct stl_remote_choice *choice, struct stl_tags *tags, struct stl_error *err)
 {
     if (stl_remote_tags(choice->remote, choice->address.name.text, tags, err))
         return -1;
@@ -47,7 +47,7 @@ static int list_wanted(const struct stl_remote_choice *choice, struct stl_wanted
             tags.items[tags.count++] = choice->known->items[i];
         }
         listed = true;
-    } else if (listed && list_tags(choice, &tags, err))
+    } else if (listed && choose_tags(choice, &tags, err))
         return -1;
     *count = listed ? tags.count : 1;
     *wanted = stl_alloc(*count * sizeof **wanted);
@@ -61,7 +61,7 @@ static int list_wanted(const struct stl_remote_choice *choice, struct stl_wanted
 
 /* --- images --------------------------------------------------------------------------------------------- */
 
-static struct stl_image *append(struct stl_images *images, size_t number)
+static struct stl_image *append_image(struct stl_images *images, size_t number)
 {
     const struct stl_fetched *fetched = &images->remote->fetched;
     struct stl_image *image = stl_images_append(images);
@@ -71,7 +71,7 @@ static struct stl_image *append(struct stl_images *images, size_t number)
     return image;
 }
 
-static struct stl_image *find(struct stl_images *images, const struct stl_digest *digest)
+static struct stl_image *find_image(struct stl_images *images, const struct stl_digest *digest)
 {
     for (size_t i = 0; i < images->count; i++)
         if (stl_digest_equal(&images->items[i].digest, digest))
@@ -89,9 +89,10 @@ static int name_images(struct stl_images *images, const struct stl_wanted *wante
         if (!wanted[i].found)
             return stl_error_set(err, STL_MANIFEST_UNKNOWN, "%s has no %s %s", label,
                                  digest ? "manifest" : "tag", wanted[i].reference);
-        struct stl_image *image = find(images, &images->remote->fetched.digests.items[wanted[i].number]);
+        struct stl_image *image =
+            find_image(images, &images->remote->fetched.digests.items[wanted[i].number]);
         if (!image)
-            image = append(images, wanted[i].number);
+            image = append_image(images, wanted[i].number);
         STL_AUTO_FREE char *name = stl_sprintf("%s%s%s", label, digest ? "@" : ":", wanted[i].reference);
         STL_AUTO_FREE char *both =
             digest && address->has_tag
@@ -148,7 +149,7 @@ static int get_descendants(struct stl_images *images, size_t first, struct stl_e
 
 /* --- what belongs to them ------------------------------------------------------------------------------- */
 
-static int add_referrers(struct stl_images *images, size_t first, struct stl_error *err)
+static int fetch_referrers(struct stl_images *images, size_t first, struct stl_error *err)
 {
     struct stl_fetched *fetched = &images->remote->fetched;
     size_t count = images->count - first;
@@ -160,8 +161,9 @@ static int add_referrers(struct stl_images *images, size_t first, struct stl_err
         stl_fetched_get(fetched, referring.items, referring.count, err))
         return -1;
     for (size_t i = 0; i < referring.count; i++)
-        if (referring.items[i].found && !find(images, &fetched->digests.items[referring.items[i].number]))
-            append(images, referring.items[i].number);
+        if (referring.items[i].found &&
+            !find_image(images, &fetched->digests.items[referring.items[i].number]))
+            append_image(images, referring.items[i].number);
     return 0;
 }
 
@@ -178,9 +180,9 @@ static int add_signatures(struct stl_images *images, size_t count, struct stl_er
     int result = stl_fetched_get(fetched, wanted, count * SUFFIXES, err);
     for (size_t i = 0; i < count * SUFFIXES; i++) {
         free(wanted[i].reference);
-        if (result || !wanted[i].found || find(images, &fetched->digests.items[wanted[i].number]))
+        if (result || !wanted[i].found || find_image(images, &fetched->digests.items[wanted[i].number]))
             continue;
-        struct stl_image *signature = append(images, wanted[i].number);
+        struct stl_image *signature = append_image(images, wanted[i].number);
         const struct stl_image *image = &images->items[i / SUFFIXES];
         signature->suffix = suffixes[i % SUFFIXES];
         for (size_t k = 0; k < image->name_count; k++)
@@ -197,7 +199,7 @@ static int add_what_belongs(struct stl_images *images, struct stl_error *err)
         return 0;
     for (size_t first = 0, next; first < images->count; first = next) {
         next = images->count;
-        if (add_referrers(images, first, err))
+        if (fetch_referrers(images, first, err))
             return -1;
     }
     return choice->all_tags && !choice->tags && !choice->newest ? 0 : add_signatures(images, named, err);

@@ -109,8 +109,8 @@ void stl_images_clear(struct stl_images *images)
 }
 
 /* The file name of a digest. */
-static void path_of(const struct stl_images *images, const struct stl_digest *digest, bool manifest,
-                    char path[STL_MEMBER_NAME_MAX])
+static void path_of_file(const struct stl_images *images, const struct stl_digest *digest, bool manifest,
+                         char path[STL_MEMBER_NAME_MAX])
 {
     char text[STL_DIGEST_TEXT_MAX];
     const char *hex = strchr(stl_digest_format(digest, text), ':') + 1;
@@ -122,11 +122,11 @@ static void path_of(const struct stl_images *images, const struct stl_digest *di
         snprintf(path, STL_MEMBER_NAME_MAX, "%s%s", hex, manifest ? ".manifest.json" : "");
 }
 
-static int find(const struct stl_images *images, const struct stl_digest *digest, int64_t size, bool manifest,
-                struct stl_extent *extent, struct stl_error *err)
+static int find_file(const struct stl_images *images, const struct stl_digest *digest, int64_t size,
+                     bool manifest, struct stl_extent *extent, struct stl_error *err)
 {
     char path[STL_MEMBER_NAME_MAX];
-    path_of(images, digest, manifest, path);
+    path_of_file(images, digest, manifest, path);
     int found = stl_source_find(images->source, path, extent, err);
     if (found == 0)
         found = stl_inlined_find(images->inlined, images->source, digest, extent, err);
@@ -143,7 +143,7 @@ int stl_images_blob(const struct stl_images *images, const struct stl_digest *di
 {
     if (images->format == STL_FORMAT_DOCKER)
         return stl_docker_blob(images, digest, extent, err);
-    return find(images, digest, size, false, extent, err);
+    return find_file(images, digest, size, false, extent, err);
 }
 
 bool stl_images_staged(const struct stl_images *images, const struct stl_digest *digest,
@@ -154,7 +154,7 @@ bool stl_images_staged(const struct stl_images *images, const struct stl_digest 
         return stl_docker_staged(images, digest, name);
     if (images->format == STL_FORMAT_REMOTE)
         return stl_remote_images_staged(images, digest, name);
-    path_of(images, digest, false, path);
+    path_of_file(images, digest, false, path);
     return stl_source_staged(images->source, path, name);
 }
 
@@ -168,7 +168,7 @@ int stl_images_manifest(const struct stl_images *images, const struct stl_digest
         return stl_docker_manifest(images, digest, bytes, err);
     if (images->format == STL_FORMAT_REMOTE)
         return stl_remote_images_manifest(images, digest, bytes, err);
-    int found = find(images, digest, size, true, &extent, err);
+    int found = find_file(images, digest, size, true, &extent, err);
     if (found <= 0)
         return found;
     char *place = stl_buf_extend(bytes, (size_t)size);
@@ -185,8 +185,8 @@ int stl_images_manifest(const struct stl_images *images, const struct stl_digest
     return 1;
 }
 
-static int read_manifest(void *context, const struct stl_digest *digest, int64_t size, struct stl_buf *bytes,
-                         struct stl_error *err)
+static int read_source_manifest(void *context, const struct stl_digest *digest, int64_t size,
+                                struct stl_buf *bytes, struct stl_error *err)
 {
     const struct stl_images *images = context;
     size_t before = bytes->length;
@@ -216,5 +216,5 @@ static int read_blob(void *context, const struct stl_digest *digest, int64_t siz
 
 struct stl_graph_reader stl_images_reader(const struct stl_images *images)
 {
-    return (struct stl_graph_reader){images->source->label, read_manifest, read_blob, (void *)images};
+    return (struct stl_graph_reader){images->source->label, read_source_manifest, read_blob, (void *)images};
 }

@@ -33,7 +33,7 @@ static char *staged_name(size_t number, char name[STL_STAGED_NAME_MAX])
 }
 
 /* Returns the number of bytes, or -1. */
-static ssize_t decode(const char *text, unsigned char *bytes)
+static ssize_t decode_base64(const char *text, unsigned char *bytes)
 {
     size_t length = strlen(text);
     int n = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)length);
@@ -44,8 +44,9 @@ static ssize_t decode(const char *text, unsigned char *bytes)
     return n < 0 ? -1 : n;
 }
 
-static int keep(struct stl_inlined *inlined, const struct stl_source *source, const struct stl_digest *digest,
-                const void *bytes, size_t length, struct stl_error *err)
+static int keep_inlined(struct stl_inlined *inlined, const struct stl_source *source,
+                        const struct stl_digest *digest, const void *bytes, size_t length,
+                        struct stl_error *err)
 {
     struct stl_digestset *digests = &inlined->digests;
     STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
@@ -77,12 +78,12 @@ static int note_descriptor(struct stl_inlined *inlined, const struct stl_source 
         stl_digestset_find(&inlined->digests, &descriptor.digest, &number))
         return 0;
     STL_AUTO_FREE unsigned char *bytes = stl_alloc(strlen(data) + 3);
-    ssize_t length = decode(data, bytes);
+    ssize_t length = decode_base64(data, bytes);
     if (length < 0)
         return 0;
     stl_digest_of(descriptor.digest.algorithm, bytes, (size_t)length, &actual);
     return stl_digest_equal(&actual, &descriptor.digest)
-               ? keep(inlined, source, &descriptor.digest, bytes, (size_t)length, err)
+               ? keep_inlined(inlined, source, &descriptor.digest, bytes, (size_t)length, err)
                : 0;
 }
 

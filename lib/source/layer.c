@@ -150,7 +150,7 @@ static int write_blob(void *context, const void *bytes, size_t length, struct st
 
 /* The blob is written while the archive reads; what follows the end of the compressed data belongs to it too.
  */
-static int keep(struct maker *maker, struct stl_error *err)
+static int copy_layer(struct maker *maker, struct stl_error *err)
 {
     STL_AUTO_FREE char *bytes = stl_alloc(CHUNK);
     ssize_t n;
@@ -172,7 +172,7 @@ int stl_layer_make(const struct stl_extent *extent, enum stl_compression wanted,
         return -1;
     layer->compression = result_of(maker.form, wanted);
     int result = is_kept(&maker)
-                     ? keep(&maker, err)
+                     ? copy_layer(&maker, err)
                      : stl_compress(wanted, stl_pool_cores(), &(struct stl_stream){read_tar, &maker},
                                     write_blob, &maker, err);
     if (result)

@@ -71,7 +71,7 @@ void stl_members_add(struct stl_members *members, const char *name, const char *
     members->items[members->count++] = member;
 }
 
-static int compare(const void *left, const void *right)
+static int compare_members(const void *left, const void *right)
 {
     const struct stl_member *a = left, *b = right;
     return strcmp(a->name, b->name);
@@ -108,7 +108,7 @@ int stl_members_finish(struct stl_members *members, stl_members_same *same, void
     size_t kept = 0;
     drop_links_to_themselves(members);
     if (members->count)
-        qsort(members->items, members->count, sizeof *members->items, compare);
+        qsort(members->items, members->count, sizeof *members->items, compare_members);
     for (size_t i = 0; i < members->count; i++) {
         const struct stl_member *last = &members->items[kept ? kept - 1 : 0], *next = &members->items[i];
         if (kept > 0 && !strcmp(last->name, next->name)) {
@@ -131,7 +131,7 @@ ssize_t stl_members_find(const struct stl_members *members, const char *name)
     struct stl_member key = {.name = name};
     struct stl_member *found = NULL;
     if (members->count)
-        found = bsearch(&key, members->items, members->count, sizeof *members->items, compare);
+        found = bsearch(&key, members->items, members->count, sizeof *members->items, compare_members);
     return found ? found - members->items : -1;
 }
 

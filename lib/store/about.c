@@ -30,7 +30,7 @@ int stl_description_check(const char *text, struct stl_error *err)
     return 0;
 }
 
-static int parse(const struct stl_buf *text, struct stl_about *about, struct stl_error *err)
+static int parse_about(const struct stl_buf *text, struct stl_about *about, struct stl_error *err)
 {
     STL_AUTO_JSON struct json_object *object =
         stl_json_parse(text->data ? text->data : "", text->length, err);
@@ -54,15 +54,15 @@ int stl_about_read(int repository, struct stl_about *about, struct stl_error *er
         stl_error_clear(err);
         return 0;
     }
-    if (parse(&text, about, err) == 0)
+    if (parse_about(&text, about, err) == 0)
         return 1;
     *about = (struct stl_about){0};
     err->code = STL_DAMAGED;
     return stl_error_context(err, STL_REPO_ABOUT " is damaged");
 }
 
-static int put(const struct stl_root *root, int tags, const char *name, const struct stl_about *about,
-               struct stl_error *err)
+static int put_about(const struct stl_root *root, int tags, const char *name, const struct stl_about *about,
+                     struct stl_error *err)
 {
     STL_AUTO_JSON struct json_object *object = json_object_new_object();
     stl_json_set_number(object, "created", about->created);
@@ -77,7 +77,7 @@ int stl_about_write(const struct stl_root *root, int repository, const struct st
 {
     const char *name = STL_ABOUT;
     STL_AUTO_CLOSE int tags = stl_dir_open(repository, STL_REPO_TAGS, err);
-    if (tags < 0 || (about && put(root, tags, name, about, err)))
+    if (tags < 0 || (about && put_about(root, tags, name, about, err)))
         return -1;
     if (!about && unlinkat(tags, name, 0) && errno != ENOENT)
         return stl_error_errno(err, "cannot remove " STL_REPO_ABOUT);

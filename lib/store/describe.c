@@ -56,7 +56,7 @@ static void add_string(struct json_object *object, const char *key, const char *
         stl_json_set_string(object, key, value);
 }
 
-static void add_digest(struct json_object *object, const char *key, const struct stl_digest *digest)
+static void describe_digest(struct json_object *object, const char *key, const struct stl_digest *digest)
 {
     char text[STL_DIGEST_TEXT_MAX];
     stl_json_set_string(object, key, stl_digest_format(digest, text));
@@ -117,7 +117,7 @@ static struct json_object *descriptor_object(const struct stl_descriptor *descri
 {
     struct json_object *object = json_object_new_object();
     add_string(object, "mediaType", descriptor->media_type);
-    add_digest(object, "digest", &descriptor->digest);
+    describe_digest(object, "digest", &descriptor->digest);
     stl_json_set_number(object, "size", descriptor->size);
     return object;
 }
@@ -173,8 +173,8 @@ static void add_contents(struct json_object *out, struct describing *walk,
     }
 }
 
-static void add_referrers(struct json_object *out, const struct stl_describe_source *source,
-                          const struct stl_digest *digest)
+static void describe_referrers(struct json_object *out, const struct stl_describe_source *source,
+                               const struct stl_digest *digest)
 {
     struct json_object *list = NULL;
     STL_AUTO_JSON struct json_object *index = source->referrers(source->context, digest);
@@ -218,20 +218,20 @@ static struct json_object *describe(struct describing *walk, const struct stl_di
         return NULL;
     walk->described++;
     struct json_object *out = json_object_new_object();
-    add_digest(out, "digest", digest);
+    describe_digest(out, "digest", digest);
     add_string(out, "mediaType", manifest.media_type.text);
     stl_json_set_number(out, "size", manifest.size);
     const char *artifact_type = stl_manifest_artifact_type(&manifest);
     if (artifact_type && !is_image_config(artifact_type))
         add_string(out, "artifactType", artifact_type);
     if (manifest.has_subject)
-        add_digest(out, "subject", &manifest.subject);
+        describe_digest(out, "subject", &manifest.subject);
     tally_add(&tally, digest, manifest.size);
     add_contents(out, walk, &manifest, &tally);
     add_newest(out);
     stl_json_set_number(out, "totalSize", tally.total);
     add_annotations(out, &manifest);
-    add_referrers(out, walk->source, digest);
+    describe_referrers(out, walk->source, digest);
     if (all)
         tally_merge(all, &tally);
     return out;

@@ -63,8 +63,8 @@ static bool is_well_formed(const struct listing *listing)
     return position == listing->end;
 }
 
-static int load(int directory, const struct stl_name *repository, struct listing *listing,
-                struct stl_error *err)
+static int load_listing(int directory, const struct stl_name *repository, struct listing *listing,
+                        struct stl_error *err)
 {
     listing->text.ceiling = LISTING_MAX;
     listing->head = head_of(repository);
@@ -116,8 +116,8 @@ int stl_listing_commit(struct stl_listing_change *change, struct stl_error *err)
     return change->directory < 0 ? 0 : stl_dir_sync(change->directory, err);
 }
 
-static int store(const struct stl_root *root, int directory, const struct stl_name *repository,
-                 const struct stl_buf *text, struct stl_error *err)
+static int store_listing(const struct stl_root *root, int directory, const struct stl_name *repository,
+                         const struct stl_buf *text, struct stl_error *err)
 {
     STL_AUTO_LISTING_CHANGE struct stl_listing_change change = STL_LISTING_CHANGE_INIT;
     return prepare(root, directory, repository, text, &change, err) || stl_listing_commit(&change, err) ? -1
@@ -158,7 +158,7 @@ int stl_listing_write(const struct stl_root *root, int directory, const struct s
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     if (stl_listing_render(repository, names, count, &text, err))
         return -1;
-    return store(root, directory, repository, &text, err);
+    return store_listing(root, directory, repository, &text, err);
 }
 
 /* Compares the quoted name at `entry` with `name`. */
@@ -228,7 +228,7 @@ int stl_listing_prepare(const struct stl_root *root, int directory, const struct
     change->directory = directory;
     if (count == 0 && faccessat(directory, file_name(repository), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return 0;
-    if (load(directory, repository, &listing, err)) {
+    if (load_listing(directory, repository, &listing, err)) {
         if (err->sys_errno != ENOENT)
             return -1;
         stl_error_clear(err);
@@ -255,7 +255,7 @@ int stl_listing_remove(const struct stl_root *root, int directory, const struct 
                        const char *const *names, size_t count, struct stl_error *err)
 {
     AUTO_LISTING struct listing listing = {0};
-    if (load(directory, repository, &listing, err)) {
+    if (load_listing(directory, repository, &listing, err)) {
         if (err->sys_errno != ENOENT)
             return -1;
         stl_error_clear(err);
@@ -263,14 +263,14 @@ int stl_listing_remove(const struct stl_root *root, int directory, const struct 
     }
     if (!edit_unsorted(&listing, names, count, false))
         return stl_dir_sync(directory, err); /* a process may have been killed before it was durable */
-    return store(root, directory, repository, &listing.text, err) ? -1 : 1;
+    return store_listing(root, directory, repository, &listing.text, err) ? -1 : 1;
 }
 
 int stl_listing_each(int directory, const struct stl_name *repository, stl_listing_visit *visit,
                      void *context, struct stl_error *err)
 {
     AUTO_LISTING struct listing listing = {0};
-    if (load(directory, repository, &listing, err))
+    if (load_listing(directory, repository, &listing, err))
         return -1;
     char *entry;
     size_t length;

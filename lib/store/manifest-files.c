@@ -16,19 +16,21 @@ struct manifest_walk {
 
 static int visit_entry(void *context, const char *name, unsigned char type, struct stl_error *err);
 
-static int visit_file(const struct manifest_walk *walk, const char *name, struct stl_error *err);
+static int visit_manifest_file(const struct manifest_walk *walk, const char *name, struct stl_error *err);
 
 /* Folders that vanish meanwhile, and entries that are not folders, are skipped. */
 static int walk_into(const struct manifest_walk *walk, struct stl_error *err)
 {
     if (walk->depth == 2 && walk->only) {
         STL_AUTO_FREE char *path = stl_sprintf("%s/%s", walk->path, walk->only);
-        return faccessat(walk->at, path, F_OK, AT_SYMLINK_NOFOLLOW) ? 0 : visit_file(walk, walk->only, err);
+        return faccessat(walk->at, path, F_OK, AT_SYMLINK_NOFOLLOW)
+                   ? 0
+                   : visit_manifest_file(walk, walk->only, err);
     }
     return stl_dir_each_if_any(walk->at, walk->path, visit_entry, (void *)walk, err);
 }
 
-static int visit_file(const struct manifest_walk *walk, const char *name, struct stl_error *err)
+static int visit_manifest_file(const struct manifest_walk *walk, const char *name, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_manifest_file file;
@@ -45,7 +47,7 @@ static int visit_entry(void *context, const char *name, unsigned char type, stru
     const struct manifest_walk *walk = context;
     (void)type;
     if (walk->depth == 2)
-        return visit_file(walk, name, err);
+        return visit_manifest_file(walk, name, err);
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", walk->path, name);
     struct manifest_walk inner = *walk;
     inner.path = path;

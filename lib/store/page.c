@@ -32,8 +32,8 @@ const char *stl_page_file(size_t i, const char **media_type)
     return name ? name + strlen(folder) : NULL;
 }
 
-static int put(const struct stl_root *root, int www, const char *name, const char *bytes, size_t length,
-               struct stl_error *err)
+static int put_page_file(const struct stl_root *root, int www, const char *name, const char *bytes,
+                         size_t length, struct stl_error *err)
 {
     STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
     if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, bytes, length, err))
@@ -61,9 +61,9 @@ int stl_page_put(const struct stl_registry *registry, struct stl_error *err)
     for (size_t i = 0; !failed && (name = template_of(i)); i++) {
         size_t length;
         const char *bytes = stl_template_file(name, &length);
-        failed = put(&registry->root, www, name + strlen(folder), bytes, length, err);
+        failed = put_page_file(&registry->root, www, name + strlen(folder), bytes, length, err);
     }
-    return failed ? -1 : put(&registry->root, www, STL_PAGE, index.data, index.length, err);
+    return failed ? -1 : put_page_file(&registry->root, www, STL_PAGE, index.data, index.length, err);
 }
 
 bool stl_page_is_incomplete(const struct stl_registry *registry)

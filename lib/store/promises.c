@@ -27,7 +27,7 @@ struct views {
 /* --- small steps: 0, or -1 with errno
  * ------------------------------------------------------------------- */
 
-static int write_file(int at, const char *name, const char *text)
+static int write_short_file(int at, const char *name, const char *text)
 {
     int fd = openat(at, name, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
     ssize_t length = (ssize_t)strlen(text);
@@ -37,7 +37,7 @@ static int write_file(int at, const char *name, const char *text)
     return close(fd) || failed ? -1 : 0;
 }
 
-static ssize_t read_file(int at, const char *name, char *text, size_t size)
+static ssize_t read_short_file(int at, const char *name, char *text, size_t size)
 {
     int fd = openat(at, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -74,9 +74,9 @@ static int new_names(struct views *views)
     char text[16];
     if (exists(views->b, "new"))
         return broken(views, "the folder is not empty");
-    if (write_file(views->a, "new", "1"))
+    if (write_short_file(views->a, "new", "1"))
         return failed(views, "write");
-    if (read_file(views->b, "new", text, sizeof text) != 1)
+    if (read_short_file(views->b, "new", text, sizeof text) != 1)
         return broken(views, "a file is not seen right after it was made");
     return 0;
 }
@@ -86,17 +86,17 @@ static int names_with_colons(struct views *views)
     char longest[NAME_LONGEST + 1];
     memset(longest, 'n', NAME_LONGEST);
     longest[NAME_LONGEST] = '\0';
-    if (write_file(views->a, "sha256:00", "") || write_file(views->a, longest, ""))
+    if (write_short_file(views->a, "sha256:00", "") || write_short_file(views->a, longest, ""))
         return failed(views, "a name with a colon, or of 255 bytes");
     return 0;
 }
 
 static int case_of_letters(struct views *views)
 {
-    if (write_file(views->a, "tag", "small") || write_file(views->a, "TAG", "LARGE"))
+    if (write_short_file(views->a, "tag", "small") || write_short_file(views->a, "TAG", "LARGE"))
         return failed(views, "write");
     char text[16];
-    return read_file(views->b, "tag", text, sizeof text) == 5 && !strcmp(text, "small")
+    return read_short_file(views->b, "tag", text, sizeof text) == 5 && !strcmp(text, "small")
                ? 0
                : broken(views, "\"tag\" and \"TAG\" are the same file");
 }
@@ -108,9 +108,10 @@ static int replacing(struct views *views)
     for (int i = 0; i < TRIES; i++) {
         memset(body, 'a' + i, BODY);
         body[BODY] = '\0';
-        if (write_file(views->a, ".replaced", body) || renameat(views->a, ".replaced", views->a, "replaced"))
+        if (write_short_file(views->a, ".replaced", body) ||
+            renameat(views->a, ".replaced", views->a, "replaced"))
             return failed(views, "rename");
-        ssize_t n = read_file(views->b, "replaced", seen, sizeof seen);
+        ssize_t n = read_short_file(views->b, "replaced", seen, sizeof seen);
         if (n < 0)
             return failed(views, "the name is missing while it is replaced");
         if (n != BODY || strspn(seen, (char[]){seen[0], '\0'}) != BODY)
@@ -124,7 +125,7 @@ static int replacing(struct views *views)
 static int hard_links(struct views *views)
 {
     struct stat st;
-    if (write_file(views->a, "link-1", "x") || linkat(views->a, "link-1", views->a, "link-2", 0))
+    if (write_short_file(views->a, "link-1", "x") || linkat(views->a, "link-1", views->a, "link-2", 0))
         return failed(views, "link");
     if (fstatat(views->b, "link-1", &st, 0) || st.st_nlink != 2)
         return broken(views, "the number of links is not 2 after a link");
@@ -187,7 +188,8 @@ static int lock_between(struct views *views, const char *name, int flags)
 
 static int file_locks(struct views *views)
 {
-    return write_file(views->a, "lock", "") ? failed(views, "write") : lock_between(views, "lock", O_RDWR);
+    return write_short_file(views->a, "lock", "") ? failed(views, "write")
+                                                  : lock_between(views, "lock", O_RDWR);
 }
 
 static int folder_locks(struct views *views)
@@ -223,7 +225,7 @@ static int growing(struct views *views)
 static int removed_while_open(struct views *views)
 {
     char text[16];
-    if (write_file(views->a, "open", "keep"))
+    if (write_short_file(views->a, "open", "keep"))
         return failed(views, "write");
     int fd = openat(views->b, "open", O_RDONLY | O_CLOEXEC);
     if (fd < 0 || unlinkat(views->a, "open", 0)) {
@@ -248,7 +250,7 @@ static int listings(struct views *views)
     char name[16];
     for (int i = 0; i < TRIES; i++) {
         snprintf(name, sizeof name, "listed-%d", i);
-        if (write_file(views->a, name, ""))
+        if (write_short_file(views->a, name, ""))
             return failed(views, "write");
         if (stl_dir_each(views->b, ".", find_listed, name, &ignored) != 1)
             return broken(views, "one that was just made is not listed");
@@ -259,7 +261,7 @@ static int listings(struct views *views)
 static int modes(struct views *views)
 {
     struct stat st;
-    if (write_file(views->a, "mode", "") || fchmodat(views->a, "mode", 0640, 0) ||
+    if (write_short_file(views->a, "mode", "") || fchmodat(views->a, "mode", 0640, 0) ||
         mkdirat(views->a, "sticky", 0755) || fchmodat(views->a, "sticky", 01755, 0))
         return failed(views, "chmod");
     if (fstatat(views->b, "mode", &st, 0) || (st.st_mode & 07777) != 0640 ||
@@ -287,7 +289,7 @@ static int large_files(struct views *views)
 static int clocks(struct views *views)
 {
     struct stat st;
-    if (write_file(views->a, "clock", "") || fstatat(views->b, "clock", &st, 0))
+    if (write_short_file(views->a, "clock", "") || fstatat(views->b, "clock", &st, 0))
         return failed(views, "write");
     long long apart = (long long)st.st_mtime - (long long)time(NULL);
     if (llabs(apart) <= SKEW_SECONDS)
@@ -299,7 +301,7 @@ static int clocks(struct views *views)
 
 static int rename_without_replacing(struct views *views)
 {
-    if (write_file(views->a, "from", "") || write_file(views->a, "to", ""))
+    if (write_short_file(views->a, "from", "") || write_short_file(views->a, "to", ""))
         return failed(views, "write");
     if (renameat2(views->a, "from", views->a, "to", RENAME_NOREPLACE) == 0)
         return broken(views, "it replaces");

@@ -11,7 +11,7 @@
 /* A list of less than SURELY_FITS bytes cannot have too many values. */
 enum { REFERRERS_MAX = 32 << 20, SURELY_FITS = 128 << 10 };
 
-static char *path_of(const struct stl_digest *subject, char path[STL_PATH_MAX])
+static char *path_of_list(const struct stl_digest *subject, char path[STL_PATH_MAX])
 {
     char text[STL_DIGEST_TEXT_MAX];
     snprintf(path, STL_PATH_MAX, STL_REPO_REFERRERS "/%s", stl_digest_format(subject, text));
@@ -19,12 +19,12 @@ static char *path_of(const struct stl_digest *subject, char path[STL_PATH_MAX])
 }
 
 /* The index as a document whose "manifests" array is *list. */
-static struct json_object *load(int repository, const struct stl_digest *subject, struct json_object **list,
-                                struct stl_error *err)
+static struct json_object *load_index(int repository, const struct stl_digest *subject,
+                                      struct json_object **list, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = {.ceiling = REFERRERS_MAX};
     char path[STL_PATH_MAX];
-    if (stl_file_read(repository, path_of(subject, path), false, &text, err)) {
+    if (stl_file_read(repository, path_of_list(subject, path), false, &text, err)) {
         if (err->sys_errno != ENOENT)
             return NULL;
         stl_error_clear(err);
@@ -40,8 +40,8 @@ static struct json_object *load(int repository, const struct stl_digest *subject
 }
 
 /* A list that load() does not accept could never be changed again. */
-static int check_limits(const char *text, size_t length, const struct stl_digest *subject,
-                        struct stl_error *err)
+static int check_list_size(const char *text, size_t length, const struct stl_digest *subject,
+                           struct stl_error *err)
 {
     char digest[STL_DIGEST_TEXT_MAX];
     STL_AUTO_JSON struct json_object *again =
@@ -57,12 +57,12 @@ static int save(const struct stl_root *root, int repository, const struct stl_di
                 struct json_object *index, struct stl_error *err)
 {
     char path[STL_PATH_MAX];
-    path_of(subject, path);
+    path_of_list(subject, path);
     STL_AUTO_CLOSE int directory = stl_dir_open(repository, STL_REPO_REFERRERS, err);
     if (directory < 0)
         return -1;
     const char *text = stl_json_text(index);
-    if (check_limits(text, strlen(text), subject, err) ||
+    if (check_list_size(text, strlen(text), subject, err) ||
         stl_file_put(root, repository, path, text, strlen(text), err))
         return -1;
     return stl_dir_sync(directory, err);
@@ -75,7 +75,7 @@ static int sync_as_it_is(int repository, struct stl_error *err)
     return directory < 0 ? -1 : stl_dir_sync(directory, err);
 }
 
-static size_t find(struct json_object *list, const struct stl_digest *digest)
+static size_t find_entry(struct json_object *list, const struct stl_digest *digest)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     char text[STL_DIGEST_TEXT_MAX];
@@ -110,11 +110,11 @@ static struct json_object *add_entry(int repository, const struct stl_manifest *
                                      struct stl_error *err)
 {
     struct json_object *list;
-    STL_AUTO_JSON struct json_object *index = load(repository, &manifest->subject, &list, err);
+    STL_AUTO_JSON struct json_object *index = load_index(repository, &manifest->subject, &list, err);
     if (!index)
         return NULL;
     STL_AUTO_JSON struct json_object *entry = stl_referrers_entry(manifest);
-    size_t position = find(list, &manifest->digest);
+    size_t position = find_entry(list, &manifest->digest);
     if (position == json_object_array_length(list))
         json_object_array_add(list, stl_steal(entry));
     else if (json_object_equal(json_object_array_get_idx(list, position), entry))
@@ -129,14 +129,14 @@ int stl_referrers_check(int repository, const struct stl_manifest *manifest, str
     char path[STL_PATH_MAX];
     struct stat st;
     if (!manifest->has_subject ||
-        fstatat(repository, path_of(&manifest->subject, path), &st, AT_SYMLINK_NOFOLLOW) ||
+        fstatat(repository, path_of_list(&manifest->subject, path), &st, AT_SYMLINK_NOFOLLOW) ||
         st.st_size + manifest->size < SURELY_FITS)
         return 0;
     STL_AUTO_JSON struct json_object *index = add_entry(repository, manifest, err);
     if (!index)
         return err->code ? -1 : 0;
     const char *text = stl_json_text(index);
-    return check_limits(text, strlen(text), &manifest->subject, err);
+    return check_list_size(text, strlen(text), &manifest->subject, err);
 }
 
 int stl_referrers_add(const struct stl_root *root, int repository, const struct stl_manifest *manifest,
@@ -155,18 +155,18 @@ int stl_referrers_has(int repository, const struct stl_manifest *manifest, struc
     struct json_object *list;
     if (!manifest->has_subject)
         return 1;
-    STL_AUTO_JSON struct json_object *index = load(repository, &manifest->subject, &list, err);
-    return index ? find(list, &manifest->digest) < json_object_array_length(list) : -1;
+    STL_AUTO_JSON struct json_object *index = load_index(repository, &manifest->subject, &list, err);
+    return index ? find_entry(list, &manifest->digest) < json_object_array_length(list) : -1;
 }
 
 int stl_referrers_remove(const struct stl_root *root, int repository, const struct stl_digest *subject,
                          const struct stl_digest *referrer, struct stl_error *err)
 {
     struct json_object *list;
-    STL_AUTO_JSON struct json_object *index = load(repository, subject, &list, err);
+    STL_AUTO_JSON struct json_object *index = load_index(repository, subject, &list, err);
     if (!index)
         return -1;
-    size_t position = find(list, referrer), count = json_object_array_length(list);
+    size_t position = find_entry(list, referrer), count = json_object_array_length(list);
     if (position == count)
         return sync_as_it_is(repository, err);
     json_object_array_del_idx(list, position, 1);
@@ -177,7 +177,7 @@ int stl_referrers_read(int repository, const struct stl_digest *subject, const c
                        struct stl_buf *out, struct stl_error *err)
 {
     struct json_object *list;
-    STL_AUTO_JSON struct json_object *index = load(repository, subject, &list, err);
+    STL_AUTO_JSON struct json_object *index = load_index(repository, subject, &list, err);
     if (!index)
         return -1;
     for (size_t i = json_object_array_length(list); artifact_type && i-- > 0;) {

@@ -89,7 +89,7 @@ size_t stl_contents_find(const struct stl_contents *contents, const struct stl_d
     return stl_digestset_find(&contents->digests, digest, &number) ? number : STL_NOT_HELD;
 }
 
-static void enter(size_t number, bool *reached, size_t *queue, size_t *count)
+static void enter_manifest(size_t number, bool *reached, size_t *queue, size_t *count)
 {
     if (number == STL_NOT_HELD || reached[number])
         return;
@@ -108,10 +108,10 @@ void stl_contents_reach(const struct stl_contents *contents, bool *reached, bool
         const struct stl_held_manifest *held = &contents->manifests[queue[next]];
         for (size_t i = 0; i < held->link_count; i++)
             if (held->links[i].child)
-                enter(stl_contents_find(contents, &held->links[i].digest), reached, queue, &count);
+                enter_manifest(stl_contents_find(contents, &held->links[i].digest), reached, queue, &count);
         for (size_t i = held->first_referrer; referrers && i != STL_NOT_HELD;
              i = contents->manifests[i].next_referrer)
-            enter(i, reached, queue, &count);
+            enter_manifest(i, reached, queue, &count);
     }
 }
 

@@ -199,7 +199,7 @@ static const struct sock_filter tail[] = {
 
 enum { WORDS = 16, LENGTH = COUNT(head) + COUNT(threads_only) + COUNT(others) + 3 * WORDS + COUNT(tail) };
 
-static struct sock_filter *add(struct sock_filter *next, const struct sock_filter *part, size_t count)
+static struct sock_filter *add_filter(struct sock_filter *next, const struct sock_filter *part, size_t count)
 {
     memcpy(next, part, count * sizeof *part);
     return next + count;
@@ -216,20 +216,20 @@ static void set_bits(uint32_t bits[WORDS], const short *calls, size_t count)
  * the calls of a request. */
 bool stl_sandbox_filter_calls(bool threads)
 {
-    struct sock_filter filter[LENGTH], *next = add(filter, head, COUNT(head));
+    struct sock_filter filter[LENGTH], *next = add_filter(filter, head, COUNT(head));
     uint32_t bits[WORDS] = {0};
     set_bits(bits, allowed, COUNT(allowed));
     if (threads) {
         set_bits(bits, for_threads, COUNT(for_threads));
-        next = add(next, threads_only, COUNT(threads_only));
+        next = add_filter(next, threads_only, COUNT(threads_only));
     }
-    next = add(next, others, COUNT(others));
+    next = add_filter(next, others, COUNT(others));
     for (unsigned i = 0; i < WORDS; i++) {
         *next++ = (struct sock_filter)UNLESS_EQUAL(i, 2);
         *next++ = (struct sock_filter)LOAD_NUMBER(bits[i]);
         *next++ = (struct sock_filter)SKIP(3 * (WORDS - 1 - i) + 1);
     }
-    next = add(next, tail, COUNT(tail));
+    next = add_filter(next, tail, COUNT(tail));
     struct sock_fprog program = {(unsigned short)(next - filter), filter};
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }

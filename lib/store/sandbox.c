@@ -113,7 +113,7 @@ static void drop_capabilities(void)
     syscall(SYS_capset, &header, data);
 }
 
-static void enter(const char *path, bool threads, struct stl_sandbox *sandbox)
+static void enter_sandbox(const char *path, bool threads, struct stl_sandbox *sandbox)
 {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -127,10 +127,10 @@ static void enter(const char *path, bool threads, struct stl_sandbox *sandbox)
 
 void stl_sandbox_enter(const char *path, struct stl_sandbox *sandbox)
 {
-    enter(path, false, sandbox);
+    enter_sandbox(path, false, sandbox);
 }
 
 void stl_sandbox_enter_threaded(const char *path, struct stl_sandbox *sandbox)
 {
-    enter(path, true, sandbox);
+    enter_sandbox(path, true, sandbox);
 }
