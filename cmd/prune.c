@@ -78,7 +78,7 @@ struct arguments {
     struct stl_prune_options how;
 };
 
-static int parse_number(const char *text, int64_t *number)
+static int parse_count(const char *text, int64_t *number)
 {
     char *end;
     *number = strtoll(text, &end, 10);
@@ -96,7 +96,7 @@ static int parse_rule(int key, const char *argument, struct stl_prune_rule *rule
         stl_words_add(&rule->keep, argument);
         return 0;
     case OPTION_KEEP_NEWEST:
-        return parse_number(argument, &rule->keep_newest);
+        return parse_count(argument, &rule->keep_newest);
     case OPTION_KEEP_YOUNGER:
         return stl_parse_duration(argument, &rule->keep_younger);
     case OPTION_UNPULLED:

@@ -8,27 +8,9 @@
 #include <string.h>
 
 #include "base64url.h"
+#include "evp.h"
 
 enum { MODULUS_MAX = 1024, RSA_BITS_MIN = 2048, COORDINATE = 32, ED25519 = 32, KID_MAX = 255 };
-
-static void free_key(EVP_PKEY **key)
-{
-    EVP_PKEY_free(*key);
-}
-
-static void free_key_context(EVP_PKEY_CTX **context)
-{
-    EVP_PKEY_CTX_free(*context);
-}
-
-static void free_digest_context(EVP_MD_CTX **context)
-{
-    EVP_MD_CTX_free(*context);
-}
-
-#define AUTO_KEY __attribute__((cleanup(free_key)))
-#define AUTO_KEY_CONTEXT __attribute__((cleanup(free_key_context)))
-#define AUTO_DIGEST_CONTEXT __attribute__((cleanup(free_digest_context)))
 
 /* --- keys ----------------------------------------------------------------------------------------------- */
 
@@ -47,7 +29,7 @@ static ssize_t take_bytes(struct json_object *key, const char *name, unsigned ch
 static EVP_PKEY *build(const char *type, OSSL_PARAM *params, struct stl_error *err)
 {
     EVP_PKEY *key = NULL;
-    AUTO_KEY_CONTEXT EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    STL_AUTO_KEY_CONTEXT EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
     if (context && EVP_PKEY_fromdata_init(context) > 0 &&
         EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) > 0)
         return key;
@@ -155,7 +137,7 @@ struct json_object *stl_jwk_take(struct json_object *key, struct stl_error *err)
         stl_error_set(err, STL_INVALID, "it has no name (kid) of 1 to %d bytes", KID_MAX);
         return NULL;
     }
-    AUTO_KEY EVP_PKEY *built = kind->build(key, err);
+    STL_AUTO_KEY EVP_PKEY *built = kind->build(key, err);
     if (!built)
         return NULL;
     struct json_object *taken = json_object_new_object(), *value;
@@ -191,7 +173,7 @@ int stl_jwk_check(struct json_object *key, const char *algorithm, const void *by
 {
     unsigned char der[2 * COORDINATE + 16];
     const struct kind *kind = find_kind(key, err);
-    AUTO_KEY EVP_PKEY *built = kind ? kind->build(key, err) : NULL;
+    STL_AUTO_KEY EVP_PKEY *built = kind ? kind->build(key, err) : NULL;
     if (!built)
         return -1;
     if (strcmp(kind->algorithm, algorithm))
@@ -202,7 +184,7 @@ int stl_jwk_check(struct json_object *key, const char *algorithm, const void *by
         signature = der;
         signature_length = der_length > 0 ? (size_t)der_length : 0;
     }
-    AUTO_DIGEST_CONTEXT EVP_MD_CTX *context = EVP_MD_CTX_new();
+    STL_AUTO_DIGEST_CONTEXT EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (!context || EVP_DigestVerifyInit(context, NULL, edwards ? NULL : EVP_sha256(), NULL, built) <= 0)
         return stl_error_set(err, STL_SYSTEM, "OpenSSL cannot check signatures");
     if (!signature_length || EVP_DigestVerify(context, signature, signature_length, bytes, length) != 1)

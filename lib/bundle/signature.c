@@ -7,29 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "evp.h"
 #include "file.h"
 #include "mem.h"
 
 enum { KEY_FILE_MAX = 16384 };
-
-static void free_key(EVP_PKEY **key)
-{
-    EVP_PKEY_free(*key);
-}
-
-static void free_context(EVP_MD_CTX **context)
-{
-    EVP_MD_CTX_free(*context);
-}
-
-static void free_bio(BIO **bio)
-{
-    BIO_free(*bio);
-}
-
-#define AUTO_KEY __attribute__((cleanup(free_key)))
-#define AUTO_CONTEXT __attribute__((cleanup(free_context)))
-#define AUTO_BIO __attribute__((cleanup(free_bio)))
 
 /* --- making --------------------------------------------------------------------------------------------- */
 
@@ -51,9 +33,9 @@ static int write_key(const char *path, mode_t mode, BIO *pem, struct stl_error *
 
 int stl_signature_make_key(const char *path, struct stl_error *err)
 {
-    AUTO_KEY EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    AUTO_BIO BIO *private = BIO_new(BIO_s_mem());
-    AUTO_BIO BIO *public = BIO_new(BIO_s_mem());
+    STL_AUTO_KEY EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    STL_AUTO_BIO BIO *private = BIO_new(BIO_s_mem());
+    STL_AUTO_BIO BIO *public = BIO_new(BIO_s_mem());
     STL_AUTO_FREE char *public_path = stl_sprintf("%s.pub", path);
     if (!key || !private || !public ||
         !PEM_write_bio_PKCS8PrivateKey(private, key, NULL, NULL, 0, NULL, NULL) ||
@@ -85,7 +67,7 @@ static EVP_PKEY *load(const char *path, bool private, struct stl_error *err)
     STL_AUTO_BUF struct stl_buf text = {.ceiling = KEY_FILE_MAX};
     if (stl_file_read(AT_FDCWD, path, true, &text, err))
         return NULL;
-    AUTO_BIO BIO *bio = BIO_new_mem_buf(text.data ? text.data : "", (int)text.length);
+    STL_AUTO_BIO BIO *bio = BIO_new_mem_buf(text.data ? text.data : "", (int)text.length);
     EVP_PKEY *key = NULL;
     if (bio)
         key = private ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL)
@@ -103,8 +85,8 @@ static EVP_PKEY *load(const char *path, bool private, struct stl_error *err)
 int stl_signature_sign(const char *path, const void *bytes, size_t length,
                        unsigned char signature[STL_SIGNATURE_SIZE], struct stl_error *err)
 {
-    AUTO_KEY EVP_PKEY *key = load(path, true, err);
-    AUTO_CONTEXT EVP_MD_CTX *context = EVP_MD_CTX_new();
+    STL_AUTO_KEY EVP_PKEY *key = load(path, true, err);
+    STL_AUTO_DIGEST_CONTEXT EVP_MD_CTX *context = EVP_MD_CTX_new();
     size_t size = STL_SIGNATURE_SIZE;
     if (!key)
         return -1;
@@ -117,8 +99,8 @@ int stl_signature_sign(const char *path, const void *bytes, size_t length,
 int stl_signature_check(const char *path, const void *bytes, size_t length,
                         const unsigned char signature[STL_SIGNATURE_SIZE], struct stl_error *err)
 {
-    AUTO_KEY EVP_PKEY *key = load(path, false, err);
-    AUTO_CONTEXT EVP_MD_CTX *context = EVP_MD_CTX_new();
+    STL_AUTO_KEY EVP_PKEY *key = load(path, false, err);
+    STL_AUTO_DIGEST_CONTEXT EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (!key)
         return -1;
     if (!context || EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) <= 0)

@@ -71,8 +71,8 @@ bool stl_flat_is_fixed(const struct stl_flat_entry *entry)
 
 /* --- entries -------------------------------------------------------------------------------------------- */
 
-static struct stl_flat_entry *add_entry(struct stl_flat *flat, enum stl_flat_kind kind,
-                                        const char *media_type)
+static struct stl_flat_entry *add_flat_entry(struct stl_flat *flat, enum stl_flat_kind kind,
+                                             const char *media_type)
 {
     stl_grow(flat->entries, flat->count);
     flat->entries[flat->count] =
@@ -83,7 +83,7 @@ static struct stl_flat_entry *add_entry(struct stl_flat *flat, enum stl_flat_kin
 static void add_document(struct stl_flat *flat, enum stl_flat_kind kind, const char *media_type,
                          const char *text)
 {
-    struct stl_flat_entry *entry = add_entry(flat, kind, media_type);
+    struct stl_flat_entry *entry = add_flat_entry(flat, kind, media_type);
     entry->text = stl_arena_strdup(&flat->arena, text);
     entry->size = (int64_t)strlen(text);
 }
@@ -114,7 +114,7 @@ static int add_blob(struct listing *listing, const struct stl_held_link *link, s
         listing->flat->missing += found == 0 && !link->child && link->required;
         return found;
     }
-    struct stl_flat_entry *entry = add_entry(listing->flat, STL_FLAT_BLOB, "application/octet-stream");
+    struct stl_flat_entry *entry = add_flat_entry(listing->flat, STL_FLAT_BLOB, "application/octet-stream");
     entry->repository = listing->name;
     entry->reference = add_reference(listing, &link->digest);
     entry->digest = link->digest;
@@ -139,7 +139,7 @@ static void add_manifest(struct listing *listing, enum stl_flat_kind kind, size_
     const struct stl_held_manifest *held = &listing->contents.manifests[number];
     const struct stl_digest *digest = &listing->contents.digests.items[number];
     char path[STL_PATH_MAX];
-    struct stl_flat_entry *entry = add_entry(listing->flat, kind, held->media_type);
+    struct stl_flat_entry *entry = add_flat_entry(listing->flat, kind, held->media_type);
     entry->repository = listing->name;
     entry->reference = tag ? stl_arena_strdup(&listing->flat->arena, tag) : add_reference(listing, digest);
     entry->digest = *digest;

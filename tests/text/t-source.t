@@ -118,6 +118,9 @@ is "$(nm -g --defined-only "$TOP/build/libstillage.a" 2>/dev/null | awk 'NF == 3
 is "$(objdump -t "$TOP/build/libstillage.a" 2>/dev/null | awk 'NF > 4 && $(NF - 2) ~ /^\.t?(data|bss)$/ && $NF !~ /^\./ { print $NF }')" '' \
     'and no variable that keeps its value'
 
+is "$(grep -HoE '^static [a-z_0-9 *]*[ *][a-z_0-9]+\(' lib/*/*.c cmd/*.c cgi/*.c | sed -E 's/:.*[ *]/ /' | sort -u |
+    awk '{ print $2 }' | sort | uniq -c | awk '$1 > 3')" '' 'no name of a static function stands in more than three files'
+
 is "$(for header in lib/*/*.h cgi/*.h cmd/*.h; do [ "$(head -n 1 "$header")" = '/*' ] || echo "$header"; done)" '' \
     'every header begins with what it is for'
 done_testing
