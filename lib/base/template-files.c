@@ -18,6 +18,7 @@ TEMPLATE(index, "page/index.html");
 TEMPLATE(page_css, "page/page.css");
 TEMPLATE(page_svg, "page/page.svg");
 TEMPLATE(page_js, "page/page.js");
+TEMPLATE(page_about_js, "page/page-about.js");
 TEMPLATE(page_api_js, "page/page-api.js");
 TEMPLATE(page_change_js, "page/page-change.js");
 TEMPLATE(page_compare_js, "page/page-compare.js");
@@ -62,6 +63,7 @@ static const struct {
     PAGE_FILE("page.css", page_css),
     PAGE_FILE("page.svg", page_svg),
     PAGE_FILE("page.js", page_js),
+    PAGE_FILE("page-about.js", page_about_js),
     PAGE_FILE("page-api.js", page_api_js),
     PAGE_FILE("page-change.js", page_change_js),
     PAGE_FILE("page-compare.js", page_compare_js),

@@ -53,13 +53,25 @@ export async function lookAround() {
   session.closed = answer.status === 401 && /^Bearer /i.test(answer.headers.get("WWW-Authenticate") || "");
 }
 
-// What the user may do with a repository: a set of pull, push, delete. Where nobody has to log in, everybody may do what the
+// What the user may do with a repository: a set of pull, push, delete, admin. Where nobody has to log in, everybody may do what the
 // server can, and only a server with stillage.cgi cuts a list short.
 export async function rights(name) {
-  if (!session.user) return new Set(session.closed || !await takesChanges() ? [] : ["pull", "push", "delete"]);
-  const granted = await tokenFor(`repository:${name}:pull,push,delete`).catch(() => ({ scope: "" }));
+  if (!session.user && session.closed) return new Set();
+  const administers = await places() !== null;
+  if (!session.user) return new Set(administers ? ["pull", "push", "delete", "admin"] : await takesChanges() ? ["pull", "push", "delete"] : []);
+  const granted = await tokenFor(changeScope(name)).catch(() => ({ scope: "" }));
   const own = granted.scope.split(" ").find(scope => scope.startsWith(`repository:${name}:`)) || "";
-  return new Set(own.slice(`repository:${name}:`.length).split(","));
+  const actions = new Set(own.slice(`repository:${name}:`.length).split(","));
+  if (!administers) actions.delete("admin");
+  return actions;
+}
+
+// Patterns of the repositories that the user may create; null where the server does not know how.
+export async function places() {
+  if (session.closed && !session.user) return null;
+  const answer = await send("/v2/_about", "registry:catalog:*", { cache: "no-store" }).catch(() => ({ ok: false }));
+  if (!answer.ok) return null;
+  return array(parse(await readBytes(answer, PART)).create).filter(pattern => typeof pattern === "string");
 }
 
 async function takesChanges() {
@@ -140,7 +152,7 @@ function parse(bytes) {
   throw new RegistryError(text.broken, 0);
 }
 
-const pullScope = name => `repository:${name}:pull`;
+const pullScope = name => `repository:${name}:pull`, changeScope = name => `repository:${name}:pull,push,delete,admin`;
 export const array = value => Array.isArray(value) ? value : [];
 export const object = value => value && typeof value === "object" && !Array.isArray(value) ? value : {};
 export const string = value => typeof value === "string" ? value : null;
@@ -191,7 +203,7 @@ async function eachLine(bytes, visit) {
   }
 }
 
-// name -> { tags, pushed, size }; null where there is no such file
+// name -> { tags, pushed, size, description }; null where there is no such file
 export async function registryDetails() {
   const answer = await send("/v2/_details", "registry:catalog:*", {});
   if (!answer.ok) return null;
@@ -201,6 +213,7 @@ export async function registryDetails() {
     const known = found.get(line.repository) || {};
     for (const key of ["tags", "pushed", "size"])
       if (known[key] === undefined && Number.isFinite(line[key])) known[key] = key === "pushed" ? line[key] * 1000 : line[key];
+    known.description ??= string(line.description);
     found.set(line.repository, known);
   });
   return found;
@@ -315,10 +328,32 @@ export async function describe(name, reference) {
 
 // --- changes ----------------------------------------------------------------------------------------------------
 
-export async function deleteTag(name, tag) {
-  await ask(`/v2/${name}/manifests/${tag}`, `repository:${name}:pull,push,delete`, { method: "DELETE" });
-}
+const change = (name, path, method, body) => ask(`/v2/${name}/${path}`, changeScope(name),
+  { method, headers: body ? { "Content-Type": "application/json" } : {}, body: body && JSON.stringify(body) });
+
+export async function deleteTag(name, tag) { await change(name, `manifests/${tag}`, "DELETE"); }
 
 export async function setTag(name, tag, { bytes, mediaType }) {
-  await ask(`/v2/${name}/manifests/${tag}`, `repository:${name}:pull,push,delete`, { method: "PUT", headers: { "Content-Type": mediaType }, body: bytes });
+  await ask(`/v2/${name}/manifests/${tag}`, changeScope(name), { method: "PUT", headers: { "Content-Type": mediaType }, body: bytes });
 }
+
+// { tag, digest, deleted } of what the trash has, the last deleted first
+export async function trash(name) {
+  const answer = await ask(`/v2/${name}/tags/_trash`, changeScope(name), { cache: "no-store" });
+  return array(parse(await readBytes(answer, MANIFEST_MAX)).tags).map(object).filter(item => isTag(string(item.tag) || ""))
+    .sort((a, b) => Number(b.deleted) - Number(a.deleted));
+}
+
+export async function restoreTags(name, tags) { await change(name, "tags/_trash", "PUT", { tags }); }
+
+// --- repositories as things of their own ------------------------------------------------------------------------
+
+// What it says of itself, with visibility and quota where stillage.cgi answers; null where there is nothing.
+export async function about(name, may) {
+  const answer = await send(`/v2/${name}/tags/_about`, may.size ? changeScope(name) : pullScope(name), { cache: "no-cache" });
+  return answer.ok ? parse(await readBytes(answer, PART)) : null;
+}
+
+export async function createRepository(name, body) { await change(name, "tags/_about", "PUT", body); }
+export async function changeRepository(name, body) { await change(name, "tags/_about", "PATCH", body); }
+export async function deleteRepository(name) { await change(name, "tags/_about", "DELETE"); }

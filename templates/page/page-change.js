@@ -1,8 +1,10 @@
-// What changes something: setting and deleting tags.
+// What changes tags: setting, deleting and restoring them.
 import * as api from "./page-api.js";
 import { dialog, el, name as bidi } from "./page-dom.js";
-import { isTag, shortDigest } from "./page-format.js";
+import { isTag, shortDigest, time } from "./page-format.js";
 import { text } from "./page-text.js";
+
+const RESTORE_MAX = 100;   // as stillage.cgi takes them at once
 
 export function tagDialog(name, tags, found, done, from = null) {
   const source = el("select", { id: "tag-source" }, tags.slice(0, 2000).map(tag => el("option", { value: tag }, tag)));
@@ -22,7 +24,7 @@ export function tagDialog(name, tags, found, done, from = null) {
 }
 
 // Each tag can be taken out again; how many images lose their last one is said.
-export function deleteDialog(name, chosen, all, found, done) {
+export function deleteDialog(name, chosen, all, found, may, done) {
   const boxes = chosen.map(tag => {
     const box = el("input", { type: "checkbox", value: tag });
     box.checked = true;
@@ -39,7 +41,7 @@ export function deleteDialog(name, chosen, all, found, done) {
     el("label", { class: "check" }, box, bidi(box.value), el("code", { class: "dim" }, shortDigest(found.tags.get(box.value)?.digest)))));
   list.addEventListener("change", update);
   update();
-  dialog(text.deleteTitle, [el("p", {}, bidi(name)), list, summary, el("p", { class: "dim" }, text.deleteHint)], text.deleteNow, async () => {
+  dialog(text.deleteTitle, [el("p", {}, bidi(name)), list, summary, el("p", { class: "dim" }, may.has("push") ? text.deleteUndo : text.deleteHint)], text.deleteNow, async () => {
     const tags = picked();
     if (!tags.length) throw new Error(text.deleteNothing);
     for (const tag of tags) {
@@ -49,7 +51,23 @@ export function deleteDialog(name, chosen, all, found, done) {
         if (error.status !== 404) throw new Error(text.deleteFailed(tag, error.message));
       }
     }
-    done(text.deleted(tags.length));
+    done(text.deleted(tags.length), tags);
     return true;
   }, true);
+}
+
+// A tag may have been deleted more than once: the last one comes back.
+export async function restoreDialog(name, exists, done) {
+  const items = new Map();
+  for (const item of await api.trash(name)) if (!exists.has(item.tag) && !items.has(item.tag)) items.set(item.tag, item);
+  const boxes = [...items.values()].slice(0, RESTORE_MAX).map(item => ({ item, box: el("input", { type: "checkbox", value: item.tag }) }));
+  const list = el("div", { class: "choices", tabindex: "0", role: "group", "aria-label": text.tags }, boxes.map(({ item, box }) =>
+    el("label", { class: "check" }, box, bidi(item.tag), el("code", { class: "dim" }, shortDigest(item.digest)), el("span", { class: "dim" }, time(Number(item.deleted) * 1000)))));
+  dialog(text.restoreTitle, [el("p", {}, bidi(name)), boxes.length ? list : el("p", { class: "dim" }, text.nothingDeleted)], text.restore, async () => {
+    const tags = boxes.filter(({ box }) => box.checked).map(({ item }) => item.tag);
+    if (!tags.length) throw new Error(text.deleteNothing);
+    await api.restoreTags(name, tags);
+    done(text.restored(tags.length));
+    return true;
+  });
 }

@@ -1,5 +1,6 @@
 // All repositories: a tree of names, or a list by time, number or size.
 import * as api from "./page-api.js";
+import { createDialog } from "./page-about.js";
 import { copyButton, el } from "./page-dom.js";
 import { compareNames, route, size, time } from "./page-format.js";
 import { Table } from "./page-table.js";
@@ -48,9 +49,18 @@ function emptyRegistry() {
     el("p", {}, text.emptyServer), command("stillage add docker-archive:hello.tar"));
 }
 
+// The button is there for those who may create repositories.
+function createTools() {
+  const tools = el("div", { class: "buttons" });
+  api.places().then(patterns => {
+    if (patterns?.length) tools.append(el("button", { type: "button", id: "create-repository", onclick: () => createDialog(patterns) }, text.createRepository));
+  }).catch(() => { /* no button */ });
+  return tools;
+}
+
 export async function show(main) {
-  const names = await api.catalog();
-  if (!names.length) { main.replaceChildren(el("h1", { class: "unseen" }, text.repositories), emptyRegistry()); return null; }
+  const names = await api.catalog(), create = createTools();
+  if (!names.length) { main.replaceChildren(el("h1", { class: "unseen" }, text.repositories), emptyRegistry(), create); return null; }
   let known = new Map(), sorted = names.sort(compareNames);
   const search = el("input", { type: "search", id: "search", placeholder: text.searchRepositories, "aria-label": text.searchRepositories, autocomplete: "off", spellcheck: "false" });
   const order = el("select", { "aria-label": text.order, id: "order" },
@@ -80,13 +90,15 @@ export async function show(main) {
     const link = el("a", { href: route(item.name), "data-focus": item.name }, item.label);
     if (item.label !== item.name) link.title = item.name;
     const sub = facts.pushed ? el("span", { class: "sub" }, facts.tags >= 0 ? `${text.tagsIn(facts.tags)} · ` : "", when.cloneNode(true), ` · ${bytes}`) : null;
-    return [indent(el("span", { class: "cell" }, link, sub), item.depth), tags, when, bytes];
+    const about = facts.description ? el("span", { class: "about", dir: "auto", title: facts.description }, facts.description) : null;
+    return [indent(el("span", { class: "cell" }, link, about, sub), item.depth), tags, when, bytes];
   }
 
   function update() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     Object.assign(remembered, { search: search.value, order: order.value });
-    const matching = words.length ? sorted.filter(name => words.every(word => name.includes(word))) : sorted;
+    const says = (name, word) => name.includes(word) || (known.get(name)?.description || "").toLowerCase().includes(word);
+    const matching = words.length ? sorted.filter(name => words.every(word => says(name, word))) : sorted;
     found.textContent = matching.length ? text.found(matching.length, names.length) : text.nothingFound;
     if (order.value === "name") {
       table.show(words.length ? matching.map(name => ({ name, label: name, depth: 0 })) : tree(matching, names.length <= OPEN_MAX));
@@ -98,7 +110,7 @@ export async function show(main) {
 
   search.addEventListener("input", update);
   order.addEventListener("change", update);
-  main.replaceChildren(el("h1", { class: "unseen" }, text.repositories), el("div", { class: "tools" }, search, order), found, table.node);
+  main.replaceChildren(el("h1", { class: "unseen" }, text.repositories), el("div", { class: "tools" }, search, order, create), found, table.node);
   update();
   api.registryDetails().then(details => {
     if (details) { known = details; update(); }

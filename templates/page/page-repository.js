@@ -1,14 +1,15 @@
 // One repository: its tags as a table.
+import * as about from "./page-about.js";
 import * as api from "./page-api.js";
 import { copyButton, el, name as bidi, say } from "./page-dom.js";
 import { attachmentKind, compareTags, cosignTag, kindOf, markOf, route, shortDigest, size, time } from "./page-format.js";
-import { deleteDialog, tagDialog } from "./page-change.js";
+import { deleteDialog, restoreDialog, tagDialog } from "./page-change.js";
 import { pullPanel } from "./page-pull.js";
 import { Table } from "./page-table.js";
 import { text } from "./page-text.js";
 
 const AT_ONCE = 4, CHIPS = 3;
-const remembered = { group: true, sort: { key: "pushed", down: true } };
+const remembered = { group: true, sort: { key: "pushed", down: true }, deleted: null };
 
 // Asks for the manifests of tags of which no file of details tells: a few at a time, for the rows in view.
 class Asker {
@@ -32,6 +33,14 @@ class Asker {
   }
 }
 
+// For a repository that was created and is still empty.
+function firstPush(name) {
+  const target = `${location.host}/${name}:latest`;
+  const command = line => el("div", { class: "command" }, el("code", {}, line), copyButton(line));
+  return el("section", { class: "pull", "aria-label": text.firstPush }, el("p", {}, text.firstPush),
+    api.isClosed() ? command(`docker login ${location.host}`) : null, command(`docker tag IMAGE ${target}`), command(`docker push ${target}`));
+}
+
 export function marksOf(info, attached, cosign) {
   const marks = new Set();
   if (info?.attested) marks.add("provenance");
@@ -51,14 +60,14 @@ export async function show(main, name) {
   }
   tags.sort(compareTags);
   const shown = tags.filter(tag => !cosignTag(tag)), hiddenTags = tags.length - shown.length;
-  let may = new Set(), told = false;
+  let may = new Set(), told = false, said = null;
 
   const filter = el("input", { type: "search", id: "search", placeholder: text.filterTags, "aria-label": text.filterTags, autocomplete: "off", spellcheck: "false" });
   const check = (id, label, on) => { const box = el("input", { type: "checkbox", id }); box.checked = on; return [box, el("label", { class: "check" }, box, label)]; };
   const [group, groupLabel] = check("group", text.group, remembered.group);
   const [hidden, hiddenLabel] = check("hidden", text.withHidden(hiddenTags), false);
   const count = el("p", { class: "dim", role: "status" });
-  const tools = el("div", { class: "buttons" }), pull = el("div");
+  const tools = el("div", { class: "buttons" }), pull = el("div"), description = el("div", { class: "said" }), notice = el("div");
   const asker = new Asker(name, found, () => later());
 
   const table = new Table({
@@ -142,17 +151,46 @@ export async function show(main, name) {
   function drawTools() {
     const list = [];
     if (may.has("push") && shown.length) list.push(el("button", { type: "button", id: "add-tag", onclick: () => tagDialog(name, shown, found, refresh) }, text.addTag));
-    if (may.has("delete")) list.push(el("button", { type: "button", id: "delete-tags", class: "danger", disabled: !chosen.size, onclick: () => deleteDialog(name, [...chosen], tags, found, refresh) }, text.deleteTags(chosen.size)));
+    if (may.has("delete")) list.push(el("button", { type: "button", id: "delete-tags", class: "danger", disabled: !chosen.size, onclick: () => deleteDialog(name, [...chosen], tags, found, may, refresh) }, text.deleteTags(chosen.size)));
+    if (may.has("push") && said) list.push(el("button", { type: "button", id: "restore-tags", onclick: () => restoreDialog(name, exists, refresh).catch(error => say(error.message)) }, text.deletedTags));
+    if (may.has("admin") && said) list.push(...about.buttons(name, said, refresh));
     tools.replaceChildren(...list);
   }
-  const refresh = message => { say(message); dispatchEvent(new Event("hashchange")); };
+  const refresh = (message, deleted = null) => {
+    remembered.deleted = deleted && { name, tags: deleted };
+    say(message);
+    dispatchEvent(new Event("hashchange"));
+  };
+
+  // Until something else is looked at, what was deleted here can be brought back.
+  function drawNotice() {
+    const deleted = remembered.deleted;
+    remembered.deleted = null;
+    if (deleted?.name !== name || !may.has("push") || !said) return;
+    const problem = el("span", { class: "problem", role: "alert" });
+    const undo = el("button", { type: "button", id: "undo", onclick: async () => {
+      try {
+        await api.restoreTags(name, deleted.tags);
+        refresh(text.restored(deleted.tags.length));
+      } catch (error) { problem.textContent = error.message; }
+    } }, text.undo);
+    notice.replaceChildren(el("p", { class: "notice" }, text.deleted(deleted.tags.length), undo, problem));
+  }
 
   for (const box of [filter, group, hidden]) box.addEventListener("input", update);
-  main.replaceChildren(el("h1", {}, bidi(name), copyButton(`${location.host}/${name}`)), pull,
+  main.replaceChildren(el("h1", {}, bidi(name), copyButton(`${location.host}/${name}`)), description, notice, tags.length ? pull : firstPush(name),
     el("div", { class: "tools" }, filter, groupLabel, hiddenTags ? hiddenLabel : null, tools), count, table.node);
   drawPull();
   update();
-  api.rights(name).then(rights => { may = rights; drawTools(); if (may.has("delete")) update(); });
+  api.rights(name).then(async rights => {
+    may = rights;
+    drawTools();
+    if (may.has("delete")) update();
+    said = await api.about(name, may);
+    if (said) about.draw(description, said, may);
+    drawTools();
+    drawNotice();
+  }).catch(() => { /* there is nothing that could be done */ });
   const known = api.details(name, found, () => { keepExisting(); later(); }).catch(() => false);
   const keepExisting = () => { for (const tag of found.tags.keys()) if (!exists.has(tag)) found.tags.delete(tag); };
   known.then(() => { told = true; later(); });

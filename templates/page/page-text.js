@@ -62,8 +62,23 @@ export const text = {
   tagSet: tag => `The tag ${tag} is set.`,
   deleteTitle: "Delete tags", deleteNow: "Delete", deleteNothing: "Choose at least one tag.",
   deleteHint: "Images that no other tag leads to can then be pulled by digest only. An administrator can bring tags back with 'stillage restore', for as long as the trash keeps them.",
+  deleteUndo: "Images that no other tag leads to can then be pulled by digest only. You can undo this, for as long as the trash keeps the tags.",
   deleteLast: n => `${count(n, "image loses its", "images lose their")} last tag.`,
   deleted: n => `Deleted ${count(n, "tag", "tags")}.`, deleteFailed: (tag, why) => `${tag}: ${why}`,
+
+  undo: "Undo", deletedTags: "Deleted tags…", restoreTitle: "Restore deleted tags", restore: "Restore", restored: n => `Restored ${count(n, "tag", "tags")}.`,
+  nothingDeleted: "The trash has no tags of this repository, or only such as exist.",
+
+  createRepository: "Create a repository…", createTitle: "Create a repository", create: "Create", mayCreate: patterns => `You may create: ${patterns}`,
+  badName: "A name has a-z and 0-9, in parts that are joined by one of / . _ __ or hyphens.",
+  description: "Description", visibility: "Visibility", visibilities: { public: "Public", private: "Private" },
+  visibilityHints: { public: "Everybody may pull.", private: "Only those may pull whom a rule of the registry lets." },
+  ruled: "A rule of the registry says who may pull, so this cannot be changed here.",
+  editRepository: "Edit…", editTitle: "Edit the repository", save: "Save", saved: "Saved.",
+  deleteRepository: "Delete the repository…", deleteRepositoryTitle: "Delete the repository",
+  deleteRepositoryHint: "All its tags and images go, and its description. An administrator can bring tags and images back with 'stillage restore', for as long as the trash keeps them.",
+  typeName: "To confirm, type", otherName: "This is not its name.", ofLimit: (used, limit) => `${used} of ${limit}`,
+  firstPush: "This repository is empty. Push the first image:", number,
 
   notFound: "There is nothing here.", notFoundHint: "It may have been deleted, or you have to log in to see it.",
   needLogIn: "Log in to see this, if it exists.", failed: "The registry does not answer as it should.", offline: "The registry cannot be reached.",
