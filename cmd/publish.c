@@ -8,10 +8,25 @@
 
 #include "aws.h"
 #include "bucket.h"
+#include "changes.h"
 #include "http.h"
+#include "io.h"
 #include "left-out.h"
+#include "random.h"
 
-enum { OPTION_ENDPOINT = 256, OPTION_REGION, OPTION_DELETE, OPTION_BREAK_LOCK, TRIES_MAX = 5, PARALLEL = 8 };
+enum {
+    OPTION_ENDPOINT = 256,
+    OPTION_REGION,
+    OPTION_DELETE,
+    OPTION_BREAK_LOCK,
+    OPTION_WATCH,
+    OPTION_PURGE,
+    TRIES_MAX = 5,
+    PARALLEL = 8,
+};
+
+/* Of --watch, in seconds. */
+enum { QUIET = 1, QUIET_MAX = 10, RETRY = 5, RETRY_MAX = 300 };
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
@@ -24,7 +39,10 @@ static const struct cmd_option options[] = {
     {OPTION_DELETE, "delete", NULL,
      "Also remove what earlier runs have published and the registry no longer has"},
     {'n', "dry-run", NULL, "Change nothing, and say what would be done"},
-    {OPTION_BREAK_LOCK, "break-lock", NULL, "Remove the lock of another run, which was killed"},
+    {OPTION_WATCH, "watch", NULL, "Go on until it is stopped: publish what changes, within seconds"},
+    {OPTION_PURGE, "purge-command", "COMMAND",
+     "Run this with a shell when addresses answer something else than before; it reads them, one a line"},
+    {OPTION_BREAK_LOCK, "break-lock", NULL, "Remove the lock of a run that was killed elsewhere"},
     CMD_OPTION_CA,
     CMD_OPTION_INSECURE,
     CMD_OPTION_QUIET,
@@ -39,7 +57,9 @@ struct arguments {
     struct stl_bucket_options how;
     struct stl_selection selection;
     struct cmd_progress progress;
-    const char *target, *endpoint, *region;
+    const char *target, *endpoint, *region, *purge;
+    bool watch;
+    struct json_object *changed; /* addresses, for --json */
     char *base, *bucket, *prefix, *who;
 };
 
@@ -51,6 +71,7 @@ static void publish_arguments_clear(struct arguments *arguments)
     free(arguments->bucket);
     free(arguments->prefix);
     free(arguments->who);
+    json_object_put(arguments->changed);
 }
 
 /* --- the target ----------------------------------------------------------------------------------------- */
@@ -104,13 +125,64 @@ static int resolve_target(struct arguments *arguments, struct stl_error *err)
     return 0;
 }
 
+/* Anew for each run: no two have the same. */
 static void say_who(struct arguments *arguments)
 {
     char host[256] = "", now[CMD_TIME_TEXT_MAX];
+    uint64_t random;
+    stl_random(&random, sizeof random);
     gethostname(host, sizeof host - 1);
     cmd_format_time(time(NULL), now);
-    arguments->who = stl_sprintf("process %d on %s since %s", (int)getpid(), host, now);
+    free(arguments->who);
+    arguments->who =
+        stl_sprintf("process %d on %s since %s (%016jx)", (int)getpid(), host, now, (uintmax_t)random);
     arguments->how.who = arguments->who;
+}
+
+/* --- who keeps copies ----------------------------------------------------------------------------------- */
+
+static void run_shell(const char *command, int input)
+{
+    if (dup2(input, STDIN_FILENO) >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    _exit(127);
+}
+
+static int run_purge(const char *command, struct json_object *addresses, struct stl_error *err)
+{
+    FILE *list = tmpfile();
+    int status = 0;
+    if (!list)
+        return stl_error_errno(err, "cannot make a temporary file");
+    for (size_t i = 0; i < json_object_array_length(addresses); i++)
+        fprintf(list, "%s\n", json_object_get_string(json_object_array_get_idx(addresses, i)));
+    bool written = fflush(list) == 0 && lseek(fileno(list), 0, SEEK_SET) == 0;
+    pid_t child = written ? fork() : -1;
+    if (child == 0)
+        run_shell(command, fileno(list));
+    bool failed = child < 0 || stl_wait(child, &status);
+    if (failed)
+        stl_error_errno(err, "cannot run '%s'", command);
+    else if (status)
+        stl_error_set(err, STL_UNAVAILABLE,
+                      "'%s' failed, so it is not known that others have the new answers: the next run "
+                      "repeats it",
+                      command);
+    fclose(list);
+    return failed || status ? -1 : 0;
+}
+
+/* As clients ask for them: "/v2/lib/app/manifests/v1". */
+static int take_changes(void *context, const char *const *keys, size_t count, struct stl_error *err)
+{
+    struct arguments *arguments = context;
+    for (size_t i = 0; i < count; i++) {
+        STL_AUTO_FREE char *address = stl_sprintf("/%s", keys[i]);
+        json_object_array_add(arguments->changed, json_object_new_string(address));
+        if (!strcmp(keys[i], STL_PAGE))
+            json_object_array_add(arguments->changed, json_object_new_string("/"));
+    }
+    return arguments->purge ? run_purge(arguments->purge, arguments->changed, err) : 0;
 }
 
 /* --- the result ----------------------------------------------------------------------------------------- */
@@ -128,6 +200,7 @@ static void print_publish_json(const struct arguments *arguments, const struct s
     stl_json_set_number(out, "removed", (int64_t)result->removed);
     stl_json_set_number(out, "gone", (int64_t)result->gone);
     stl_json_set_number(out, "requests", (int64_t)requests);
+    json_object_object_add(out, "changed", json_object_get(arguments->changed));
     cmd_print_json(out);
 }
 
@@ -146,11 +219,27 @@ static void print_publish_text(const struct arguments *arguments, const struct s
                        (uintmax_t)result->gone);
 }
 
+static void print_publish(const struct arguments *arguments, const struct stl_flat *flat,
+                          const struct stl_bucket_result *result, uint64_t requests)
+{
+    bool nothing = !result->written && !result->removed;
+    if (arguments->watch && nothing)
+        return;
+    if (!arguments->common.quiet)
+        cmd_say_left_out(flat);
+    if (arguments->common.json)
+        print_publish_json(arguments, result, requests);
+    else if (!arguments->common.quiet)
+        print_publish_text(arguments, result, requests);
+    fflush(stdout);
+}
+
 static int publish(struct arguments *arguments, const struct stl_registry *registry, struct stl_error *err)
 {
     STL_AUTO_HTTP struct stl_http *http = NULL;
     if (stl_http_open(&http, &arguments->http.options, err))
         return -1;
+    say_who(arguments);
     struct stl_s3 s3 = {.http = http,
                         .base = arguments->base,
                         .bucket = arguments->bucket,
@@ -158,26 +247,93 @@ static int publish(struct arguments *arguments, const struct stl_registry *regis
                         .region = arguments->region,
                         .key = arguments->aws.key,
                         .token = arguments->aws.token};
+    cmd_progress_begin(&arguments->progress, "publishing", arguments->common.quiet);
+    arguments->how.progress = arguments->progress.shown ? cmd_progress_update : NULL;
+    arguments->how.progress_context = &arguments->progress;
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         STL_AUTO_FLAT struct stl_flat flat = {0};
         struct stl_bucket_result result;
+        json_object_put(arguments->changed);
+        arguments->changed = json_object_new_array();
         if (stl_flat_list(&flat, registry, &arguments->selection, err))
             return -1;
         int done = stl_bucket_publish(registry, &flat, &s3, &arguments->how, &result, err);
         if (done > 0)
             continue;
         cmd_progress_end(&arguments->progress);
-        if (done < 0)
-            return -1;
-        if (!arguments->common.quiet)
-            cmd_say_left_out(&flat);
-        if (arguments->common.json)
-            print_publish_json(arguments, &result, s3.requests);
-        else if (!arguments->common.quiet)
-            print_publish_text(arguments, &result, s3.requests);
-        return 0;
+        if (done == 0)
+            print_publish(arguments, &flat, &result, s3.requests);
+        return done;
     }
     return stl_error_set(err, STL_UNAVAILABLE, "images were deleted again and again meanwhile: try later");
+}
+
+/* --- going on ------------------------------------------------------------------------------------------- */
+
+/* Waits until the registry differs from `published` and has been quiet for a moment, or too restless for too
+ * long: then *stamp matches nothing, so that there will be another run. */
+static int wait_for_change(const struct stl_registry *registry, const struct stl_digest *published,
+                           struct stl_digest *stamp, struct stl_error *err)
+{
+    if (stl_changes_stamp(registry, stamp, err))
+        return -1;
+    while (stl_digest_equal(stamp, published)) {
+        sleep(QUIET);
+        if (stl_changes_stamp(registry, stamp, err))
+            return -1;
+    }
+    for (int waited = 0; waited < QUIET_MAX; waited += QUIET) {
+        struct stl_digest before = *stamp;
+        sleep(QUIET);
+        if (stl_changes_stamp(registry, stamp, err))
+            return -1;
+        if (stl_digest_equal(stamp, &before))
+            return 0;
+    }
+    *stamp = (struct stl_digest){.algorithm = STL_SHA512};
+    return 0;
+}
+
+/* Whether waiting cannot help. */
+static bool is_hopeless(const struct stl_error *err)
+{
+    return err->code == STL_USAGE || err->code == STL_UNSUPPORTED;
+}
+
+static int watch_once(struct arguments *arguments, struct stl_digest *published, struct stl_error *err)
+{
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    struct stl_digest stamp;
+    /* Its settings may have changed, too. */
+    if (cmd_open_registry(&registry, arguments->common.registry, err) ||
+        wait_for_change(&registry, published, &stamp, err))
+        return -1;
+    stl_registry_close(&registry);
+    registry = (struct stl_registry)STL_REGISTRY_INIT;
+    if (cmd_open_registry(&registry, arguments->common.registry, err) || publish(arguments, &registry, err))
+        return -1;
+    *published = stamp;
+    return 0;
+}
+
+/* Only wrong usage ends it. */
+static int watch(struct arguments *arguments, struct stl_error *err)
+{
+    struct stl_digest published = {.algorithm = STL_SHA512};
+    for (unsigned wait = RETRY;;) {
+        stl_error_clear(err);
+        if (watch_once(arguments, &published, err) == 0) {
+            arguments->how.break_lock = false;
+            wait = RETRY;
+            continue;
+        }
+        cmd_progress_end(&arguments->progress);
+        if (is_hopeless(err))
+            return -1;
+        cmd_warn("%s; trying again in %u seconds", err->message, wait);
+        sleep(wait);
+        wait = 2 * wait < RETRY_MAX ? 2 * wait : RETRY_MAX;
+    }
 }
 
 /* --- the command ---------------------------------------------------------------------------------------- */
@@ -193,6 +349,10 @@ static int parse_publish(int argc, char **argv, struct arguments *arguments, str
             arguments->how.remove = true;
         else if (key == OPTION_BREAK_LOCK)
             arguments->how.break_lock = true;
+        else if (key == OPTION_WATCH)
+            arguments->watch = true;
+        else if (key == OPTION_PURGE)
+            arguments->purge = optarg;
         else if (key == 'n')
             arguments->how.dry_run = true;
         else
@@ -200,6 +360,8 @@ static int parse_publish(int argc, char **argv, struct arguments *arguments, str
     }
     if (optind == argc)
         return stl_error_set(err, STL_USAGE, "where to? Give s3://BUCKET or s3://BUCKET/PREFIX");
+    if (arguments->watch && arguments->how.dry_run)
+        return stl_error_set(err, STL_USAGE, "--watch and --dry-run exclude each other");
     arguments->target = argv[optind];
     for (int i = optind + 1; i < argc; i++)
         if (stl_selection_add(&arguments->selection, argv[i], err))
@@ -222,17 +384,14 @@ static int run_publish(int argc, char **argv)
     struct arguments arguments = {.selection = STL_SELECTION_INIT};
     cmd_http_begin(&arguments.http);
     arguments.http.options.parallel = PARALLEL;
+    arguments.how.changed = take_changes;
+    arguments.how.changed_context = &arguments;
     int result = parse_publish(argc, argv, &arguments, &err);
     if (result == 0)
         result = cmd_open_registry_as_owner(&registry, arguments.common.registry, CMD_KEEP_NOTHING, &err);
-    if (result == 0) {
-        say_who(&arguments);
-        cmd_progress_begin(&arguments.progress, "publishing", arguments.common.quiet);
-        arguments.how.progress = arguments.progress.shown ? cmd_progress_update : NULL;
-        arguments.how.progress_context = &arguments.progress;
-        result = publish(&arguments, &registry, &err);
-        cmd_progress_end(&arguments.progress);
-    }
+    if (result == 0)
+        result = arguments.watch ? watch(&arguments, &err) : publish(&arguments, &registry, &err);
+    cmd_progress_end(&arguments.progress);
     if (result == 0 && !arguments.common.quiet)
         cmd_note_hosts(&arguments.selection);
     publish_arguments_clear(&arguments);
@@ -252,16 +411,24 @@ const struct cmd_command cmd_publish = {
         "containerd give up.\n\n"
         "Only what everybody may pull is published, and of that, what PATTERNs choose, as for 'stillage site'.\n\n"
         "What is unchanged costs one request for each 1,000 objects. New content comes first, then the names "
-        "that lead to it; with --delete, what is gone from the registry is removed last, names before content. "
+        "that lead to it; with --delete, what is gone from the registry is removed last, names before content, up "
+        "to 1,000 objects a request. "
         "A blob of more than 64 MiB is sent in parts. Requests that fail are repeated for a while, and a run "
-        "that was cut is completed by the next.\n\n"
+        "that was cut is completed by the next, also within a large blob.\n\n"
+        "With --watch, each push is published a few seconds after it, and several in a row together; a store that "
+        "cannot be reached is tried again. --purge-command is for caches in front of the bucket: its COMMAND reads "
+        "the addresses whose answers have changed (tags, lists, the page, and what was removed), such as "
+        "/v2/lib/app/manifests/v1, one a line. If it fails, so does the run, and the next one repeats both.\n\n"
         "Two runs keep out of each other's way by an object that is created only if it does not exist "
         "('If-None-Match: *'); a store that ignores this condition is refused. Keys below .stillage/ in the "
-        "bucket hold the state and this lock. Other objects are never touched.\n\n"
+        "bucket hold the state and this lock; one that a killed run of the same registry has left is replaced. "
+        "Other objects are never touched.\n\n"
         "Credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or from the profile "
         "AWS_PROFILE in ~/.aws/credentials.",
     .options = options,
     .examples = "  stillage publish s3://images\n"
                 "  stillage publish s3://images/public --endpoint https://s3.example.org \\\n"
-                "      --delete 'lib/**'",
+                "      --delete 'lib/**'\n"
+                "  stillage publish s3://images --watch --purge-command \\\n"
+                "      'xargs aws cloudfront create-invalidation --distribution-id E1 --paths'",
 };

@@ -68,8 +68,9 @@ static bool wait_for_another(struct stl_http_transfer *transfer)
 /* To be made again although the server may have begun it. */
 static bool is_harmless(const struct stl_http_transfer *transfer)
 {
-    return strcmp(method_of(transfer), "POST") && strcmp(method_of(transfer), "PATCH") &&
-           !transfer->exchange->request.once;
+    const struct stl_http_request *request = &transfer->exchange->request;
+    bool changes = !strcmp(method_of(transfer), "POST") || !strcmp(method_of(transfer), "PATCH");
+    return (request->harmless || !changes) && !request->once;
 }
 
 static bool is_passing(const struct stl_http_transfer *transfer)

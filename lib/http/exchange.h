@@ -37,6 +37,7 @@ struct stl_http_request {
     const char *url;            /* http:// or https:// */
     const char *const *headers; /* "Name: value", with NULL at the end; or NULL */
     const char *authorization;  /* "Bearer ...", "Basic ..."; or NULL */
+    bool harmless;              /* to repeat, whatever the method */
     bool once;                  /* a cut is not followed by another attempt: the caller begins anew */
     const char *aws_region;     /* signs the request for S3 (AWS Signature Version 4) ... */
     const char *aws_key;        /* ... with this "ID:SECRET"; or both NULL. It is not redirected then */

@@ -35,11 +35,13 @@ static const struct bucket_known *find_known(const struct bucket *bucket, const 
     return found ? *found : NULL;
 }
 
-bool stl_bucket_is_gone(const struct bucket *bucket, const struct bucket_known *known)
+const struct bucket_object *stl_bucket_find(const struct bucket *bucket, const char *key)
 {
-    const struct bucket_object wanted = {.key = (char *)known->key}, *pointer = &wanted;
-    return !bucket->count ||
-           !bsearch(&pointer, bucket->sorted, bucket->count, sizeof *bucket->sorted, compare_objects);
+    const struct bucket_object wanted = {.key = (char *)key}, *pointer = &wanted, **found;
+    if (!bucket->count)
+        return NULL;
+    found = bsearch(&pointer, bucket->sorted, bucket->count, sizeof *bucket->sorted, compare_objects);
+    return found ? *found : NULL;
 }
 
 void stl_bucket_forget(struct bucket *bucket)
@@ -54,6 +56,7 @@ void stl_bucket_forget(struct bucket *bucket)
     free(bucket->known_sorted);
     free(bucket->sorted);
     free(bucket->state_etag);
+    stl_s3_uploads_clear(&bucket->uploads);
     stl_arena_clear(&bucket->arena);
     bucket->objects = NULL;
     bucket->known = NULL;
@@ -65,16 +68,22 @@ void stl_bucket_forget(struct bucket *bucket)
 
 /* --- the state ------------------------------------------------------------------------------------------ */
 
-/* Key, entity tag and identity, with tabs between. Lines that are not like that are ignored. */
+/* Key, entity tag and identity, with tabs between. Lines that are not like that are ignored, and so are keys
+ * that no run has made: whoever can write the state must not choose what is removed. */
 static void add_known(struct bucket *bucket, const char *line)
 {
     char *key = stl_arena_strdup(&bucket->arena, line);
     char *etag = strchr(key, '\t'), *identity = etag ? strchr(etag + 1, '\t') : NULL;
+    struct stl_flat_place place;
     if (!identity)
         return;
     *etag++ = *identity++ = '\0';
+    const char *type = strchr(identity, ' ');
+    if (!type || !stl_flat_parse_path(key, &place))
+        return;
     stl_grow(bucket->known, bucket->known_count);
-    bucket->known[bucket->known_count++] = (struct bucket_known){key, etag, identity};
+    bucket->known[bucket->known_count++] =
+        (struct bucket_known){key, etag, identity, stl_flat_phase(place.kind, type + 1)};
 }
 
 static int read_state(struct bucket *bucket, struct stl_error *err)
@@ -100,7 +109,7 @@ int stl_bucket_note(struct bucket *bucket, bool ended, struct stl_error *err)
     STL_AUTO_BUF struct stl_buf text = {.ceiling = STATE_MAX};
     stl_buf_puts(&text, STATE_HEAD);
     for (size_t i = 0; i < bucket->known_count; i++)
-        if (stl_bucket_is_gone(bucket, &bucket->known[i]) && !(ended && bucket->options->remove))
+        if (!stl_bucket_find(bucket, bucket->known[i].key) && !(ended && bucket->options->remove))
             stl_buf_printf(&text, "%s\t%s\t%s\n", bucket->known[i].key, bucket->known[i].etag,
                            bucket->known[i].identity);
     for (size_t i = 0; i < bucket->count; i++)
@@ -156,9 +165,13 @@ int stl_bucket_look(struct bucket *bucket, const struct stl_flat *flat, struct s
     bucket->sorted = stl_alloc((flat->count + 1) * sizeof *bucket->sorted);
     for (size_t i = 0; i < flat->count; i++) {
         struct bucket_object *object = &bucket->objects[i];
-        *object = (struct bucket_object){name_object(&flat->entries[i]), &flat->entries[i],
-                                         identify(&flat->entries[i]), NULL};
+        const struct stl_flat_entry *entry = &flat->entries[i];
+        *object = (struct bucket_object){.key = name_object(entry),
+                                         .entry = entry,
+                                         .phase = stl_flat_phase(entry->kind, entry->media_type),
+                                         .identity = identify(entry)};
         object->etag = find_right(bucket, object, &listing);
+        object->written = !object->etag;
         bucket->result->unchanged += object->etag != NULL;
         bucket->result->written += object->etag == NULL;
         bucket->total += object->etag ? 0 : (uint64_t)object->entry->size;
@@ -168,7 +181,7 @@ int stl_bucket_look(struct bucket *bucket, const struct stl_flat *flat, struct s
     bucket->count = flat->count;
     qsort(bucket->sorted, bucket->count, sizeof *bucket->sorted, compare_objects);
     for (size_t i = 0; i < bucket->known_count; i++)
-        bucket->result->gone += stl_bucket_is_gone(bucket, &bucket->known[i]);
+        bucket->result->gone += !stl_bucket_find(bucket, bucket->known[i].key);
     stl_s3_listing_clear(&listing);
     return 0;
 }

@@ -1,18 +1,75 @@
 #include "bucket.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "bucket-run.h"
+#include "file.h"
+#include "io.h"
 
-enum { LOCK_TEXT_MAX = 1000 };
+enum { LOCK_TEXTS_MAX = 1024 };
 
 /* --- one publisher at a time ---------------------------------------------------------------------------- */
 
-static int explain_lock(struct bucket *bucket, struct stl_error *err)
+/* Between processes of one registry. The file has a line for each text that the last two of them may have put
+ * into the bucket as a lock. */
+static int lock_here(const struct bucket *bucket, struct stl_error *err)
+{
+    const struct stl_root *root = &bucket->registry->root;
+    char hash[STL_DIGEST_TEXT_MAX];
+    const char *base = bucket->s3->base;
+    STL_AUTO_FREE char *path = stl_sprintf(STL_LOCKS_PUBLISH "%.16s", stl_s3_hash(base, strlen(base), hash));
+    int fd = openat(root->fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, root->file_mode & 0660);
+    if (fd >= 0 && stl_flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (fd >= 0 && errno == EWOULDBLOCK)
+        stl_error_set(err, STL_CONFLICT, "%s is being published to by another process", base);
+    else
+        stl_error_errno(err, "cannot lock %s", path);
+    stl_close_fd(&fd);
+    return -1;
+}
+
+/* Puts our line in front of the last one; `texts` gets both. */
+static int note_lock(int here, const char *who, char texts[LOCK_TEXTS_MAX], struct stl_error *err)
+{
+    char last[LOCK_TEXTS_MAX / 2] = "";
+    ssize_t n = stl_pread_full(here, last, sizeof last - 1, 0);
+    last[strcspn(last, "\n")] = '\0';
+    snprintf(texts, LOCK_TEXTS_MAX, "%.*s\n%s\n", LOCK_TEXTS_MAX / 2 - 2, who, last);
+    if (n < 0 || ftruncate(here, 0))
+        return stl_error_errno(err, "cannot note the lock in " STL_LOCKS);
+    return stl_write_all(here, texts, strlen(texts), err);
+}
+
+static int put_lock(const struct bucket *bucket, struct stl_error *err)
+{
+    const char *who = bucket->options->who;
+    return stl_s3_put(bucket->s3, BUCKET_LOCK, "text/plain", who, strlen(who), true, err);
+}
+
+/* There is a lock. One of ours was left by a process that was killed, or by a request of this one that was
+ * repeated: it is replaced. */
+static int replace_lock(const struct bucket *bucket, const char *texts, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
-    struct stl_error ignored = STL_ERROR_INIT;
-    stl_s3_get(bucket->s3, BUCKET_LOCK, &text, NULL, &ignored);
+    int found = stl_s3_get(bucket->s3, BUCKET_LOCK, &text, NULL, err);
+    if (found < 0)
+        return -1;
+    STL_AUTO_FREE char *line = stl_sprintf("%s\n", text.data ? text.data : "");
+    const char *ours = strlen(line) > 1 ? strstr(texts, line) : NULL;
+    if (!found || (ours && (ours == texts || ours[-1] == '\n'))) {
+        if (found && stl_s3_delete(bucket->s3, BUCKET_LOCK, err))
+            return -1;
+        int made = put_lock(bucket, err);
+        if (made <= 0)
+            return made;
+    }
     return stl_error_set(
         err, STL_CONFLICT,
         "%s is being published to, by %.200s; if that run was killed, repeat with --break-lock",
@@ -20,16 +77,17 @@ static int explain_lock(struct bucket *bucket, struct stl_error *err)
 }
 
 /* A store that does not know the condition would create the object twice. */
-static int lock_bucket(struct bucket *bucket, struct stl_error *err)
+static int lock_there(const struct bucket *bucket, int here, struct stl_error *err)
 {
-    const char *who = bucket->options->who;
-    if (bucket->options->break_lock && stl_s3_delete(bucket->s3, BUCKET_LOCK, err))
+    char texts[LOCK_TEXTS_MAX];
+    if (note_lock(here, bucket->options->who, texts, err) ||
+        (bucket->options->break_lock && stl_s3_delete(bucket->s3, BUCKET_LOCK, err)))
         return -1;
-    int made = stl_s3_put(bucket->s3, BUCKET_LOCK, "text/plain", who, strlen(who), true, err);
+    int made = put_lock(bucket, err);
     if (made > 0)
-        return explain_lock(bucket, err);
+        made = replace_lock(bucket, texts, err);
     if (made == 0)
-        made = stl_s3_put(bucket->s3, BUCKET_LOCK, "text/plain", who, strlen(who), true, err);
+        made = put_lock(bucket, err);
     if (made > 0)
         return 0;
     if (made == 0 && stl_s3_delete(bucket->s3, BUCKET_LOCK, err) == 0)
@@ -43,15 +101,29 @@ static int lock_bucket(struct bucket *bucket, struct stl_error *err)
 
 /* --- what goes ------------------------------------------------------------------------------------------ */
 
-/* In the opposite order of that in which it came. */
+/* Names before what they lead to. */
+static int later_phase_first(const void *a, const void *b)
+{
+    const struct bucket_known *left = *(const struct bucket_known *const *)a;
+    const struct bucket_known *right = *(const struct bucket_known *const *)b;
+    return right->phase != left->phase ? right->phase - left->phase : (left < right) - (left > right);
+}
+
 static int remove_gone(struct bucket *bucket, struct stl_error *err)
 {
-    for (size_t i = bucket->known_count; i-- > 0 && bucket->options->remove;) {
-        if (!stl_bucket_is_gone(bucket, &bucket->known[i]))
-            continue;
-        if (stl_s3_delete(bucket->s3, bucket->known[i].key, err))
+    STL_AUTO_FREE const struct bucket_known **gone = stl_alloc((bucket->known_count + 1) * sizeof *gone);
+    STL_AUTO_FREE const char **keys = stl_alloc((bucket->known_count + 1) * sizeof *keys);
+    size_t count = 0;
+    for (size_t i = 0; i < bucket->known_count && bucket->options->remove; i++)
+        if (!stl_bucket_find(bucket, bucket->known[i].key))
+            gone[count++] = &bucket->known[i];
+    qsort(gone, count, sizeof *gone, later_phase_first);
+    for (size_t i = 0, last; i < count; i = last) {
+        for (last = i; last < count && gone[last]->phase == gone[i]->phase; last++)
+            keys[last] = gone[last]->key;
+        if (stl_s3_delete_all(bucket->s3, keys + i, last - i, err))
             return -1;
-        bucket->result->removed++;
+        bucket->result->removed += last - i;
     }
     return 0;
 }
@@ -77,14 +149,47 @@ static int look_again(struct bucket *bucket, const struct stl_flat *flat, struct
     return stl_bucket_look(bucket, flat, err);
 }
 
+/* Who keeps copies has to hear of every address whose answer is another one now. Until that is done, the
+ * state does not say that this run has ended, so that the next one repeats it. */
+static int tell_changes(struct bucket *bucket, struct stl_error *err)
+{
+    STL_AUTO_FREE const char **keys = stl_alloc((bucket->count + bucket->known_count + 1) * sizeof *keys);
+    size_t count = 0;
+    for (size_t i = 0; i < bucket->count; i++)
+        if (bucket->objects[i].written && !stl_flat_is_fixed(bucket->objects[i].entry))
+            keys[count++] = bucket->objects[i].key;
+    for (size_t i = 0; i < bucket->known_count && bucket->options->remove; i++)
+        if (!stl_bucket_find(bucket, bucket->known[i].key))
+            keys[count++] = bucket->known[i].key;
+    return bucket->options->changed && count
+               ? bucket->options->changed(bucket->options->changed_context, keys, count, err)
+               : 0;
+}
+
 static int publish_locked(struct bucket *bucket, const struct stl_flat *flat, struct stl_error *err)
 {
-    if (look_again(bucket, flat, err) || stl_bucket_note(bucket, false, err))
+    if (look_again(bucket, flat, err) || stl_bucket_note(bucket, false, err) ||
+        stl_bucket_find_parts(bucket, err))
         return -1;
     int sent = stl_bucket_upload(bucket, err);
     if (sent)
         return sent;
-    return remove_gone(bucket, err) || stl_bucket_note(bucket, true, err) ? -1 : 0;
+    return remove_gone(bucket, err) || tell_changes(bucket, err) || stl_bucket_note(bucket, true, err) ? -1
+                                                                                                       : 0;
+}
+
+static int run_locked(struct bucket *bucket, const struct stl_flat *flat, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int here = lock_here(bucket, err);
+    struct stl_error unlocking = STL_ERROR_INIT;
+    if (here < 0 || lock_there(bucket, here, err))
+        return -1;
+    int done = publish_locked(bucket, flat, err);
+    if (stl_s3_delete(bucket->s3, BUCKET_LOCK, &unlocking) && done == 0) {
+        *err = unlocking;
+        done = -1;
+    }
+    return done;
 }
 
 int stl_bucket_publish(const struct stl_registry *registry, const struct stl_flat *flat, struct stl_s3 *s3,
@@ -92,18 +197,9 @@ int stl_bucket_publish(const struct stl_registry *registry, const struct stl_fla
                        struct stl_error *err)
 {
     struct bucket bucket = {.registry = registry, .options = options, .result = result, .s3 = s3};
-    struct stl_error unlocking = STL_ERROR_INIT;
     int done = stl_bucket_look(&bucket, flat, err);
-    if (done == 0 && !options->dry_run && !is_up_to_date(&bucket)) {
-        done = lock_bucket(&bucket, err);
-        if (done == 0) {
-            done = publish_locked(&bucket, flat, err);
-            if (stl_s3_delete(s3, BUCKET_LOCK, &unlocking) && done == 0) {
-                *err = unlocking;
-                done = -1;
-            }
-        }
-    }
+    if (done == 0 && !options->dry_run && !is_up_to_date(&bucket))
+        done = run_locked(&bucket, flat, err);
     stl_bucket_forget(&bucket);
     return done;
 }

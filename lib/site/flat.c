@@ -44,31 +44,6 @@ void stl_flat_clear(struct stl_flat *flat)
     *flat = (struct stl_flat){0};
 }
 
-char *stl_flat_path(const struct stl_flat_entry *entry, char path[STL_PATH_MAX])
-{
-    static const char *const folders[] = {[STL_FLAT_BLOB] = STL_REPO_BLOBS,
-                                          [STL_FLAT_MANIFEST] = STL_REPO_LINKS,
-                                          [STL_FLAT_REFERRERS] = STL_REPO_REFERRERS,
-                                          [STL_FLAT_TAG] = STL_REPO_LINKS};
-    if (entry->kind == STL_FLAT_PAGE)
-        snprintf(path, STL_PATH_MAX, "%s", entry->reference ? entry->reference : "");
-    else if (entry->kind == STL_FLAT_PING)
-        snprintf(path, STL_PATH_MAX, "v2/");
-    else if (entry->kind == STL_FLAT_CATALOG)
-        snprintf(path, STL_PATH_MAX, "v2/" STL_CATALOG);
-    else if (entry->kind == STL_FLAT_TAGS)
-        snprintf(path, STL_PATH_MAX, "v2/%s/" STL_REPO_TAG_LIST, entry->repository);
-    else
-        snprintf(path, STL_PATH_MAX, "v2/%s/%s/%s", entry->repository, folders[entry->kind],
-                 entry->reference);
-    return path;
-}
-
-bool stl_flat_is_fixed(const struct stl_flat_entry *entry)
-{
-    return entry->kind == STL_FLAT_BLOB || entry->kind == STL_FLAT_MANIFEST;
-}
-
 /* --- entries -------------------------------------------------------------------------------------------- */
 
 static struct stl_flat_entry *add_flat_entry(struct stl_flat *flat, enum stl_flat_kind kind,

@@ -63,7 +63,21 @@ void stl_flat_clear(struct stl_flat *flat);
 /* Where clients look for an entry: "v2/lib/app/manifests/v1", "v2/", "" for the page. Returns `path`. */
 char *stl_flat_path(const struct stl_flat_entry *entry, char path[STL_PATH_MAX]);
 
+/* What an address is, as far as its path says that. */
+struct stl_flat_place {
+    enum stl_flat_kind kind;
+    struct stl_name name;           /* of the repository; "": of the registry */
+    struct stl_reference reference; /* of blobs, manifests, referrers, tags */
+};
+
+/* Returns false for a path that no entry has. STL_PAGE is the page's, too. */
+bool stl_flat_parse_path(const char *path, struct stl_flat_place *place);
+
 /* Whether the bytes at that address never change. */
 bool stl_flat_is_fixed(const struct stl_flat_entry *entry);
+
+/* From 0 to STL_FLAT_PHASE_MAX: entries of one phase may become visible, and disappear, in any order. */
+enum { STL_FLAT_PHASE_MAX = 2 * STL_FLAT_PAGE + 1 };
+int stl_flat_phase(enum stl_flat_kind kind, const char *media_type);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "digest.h"
 
-enum { LIST_MAX = 16 << 20, OBJECT_MAX = 1 << 30 };
+enum { ANSWER_MAX = 16 << 20 };
 
 #define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -67,7 +67,7 @@ void stl_s3_begin(const struct stl_s3 *s3, struct stl_s3_request *request, const
     http->url = request->url;
     http->aws_region = s3->key ? s3->region : NULL;
     http->aws_key = s3->key;
-    http->most = LIST_MAX;
+    http->most = ANSWER_MAX;
     request->exchange.owner = request;
     stl_s3_header(request, "x-amz-content-sha256: %s", hash ? hash : EMPTY_HASH);
     if (s3->token)
@@ -135,133 +135,4 @@ char *stl_s3_element(const char *xml, const char *end, const char *name)
     char *text = stl_strndup(begin, (size_t)(last - begin));
     unescape(text);
     return text;
-}
-
-/* --- lists ---------------------------------------------------------------------------------------------- */
-
-void stl_s3_listing_clear(struct stl_s3_listing *listing)
-{
-    stl_arena_clear(&listing->arena);
-    free(listing->items);
-    *listing = (struct stl_s3_listing){0};
-}
-
-static int compare_headers(const void *a, const void *b)
-{
-    return strcmp(((const struct stl_s3_object *)a)->key, ((const struct stl_s3_object *)b)->key);
-}
-
-const struct stl_s3_object *stl_s3_find(const struct stl_s3_listing *listing, const char *key)
-{
-    const struct stl_s3_object wanted = {.key = key};
-    return listing->count
-               ? bsearch(&wanted, listing->items, listing->count, sizeof *listing->items, compare_headers)
-               : NULL;
-}
-
-static void add_page(struct stl_s3_listing *listing, const char *xml, size_t prefix)
-{
-    for (const char *at = xml; (at = strstr(at, "<Contents>"));) {
-        const char *end = strstr(at, "</Contents>");
-        if (!end)
-            return;
-        STL_AUTO_FREE char *key = stl_s3_element(at, end, "Key"), *etag = stl_s3_element(at, end, "ETag");
-        STL_AUTO_FREE char *size = stl_s3_element(at, end, "Size");
-        at = end;
-        if (!key || !size || strlen(key) < prefix)
-            continue;
-        stl_grow(listing->items, listing->count);
-        listing->items[listing->count++] = (struct stl_s3_object){
-            stl_arena_strdup(&listing->arena, key + prefix),
-            stl_arena_strdup(&listing->arena, etag ? stl_s3_bare(etag) : ""), strtoll(size, NULL, 10)};
-    }
-}
-
-/* Slashes are encoded in a query. */
-static char *encode_value(const char *text)
-{
-    STL_AUTO_FREE char *encoded = stl_s3_encode(text);
-    STL_AUTO_BUF struct stl_buf out = STL_BUF_INIT;
-    for (const char *p = encoded; *p; p++)
-        stl_buf_printf(&out, *p == '/' ? "%%2F" : "%c", *p);
-    return stl_strdup(out.data ? out.data : "");
-}
-
-int stl_s3_list(struct stl_s3 *s3, struct stl_s3_listing *listing, struct stl_error *err)
-{
-    STL_AUTO_FREE char *prefix = encode_value(s3->prefix);
-    STL_AUTO_FREE char *token = NULL;
-    for (bool more = true; more;) {
-        STL_AUTO_FREE char *query =
-            stl_sprintf("%s%s%slist-type=2&prefix=%s", token ? "continuation-token=" : "", token ? token : "",
-                        token ? "&" : "", prefix);
-        struct stl_s3_request request;
-        stl_s3_begin(s3, &request, "GET", NULL, query, NULL);
-        int failed = stl_s3_send(s3, &request, err) || stl_s3_check(&request, err);
-        const char *xml = request.exchange.answer.body.data ? request.exchange.answer.body.data : "";
-        if (!failed)
-            add_page(listing, xml, strlen(s3->prefix));
-        STL_AUTO_FREE char *truncated = failed ? NULL : stl_s3_element(xml, NULL, "IsTruncated");
-        STL_AUTO_FREE char *following = failed ? NULL : stl_s3_element(xml, NULL, "NextContinuationToken");
-        stl_s3_clear(&request);
-        if (failed)
-            return -1;
-        more = truncated && !strcmp(truncated, "true") && following;
-        free(token);
-        token = more ? encode_value(following) : NULL;
-    }
-    if (listing->count)
-        qsort(listing->items, listing->count, sizeof *listing->items, compare_headers);
-    return 0;
-}
-
-/* --- small objects -------------------------------------------------------------------------------------- */
-
-int stl_s3_get(struct stl_s3 *s3, const char *key, struct stl_buf *bytes, char **etag, struct stl_error *err)
-{
-    struct stl_s3_request request;
-    stl_s3_begin(s3, &request, "GET", key, NULL, NULL);
-    request.exchange.request.most = OBJECT_MAX;
-    int result = stl_s3_send(s3, &request, err);
-    const struct stl_http_answer *answer = &request.exchange.answer;
-    /* Who may not list gets 403 for what does not exist; but then nothing could be published either. */
-    if (result == 0 && answer->status != 404) {
-        result = stl_s3_check(&request, err) ? -1 : 1;
-        if (result > 0 && stl_buf_add(bytes, answer->body.data ? answer->body.data : "", answer->body.length))
-            result = stl_error_set(err, STL_INVALID, "%s is too large", request.url);
-        const char *tag = stl_http_header(answer, "ETag");
-        if (result > 0 && etag)
-            *etag = stl_strdup(tag ? tag : "");
-    }
-    stl_s3_clear(&request);
-    return result;
-}
-
-int stl_s3_put(struct stl_s3 *s3, const char *key, const char *media_type, const void *bytes, size_t length,
-               bool only_new, struct stl_error *err)
-{
-    struct stl_s3_request request;
-    char hash[STL_DIGEST_TEXT_MAX];
-    stl_s3_begin(s3, &request, "PUT", key, NULL, stl_s3_hash(bytes, length, hash));
-    stl_s3_header(&request, "Content-Type: %s", media_type);
-    stl_s3_header(&request, "Cache-Control: no-store");
-    if (only_new)
-        stl_s3_header(&request, "If-None-Match: *");
-    request.exchange.request.body = bytes;
-    request.exchange.request.length = (int64_t)length;
-    int result = stl_s3_send(s3, &request, err);
-    int status = request.exchange.answer.status;
-    if (result == 0)
-        result = only_new && (status == 412 || status == 409) ? 1 : stl_s3_check(&request, err);
-    stl_s3_clear(&request);
-    return result;
-}
-
-int stl_s3_delete(struct stl_s3 *s3, const char *key, struct stl_error *err)
-{
-    struct stl_s3_request request;
-    stl_s3_begin(s3, &request, "DELETE", key, NULL, NULL);
-    int result = stl_s3_send(s3, &request, err) || stl_s3_check(&request, err) ? -1 : 0;
-    stl_s3_clear(&request);
-    return result;
 }

@@ -14,6 +14,7 @@ struct stl_s3 {
     const char *prefix; /* of all keys: "" or "images/" */
     const char *region, *key; /* "ID:SECRET" */
     const char *token;        /* of a session; or NULL */
+    bool no_bulk;             /* the store cannot remove several objects with one request */
     uint64_t requests;        /* that were sent */
 };
 
@@ -34,6 +35,30 @@ struct stl_s3_listing {
 int stl_s3_list(struct stl_s3 *s3, struct stl_s3_listing *listing, struct stl_error *err);
 void stl_s3_listing_clear(struct stl_s3_listing *listing);
 const struct stl_s3_object *stl_s3_find(const struct stl_s3_listing *listing, const char *key);
+
+/* Uploads in parts, below the prefix, that were begun and not completed. Initialise with {0}. */
+struct stl_s3_upload {
+    const char *key, *id; /* without the prefix; as it stands in a query */
+};
+
+struct stl_s3_uploads {
+    struct stl_arena arena;
+    struct stl_s3_upload *items;
+    size_t count;
+};
+
+int stl_s3_uploads(struct stl_s3 *s3, struct stl_s3_uploads *uploads, struct stl_error *err);
+void stl_s3_uploads_clear(struct stl_s3_uploads *uploads);
+/* One that does not exist is no error. */
+int stl_s3_abandon(struct stl_s3 *s3, const char *key, const char *id, struct stl_error *err);
+
+/* Which of its parts the store has: fills in parts[number - 1]. The caller frees the entity tags. */
+struct stl_s3_part {
+    char *etag; /* without quotes; NULL: the store does not have it */
+    int64_t size;
+};
+int stl_s3_parts(struct stl_s3 *s3, const char *key, const char *id, struct stl_s3_part *parts, size_t count,
+                 struct stl_error *err);
 
 enum { STL_S3_HEADERS = 8 };
 
@@ -63,6 +88,12 @@ int stl_s3_get(struct stl_s3 *s3, const char *key, struct stl_buf *bytes, char *
 int stl_s3_put(struct stl_s3 *s3, const char *key, const char *media_type, const void *bytes, size_t length,
                bool only_new, struct stl_error *err);
 int stl_s3_delete(struct stl_s3 *s3, const char *key, struct stl_error *err);
+/* Removes them in any order, 1,000 a request, or, where the store has no such request, one by one. */
+int stl_s3_delete_all(struct stl_s3 *s3, const char *const *keys, size_t count, struct stl_error *err);
+
+/* Returns false where the cryptographic library refuses MD5. */
+enum { STL_S3_MD5_BYTES = 16 };
+bool stl_s3_md5(const void *bytes, size_t length, unsigned char md5[STL_S3_MD5_BYTES]);
 
 /* The text of the first element of that name in XML, unescaped; on the heap, or NULL. `end` may be NULL. */
 char *stl_s3_element(const char *xml, const char *end, const char *name);

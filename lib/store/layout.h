@@ -84,7 +84,7 @@ bool stl_layout_may_nest(const char *component, size_t length);
 #define STL_LOG_PULLS STL_LOG "/pulls"         /* pulls.h */
 #define STL_LOG_LAST STL_LOG "/last-"          /* <command>: last-run.h */
 
-#define STL_LOCKS "locks" /* permanent, empty files; what they lock: registry.h, and */
+#define STL_LOCKS "locks" /* permanent files; what they lock: registry.h, and */
 #define STL_LOCKS_CONTENT STL_LOCKS "/content"
 #define STL_LOCKS_LISTS STL_LOCKS "/lists"
 #define STL_LOCKS_QUOTA STL_LOCKS "/quota"
@@ -96,6 +96,7 @@ bool stl_layout_may_nest(const char *component, size_t length);
 #define STL_LOCKS_EVENTS STL_LOCKS "/events"        /* event.h */
 #define STL_LOCKS_LOGIN STL_LOCKS "/login~"         /* <n>: login.h */
 #define STL_LOCKS_REPLICATE STL_LOCKS "/replicate~" /* <hex>: replica.h */
+#define STL_LOCKS_PUBLISH STL_LOCKS "/publish~"     /* <hex>: bucket.c */
 
 /* The files and folders that exist always or sometimes, except those whose names depend on their content.
  * Folders come before what is in them. Folders have the mode 0755 and files 0644, or 0750 and 0640 where

@@ -1,23 +1,7 @@
 #!/bin/bash
-# stillage publish: into a small S3 of the tests' own, which checks signatures and fails on demand.
-# shellcheck source=tests/cli/gc-common.sh
-. "$(dirname "$0")/gc-common.sh"
-
-export AWS_ACCESS_KEY_ID=AK AWS_SECRET_ACCESS_KEY=S/K+ AWS_REGION=somewhere AWS_CONFIG_FILE=/none AWS_SHARED_CREDENTIALS_FILE=/none
-unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3
-
-next_server s3
-LOG=$SERVER_DIR/requests
-spawn "$SERVER" python3 "$TESTS/cli/s3.py" "$PORT" AK S/K+ "$LOG"
-wait_up "$SERVER" 15 answers "$URL"
-
-publish() { stillage publish s3://images/a/b --endpoint "$URL" "$@"; }
-faults() { http POST /_faults -d "$1"; is "$STATUS" 200 "faults: ${1:0:60}"; }
-# What was asked since the last time: "PUT v2/lib/app/..."
-asked() { sed -n "s|%3A|:|g;s|^\([A-Z]*\) /images?.*|\1 list|p;s|^\([A-Z]*\) /images/\(a/b/\)*|\1 |p" "$LOG"; : >"$LOG"; }
-first() { grep -n "$1" <<<"$ASKED" | head -n 1 | cut -d: -f1; }
-last() { grep -n "$1" <<<"$ASKED" | tail -n 1 | cut -d: -f1; }
-readable() { ok_run "$1" "$STILLAGE" site -r "$REG" --check "$URL/images/a/b" "${@:2}"; }
+# stillage publish: the order of things, what others do to the bucket, faults, clients.
+# shellcheck source=tests/cli/publish-common.sh
+. "$(dirname "$0")/publish-common.sh"
 
 image "$T/one" base one
 image "$T/two" base two
@@ -85,6 +69,7 @@ ask GET /images/a/b/v2/lib/multi/manifests/all
 want_status 404
 verdict 'it is gone'
 readable 'the rest is there'
+is "$(grep -c '^POST list' <<<"$ASKED")" 4 'manifests, referrers, tags and blobs, each with one request'
 
 # ---- what others do to the bucket ----------------------------------------------------------------------------------
 
@@ -100,11 +85,39 @@ push lib/app v1 "$T/two"
 fails_with 1 "ignores the condition 'If-None-Match: \*'" publish
 faults '[{"match": "DELETE .*lock", "do": "500", "times": 99}]'
 fails_with 1 'DELETE .*/.stillage/lock: InternalError: no & no \(status 500\)' publish
+ask GET /images/a/b/.stillage/lock
+cp "$T/b" "$T/lock"
 faults '[]'
 push lib/app v1 "$T/one"
-fails_with 1 'is being published to, by process [0-9]+ on .* since .*--break-lock' publish
-ok_run '--break-lock' publish -q --break-lock
+cp -R "$REG" "$T/elsewhere"
+rm "$T/elsewhere/locks/publish~"*
+REG=$T/elsewhere fails_with 1 'is being published to, by process [0-9]+ on .* since .*--break-lock' publish
+REG=$T/elsewhere ok_run '--break-lock' publish -q --break-lock
+write .stillage/lock "$T/lock"
+push lib/app v1 "$T/two"
+ok_run 'a lock that a killed run of this registry has left' publish -q
+push lib/app v1 "$T/one"
+faults '[{"match": "PUT .*lock", "late": true}]'
+ok_run 'a lock whose answer is lost' publish -q
 readable 'all is well'
+exec {other}>>"$(echo "$REG/locks/publish~"*)"
+flock "$other"
+push lib/app v1 "$T/two"
+fails_with 1 'is being published to by another process' publish
+exec {other}>&-
+ok_run 'without it' publish -q
+
+# Whoever can write to the bucket cannot make us remove other objects of it by way of the state.
+echo precious >"$T/precious"
+write important "$T/precious"
+for key in important ../important v2/x/blobs/important v2/lib/app/important v2/lib/../important/tags/list; do
+    printf '%s\t1\tsha256:%064d text/plain\n' "$key" 0
+done | cat <(printf 'stillage publish 1\n') - >"$T/state"
+write .stillage/state "$T/state"
+: >"$LOG"
+ok_run 'a state that names objects of others' publish -q --delete
+is "$(asked | grep '^DELETE' | grep -v stillage)" '' 'removes nothing'
+readable 'and what is ours is written again'
 
 # ---- faults --------------------------------------------------------------------------------------------------------
 

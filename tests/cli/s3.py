@@ -4,8 +4,9 @@
     s3.py PORT ID SECRET LOG
 
 Everybody may GET objects; all else takes a valid AWS Signature Version 4. LOG gets a line for each request. What fails is
-told by POST /_faults with a list of {"match": regex for "METHOD /path?query", "do": "500"|"503"|"cut"|"etag", "times": n,
-"without": "conditions" to ignore If-None-Match}."""
+told by POST /_faults with a list of {"match": regex for "METHOD /path?query", "do": "500"|"501"|"503"|"cut"|"etag"|
+"spoil" (a part), "times": n, "after": how many of them go well first, "late": true to do what is asked and answer nothing, "without": "conditions" to ignore If-None-Match}."""
+import base64
 import hashlib
 import hmac
 import http.server
@@ -14,7 +15,7 @@ import re
 import sys
 import threading
 import urllib.parse
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 PORT, ID, SECRET, LOG = int(sys.argv[1]), sys.argv[2], sys.argv[3], open(sys.argv[4], "a", buffering=1)
 objects, uploads, faults = {}, {}, []
@@ -52,6 +53,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, status, body=b"", headers=()):
         body = body.encode() if isinstance(body, str) else body
+        if getattr(self, "mute", False):
+            self.close_connection = True
+            return self.connection.shutdown(2)
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
@@ -69,15 +73,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/_faults":
             faults[:] = json.loads(body)
             return self.answer(200)
+        if path == "/_put":             # an object that somebody else has written
+            objects[urllib.parse.unquote(query)] = (body, {}, '"theirs"')
+            return self.answer(200)
         if path.startswith("/v2/"):     # the bucket's own host name
             path = "/images" + path
         LOG.write(f"{self.command} {self.path}\n")
         with lock:
             fault = next((f for f in faults if f.get("times", 1) > 0 and re.search(f["match"], f"{self.command} {self.path}")), {})
+            if fault.get("after", 0):
+                fault["after"] -= 1
+                fault = {}
             if fault:
                 fault["times"] = fault.get("times", 1) - 1
-        if fault.get("do") in ("500", "503"):
-            return self.fail(int(fault["do"]), "SlowDown" if fault["do"] == "503" else "InternalError")
+        self.mute = fault.get("late", False)
+        if fault.get("do") in ("500", "501", "503"):
+            return self.fail(int(fault["do"]), {"503": "SlowDown", "501": "NotImplemented"}.get(fault["do"], "InternalError"))
         if fault.get("do") == "cut":
             self.close_connection = True
             return self.connection.shutdown(2)
@@ -91,13 +102,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def act(self, path, query, body, fault):
         key = urllib.parse.unquote(path)
+        if self.command == "GET" and "uploads" in query:
+            return self.list_uploads(key, query)
+        if self.command == "GET" and "uploadId" in query:
+            return self.list_parts(query)
+        if self.command == "POST" and "delete" in query:
+            return self.delete_objects(key, body)
         if self.command in ("GET", "HEAD"):
             return self.list_objects(key, query) if "list-type" in query else self.get(key)
         if self.command == "DELETE":
             uploads.pop(query["uploadId"], None) if "uploadId" in query else objects.pop(key, None)
             return self.answer(204)
         if self.command == "POST" and "uploads" in query:
-            name = f"up/load+{len(uploads)}"
+            name = f"up/load+{key}+{len(uploads)}"
             uploads[name] = (key, dict(self.headers), {})
             return self.answer(200, f"<R><UploadId>{name}</UploadId></R>")
         if self.command == "POST":
@@ -106,6 +123,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             assert numbers == sorted(parts), (numbers, sorted(parts))
             return self.store(key, b"".join(parts[n] for n in numbers), headers, fault, f"-{len(numbers)}", True)
         if "partNumber" in query:
+            if query["uploadId"] not in uploads:
+                return self.fail(404, "NoSuchUpload")
+            if fault.get("do") == "spoil":
+                body = b"x" + body[1:]
             uploads[query["uploadId"]][2][int(query["partNumber"])] = body
             return self.answer(200, headers=[("ETag", '"%s"' % hashlib.md5(body).hexdigest())])
         if self.headers.get("If-None-Match") == "*" and key in objects and not fault.get("without"):
@@ -136,6 +157,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
             escape(n), escape(objects[f"{bucket}/{n}"][2], {'"': "&quot;"}), len(objects[f"{bucket}/{n}"][0])) for n in page)
         more_text = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
         self.answer(200, f"<R>{items}<IsTruncated>{'true' if more else 'false'}</IsTruncated>{more_text}</R>")
+
+    def list_uploads(self, bucket, query):      # one a page
+        found = sorted((key[len(bucket) + 1:], name) for name, (key, _, _) in uploads.items() if key.startswith(bucket + "/" + query["prefix"]))
+        found = [f for f in found if f > (query.get("key-marker", ""), query.get("upload-id-marker", ""))]
+        items = "".join(f"<Upload><Key>{escape(key)}</Key><UploadId>{escape(name)}</UploadId></Upload>" for key, name in found[:1])
+        more = f"<NextKeyMarker>{escape(found[0][0])}</NextKeyMarker><NextUploadIdMarker>{escape(found[0][1])}</NextUploadIdMarker>" if found[1:] else ""
+        self.answer(200, f"<R>{items}<IsTruncated>{'true' if more else 'false'}</IsTruncated>{more}</R>")
+
+    def list_parts(self, query):
+        numbers = [n for n in sorted(uploads[query["uploadId"]][2]) if n > int(query.get("part-number-marker", 0))]
+        parts = uploads[query["uploadId"]][2]
+        items = "".join('<Part><PartNumber>%d</PartNumber><ETag>"%s"</ETag><Size>%d</Size></Part>' % (
+            n, hashlib.md5(parts[n]).hexdigest(), len(parts[n])) for n in numbers[:1])
+        more = f"<NextPartNumberMarker>{numbers[0]}</NextPartNumberMarker>" if numbers[1:] else ""
+        self.answer(200, f"<R>{items}<IsTruncated>{'true' if more else 'false'}</IsTruncated>{more}</R>")
+
+    def delete_objects(self, bucket, body):
+        if self.headers["Content-MD5"] != base64.b64encode(hashlib.md5(body).digest()).decode():
+            return self.fail(400, "InvalidDigest")
+        keys = [unescape(k.decode()) for k in re.findall(rb"<Key>([^<]*)</Key>", body)]
+        for key in keys:
+            LOG.write(f"REMOVE /{bucket.strip('/')}/{key}\n")
+            objects.pop(f"{bucket}/{key}", None)
+        self.answer(200, "<DeleteResult></DeleteResult>")
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
 
