@@ -16,7 +16,8 @@ TEST='clang clang-tidy clang-format libcmocka-dev valgrind strace shellcheck man
     procps bsdutils rsync
     podman buildah containerd runc docker.io umoci uidmap
     chromium chromium-driver python3-selenium
-    dpkg-dev zsh fish mount e2fsprogs xfsprogs btrfs-progs dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso'
+    dpkg-dev zsh fish mount e2fsprogs xfsprogs btrfs-progs dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso
+    ceph-mon ceph-osd radosgw ceph-common'
 DEB='dpkg-dev binutils git'
 CHECK_ON='debootstrap git tar mount util-linux'
 

@@ -3,21 +3,11 @@
 # shellcheck source=tests/cli/publish-common.sh
 . "$(dirname "$0")/publish-common.sh"
 
+start_s3
 image "$T/one" base one
 image "$T/two" base two
 make_registry 'trash: {keep: 0s}'
 push lib/app v1 "$T/one"
-
-# large NAME: a manifest with a layer of three parts
-large() {
-    printf '%s' "$1" >"$T/$1.1"
-    truncate -s 140M "$T/$1.1"
-    printf '{"text":"%s"}' "$1" >"$T/$1.0"
-    local n
-    for n in 0 1; do printf '{"mediaType":"application/x","digest":"%s","size":%d}\n' "$(digest "$T/$1.$n")" "$(stat -c %s "$T/$1.$n")"; done |
-        jq -sc --arg type "$MANIFEST" '{schemaVersion: 2, mediaType: $type, config: .[0], layers: .[1:]}' >"$T/$1"
-    push "$1" v1 "$T/$1"
-}
 
 # ---- a large object ------------------------------------------------------------------------------------------------
 

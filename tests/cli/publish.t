@@ -3,6 +3,7 @@
 # shellcheck source=tests/cli/publish-common.sh
 . "$(dirname "$0")/publish-common.sh"
 
+start_s3
 image "$T/one" base one
 image "$T/two" base two
 image "$T/three" base three
