@@ -14,7 +14,7 @@ ceph_missing() {
     [ "$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)" -ge 2000 ] || echo 'less than 2 GB of memory are free'
 }
 
-ceph_() { timeout 60 ceph -c "$CEPH/ceph.conf" "$@"; }
+ceph_() { timeout 120 ceph -c "$CEPH/ceph.conf" "$@"; }
 
 # What each daemon is and may do.
 ceph_key() { ceph-authtool "$CEPH/keyring" --gen-key -n "$@" >/dev/null; }
@@ -69,7 +69,7 @@ END
     ceph-osd -i 0 -c "$CEPH/ceph.conf" --mkfs --osd-uuid "$osd" >>"$T/log/ceph" 2>&1
     spawn ceph-osd ceph-osd -f -i 0 -c "$CEPH/ceph.conf"
     spawn radosgw radosgw -f -c "$CEPH/ceph.conf" -n client.rgw.a
-    timeout 120 radosgw-admin -c "$CEPH/ceph.conf" user create --uid=u --display-name=u --access-key=AK --secret-key=SK >>"$T/log/ceph" 2>&1
+    timeout 300 radosgw-admin -c "$CEPH/ceph.conf" user create --uid=u --display-name=u --access-key=AK --secret-key=SK >>"$T/log/ceph" 2>&1
     wait_up radosgw 60 curl -sf -o "$T/.ceph" "$CEPH_URL/"
 }
 
