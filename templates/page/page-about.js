@@ -65,17 +65,16 @@ function used(label, value, limit, format) {
   return el("span", { class: "bar" }, `${label}: ${words}`, meter);
 }
 
-// Fills `place` and gives the buttons for what the user may do.
-export function draw(place, about, may) {
+// `done` is called after a change.
+export function draw(place, name, about, may, done) {
   const quota = api.object(about.quota), limited = Number.isFinite(quota.size) || Number.isFinite(quota.tags);
   const description = api.string(about.description), known = Array.isArray(about.may);
   place.replaceChildren(...[
     description ? el("p", { class: "description", dir: "auto" }, description) : null,
     known && may.size && api.isClosed() ? el("p", { class: "dim" }, text.visibility, ": ", el("span", { class: "mark", id: "visibility" }, text.visibilities[about.visibility] || text.unknown)) : null,
     limited && (may.has("push") || may.has("admin")) ? el("p", { class: "dim usage", id: "usage" }, used(text.size, about.size, quota.size, size), used(text.tags, about.tags, quota.tags, text.number)) : null,
+    known && may.has("admin") ? el("div", { class: "buttons" },
+      el("button", { type: "button", id: "edit-repository", onclick: () => editDialog(name, about, done) }, text.editRepository),
+      el("button", { type: "button", id: "delete-repository", class: "danger", onclick: () => deleteDialog(name) }, text.deleteRepository)) : null,
   ].filter(Boolean));
 }
-
-export const buttons = (name, about, done) => [
-  el("button", { type: "button", id: "edit-repository", onclick: () => editDialog(name, about, done) }, text.editRepository),
-  el("button", { type: "button", id: "delete-repository", class: "danger", onclick: () => deleteDialog(name) }, text.deleteRepository)];

@@ -152,8 +152,7 @@ export async function show(main, name) {
     const list = [];
     if (may.has("push") && shown.length) list.push(el("button", { type: "button", id: "add-tag", onclick: () => tagDialog(name, shown, found, refresh) }, text.addTag));
     if (may.has("delete")) list.push(el("button", { type: "button", id: "delete-tags", class: "danger", disabled: !chosen.size, onclick: () => deleteDialog(name, [...chosen], tags, found, may, refresh) }, text.deleteTags(chosen.size)));
-    if (may.has("push") && said) list.push(el("button", { type: "button", id: "restore-tags", onclick: () => restoreDialog(name, exists, refresh).catch(error => say(error.message)) }, text.deletedTags));
-    if (may.has("admin") && said) list.push(...about.buttons(name, said, refresh));
+    if (may.has("push") && said) list.push(el("button", { type: "button", id: "restore-tags", onclick: () => restoreDialog(name, exists, refresh).catch(error => say(error.message)) }, text.restoreTags));
     tools.replaceChildren(...list);
   }
   const refresh = (message, deleted = null) => {
@@ -179,7 +178,7 @@ export async function show(main, name) {
 
   for (const box of [filter, group, hidden]) box.addEventListener("input", update);
   main.replaceChildren(el("h1", {}, bidi(name), copyButton(`${location.host}/${name}`)), description, notice, tags.length ? pull : firstPush(name),
-    el("div", { class: "tools" }, filter, groupLabel, hiddenTags ? hiddenLabel : null, tools), count, table.node);
+    el("div", { class: "tools" }, tags.length ? [filter, groupLabel, hiddenTags ? hiddenLabel : null] : null, tools), count, tags.length ? table.node : "");
   drawPull();
   update();
   api.rights(name).then(async rights => {
@@ -187,7 +186,7 @@ export async function show(main, name) {
     drawTools();
     if (may.has("delete")) update();
     said = await api.about(name, may);
-    if (said) about.draw(description, said, may);
+    if (said) about.draw(description, name, said, may, refresh);
     drawTools();
     drawNotice();
   }).catch(() => { /* there is nothing that could be done */ });

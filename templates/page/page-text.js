@@ -66,7 +66,7 @@ export const text = {
   deleteLast: n => `${count(n, "image loses its", "images lose their")} last tag.`,
   deleted: n => `Deleted ${count(n, "tag", "tags")}.`, deleteFailed: (tag, why) => `${tag}: ${why}`,
 
-  undo: "Undo", deletedTags: "Deleted tags…", restoreTitle: "Restore deleted tags", restore: "Restore", restored: n => `Restored ${count(n, "tag", "tags")}.`,
+  undo: "Undo", restoreTags: "Restore tags…", restoreTitle: "Restore deleted tags", restore: "Restore", restored: n => `Restored ${count(n, "tag", "tags")}.`,
   nothingDeleted: "The trash has no tags of this repository, or only such as exist.",
 
   createRepository: "Create a repository…", createTitle: "Create a repository", create: "Create", mayCreate: patterns => `You may create: ${patterns}`,
@@ -74,7 +74,7 @@ export const text = {
   description: "Description", visibility: "Visibility", visibilities: { public: "Public", private: "Private" },
   visibilityHints: { public: "Everybody may pull.", private: "Only those may pull whom a rule of the registry lets." },
   ruled: "A rule of the registry says who may pull, so this cannot be changed here.",
-  editRepository: "Edit…", editTitle: "Edit the repository", save: "Save", saved: "Saved.",
+  editRepository: "Edit the repository…", editTitle: "Edit the repository", save: "Save", saved: "Saved.",
   deleteRepository: "Delete the repository…", deleteRepositoryTitle: "Delete the repository",
   deleteRepositoryHint: "All its tags and images go, and its description. An administrator can bring tags and images back with 'stillage restore', for as long as the trash keeps them.",
   typeName: "To confirm, type", otherName: "This is not its name.", ofLimit: (used, limit) => `${used} of ${limit}`,

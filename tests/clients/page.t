@@ -25,7 +25,7 @@ END
 echo alice-password | "$STILLAGE" user add -q --stdin alice
 start_with_responder nginx 2
 ok_run 'images, charts and documents are pushed' /usr/bin/python3 tests/clients/page-data.py "$URL" alice alice-password
-"$STILLAGE" repo set -q public/evil --description "<img src=x onerror=document.title='pwned'> <script>document.title='pwned'</script> $(printf '\u202e\u05d0%.0s' {1..50})"
+"$STILLAGE" repo set -q public/evil --description "<img src=x onerror=document.title='pwned'> <script>document.title='pwned'</script> $(printf '\xe2\x80\xae\xd7\x90%.0s' {1..50})"
 "$STILLAGE" repo set -q public/hello --description 'Says hello'
 "$STILLAGE" tag -q public/many:0.0.0 $(seq -f '0.%g.0' 300)
 

@@ -186,4 +186,26 @@ want_status 503
 verdict 'frozen: nothing is created'
 "$STILLAGE" thaw -q
 ok_run 'verify finds nothing wrong' "$STILLAGE" verify
+
+# ---- a server that only reads ------------------------------------------------------------------------------------
+
+"$STILLAGE" init -q "${flags[@]}" "$T/open"
+"$STILLAGE" repo create -q -r "$T/open" lib/app --description 'By file'
+"$STILLAGE" add -q -r "$T/open" "oci:$(cached hello)" lib/other:v1
+"start_$KIND" "$T/open"
+ask GET /v2/lib/app/tags/_about
+want_status 200
+want_header content-type application/json
+want_json '.description == "By file"'
+verdict 'without stillage.cgi, the file is the answer'
+for path in /v2/lib/other/tags/_about /v2/lib/none/tags/_about /v2/lib/app/tags/_trash /v2/_about; do
+    ask GET "$path"
+    want_status 404
+    verdict "... and there is no $path"
+done
+for method in PUT PATCH DELETE; do
+    ask $method /v2/lib/app/tags/_about
+    want_status 405
+    verdict "... nor $method"
+done
 done_testing
