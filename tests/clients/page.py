@@ -85,14 +85,18 @@ def type_into(selector, word):
         field.send_keys("x", Keys.BACKSPACE)
 
 
-def click(selector):
-    """In one step: rows are drawn anew whenever something is learnt about them."""
-    wanted = "const e = document.querySelector(arguments[0]); if (!e || e.disabled) return false; e.click(); return true"
+def on(selector, what, *arguments):
+    """Waits for the element `e`, and does that in one step: rows are drawn anew whenever something is learnt about them."""
+    script = f"const e = document.querySelector(arguments[0]); if (!e || e.disabled) return false; {what}; return true"
     end = time.monotonic() + 20
-    while not browser.execute_script(wanted, selector):
+    while not browser.execute_script(script, selector, *arguments):
         if time.monotonic() > end:
             raise RuntimeError(f"there is no {selector}")
         time.sleep(0.03)
+
+
+def click(selector):
+    on(selector, "e.click()")
 
 
 def sort_by(n):
@@ -104,8 +108,7 @@ def open_attached():
 
 
 def choose(selector, value):
-    browser.execute_script("const s = document.querySelector(arguments[0]); s.value = arguments[1];"
-                           "s.dispatchEvent(new Event('change'))", selector, value)
+    on(selector, "e.value = arguments[1]; e.dispatchEvent(new Event('change'))", value)
 
 
 def log_in(user, password):
@@ -317,12 +320,12 @@ def managing():
     click("dialog button[type=submit]")
     wait("... in one step", lambda: text(".description") == "Changed" and text("#visibility") == "Private")
     go("#/public/hello")
-    wait("where a rule decides", lambda: find("#edit-repository"))
+    wait("where a rule decides", lambda: "hello" in text("h1") and find("#edit-repository"))
     click("#edit-repository")
     wait("... visibility cannot be chosen", lambda: "A rule of the registry" in text("dialog") and not find("dialog input[type=radio]").is_enabled())
     find("dialog button[type=button]").click()
     go("#/made/web")
-    wait("a repository can be deleted", lambda: find("#delete-repository"))
+    wait("a repository can be deleted", lambda: "made/web" in text("h1") and find("#delete-repository"))
     click("#delete-repository")
     find("#confirm").send_keys("made/we")
     click("dialog button[type=submit]")
