@@ -57,7 +57,7 @@ int send_stored(struct exchange *exchange, const struct stl_repo *repo, const st
     return 0;
 }
 
-int serve_blob(struct exchange *exchange, struct stl_error *err)
+static int send_blob(struct exchange *exchange, struct stl_error *err)
 {
     struct stl_digest digest;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
@@ -65,6 +65,14 @@ int serve_blob(struct exchange *exchange, struct stl_error *err)
         stl_repo_open(&repo, exchange->registry, &exchange->request.name, err))
         return -1;
     return send_stored(exchange, &repo, &digest, NULL, err);
+}
+
+int serve_blob(struct exchange *exchange, struct stl_error *err)
+{
+    if (send_blob(exchange, err) == 0)
+        return 0;
+    int got = upstream_has(exchange, err) ? upstream_get(exchange, false, err) : -1;
+    return got ? (got < 0 ? -1 : 0) : send_blob(exchange, err);
 }
 
 /* Conditions are ignored for what does not exist. */

@@ -184,8 +184,8 @@ static const char *get_confinement(void)
     return registry && *registry && !(sandbox && !strcmp(sandbox, "off")) ? registry : NULL;
 }
 
-/* For one request, a process that runs hooks is there only if there are hooks. Faults of the registry are
- * reported when the request is answered. */
+/* For one request, a process that runs hooks is there only if there are hooks, or upstreams, whose fetcher it
+ * passes requests on to. Faults of the registry are reported when the request is answered. */
 static void confine_request(struct cache *cache, const char *directory)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -193,7 +193,8 @@ static void confine_request(struct cache *cache, const char *directory)
     struct shared *shared = cache_take(cache, directory, &ignored);
     if (!shared)
         return;
-    if (shared->registry.settings.hooks.before_manifest || shared->registry.settings.hooks.after_manifest)
+    const struct stl_settings *settings = &shared->registry.settings;
+    if (settings->hooks.before_manifest || settings->hooks.after_manifest || settings->upstreams.count)
         shared->registry.hook_runner = cache->hook_runner = stl_hook_runner_start(directory, &ignored);
     cache_give_back(cache, shared);
     stl_sandbox_enter(directory, &sandbox);

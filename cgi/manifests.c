@@ -47,7 +47,7 @@ static int check_digest_conditions(const struct request *request, const struct s
 
 /* --- reading -------------------------------------------------------------------------------------------- */
 
-int serve_manifest(struct exchange *exchange, struct stl_error *err)
+static int send_manifest(struct exchange *exchange, struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_reference reference;
@@ -59,6 +59,14 @@ int serve_manifest(struct exchange *exchange, struct stl_error *err)
         stl_manifest_type(&repo, &digest, &type, err))
         return -1;
     return send_stored(exchange, &repo, &digest, type.text, err);
+}
+
+int serve_manifest(struct exchange *exchange, struct stl_error *err)
+{
+    if (send_manifest(exchange, err) == 0)
+        return 0;
+    return !upstream_has(exchange, err) || upstream_get(exchange, true, err) ? -1
+                                                                             : send_manifest(exchange, err);
 }
 
 /* --- pushing -------------------------------------------------------------------------------------------- */

@@ -48,4 +48,9 @@ handler begin_upload, show_upload, patch_upload, finish_upload, cancel_upload; /
 int send_stored(struct exchange *exchange, const struct stl_repo *repo, const struct stl_digest *digest,
                 const char *manifest_type, struct stl_error *err); /* blobs.c */
 
+/* Whether something that is unknown here, as the error says, may come from another registry. */
+bool upstream_has(const struct exchange *exchange, const struct stl_error *err);
+/* Has it fetched. Returns 0 if it is here now, 1 if the answer has been given, or -1. */
+int upstream_get(struct exchange *exchange, bool manifest, struct stl_error *err); /* upstream.c */
+
 #endif

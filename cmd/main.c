@@ -40,6 +40,7 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_upgrade_page,
     &cmd_publish,
     &cmd_mirror,
+    &cmd_pull_through,
     &cmd_log,
     &cmd_metrics,
     &cmd_help,

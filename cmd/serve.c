@@ -37,7 +37,7 @@ struct service {
     bool controlled; /* whether the configuration in force has access control */
     char *runtime;   /* the directory for nginx's files */
     char *config, *socket;
-    pid_t nginx, cgi; /* 0: not running */
+    pid_t nginx, cgi, fetcher; /* 0: not running */
 };
 
 static int start_process(char *const argv[], int input, bool as_reader, pid_t *pid, struct stl_error *err)
@@ -116,6 +116,15 @@ static int start_cgi(struct service *service, struct stl_error *err)
                          &service->cgi, err);
 }
 
+static int start_fetcher(struct service *service, struct stl_error *err)
+{
+    STL_AUTO_FREE char *self = realpath("/proc/self/exe", NULL);
+    if (!self)
+        return stl_error_errno(err, "cannot find this program");
+    return start_process((char *[]){self, "pull-through", "-r", service->served->registry.path, NULL}, -1,
+                         false, &service->fetcher, err);
+}
+
 /* Writes the configuration for the present state, and starts stillage.cgi if it needs one, be it only to
  * hand out tokens. */
 static int configure(struct service *service, struct stl_error *err)
@@ -123,7 +132,8 @@ static int configure(struct service *service, struct stl_error *err)
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     STL_AUTO_FREE char *how = stl_sprintf("fastcgi:%s", service->socket);
     service->controlled = cmd_served_controlled(service->served);
-    bool cgi = service->push || service->controlled;
+    bool fetches = service->served->registry.settings.upstreams.count > 0;
+    bool cgi = service->push || service->controlled || fetches;
     struct cmd_server server = {.kind = "nginx",
                                 .listen = service->address,
                                 .server_name = "_",
@@ -133,7 +143,8 @@ static int configure(struct service *service, struct stl_error *err)
     if (cgi && cmd_refuse_others(service->served->path, err))
         return -1;
     if (cmd_server_render(&server, service->served, &text, err) ||
-        (cgi && !service->cgi && start_cgi(service, err)))
+        (cgi && !service->cgi && start_cgi(service, err)) ||
+        (fetches && !service->fetcher && start_fetcher(service, err)))
         return -1;
     STL_AUTO_CLOSE int fd = open(service->config, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -164,6 +175,7 @@ static void service_clear(struct service *service)
     struct stl_error ignored = STL_ERROR_INIT;
     stop(&service->nginx, SIGTERM);
     stop(&service->cgi, SIGTERM);
+    stop(&service->fetcher, SIGTERM);
     if (service->runtime)
         stl_tree_remove(AT_FDCWD, service->runtime, &ignored);
     free(service->runtime);
@@ -280,6 +292,23 @@ static int follow_access(struct service *service, struct stl_error *err)
     return 0;
 }
 
+/* What that process was, which has ended; NULL: none of ours. */
+static const char *forget(struct service *service, pid_t pid)
+{
+    const struct {
+        pid_t *pid;
+        const char *name;
+    } ours[] = {{&service->nginx, "nginx"},
+                {&service->cgi, "stillage.cgi"},
+                {&service->fetcher, "stillage pull-through"}};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (pid > 0 && *ours[i].pid == pid) {
+            *ours[i].pid = 0;
+            return ours[i].name;
+        }
+    return NULL;
+}
+
 /* Waits for a signal that ends us, or for a child to die, which is a failure. */
 static int supervise(struct service *service, const sigset_t *signals, struct stl_error *err)
 {
@@ -290,12 +319,10 @@ static int supervise(struct service *service, const sigset_t *signals, struct st
         if (number == SIGCHLD) {
             int status;
             pid_t pid = waitpid(-1, &status, WNOHANG);
-            if (pid == service->nginx || pid == service->cgi) {
-                const char *what = pid == service->nginx ? "nginx" : "stillage.cgi";
-                *(pid == service->nginx ? &service->nginx : &service->cgi) = 0;
+            const char *what = forget(service, pid);
+            if (what)
                 return stl_error_set(err, STL_INVALID, "%s ended with status %d", what,
                                      WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-            }
         } else if (number > 0)
             return 0;
         else if (announced && follow_access(service, err))

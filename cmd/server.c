@@ -138,6 +138,11 @@ static int check_server_options(const struct cmd_server *server, const struct cm
             err, STL_USAGE,
             "%s is a bundle: it can only be read, and by everybody; leave out --push and --auth",
             served->path);
+    if (registry->settings.upstreams.count && !push)
+        return stl_error_set(err, STL_USAGE,
+                             "'upstream:' in %s/registry.yaml takes stillage.cgi, which gets what is missing "
+                             "here: add --push",
+                             registry->path);
     if (apache && !served->bundle.label && !registry->settings.apache)
         return stl_error_set(err, STL_INVALID,
                              "Apache needs files that this registry does not keep: set "
@@ -196,6 +201,19 @@ static int set_tls(const struct cmd_server *server, struct stl_render *values, c
     stl_render_set(values, "TLS_CERTIFICATE", *certificate);
     stl_render_set(values, "TLS_KEY", *key);
     return 0;
+}
+
+/* The beginnings of names that come from other registries, as alternatives of a regular expression. */
+static char *join_upstreams(const struct stl_upstreams *upstreams)
+{
+    STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
+    for (size_t i = 0; i < upstreams->count; i++) {
+        stl_buf_puts(&text, i ? "|" : "");
+        for (const char *p = upstreams->items[i].prefix; p && *p; p++)
+            stl_buf_printf(&text, *p == '.' ? "[%c]" : "%c", *p);
+        stl_buf_puts(&text, upstreams->items[i].prefix ? "/" : "");
+    }
+    return stl_strdup(text.data ? text.data : "");
 }
 
 static int set_push(const struct cmd_server *server, struct stl_render *values, char **cgi,
@@ -305,6 +323,7 @@ int cmd_server_render(const struct cmd_server *server, const struct cmd_served *
     STL_AUTO_FREE char *certificate = NULL, *key = NULL, *cgi = NULL;
     struct stl_render values = STL_RENDER_INIT;
     STL_AUTO_FREE char *origins = join_origins(&served->registry.settings);
+    STL_AUTO_FREE char *upstreams = join_upstreams(&served->registry.settings.upstreams);
     if (check_server_options(server, served, err))
         return -1;
     STL_AUTO_FREE char *listen_six = address_of_six(server->listen);
@@ -330,6 +349,8 @@ int cmd_server_render(const struct cmd_server *server, const struct cmd_served *
         if (server->as_root)
             stl_render_set(&values, "AS_ROOT", "");
     }
+    if (served->registry.settings.upstreams.count)
+        stl_render_set(&values, "UPSTREAM", upstreams);
     if (set_tls(server, &values, &certificate, &key, err) || set_push(server, &values, &cgi, err) ||
         check_characters(server, &values, err) ||
         (!is_gateway(server) && set_auth(server, served, &values, err)))

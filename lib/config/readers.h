@@ -24,6 +24,8 @@ int stl_retention_read_trash(struct stl_yaml *yaml, yaml_node_t *node, void *tar
 int stl_prune_rules_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* mirrors.h: the target is the struct stl_mirrors. */
 int stl_mirrors_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
+/* upstreams.h: the target is the struct stl_upstreams. */
+int stl_upstreams_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* oidc.h: the target is the struct stl_oidc. */
 int stl_oidc_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* trust.h: the target is the struct stl_trust. */

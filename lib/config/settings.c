@@ -200,6 +200,7 @@ static const struct stl_yaml_key root_keys[] = {
     {"events", read_events, 0},
     {"bundles", stl_trust_read, offsetof(S, trust)},
     {"mirror", stl_mirrors_read, offsetof(S, mirrors)},
+    {"upstream", stl_upstreams_read, offsetof(S, upstreams)},
     {NULL, NULL, 0},
 };
 
@@ -241,6 +242,7 @@ void stl_settings_clear(struct stl_settings *settings)
     stl_trust_clear(&settings->trust);
     stl_prune_rules_clear(&settings->prune);
     stl_mirrors_clear(&settings->mirrors);
+    stl_upstreams_clear(&settings->upstreams);
     *settings = (struct stl_settings){0};
 }
 
@@ -258,4 +260,14 @@ int stl_settings_parse(struct stl_settings *settings, const char *file, const ch
     if (result == 0)
         result = stl_access_rules_finish(&settings->access_rules, file, err);
     return result;
+}
+
+bool stl_settings_sparse_images(const struct stl_settings *settings, const char *name)
+{
+    return settings->push.sparse_images || stl_upstreams_find(&settings->upstreams, name);
+}
+
+bool stl_settings_sparse_indexes(const struct stl_settings *settings, const char *name)
+{
+    return settings->push.sparse_indexes || stl_upstreams_find(&settings->upstreams, name);
 }

@@ -16,6 +16,7 @@
 #include "prune-rules.h"
 #include "retention.h"
 #include "trust.h"
+#include "upstreams.h"
 
 enum { STL_FORMAT_VERSION = 1 };
 
@@ -62,6 +63,7 @@ struct stl_settings {
     } events;
     struct stl_trust trust; /* whose bundles are accepted */
     struct stl_mirrors mirrors;
+    struct stl_upstreams upstreams;
 };
 
 void stl_settings_init(struct stl_settings *settings); /* the defaults */
@@ -69,5 +71,10 @@ void stl_settings_clear(struct stl_settings *settings);
 /* Reads the text of registry.yaml over the defaults. `file` is for messages: "FILE:LINE: ...". */
 int stl_settings_parse(struct stl_settings *settings, const char *file, const char *text, size_t length,
                        struct stl_error *err);
+
+/* Whether an image of repository `name` may be there before its blobs; an index, before its manifests. In a
+ * repository that is filled while it is pulled, this is so. */
+bool stl_settings_sparse_images(const struct stl_settings *settings, const char *name);
+bool stl_settings_sparse_indexes(const struct stl_settings *settings, const char *name);
 
 #endif

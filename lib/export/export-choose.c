@@ -431,7 +431,7 @@ int stl_export_choose(struct stl_export *export, struct stl_error *err)
     export->graph.reader =
         (struct stl_graph_reader){registry->path, read_exported_manifest, read_blob, export};
     export->graph.manifest_size_max = MANIFEST_MAX;
-    export->graph.sparse = registry->settings.push.sparse_indexes;
+    export->graph.sparse = registry->settings.push.sparse_indexes || registry->settings.upstreams.count;
     if (v2 < 0 || stl_listing_each(v2, NULL, note_name, selection, err))
         return -1;
     stl_selection_drop_hosts(selection);

@@ -406,9 +406,9 @@ static void check_held_link(struct verify_repo *repo, const size_t *owner, size_
                 (long long)link->size);
     else if (there && stl_digestset_find(&repo->verify->damaged, &link->digest, &ignored))
         PROBLEM(repo, VERIFY_DAMAGED_BLOB, path, "is damaged, and %s needs it", image);
-    else if (!there && !link->child && !settings->push.sparse_images)
+    else if (!there && !link->child && !stl_settings_sparse_images(settings, repo->repo.name.text))
         PROBLEM(repo, VERIFY_MISSING_BLOB, path, "is missing, and %s needs it", image);
-    else if (!there && link->child && !settings->push.sparse_indexes &&
+    else if (!there && link->child && !stl_settings_sparse_indexes(settings, repo->repo.name.text) &&
              fstatat(repo->repo.fd, manifest, &st, 0))
         PROBLEM(repo, VERIFY_MISSING_CHILD, manifest, "is missing, and %s needs it", image);
 }

@@ -1,6 +1,7 @@
 /*
  * The process that runs hooks for those that cannot start programs (sandbox.h). A request is one message: 'b'
- * or 'a', with the input and, for 'b', a pipe for the answer: the status, then the output of the hook.
+ * or 'a', with the input and, for 'b', a pipe for the answer: the status, then the output of the hook; or 'f'
+ * and what is to be passed on to the fetcher.
  *
  * Senders of messages are not trusted: registry.yaml alone says which program runs.
  */
@@ -14,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fetcher-socket.h"
 #include "hook-run.h"
 #include "io.h"
 
@@ -24,10 +26,16 @@ union control {
     char room[CMSG_SPACE(2 * sizeof(int))];
 };
 
-static int send_request(int runner, char what, const int *fds, size_t count, struct stl_error *err)
+struct request {
+    char what;
+    char passed[STL_HOOK_PASSED_MAX];
+};
+
+static int send_request(int runner, const struct request *request, size_t passed, const int *fds,
+                        size_t count, struct stl_error *err)
 {
     union control control = {0};
-    struct iovec text = {&what, 1};
+    struct iovec text = {(void *)request, 1 + passed};
     struct msghdr message = {.msg_iov = &text,
                              .msg_iovlen = 1,
                              .msg_control = control.room,
@@ -38,14 +46,15 @@ static int send_request(int runner, char what, const int *fds, size_t count, str
     do
         sent = sendmsg(runner, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    return sent == 1 ? 0 : stl_error_errno(err, "cannot reach the process that runs hooks");
+    return sent == (ssize_t)(1 + passed) ? 0
+                                         : stl_error_errno(err, "cannot reach the process that runs hooks");
 }
 
 /* Returns the number of descriptors received, or -1 when no sender is left. */
-static int receive_request(int socket, char *what, int fds[2])
+static int receive_request(int socket, struct request *request, size_t *passed, int fds[2])
 {
     union control control;
-    struct iovec text = {what, 1};
+    struct iovec text = {request, sizeof *request};
     struct msghdr message = {.msg_iov = &text,
                              .msg_iovlen = 1,
                              .msg_control = control.room,
@@ -56,6 +65,7 @@ static int receive_request(int socket, char *what, int fds[2])
     while (got < 0 && errno == EINTR);
     if (got <= 0)
         return -1;
+    *passed = (size_t)got - 1;
     const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
         return 0;
@@ -81,7 +91,7 @@ int stl_hook_runner_ask(int runner, int input, struct stl_buf *output, int *stat
     int ends[2];
     if (pipe2(ends, O_CLOEXEC))
         return stl_error_errno(err, "cannot ask the process that runs hooks");
-    int result = send_request(runner, 'b', (int[]){input, ends[1]}, 2, err);
+    int result = send_request(runner, &(struct request){.what = 'b'}, 0, (int[]){input, ends[1]}, 2, err);
     close(ends[1]);
     STL_AUTO_CLOSE int from = ends[0];
     return result ? -1 : read_answer(from, output, status, err);
@@ -89,7 +99,14 @@ int stl_hook_runner_ask(int runner, int input, struct stl_buf *output, int *stat
 
 int stl_hook_runner_tell(int runner, int input, struct stl_error *err)
 {
-    return send_request(runner, 'a', &input, 1, err);
+    return send_request(runner, &(struct request){.what = 'a'}, 0, &input, 1, err);
+}
+
+int stl_hook_runner_pass(int runner, const void *bytes, size_t length, int fd, struct stl_error *err)
+{
+    struct request request = {.what = 'f'};
+    memcpy(request.passed, bytes, length);
+    return send_request(runner, &request, length, &fd, 1, err);
 }
 
 /* --- running -------------------------------------------------------------------------------------------- */
@@ -108,10 +125,25 @@ static void run_before(const struct stl_registry *registry, int input, int answe
         stl_write_all(answer, output.data, output.length, err);
 }
 
-static void serve_request(const char *path, char what, int count, const int fds[2])
+/* Who waits sees that the descriptor is closed if nobody fetches. */
+static void pass_on(const char *path, const struct request *request, size_t length, int fd)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root >= 0)
+        stl_fetcher_send(root, request->passed, length, fd, &ignored);
+}
+
+static void serve_request(const char *path, const struct request *request, size_t passed, int count,
+                          const int fds[2])
 {
     struct stl_error err = STL_ERROR_INIT;
     struct stl_registry registry;
+    const char what = request->what;
+    if (what == 'f' && count == 1) {
+        pass_on(path, request, passed, fds[0]);
+        _exit(0);
+    }
     int result = stl_registry_open(&registry, path, &err);
     if (what == 'b' && count == 2)
         run_before(&registry, fds[0], fds[1], &err);
@@ -125,7 +157,8 @@ static void serve_request(const char *path, char what, int count, const int fds[
 static _Noreturn void run(const char *path, int socket)
 {
     int fds[2], nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-    char what;
+    struct request request;
+    size_t passed;
     signal(SIGCHLD, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
@@ -134,11 +167,11 @@ static _Noreturn void run(const char *path, int socket)
         dup2(nothing, fd);
     if (nothing < 0 || dup2(socket, 3) < 0 || close_range(4, ~0U, 0))
         _exit(1);
-    for (int count; (count = receive_request(3, &what, fds)) >= 0;) {
+    for (int count; (count = receive_request(3, &request, &passed, fds)) >= 0;) {
         if (fork() == 0) {
             signal(SIGCHLD, SIG_DFL);
             close(3);
-            serve_request(path, what, count, fds);
+            serve_request(path, &request, passed, count, fds);
         }
         for (int i = 0; i < count; i++)
             close(fds[i]);

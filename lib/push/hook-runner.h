@@ -1,5 +1,6 @@
 /*
- * A process that runs hooks (hook.h) for processes that cannot start programs (sandbox.h).
+ * A process that runs hooks (hook.h), and passes on messages, for processes that can neither start programs
+ * nor connect (sandbox.h).
  */
 #ifndef STL_HOOK_RUNNER_H
 #define STL_HOOK_RUNNER_H
@@ -16,5 +17,10 @@ int stl_hook_runner_start(const char *path, struct stl_error *err);
  * the second for after-manifest. */
 int stl_hook_runner_ask(int runner, int input, struct stl_buf *output, int *status, struct stl_error *err);
 int stl_hook_runner_tell(int runner, int input, struct stl_error *err);
+
+/* Sends a message to the fetcher of its registry, with a descriptor (fetcher.h): those that cannot start
+ * programs cannot connect either. At most STL_HOOK_PASSED_MAX bytes. */
+enum { STL_HOOK_PASSED_MAX = 512 };
+int stl_hook_runner_pass(int runner, const void *bytes, size_t length, int fd, struct stl_error *err);
 
 #endif

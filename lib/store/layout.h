@@ -69,6 +69,7 @@ bool stl_layout_may_nest(const char *component, size_t length);
 #define STL_TRASH_DAMAGED STL_TRASH "/damaged"
 #define STL_RESERVE "reserve" /* reserve.h */
 #define STL_FROZEN "frozen"   /* freeze.h */
+#define STL_FETCHER "fetcher" /* a socket: fetcher.h */
 
 #define STL_AUTH "auth" /* modes: auth-secrets.h */
 #define STL_AUTH_UPLOAD_KEY STL_AUTH "/upload-key"
@@ -95,6 +96,7 @@ bool stl_layout_may_nest(const char *component, size_t length);
 #define STL_LOCKS_PULLS STL_LOCKS "/pulls"          /* pulls.h */
 #define STL_LOCKS_EVENTS STL_LOCKS "/events"        /* event.h */
 #define STL_LOCKS_LOGIN STL_LOCKS "/login~"         /* <n>: login.h */
+#define STL_LOCKS_FETCHER STL_LOCKS "/fetcher"      /* fetcher.h */
 #define STL_LOCKS_REPLICATE STL_LOCKS "/replicate~" /* <hex>: replica.h */
 #define STL_LOCKS_PUBLISH STL_LOCKS "/publish~"     /* <hex>: bucket.c */
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -132,6 +133,15 @@ static const short allowed[] = {
 /* Calls of a new thread; for clone(2) see below. */
 static const short for_threads[] = {SYS_set_robust_list, SYS_rseq};
 
+/* Calls of who connects to other machines, and asks for their addresses. */
+static const short for_network[] = {
+    SYS_socket,     SYS_connect,  SYS_bind,   SYS_sendto,  SYS_recvmsg,      SYS_sendmmsg,    SYS_setsockopt,
+    SYS_socketpair, SYS_eventfd2, SYS_getgid, SYS_getegid, SYS_clock_getres, SYS_sched_yield,
+#ifdef SYS_access
+    SYS_access,
+#endif
+};
+
 /* Any other call fails as if the kernel did not have it: libraries can handle that. */
 #define DENY RETURN(SECCOMP_RET_ERRNO | ENOSYS)
 #define ALLOW RETURN(SECCOMP_RET_ALLOW)
@@ -161,10 +171,11 @@ static const struct sock_filter head[] = {
     ALLOW,
     DENY,
 
-    /* a file may share blocks with another */
-    UNLESS_EQUAL(SYS_ioctl, 4),
+    /* a file may share blocks with another; and how much has come */
+    UNLESS_EQUAL(SYS_ioctl, 5),
     LOAD(args[1]),
-    UNLESS_EQUAL(FICLONERANGE, 1),
+    IF_EQUAL(FICLONERANGE, 1),
+    UNLESS_EQUAL(FIONREAD, 1),
     ALLOW,
     DENY,
 
@@ -214,7 +225,7 @@ static void set_bits(uint32_t bits[WORDS], const short *calls, size_t count)
 /* The lists become bit masks. Before it accepts a filter, the kernel runs it for every system call number, up
  * to the first instruction that depends on X: comparing with each entry of a list would take longer than all
  * the calls of a request. */
-bool stl_sandbox_filter_calls(bool threads)
+bool stl_sandbox_filter_calls(bool threads, bool network)
 {
     struct sock_filter filter[LENGTH], *next = add_filter(filter, head, COUNT(head));
     uint32_t bits[WORDS] = {0};
@@ -223,6 +234,8 @@ bool stl_sandbox_filter_calls(bool threads)
         set_bits(bits, for_threads, COUNT(for_threads));
         next = add_filter(next, threads_only, COUNT(threads_only));
     }
+    if (network)
+        set_bits(bits, for_network, COUNT(for_network));
     next = add_filter(next, others, COUNT(others));
     for (unsigned i = 0; i < WORDS; i++) {
         *next++ = (struct sock_filter)UNLESS_EQUAL(i, 2);
@@ -236,9 +249,10 @@ bool stl_sandbox_filter_calls(bool threads)
 
 #else
 
-bool stl_sandbox_filter_calls(bool threads)
+bool stl_sandbox_filter_calls(bool threads, bool network)
 {
     (void)threads;
+    (void)network;
     return false;
 }
 

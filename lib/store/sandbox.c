@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,6 +36,8 @@ enum {
     FS_MAKE_SYM = 1 << 12,
     FS_REFER = 1 << 13, /* link and rename from one folder to another */
     FS_TRUNCATE = 1 << 14,
+    NET_BIND = 1 << 0,
+    NET_CONNECT = 1 << 1,
 };
 struct ruleset {
     uint64_t files, net, scopes;
@@ -44,14 +47,16 @@ struct path_beneath {
     int32_t parent;
 } __attribute__((packed));
 
-/* Everything that a version knows is denied unless a rule allows it. */
-static struct ruleset everything(int version)
+/* Everything that a version knows is denied unless a rule allows it; but connecting, for who may. */
+static struct ruleset everything(int version, bool network)
 {
     static const int rights[] = {[1] = 13, [2] = 14, [3] = 15, [4] = 15, [5] = 16};
     const int known = sizeof rights / sizeof *rights - 1;
     return (struct ruleset){
         .files = (UINT64_C(1) << rights[version < known ? version : known]) - 1,
-        .net = version >= 4 ? 3 : 0,    /* bind and connect */
+        .net = version < 4 ? 0
+               : network   ? NET_BIND
+                           : NET_BIND | NET_CONNECT,
         .scopes = version >= 6 ? 3 : 0, /* abstract sockets, signals */
     };
 }
@@ -83,15 +88,37 @@ static bool allow_registry(int ruleset, const char *path, const struct ruleset *
     return true;
 }
 
-/* Version 1 allows no links from one folder to another, and pushing needs them. */
-static int confine_files(const char *path)
+/* `readable`: files and folders outside of the registry; NULL: none. */
+static bool allow_reading(int ruleset, const char *const *readable)
 {
+    for (; readable && *readable; readable++) {
+        STL_AUTO_CLOSE int fd = open(*readable, O_PATH | O_CLOEXEC);
+        struct stat st;
+        if (fd >= 0 && fstat(fd, &st) == 0 &&
+            !allow(ruleset, AT_FDCWD, *readable, FS_READ_FILE | (S_ISDIR(st.st_mode) ? FS_READ_DIR : 0)))
+            return false;
+    }
+    return true;
+}
+
+/* What it may do besides. */
+struct extent {
+    bool threads, network;
+    const char *const *readable; /* NULL: nothing */
+};
+
+/* Version 1 allows no links from one folder to another, and pushing needs them. */
+static int confine_files(const char *path, const struct extent *extent)
+{
+    static const char *const for_names[] = {"/etc", "/usr", "/lib", "/run", "/dev/urandom", NULL};
     long version = syscall(CREATE_RULESET, NULL, 0, GET_VERSION);
     if (version < 2)
         return 0;
-    struct ruleset handled = everything((int)version);
+    struct ruleset handled = everything((int)version, extent->network);
     STL_AUTO_CLOSE int ruleset = (int)syscall(CREATE_RULESET, &handled, sizeof handled, 0);
-    if (ruleset < 0 || !allow_registry(ruleset, path, &handled) || syscall(RESTRICT_SELF, ruleset, 0))
+    if (ruleset < 0 || !allow_registry(ruleset, path, &handled) ||
+        !allow_reading(ruleset, extent->network ? for_names : NULL) ||
+        !allow_reading(ruleset, extent->readable) || syscall(RESTRICT_SELF, ruleset, 0))
         return 0;
     return (int)version;
 }
@@ -113,24 +140,29 @@ static void drop_capabilities(void)
     syscall(SYS_capset, &header, data);
 }
 
-static void enter_sandbox(const char *path, bool threads, struct stl_sandbox *sandbox)
+static void enter_sandbox(const char *path, struct extent extent, struct stl_sandbox *sandbox)
 {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    if (!threads) /* it counts them like processes */
+    if (!extent.threads) /* it counts them like processes */
         setrlimit(RLIMIT_NPROC, &(struct rlimit){0, 0});
-    sandbox->landlock = confine_files(path);
+    sandbox->landlock = confine_files(path, &extent);
     drop_capabilities();
-    sandbox->seccomp = stl_sandbox_filter_calls(threads);
+    sandbox->seccomp = stl_sandbox_filter_calls(extent.threads, extent.network);
 }
 
 void stl_sandbox_enter(const char *path, struct stl_sandbox *sandbox)
 {
-    enter_sandbox(path, false, sandbox);
+    enter_sandbox(path, (struct extent){.threads = false}, sandbox);
 }
 
 void stl_sandbox_enter_threaded(const char *path, struct stl_sandbox *sandbox)
 {
-    enter_sandbox(path, true, sandbox);
+    enter_sandbox(path, (struct extent){.threads = true}, sandbox);
+}
+
+void stl_sandbox_enter_fetching(const char *path, const char *const *readable, struct stl_sandbox *sandbox)
+{
+    enter_sandbox(path, (struct extent){.threads = true, .network = true, .readable = readable}, sandbox);
 }

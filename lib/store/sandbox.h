@@ -35,8 +35,13 @@ void stl_sandbox_enter(const char *path, struct stl_sandbox *sandbox);
 /* The same for a process that will start threads, which will all be inside. It must not have any yet. */
 void stl_sandbox_enter_threaded(const char *path, struct stl_sandbox *sandbox);
 
-/* For sandbox.c only: allows only the listed system calls and, if `threads`, those that starting threads
+/* The same for a process that fetches from other registries, and answers no stranger: it may connect to other
+ * machines, but not listen, and read what that takes: certificates, and how names are resolved, in /etc, /usr
+ * and /run, and the files of `readable`, which ends with NULL. Libraries have to be loaded before. */
+void stl_sandbox_enter_fetching(const char *path, const char *const *readable, struct stl_sandbox *sandbox);
+
+/* For sandbox.c only: allows only the listed system calls and those that starting threads or connecting
  * takes. no_new_privs must be set already. Returns whether that is in force. */
-bool stl_sandbox_filter_calls(bool threads);
+bool stl_sandbox_filter_calls(bool threads, bool network);
 
 #endif

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -242,6 +244,58 @@ static void threads(void **state)
     assert_int_equal(status, 0);
 }
 
+/* --- the process that fetches --------------------------------------------------------------------------- */
+
+struct fetching {
+    const struct unit *unit;
+    struct sockaddr_in peer;
+};
+
+static int connects_and_no_more(const struct fetching *fetching)
+{
+    struct stl_sandbox sandbox;
+    char allowed[PATH_MAX];
+    snprintf(allowed, sizeof allowed, "%s/allowed", fetching->unit->path);
+    stl_sandbox_enter_fetching(fetching->unit->registry.path, (const char *const[]){allowed, NULL}, &sandbox);
+    STL_AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM, 0);
+    WANT(fd >= 0 && connect(fd, (const struct sockaddr *)&fetching->peer, sizeof fetching->peer) == 0);
+    STL_AUTO_CLOSE int other = socket(AF_INET, SOCK_STREAM, 0);
+    WANT(other >= 0);
+    DENIED(listen(other, 1), ENOSYS);
+    STL_AUTO_CLOSE int hosts = open("/etc/passwd", O_RDONLY);
+    WANT(hosts >= 0);
+    STL_AUTO_CLOSE int readable = open(allowed, O_RDONLY);
+    WANT(readable >= 0);
+    DENIED(open(allowed, O_WRONLY), EACCES);
+    STL_AUTO_FREE char *victim = stl_sprintf("%s/victim", fetching->unit->path);
+    DENIED(open(victim, O_RDONLY), EACCES);
+    DENIED(open("/etc/made", O_WRONLY | O_CREAT, 0600), EACCES);
+    DENIED(openat(fetching->unit->registry.root.fd, "registry.yaml", O_WRONLY), EACCES);
+    return no_programs(fetching->unit);
+}
+
+static void fetching(void **state)
+{
+    struct fetching fetching = {.unit = *state, .peer = {.sin_family = AF_INET}};
+    socklen_t length = sizeof fetching.peer;
+    int status;
+    NEED(landlock);
+    NEED(seccomp);
+    unit_write(fetching.unit->fd, "victim", "text");
+    unit_write(fetching.unit->fd, "allowed", "text");
+    fetching.peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    STL_AUTO_CLOSE int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listening, (struct sockaddr *)&fetching.peer, sizeof fetching.peer), 0);
+    assert_int_equal(listen(listening, 1), 0);
+    assert_int_equal(getsockname(listening, (struct sockaddr *)&fetching.peer, &length), 0);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(connects_and_no_more(&fetching) ? 1 : 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 static void system_calls(void **state)
 {
     struct unit *unit = *state;
@@ -346,6 +400,7 @@ int main(void)
         registry_test(what_is_for_people_in_the_registry),
         registry_test(a_link_to_the_settings),
         registry_test(system_calls),
+        registry_test(fetching),
         registry_test(threads),
         registry_test(rights),
         repository_test(pushes),

@@ -106,6 +106,44 @@ static void every_key(void **state)
     stl_settings_clear(&settings);
 }
 
+static void is_upstream(const struct stl_settings *settings, const char *name, const char *there)
+{
+    const struct stl_upstream *upstream = stl_upstreams_find(&settings->upstreams, name);
+    STL_AUTO_FREE char *found = upstream ? stl_upstream_name(upstream, name) : NULL;
+    if (!there)
+        assert_null(found);
+    else
+        assert_string_equal(found, there);
+    assert_int_equal(stl_settings_sparse_images(settings, name), there != NULL);
+    assert_int_equal(stl_settings_sparse_indexes(settings, name), there != NULL);
+}
+
+static void upstreams(void **state)
+{
+    (void)state;
+    struct stl_settings settings;
+    OK(parse(&settings,
+             "version: 1\n"
+             "upstream:\n"
+             "  - {prefix: hub, from: docker.io}\n"
+             "  - {prefix: hub/team, from: \"r.example.org:5000/a\", fresh-for: 0s, plain-http: true}\n"));
+    is_upstream(&settings, "hub/nginx", "docker.io/nginx");
+    is_upstream(&settings, "hub/team", "docker.io/team");
+    is_upstream(&settings, "hub/team/b/c", "r.example.org:5000/a/b/c");
+    is_upstream(&settings, "hub/teams/b", "docker.io/teams/b");
+    is_upstream(&settings, "hub", NULL);
+    is_upstream(&settings, "hubs/nginx", NULL);
+    is_upstream(&settings, "other/hub/nginx", NULL);
+    assert_int_equal(settings.upstreams.items[0].fresh_for, 3600);
+    assert_int_equal(settings.upstreams.items[1].fresh_for, 0);
+    assert_true(settings.upstreams.items[1].plain);
+    stl_settings_clear(&settings);
+    OK(parse(&settings, "version: 1\nupstream:\n  - from: docker.io\n  - {prefix: a, from: ghcr.io}\n"));
+    is_upstream(&settings, "library/nginx", "docker.io/library/nginx");
+    is_upstream(&settings, "a/b", "ghcr.io/b");
+    stl_settings_clear(&settings);
+}
+
 static void refused(enum stl_code code, const char *text, const char *message)
 {
     struct stl_settings settings;
@@ -180,6 +218,8 @@ static void wrong_settings(void **state)
     wrong_issuers();
     refused(STL_INVALID, "version: 1\nauth:\n  url: registry\n", "registry.yaml:3: ");
     refused(STL_INVALID, "version: 1\nauth:\n  url: 'https://a\"b'\n", "registry.yaml:3: ");
+    refused(STL_INVALID, "version: 1\nupstream:\n  - {from: a.io}\n  - {from: b.io}\n",
+            "registry.yaml:4: there is an upstream with this prefix already");
     refused(STL_INVALID, "version: 1\nquotas:\n  - size: 1GB\n",
             "registry.yaml:3: the quota has no 'repository");
     refused(STL_INVALID, "version: 1\nhooks:\n  before-manifest: scan\n",
@@ -227,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),
         cmocka_unit_test(every_key),
+        cmocka_unit_test(upstreams),
         cmocka_unit_test(lists_absent_and_empty),
         cmocka_unit_test(wrong_settings),
         cmocka_unit_test(the_template_shows_the_defaults),

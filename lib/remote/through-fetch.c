@@ -1,0 +1,249 @@
+#include "through-fetch.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "blobs.h"
+#include "copy.h"
+#include "fetched.h"
+#include "freeze.h"
+#include "publication.h"
+#include "quota.h"
+#include "references.h"
+#include "repo-make.h"
+
+/* What an upstream does to us is no fault of the client's request. What it refuses to us does not exist for
+ * clients, as some registries answer that way for what they do not have. */
+static int judge_upstream(const char *host, bool manifest, struct stl_error *err)
+{
+    const enum stl_code unknown = manifest ? STL_MANIFEST_UNKNOWN : STL_BLOB_UNKNOWN;
+    switch (err->code) {
+    case STL_NOT_FOUND:
+        return stl_error_set(err, unknown, "neither this registry nor %s has it", host);
+    case STL_DENIED:
+        return stl_error_set(err, unknown, "this registry does not have it, and %s does not give it", host);
+    case STL_MANIFEST_UNKNOWN:
+    case STL_BLOB_UNKNOWN:
+    case STL_TOO_MANY_REQUESTS:
+    case STL_SYSTEM:
+    case STL_NO_SPACE:
+    case STL_READ_ONLY:
+        return -1;
+    default:
+        err->code = STL_UNAVAILABLE;
+        return -1;
+    }
+}
+
+/* --- manifests ------------------------------------------------------------------------------------------ */
+
+static int publish_fetched(const struct stl_registry *registry, const struct stl_name *name,
+                           const char *reference, const struct stl_manifest *manifest,
+                           const struct stl_buf *bytes, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
+    STL_AUTO_CLOSE int writing = stl_write_begin(registry, err);
+    struct stl_reference parsed;
+    if (writing < 0 || stl_reference_parse(reference, &parsed, err) ||
+        stl_repo_make(&repo, registry, name, err))
+        return -1;
+    stl_publication_begin(&publication, &repo);
+    publication.allow_missing_children = publication.allow_missing_blobs = true;
+    if (!parsed.is_digest)
+        stl_publication_set_tag(&publication, &parsed.tag, &manifest->digest, false);
+    stl_publication_add_manifest(&publication, manifest, bytes->data, false);
+    return stl_publication_commit(&publication, err);
+}
+
+int stl_through_get_manifest(struct through *through, struct stl_remote *remote,
+                             const struct stl_address *address, const struct stl_name *name,
+                             const char *reference, struct stl_error *err)
+{
+    const struct stl_registry *registry = through->options->registry;
+    STL_AUTO_CLOSE int spool = memfd_create("stillage-manifest", MFD_CLOEXEC);
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+    struct stl_wanted wanted = {.reference = (char *)reference};
+    struct stl_fetched fetched;
+    if (spool < 0)
+        return stl_error_errno(err, "cannot keep a manifest");
+    stl_fetched_begin(&fetched, remote, address->name.text, registry->settings.push.manifest_size, spool);
+    int result = stl_fetched_get(&fetched, &wanted, 1, err);
+    if (result == 0 && !wanted.found)
+        result = stl_error_set(err, STL_NOT_FOUND, "there is no %s", reference);
+    if (result)
+        judge_upstream(address->host, true, err);
+    else if (stl_fetched_read(&fetched, wanted.number, &bytes, err) ||
+             stl_manifest_parse(&manifest, bytes.data, bytes.length, fetched.items[wanted.number].media_type,
+                                fetched.digests.items[wanted.number].algorithm, err))
+        result = -1;
+    else
+        result = publish_fetched(registry, name, reference, &manifest, &bytes, err);
+    stl_fetched_clear(&fetched);
+    return result;
+}
+
+/* --- blobs ---------------------------------------------------------------------------------------------- */
+
+struct download {
+    struct through *through;
+    struct through_fetch *fetch;
+    struct stl_http_exchange exchange;
+    struct stl_temp temp;
+    struct stl_copy copy;
+    const struct stl_name *name;
+    int64_t left; /* bytes that the repository can still take */
+    bool is_ours; /* what went wrong is no fault of the upstream */
+};
+
+static int begin_download(struct download *download, struct stl_error *err)
+{
+    const char *length = stl_http_header(&download->exchange.answer, "Content-Length");
+    const char *encoded = stl_http_header(&download->exchange.answer, "Content-Encoding");
+    char *end;
+    long long size = length && !encoded ? strtoll(length, &end, 10) : -1;
+    if (size <= 0 || *end)
+        return 0; /* who waits gets it when it is here */
+    if (size > download->left)
+        return stl_quota_exceeded(download->name, size, download->left, err);
+    if (stl_space_check(download->temp.fd, (uint64_t)size, err))
+        return -1;
+    stl_through_begun(download->through, download->fetch, download->temp.name, size);
+    return 0;
+}
+
+static int write_bytes(void *context, const void *bytes, size_t length, struct stl_error *err)
+{
+    struct download *download = context;
+    const int64_t size = download->copy.size + (int64_t)length;
+    download->is_ours = true;
+    if (download->copy.size == 0 && begin_download(download, err))
+        return -1;
+    if (size > download->left)
+        return stl_quota_exceeded(download->name, size, download->left, err);
+    if (stl_copy_add(&download->copy, bytes, length, err))
+        return -1;
+    download->is_ours = false;
+    return 0;
+}
+
+static int send(struct stl_remote *remote, struct stl_http_exchange *exchange, struct stl_error *err)
+{
+    if (stl_remote_send(remote, exchange, err))
+        return -1;
+    int status = exchange->answer.status;
+    return status == 200 || status == 206 ? 0 : stl_remote_refused(remote, exchange, err);
+}
+
+static int download(struct download *download, struct stl_remote *remote, const char *url,
+                    const struct stl_digest *digest, struct stl_error *err)
+{
+    static const char *const headers[] = {"Accept-Encoding: identity", NULL};
+    struct stl_digest actual;
+    download->exchange.request = (struct stl_http_request){
+        .url = url, .headers = headers, .write = write_bytes, .context = download, .most = INT64_MAX};
+    stl_copy_begin(&download->copy, download->temp.fd, digest->algorithm, NULL, NULL);
+    int result = send(remote, &download->exchange, err);
+    stl_http_clear(&download->exchange);
+    if (result)
+        return download->is_ours ? -1 : judge_upstream(remote->host, false, err);
+    stl_copy_end(&download->copy, &actual);
+    if (stl_digest_equal(&actual, digest))
+        return 0;
+    return stl_error_set(err, STL_UNAVAILABLE, "what %s sent has another digest", remote->host);
+}
+
+/* The store has it, from elsewhere: that is no reason to give it to who may pull here, unless the upstream
+ * has it, too. */
+static int look(struct stl_remote *remote, const char *url, struct stl_error *err)
+{
+    struct stl_http_exchange exchange = {.request = {.method = "HEAD", .url = url}};
+    int result = send(remote, &exchange, err);
+    stl_http_clear(&exchange);
+    return result ? judge_upstream(remote->host, false, err) : 0;
+}
+
+static int get_blob(struct through *through, struct through_fetch *fetch, struct stl_remote *remote,
+                    const struct stl_address *address, const struct stl_name *name, struct stl_error *err)
+{
+    const struct stl_registry *registry = through->options->registry;
+    struct download transfer = {.through = through, .fetch = fetch, .temp = STL_TEMP_INIT, .name = name};
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_CLOSE int writing = -1;
+    struct stl_digest digest;
+    STL_AUTO_FREE char *url =
+        stl_remote_url(remote, address->name.text, "blobs/%s", fetch->request.reference);
+    if (stl_digest_parse(fetch->request.reference, &digest, err) ||
+        stl_quota_left(registry, name, &transfer.left, err))
+        return -1;
+    int stored = stl_store_claim(registry, &digest, NULL, err);
+    int result = stored < 0 ? -1 : stored ? look(remote, url, err) : 0;
+    if (!stored) {
+        result = stl_temp_begin(&registry->root, &transfer.temp, err);
+        if (result == 0)
+            result = download(&transfer, remote, url, &digest, err);
+    }
+    if (result == 0)
+        writing = stl_write_begin(registry, err);
+    if (result || writing < 0 || stl_repo_make(&repo, registry, name, err))
+        result = -1;
+    else
+        result = stored ? stl_repo_link_blob(&repo, &digest, err)
+                        : stl_repo_put_blob(&repo, &transfer.temp, &digest, err);
+    stl_temp_abort(&transfer.temp);
+    return result;
+}
+
+/* --- what was asked for --------------------------------------------------------------------------------- */
+
+/* Returns 1, 0 or -1: it may have come while this waited. */
+static int is_here(const struct stl_registry *registry, const struct stl_name *name,
+                   const struct stl_fetch_request *request, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_reference reference;
+    struct stl_media_type type;
+    struct stl_digest digest;
+    int result = stl_repo_open_if_any(&repo, registry, name, err);
+    if (result <= 0 || stl_reference_parse(request->reference, &reference, err))
+        return result;
+    if (!request->manifest)
+        return stl_repo_has_blob(&repo, &reference.digest, NULL, err);
+    if (stl_reference_resolve(&repo, &reference, &digest, err) == 0 &&
+        stl_manifest_type(&repo, &digest, &type, err) == 0)
+        return 1;
+    if (err->code != STL_MANIFEST_UNKNOWN)
+        return -1;
+    stl_error_clear(err);
+    return 0;
+}
+
+int stl_through_fetch(struct through *through, struct through_fetch *fetch, struct stl_error *err)
+{
+    const struct stl_registry *registry = through->options->registry;
+    const struct stl_fetch_request *request = &fetch->request;
+    struct stl_remote remote = {0};
+    struct stl_address address;
+    struct stl_name name;
+    if (stl_name_parse(request->name, &name, err))
+        return -1;
+    int here = is_here(registry, &name, request, err);
+    if (here)
+        return here > 0 ? 0 : -1;
+    if (stl_check_frozen(registry, err) ||
+        stl_through_take(through, fetch->upstream, request->name, &remote, &address, err))
+        return -1;
+    int result = request->manifest
+                     ? stl_through_get_manifest(through, &remote, &address, &name, request->reference, err)
+                     : get_blob(through, fetch, &remote, &address, &name, err);
+    stl_through_give_back(through, fetch->upstream, &remote);
+    if (result && err->code != STL_MANIFEST_UNKNOWN && err->code != STL_BLOB_UNKNOWN) {
+        STL_AUTO_FREE char *text = stl_sprintf("%s%s%s: %s", request->name, request->manifest ? ":" : "@",
+                                               request->reference, err->message);
+        registry->notice(text);
+    }
+    return result;
+}

@@ -1,0 +1,43 @@
+"""gate.py FILE GATE PORT: answers every GET with FILE, but holds its second half back until the file GATE exists. That says how
+it goes on: with the rest ("rest"), with other bytes of the same length ("lie"), or not at all ("cut")."""
+import http.server
+import os
+import sys
+import time
+
+FILE, GATE, PORT = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self):
+        self.head()
+
+    def head(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(os.path.getsize(FILE)))
+        self.end_headers()
+
+    def do_GET(self):
+        with open(FILE, "rb") as file:
+            data = file.read()
+        half = len(data) // 2
+        self.head()
+        self.wfile.write(data[:half])
+        self.wfile.flush()
+        while not os.path.exists(GATE):
+            time.sleep(0.02)
+        with open(GATE) as gate:
+            how = gate.read().strip()
+        if how == "cut":
+            self.close_connection = True
+        else:
+            self.wfile.write(data[half:] if how == "rest" else b"x" * (len(data) - half))
+
+    def log_message(self, *arguments):
+        pass
+
+
+http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()

@@ -1,0 +1,127 @@
+#!/bin/bash
+# Pull-through: tags that move, an upstream that is gone, who may pull, and what registry.yaml says about what arrives.
+# shellcheck source=tests/add/pull-through-common.sh
+. "$(dirname "$0")/pull-through-common.sh"
+
+multi=$(cached multi) small=$(cached twice)
+FRESH_FOR=1s
+start_upstream
+there app:v1 "oci:$small"
+there app:stays "oci:$small"
+there app:gone "oci:$small"
+one=$(oci_ref "$small" v1 | field digest) other=$(oci_ref "$multi" latest | field digest)
+
+pull() { http GET "/v2/$1/manifests/$2"; }
+leads_to() { [ "$(tag_of "$1")" = "$2" ]; }
+
+# ---- tags --------------------------------------------------------------------------------------------------------
+
+registry_with_upstream 'immutable:' '  - {repository: hub/app, tags: [stays]}'
+start_with_responder nginx 1
+start_fetcher
+for tag in v1 stays gone; do pull hub/app $tag; done
+is "$(tag_of hub/app:v1) $(tag_of hub/app:stays) $(tag_of hub/app:gone)" "$one $one $one" 'three tags'
+"$STILLAGE" add -q oci:"$small" hub/app:ours
+there app:v1 "oci:$multi"
+there app:stays "oci:$multi"
+curl -sS -X DELETE "http://$BEHIND/v2/app/manifests/$one" >/dev/null
+ok_run 'one moves there, and then here' wait_for 10 leads_to hub/app:v1 "$other"
+asked_again() { [ "$(asked 'HEAD .*/manifests/gone 404')" -ge 2 ]; }
+ok_run 'another has gone there' wait_for 10 asked_again
+is "$(tag_of hub/app:gone) $(tag_of hub/app:stays) $(tag_of hub/app:ours)" "$one $one $one" '... and stays here, like one that is immutable, and one of ours'
+is "$(asked 'HEAD .*/manifests/stays ')" 0 'nobody asks for what cannot move'
+ok_run 'the moved image comes whole' skopeo_run copy -q --all --src-tls-verify=false "docker://$HOST/hub/app:v1" "dir:$T/moved"
+ok_run 'a registry in order' "$STILLAGE" verify --full
+
+# ---- the upstream is gone ----------------------------------------------------------------------------------------
+
+stop_upstream
+count_failures() { [ "$(server_log "$FETCHER" | grep -c 'tags stay as they are')" -ge "$1" ]; }
+ok_run 'an upstream that is gone' wait_for 20 count_failures 2
+ok_run '... takes nothing away' skopeo_run copy -q --all --src-tls-verify=false "docker://$HOST/hub/app:v1" "dir:$T/again"
+is "$(tag_of hub/app:v1)" "$other" '... and moves nothing'
+ask GET /v2/hub/app/manifests/new
+want_error 503
+verdict 'what is not here cannot come'
+ok_run 'a registry in order' "$STILLAGE" verify --full
+
+# Settings that change are noticed, also wrong ones.
+restart_upstream
+sed -i 's/prefix: hub/prefix: other/' "$REG/registry.yaml"
+arrives() { pull "$1" v1; [ "$STATUS" = 200 ]; }
+"$STILLAGE" config nginx --standalone "$SERVER_DIR" --listen "$HOST" --push "fastcgi:$SOCKET" >"$SERVER_DIR/nginx.conf"
+sed -i "s/^user root;/user $NGINX_USER;/" "$SERVER_DIR/nginx.conf"
+kill -HUP "${PID_OF[$SERVER]}"
+ok_run 'another prefix' wait_for 20 arrives other/app
+stop "$FETCHER"
+ok_run 'the socket goes with the process' test ! -e "$REG/fetcher"
+pull other/app v2
+is "$STATUS" 503 'nobody fetches any more'
+stop "$SERVER"
+stop "$RESPONDER"
+
+# ---- what is refused here ----------------------------------------------------------------------------------------
+
+hook=$T/refuse
+printf '#!/bin/sh\necho "not this one"\nexit 1\n' >"$hook" && chmod 755 "$hook"
+there deep/app:v1 "oci:$small"
+registry_with_upstream 'hooks:' "  before-manifest: $hook" 'quotas:' '  - {repository: hub/app, size: 10}'
+start_with_responder nginx 1
+start_fetcher
+pull hub/app v1
+is "$STATUS $(error_code) $(jq -r '.errors[0].message' "$T/b")" "403 DENIED the registry's check refuses this manifest: not this one" 'a hook refuses what arrives'
+is "$(find "$REG/www/v2" -name v1)" '' '... and no tag is set'
+layer=$(oci_tree "$small" "$(oci_ref "$small" v1)" | jq -r 'select(.mediaType | test("tar")) | .digest' | head -n 1)
+http GET "/v2/hub/deep/app/blobs/$layer"
+is "$STATUS" 200 'a blob without a quota'
+http GET "/v2/hub/app/blobs/$layer"
+is "$STATUS $(error_code)" '403 DENIED' 'a blob above the quota'
+ok_run '... is not here' test ! -e "$(repo hub/app "blobs/$layer")"
+"$STILLAGE" freeze >/dev/null
+pull hub/deep/app v1
+is "$STATUS" 503 'a frozen registry takes nothing'
+"$STILLAGE" thaw >/dev/null
+stop "$FETCHER"
+stop "$SERVER"
+stop "$RESPONDER"
+
+# ---- who may pull, and whose login it is -------------------------------------------------------------------------
+
+htpasswd=$T/upstream.htpasswd
+echo "robot:$(openssl passwd -apr1 upstream-secret)" >"$htpasswd"
+chmod 644 "$htpasswd"
+echo "auth_basic there; auth_basic_user_file $htpasswd;" >"$T/upstream.d/auth.conf"
+restart_upstream
+AUTHFILE=$T/auth.json
+jq -n --arg host "$UPSTREAM" --arg auth "$(printf robot:upstream-secret | base64)" '{auths: {($host): {auth: $auth}}}' >"$AUTHFILE"
+FRESH_FOR=1h
+registry_with_upstream 'access:' '  - {repository: "hub/**", pull: [alice]}' '  - {repository: "hub/deep/**", pull: [anonymous]}'
+echo alice-password | "$STILLAGE" user add -q --stdin alice
+echo bob-password | "$STILLAGE" user add -q --stdin bob
+start_with_responder nginx 1
+start_fetcher
+before=$(asked .)
+pull hub/app v1
+is "$STATUS $(header www-authenticate | grep -c 'repository:hub/app:pull')" '401 1' 'nobody knows who this is'
+http GET /v2/hub/app/manifests/v1 -u bob:bob-password
+is "$STATUS" 403 'bob may not pull here'
+is "$(asked .)" "$before" '... and the upstream is not even asked'
+http GET /v2/hub/app/manifests/v1 -u alice:alice-password
+is "$STATUS $(header docker-content-digest)" "200 $other" 'alice may, with the login of the fetcher'
+http GET /v2/hub/app/manifests/v1 -u bob:bob-password
+is "$STATUS" 403 'bob may not, though it is here now'
+pull hub/app v1
+is "$STATUS" 401 'nor may anybody else'
+pull hub/deep/app v1
+is "$STATUS $(header docker-content-digest)" "200 $one" 'what everybody may pull comes for everybody'
+http GET '/v2/_token?service=stillage&scope=repository:hub/app:pull' -u alice:alice-password
+token=$(jq -r .token "$T/b")
+http GET "/v2/hub/app/manifests/$one" -H "Authorization: Bearer $token"
+is "$STATUS" 404 'a token, and what the upstream has no more'
+is "$(grep -rl upstream-secret "$REG" "$T/log" || true)" '' 'the password is nowhere'
+jq '.auths = {}' "$AUTHFILE" >"$AUTHFILE.new" && mv "$AUTHFILE.new" "$AUTHFILE"
+stop "$FETCHER"
+start_fetcher
+http GET /v2/hub/app/manifests/v2 -u alice:alice-password
+is "$STATUS $(error_code)" '404 MANIFEST_UNKNOWN' 'without a login, the upstream gives nothing'
+done_testing
