@@ -213,8 +213,7 @@ FUZZ_SECONDS = 30
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -U_FORTIFY_SOURCE
 VALGRIND = valgrind -q --error-exitcode=9
 
-# Their own headers come first: lib/http has a client.h, too.
-$(BUILD)/tests/%.o: INCLUDES := -iquote tests/support $(INCLUDES)
+$(BUILD)/tests/%.o: INCLUDES += -iquote tests/support
 
 $(filter-out $(FUZZ_TESTS),$(UNIT_TESTS)): %: %.o $(BUILD)/tests/support/unit.o $(BUILD)/libstillage.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
@@ -224,15 +223,16 @@ $(addprefix $(BUILD)/tests/unit/,t-exchange t-remote t-outgoing): $(BUILD)/tests
 # What cuts changes short, or watches them, wraps these calls.
 FAULT_CALLS = open openat __openat_2 syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \
 	ftruncate mkdir mkdirat symlinkat linkat unlinkat renameat renameat2 sched_getaffinity time stl_boot_id
-CRASH_OBJECTS = $(addprefix $(BUILD)/tests/,$(addprefix crash/,faults.o crash.o cuts.o powercut.o powercut-record.o tree.o content.o \
+CRASH_OBJECTS = $(addprefix $(BUILD)/tests/,$(addprefix crash/,faults.o crash.o cuts.o bundles.o powercut.o powercut-record.o tree.o content.o \
 	changes-content.o changes-push.o changes-upkeep.o) support/cgi-client.o support/scratch.o)
 $(CRASH_TESTS): $(CRASH_OBJECTS) $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 $(CRASH_TESTS): LIBS += -lfcgi
 $(CRASH_TESTS): LDFLAGS += $(FAULT_CALLS:%=-Wl,--wrap=%)
 
 # What has two processes take turns wraps these as well.
-$(BUILD)/tests/crash/t-races: $(BUILD)/tests/crash/race.o
-$(BUILD)/tests/crash/t-races: FAULT_CALLS += flock nanosleep
+RACES = $(filter $(BUILD)/tests/crash/t-races%,$(CRASH_TESTS))
+$(RACES): $(addprefix $(BUILD)/tests/crash/,race.o race-pairs.o)
+$(RACES): FAULT_CALLS += flock nanosleep
 
 $(FUZZ_TESTS): %: %.o $(BUILD)/tests/support/scratch.o $(FUZZ_DRIVER) $(BUILD)/libstillage.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lfcgi

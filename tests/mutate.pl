@@ -205,8 +205,12 @@ sub sound {
 
 # The test that notices the mutant, '' if none does, or undef if it does not compile.
 sub killer {
-    for my $test (@_) {
+    my ($file, $text, $mutated, @tests) = @_;
+    for my $test (@tests) {
+        sound($test); # with the text as it was
+        write_lines($file, @$mutated);
         my $passed = passes($test, $limit{$test});
+        write_lines($file, @$text);
         return undef if !defined $passed;
         return $test if !$passed;
     }
@@ -242,14 +246,11 @@ for my $mutant (@chosen) {
     if ($equivalent{"$file: " . shown($mutant)}) { $row->{mutants}++; $row->{equivalent}++; next }
     my @tests = nearest($file);
     die "tests/mutate-tests has no test for $file\n" unless @tests;
-    sound($_) for @tests;
     open my $in, '<', $file or die "$file: $!\n";
     chomp(my @text = <$in>);
     my @mutated = @text;
     splice @mutated, $mutant->{line} - 1, scalar @{$mutant->{before}}, @{$mutant->{after}};
-    write_lines($file, @mutated);
-    my $killer = killer(@tests);
-    write_lines($file, @text);
+    my $killer = killer($file, \@text, \@mutated, @tests);
     if (!defined $killer) { print "- $place: does not compile: ", shown($mutant), "\n"; next }
     $row->{mutants}++;
     $row->{$killer ? 'killed' : 'survived'}++;

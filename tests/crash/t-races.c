@@ -1,19 +1,11 @@
 /*
- * Two changes at once (race.h): each pair of those that share a lock, in both orders, with the first stopped
- * at each of its points. What comes of it is what would have come of one after the other: both were done in
- * one of the two orders; or one was refused, and only the other was done. So nothing that was acknowledged is
- * lost, no limit is exceeded, and a condition that is met at the same time twice is met once.
- *
- * A short set of pairs is run, with some of their points; where CRASH_ALL is set (make crash), all of them.
+ * Two changes of content at once (race-pairs.h): tags, manifests, blobs, rules, conditions, users.
  */
-#include "race.h"
+#include "race-pairs.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "blobs.h"
-#include "cgi-client.h"
 #include "commits.h"
 #include "content.h"
 #include "gc.h"
@@ -22,19 +14,6 @@
 #include "users.h"
 
 #define APP "lib/app"
-enum { DEEDS_MAX = 12, POINTS_MAX = 1000 };
-
-struct deed {
-    const char *name;
-    race_deed *run;
-};
-
-/* Changes of one registry that share locks. */
-struct scene {
-    struct change change; /* its name, its settings, what is there */
-    struct deed deeds[DEEDS_MAX];
-    const char *pairs; /* of the short set: "01" is the first deed with the second */
-};
 
 /* --- deeds ---------------------------------------------------------------------------------------------- */
 
@@ -196,30 +175,12 @@ static int remove_bob(struct unit *unit, struct stl_error *error)
 
 /* --- by requests ---------------------------------------------------------------------------------------- */
 
-static int ask(struct unit *unit, const char *method, const char *uri, const char *header, const char *body,
-               struct stl_error *error)
-{
-    STL_AUTO_FREE char *size = stl_sprintf("CONTENT_LENGTH=%zu", strlen(body));
-    struct client client = {.method = method,
-                            .uri = uri,
-                            .lines = {size, "CONTENT_TYPE=" STL_TYPE_OCI_MANIFEST, header},
-                            .body = body,
-                            .length = strlen(body)};
-    client_ask(&client, &unit->registry);
-    long status = strtol(client.answer.data + strlen("Status: "), NULL, 10);
-    if (status >= 300)
-        stl_error_set(error, status < 500 ? STL_CONFLICT : STL_SYSTEM, "%ld to %s %.40s", status, method,
-                      uri);
-    client_clear(&client);
-    return status < 300 ? 0 : -1;
-}
-
 static int put_if(struct unit *unit, const char *blob, const char *tag_text, const char *condition,
                   struct stl_error *error)
 {
     STL_AUTO_FREE char *json = content_image(blob, NULL),
                        *uri = stl_sprintf("/v2/" APP "/manifests/%s", tag_text);
-    return ask(unit, "PUT", uri, condition, json, error);
+    return race_ask(unit, "PUT", uri, condition, json, error);
 }
 
 static char *if_it_is_one(void)
@@ -243,7 +204,7 @@ static int move_to_three(struct unit *unit, struct stl_error *error)
 static int delete_if(struct unit *unit, struct stl_error *error)
 {
     STL_AUTO_FREE char *condition = if_it_is_one();
-    return ask(unit, "DELETE", "/v2/" APP "/manifests/v1", condition, "", error);
+    return race_ask(unit, "DELETE", "/v2/" APP "/manifests/v1", condition, "", error);
 }
 
 static int begin_with_two(struct unit *unit, struct stl_error *error)
@@ -317,182 +278,7 @@ static const struct scene scenes[] = {
      "01"},
 };
 
-/* --- what comes of it ----------------------------------------------------------------------------------- */
-
-struct outcome {
-    const char *name;
-    bool done[2];
-    struct stl_names lines;
-    bool problems; /* verify names some */
-};
-enum { OUTCOMES = 5 };
-
-/* What there is for readers, and the users. */
-static void look(const struct unit *unit, struct stl_names *lines)
-{
-    STL_AUTO_NAMES struct stl_names all = {0};
-    STL_AUTO_FREE char *users = unit_read(unit->registry.root.fd, "auth/htpasswd");
-    crash_list(unit, false, &all);
-    for (size_t i = 0; i < all.count; i++)
-        if (!strncmp(all.items[i], "www/", 4) && strchr(strchr(all.items[i], '\t'), ':'))
-            stl_names_add(lines, all.items[i]);
-    stl_names_add(lines, users ? users : "no users");
-}
-
-/* One after the other; `order` says which, and may be "". */
-static void run_in_order(const struct scene *scene, race_deed *const deeds[2], const char *order,
-                         struct outcome *outcome)
-{
-    struct unit *unit = crash_begin(&scene->change);
-    *outcome = (struct outcome){.name = order};
-    for (const char *p = order; *p; p++) {
-        struct stl_error error = STL_ERROR_INIT;
-        outcome->done[*p - 'A'] = deeds[*p - 'A'](unit, &error) == 0;
-    }
-    look(unit, &outcome->lines);
-    outcome->problems = crash_has_problems(unit, false, order);
-    crash_end(unit);
-}
-
-static bool has_line(const struct stl_names *lines, const char *line)
-{
-    for (size_t i = 0; i < lines->count; i++)
-        if (!strcmp(lines->items[i], line))
-            return true;
-    return false;
-}
-
-/* A change that was refused may leave a manifest without a tag, and its entry among the referrers. */
-static bool may_be_left(const char *line)
-{
-    return strstr(line, "/_manifests/") || strstr(line, "/manifests/sha256:") ||
-           strstr(line, "/_refs/sha256:") || strstr(line, "/referrers/") || strstr(line, "/blobs/") ||
-           strstr(line, "/v2/_catalog\t") || strstr(line, "/tags/list\t");
-}
-
-/* `same`: both did the same, and both may say that it is done. */
-static bool matches(const struct outcome *outcome, bool same, const struct race_end ends[2],
-                    const struct stl_names *now)
-{
-    bool refused = ends[0].code || ends[1].code;
-    for (int i = 0; i < 2; i++)
-        if (!same && outcome->done[i] != (ends[i].code == STL_OK))
-            return false;
-    for (size_t i = 0; i < outcome->lines.count; i++)
-        if (!has_line(now, outcome->lines.items[i]) && !(refused && may_be_left(outcome->lines.items[i]) &&
-                                                         !strchr(strrchr(outcome->lines.items[i], '/'), ':')))
-            return false;
-    for (size_t i = 0; i < now->count; i++)
-        if (!has_line(&outcome->lines, now->items[i]) && !(refused && may_be_left(now->items[i])))
-            return false;
-    return true;
-}
-
-/* --- racing --------------------------------------------------------------------------------------------- */
-
-struct pair {
-    const struct scene *scene;
-    const struct deed *first, *second;
-    struct outcome outcomes[OUTCOMES];
-    size_t points, waited, came[OUTCOMES];
-};
-
-static void find_outcomes(struct pair *pair)
-{
-    static const char *const orders[OUTCOMES] = {"AB", "BA", "A", "B", ""};
-    race_deed *const deeds[2] = {pair->first->run, pair->second->run};
-    for (size_t i = 0; i < OUTCOMES; i++)
-        run_in_order(pair->scene, deeds, orders[i], &pair->outcomes[i]);
-}
-
-static void explain(const struct pair *pair, const struct race_end ends[2], const struct stl_names *now,
-                    const char *where)
-{
-    for (int i = 0; i < 2; i++)
-        print_message("# %s: %s\n", i ? pair->second->name : pair->first->name,
-                      ends[i].code ? ends[i].message : "done");
-    for (size_t k = 0; k < OUTCOMES; k++)
-        for (size_t i = 0; i < pair->outcomes[k].lines.count; i++)
-            if (!has_line(now, pair->outcomes[k].lines.items[i]))
-                print_message("# not as after %s: there is no %s\n", pair->outcomes[k].name,
-                              pair->outcomes[k].lines.items[i]);
-    fail_msg("%s: this comes of neither order", where);
-}
-
-static void judge_end(struct pair *pair, struct unit *unit, const struct race_end ends[2], const char *where)
-{
-    STL_AUTO_NAMES struct stl_names now = {0};
-    size_t k = 0;
-    look(unit, &now);
-    while (k < OUTCOMES && !matches(&pair->outcomes[k], pair->first == pair->second, ends, &now))
-        k++;
-    if (k == OUTCOMES)
-        explain(pair, ends, &now, where);
-    pair->came[k]++;
-    /* An index that was refused because a child has just gone may stay, without a tag: verify says so. */
-    bool childless = ends[0].code == STL_MANIFEST_BLOB_UNKNOWN || ends[1].code == STL_MANIFEST_BLOB_UNKNOWN;
-    if (!childless && !pair->outcomes[k].problems && crash_has_problems(unit, false, where))
-        fail_msg("%s: verify is not content", where);
-}
-
-/* Returns false once the first has no such point. */
-static bool race_at(struct pair *pair, int at)
-{
-    struct race_end ends[2];
-    struct race_course course;
-    struct unit *unit = crash_begin(&pair->scene->change);
-    race_run(unit, pair->first->run, pair->second->run, at, getenv("CRASH_ALL"), ends, &course);
-    STL_AUTO_FREE char *where = stl_sprintf("%s, %s: point %d, %s", pair->first->name, pair->second->name, at,
-                                            course.stopped ? course.point : "at the end");
-    if (course.stuck)
-        fail_msg("%s: each waits for the other", where);
-    OK(stl_temp_sweep(&unit->registry.root, &err));
-    judge_end(pair, unit, ends, where);
-    crash_end(unit);
-    pair->points++;
-    pair->waited += course.waited;
-    return course.stopped;
-}
-
-static void race(const struct scene *scene, size_t first, size_t second)
-{
-    struct pair pair = {scene, &scene->deeds[first], &scene->deeds[second], {{0}}, 0, 0, {0}};
-    find_outcomes(&pair);
-    for (int at = 1; at < POINTS_MAX && race_at(&pair, at); at++)
-        ;
-    print_message("# %-28s %-28s %3zu points, waited at %3zu: AB %zu, BA %zu, only A %zu, only B %zu\n",
-                  pair.first->name, pair.second->name, pair.points, pair.waited, pair.came[0], pair.came[1],
-                  pair.came[2], pair.came[3]);
-    for (size_t i = 0; i < OUTCOMES; i++)
-        stl_names_clear(&pair.outcomes[i].lines);
-}
-
-static const struct scene *scene_of(const struct change *change)
-{
-    const struct scene *scene = scenes;
-    while (strcmp(scene->change.name, change->name))
-        scene++;
-    return scene;
-}
-
-static void race_all(void **state)
-{
-    const struct scene *scene = scene_of(*state);
-    if (!getenv("CRASH_ALL")) {
-        for (const char *p = scene->pairs; *p; p += p[2] ? 3 : 2)
-            race(scene, (size_t)(p[0] - '0'), (size_t)(p[1] - '0'));
-        return;
-    }
-    for (size_t i = 0; i < DEEDS_MAX && scene->deeds[i].run; i++)
-        for (size_t k = 0; k < DEEDS_MAX && scene->deeds[k].run; k++)
-            race(scene, i, k);
-}
-
 int main(void)
 {
-    enum { SCENES = sizeof scenes / sizeof *scenes };
-    static struct change table[SCENES + 1];
-    for (size_t i = 0; i < SCENES; i++)
-        table[i] = scenes[i].change;
-    return crash_run(race_all, table, NULL);
+    return race_pairs_run(scenes, sizeof scenes / sizeof *scenes);
 }
