@@ -1,5 +1,5 @@
 """The web page in headless Chromium: page.py URL FOLDER. Prints a line of TAP, without a number, for each check. FOLDER gets
-pictures of every view. See page.t."""
+pictures of every view. With AXE, a copy of npm's axe-core/axe.min.js, each view also has to pass that. See page.t."""
 
 import base64
 import os
@@ -133,8 +133,21 @@ def picture(name, width, theme, height=None):
     return wide <= width
 
 
+AXE = open(os.environ["AXE"], encoding="utf-8").read() if os.environ.get("AXE") else None
+
+
+def accessible(name):
+    """In both themes, as far as axe-core can tell."""
+    for theme in ("light", "dark") if AXE else ():
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
+        browser.execute_script(AXE + "; window.axe = axe")
+        found = browser.execute_async_script("axe.run().then(arguments[0])")["violations"]
+        check(not found, f"{name}: accessible, {theme}", "\n".join(f"{one['id']}: {node['html'][:300]}" for one in found for node in one["nodes"][:5]))
+
+
 def pictures(name):
     """Every width and theme; nothing may be wider than the window."""
+    accessible(name)
     wide = [f"{width} {theme}" for width in (360, 768, 1440) for theme in ("light", "dark") if not picture(name, width, theme)]
     check(not wide, f"{name}: fits every window", wide)
     picture(name, 1280, "light")
@@ -292,6 +305,7 @@ def managing():
     wait("... that is searched, too", lambda: [name.split("\n")[0] for name in column(0)] == ["public/hello"])
     type_into("#search", "")
     click("#create-repository")
+    accessible("create")
     picture("create", 1280, "light")
     picture("create", 360, "dark")
     find("#repository").send_keys("Made")
@@ -316,6 +330,7 @@ def managing():
     find("#description").clear()
     find("#description").send_keys("Changed")
     click("dialog input[value=private]")
+    accessible("edit")
     picture("edit", 1280, "dark")
     click("dialog button[type=submit]")
     wait("... in one step", lambda: text(".description") == "Changed" and text("#visibility") == "Private")
@@ -352,10 +367,12 @@ def changing():
         click(f"[data-focus='select {tag}']")
     click("#delete-tags")
     wait("what will go is said", lambda: "1.2.0" in text("dialog") and "2 images lose their last tag" in text("dialog"))
+    accessible("delete")
     picture("delete", 1280, "light")
     click("dialog button[type=submit]")
     wait("several tags are deleted", lambda: not any("1.2.0" in line or "rc" in line for line in column(0)) and "Deleted 2 tags" in text("#live"))
     wait("... which can be undone", lambda: "Deleted 2 tags" in text(".notice"))
+    accessible("undo")
     picture("undo", 1280, "light")
     click("#undo")
     wait("then they are back", lambda: all(any(tag in line for line in column(0)) for tag in ("1.2.0", "rc.1")))
@@ -372,6 +389,7 @@ def changing():
     click("#restore-tags")
     wait("but the trash has the tag", lambda: "1.2.0" in text("dialog"))
     click("dialog input[value='1.2.0']")
+    accessible("restore")
     picture("restore", 1280, "light")
     click("dialog button[type=submit]")
     wait("... and gives it back", lambda: any("1.2.0" in line for line in column(0)))
@@ -411,6 +429,33 @@ def everybody():
     wait("everybody may delete it", has("no tags"))
 
 
+def tutorial(pushed):
+    """See tutorial.t, which follows the commands and makes the file `pushed`."""
+    browser.get(URL + "/")
+    wait("an empty registry", has("No images yet"))
+    check(not all_of("#create-repository"), "who has not logged in cannot create anything")
+    log_in("alice", "alice-password")
+    wait("alice can", lambda: find("#create-repository"))
+    click("#create-repository")
+    find("#repository").send_keys("getting-started")
+    find("#description").send_keys("What the tutorial makes")
+    click("dialog input[value=public]")
+    click("dialog button[type=submit]")
+    wait("the repository is there, and empty", has("getting-started", "What the tutorial makes", "This repository is empty"))
+    for code in all_of(".command code"):
+        print("run " + code.text, flush=True)
+    end = time.monotonic() + 240
+    while not os.path.exists(pushed) and time.monotonic() < end:
+        time.sleep(0.1)
+    browser.refresh()
+    wait("after a refresh, the tag is there", lambda: [line.split("\n")[0] for line in column(0)] == ["latest"])
+    wait("with platform and size", lambda: column(2) == ["linux/amd64"] or column(2) == ["linux/arm64"])
+    check(text("#pull") == f"docker pull {HOST}/getting-started:latest", "and how to pull it", text("#pull"))
+    picture("tutorial", 1280, "light")
+    go("#/getting-started:latest")
+    wait("the image tells what it is", has("GREETING=hello", "/hello"))
+
+
 def complaints():
     """What the browser has to say: but for answers that are errors on purpose, nothing."""
     entries = [entry["message"] for entry in browser.get_log("browser") if "Failed to load resource" not in entry["message"]]
@@ -418,7 +463,9 @@ def complaints():
 
 
 try:
-    if sys.argv[3:] == ["open"]:
+    if sys.argv[3:4] == ["tutorial"]:
+        tutorial(sys.argv[4])
+    elif sys.argv[3:] == ["open"]:
         everybody()
     elif sys.argv[3:] == ["without"]:
         browser.get(URL + "/#/team/app")

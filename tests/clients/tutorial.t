@@ -1,0 +1,74 @@
+#!/bin/bash
+# What every tutorial of a registry tells, as it is told: create a repository on the page, log in, build, tag and push with
+# docker's own client by the commands that the page shows, refresh the page, see the tag.
+. "$(dirname "$0")/../lib.sh"
+
+have nginx || skip_all 'nginx is not installed'
+[ -x "$STILLAGE_CGI" ] || skip_all "$STILLAGE_CGI is not built"
+[ -x /usr/bin/chromium ] || skip_all 'chromium is not installed'
+[ -x /usr/bin/chromedriver ] || skip_all 'chromium-driver is not installed'
+/usr/bin/python3 -c 'import selenium' 2>/dev/null || skip_all 'python3-selenium is not installed'
+CLIENTS=docker
+start_clients
+why=$(client_why docker)
+[ -z "$why" ] || skip_all "$why"
+
+REG=$T/reg
+export STILLAGE_REGISTRY=$REG
+mkdir -p "$TOP/build/page"
+"$STILLAGE" init -q --title 'Images of Example' "$REG"
+cat >>"$REG/registry.yaml" <<'END'
+access:
+  - {repository: "**", push: [alice], delete: [alice], admin: [alice]}
+push:
+  auto-create: false
+END
+echo alice-password | "$STILLAGE" user add -q --stdin alice
+start_with_responder nginx 2
+
+spawn browser env HOME="$T" /usr/bin/python3 tests/clients/page.py "$URL" "$TOP/build/page" tutorial "$T/pushed"
+shown() { grep -q '^run docker push' "$T/log/browser" || ! alive browser; }
+wait_for 60 shown
+mapfile -t commands < <(sed -n 's/^run docker //p' "$T/log/browser")
+is "${#commands[@]}" 3 'the page shows how to log in, to tag and to push'
+
+# As a reader would type them: IMAGE is what was built, and login asks for the password.
+follow() {
+    case $1 in
+        login\ *) printf alice-password | docker_run login -u alice --password-stdin "${1#login }" ;;
+        *)
+            local words
+            read -ra words <<<"${1/ IMAGE / hello-page }"
+            docker_run "${words[@]}" ;;
+    esac
+}
+mkdir "$T/context"
+echo 'Hello, page' >"$T/context/hello.txt"
+printf 'FROM scratch\nCOPY hello.txt /\nENV GREETING=hello\nCMD ["/hello"]\n' >"$T/context/Dockerfile"
+export DOCKER_BUILDKIT=0
+ok_run 'docker build' docker_run build -q -t hello-page "$T/context"
+ok_run 'docker login' follow "${commands[0]:-none}"
+ok_run 'docker tag' follow "${commands[1]:-none}"
+ok_run 'docker push' follow "${commands[2]:-none}"
+: >"$T/pushed"
+
+gone() { ! alive browser; }
+wait_for 120 gone
+while IFS= read -r line; do
+    case $line in
+        'ok '*) pass "in the browser: ${line#ok }" ;;
+        'not ok '*) fail "in the browser: ${line#not ok }" ;;
+        'run '*) ;;
+        *) diag "$line" ;;
+    esac
+done <"$T/log/browser"
+like "$(<"$T/log/browser")" 'ok the browser has nothing to complain about' 'the browser came to the end'
+
+docker_run tag hello-page "$HOST/unknown:latest"
+capture docker_run push "$HOST/unknown:latest"
+like "$RC $(cat "$T/.out" "$T/.err")" "^1 .*repository 'unknown' does not exist.*stillage repo create unknown" 'a repository that nobody has created: docker says what to do'
+docker_run rmi -f "$HOST/getting-started:latest" hello-page >/dev/null 2>&1 || true
+client_logout docker >"$T/log/logout"
+ok_run 'docker pull, by who has not logged in' client_pull docker "$HOST/getting-started:latest"
+ok_run 'verify finds nothing wrong' "$STILLAGE" verify
+done_testing
