@@ -107,14 +107,15 @@ sub template_mutants {
 sub mutants {
     my ($file, $lines) = @_;
     return template_mutants(@_) if $file =~ /\.conf$/;
-    my ($in_comment, $in_body, @all, @code) = (0, 0);
+    my ($in_comment, $in_body, $gives, @all, @code) = (0, 0, 0);
     open my $in, '<', $file or die "cannot open $file: $!\n";
     chomp(my @text = <$in>);
     for my $i (0 .. $#text) {
         push @code, masked($text[$i], \$in_comment);
         $in_body = 1 if $code[$i] =~ /^\{/;
+        $gives = $code[$i] =~ /\w*(?:free|clear)\(/ if $code[$i] =~ /^[a-z].*\(/;
         $in_body = 0 if $code[$i] =~ /^\}/;
-        $code[$i] = '' if !$in_body || $code[$i] =~ /^#|^ +case |\[\d+\]|assert/;
+        $code[$i] = '' if !$in_body || $gives || $code[$i] =~ /^#|^ +case |\[\d+\]|assert/;
         next if $lines && !$lines->{$i + 1};
         for (on_line($code[$i])) {
             my ($start, $length, $new, $operator) = @$_;

@@ -51,6 +51,7 @@ desc='too few arguments' fails_with 2 'see .stillage access' "$STILLAGE" access 
 "$STILLAGE" add -q "oci:$layout" public/app:v1 lib/app:v1
 ok_run 'access apply' "$STILLAGE" access apply
 ok "$(test -e "$REG/auth/public/public/app/_ok"; echo $?)" 'what is public is marked'
+is "$(stat -c '%a %s' "$REG/auth/public/public/app/_ok")" '400 0' '... for nobody to write to'
 ok "$(test ! -e "$REG/auth/public/lib/app"; echo $?)" '... and nothing else'
 "$STILLAGE" add -q "oci:$layout" public/late:v1
 ok "$(test -e "$REG/auth/public/public/late/_ok"; echo $?)" 'a new repository is marked from the start'

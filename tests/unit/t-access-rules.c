@@ -203,6 +203,44 @@ static void lists_of_actions(void **state)
     FAILS(STL_USAGE, stl_actions_parse("*", &actions, &err));
 }
 
+static void identify(const char *issuer, const char *rule, char id[STL_OIDC_RULE_ID])
+{
+    struct stl_settings settings;
+    STL_AUTO_FREE char *text = stl_sprintf("auth:\n  oidc:\n    - {%s, rules: [{%s}]}\n", issuer, rule);
+    parse(&settings, text);
+    const struct stl_oidc_issuer *parsed = &settings.auth.oidc.issuers[0];
+    stl_oidc_rule_id(parsed, &parsed->rules[0], id);
+    stl_settings_clear(&settings);
+}
+
+/* What was handed out by a rule of issuers ends when the rule becomes another. */
+static void rules_of_issuers_have_names_of_their_own(void **state)
+{
+    static const char issuer[] = "issuer: 'https://a', audience: [x, y]";
+    static const char *const others[][2] = {
+        {issuer, "claims: {ref: main}, pull: [a]"},
+        {issuer, "claims: {ref: [main, v1]}, pull: [a]"},
+        {issuer, "claims: {ref: mainv1}, pull: [a]"},
+        {issuer, "claims: {name: main}, pull: [a]"},
+        {issuer, "claims: {ref: main, x: y}, pull: [a]"},
+        {issuer, "claims: {ref: main}, push: [a]"},
+        {issuer, "claims: {ref: main}, pull: [a, b]"},
+        {issuer, "claims: {ref: main}, pull: [ab]"},
+        {"issuer: 'https://a', audience: [xy]", "claims: {ref: main}, pull: [a]"},
+        {"issuer: 'https://b', audience: [x, y]", "claims: {ref: main}, pull: [a]"},
+    };
+    enum { COUNT = sizeof others / sizeof *others };
+    char ids[COUNT][STL_OIDC_RULE_ID], again[STL_OIDC_RULE_ID];
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++) {
+        identify(others[i][0], others[i][1], ids[i]);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(ids[i], ids[k]);
+    }
+    identify(others[0][0], others[0][1], again);
+    assert_string_equal(again, ids[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +252,7 @@ int main(void)
         cmocka_unit_test(who_may_push_may_pull),
         cmocka_unit_test(names_of_users),
         cmocka_unit_test(lists_of_actions),
+        cmocka_unit_test(rules_of_issuers_have_names_of_their_own),
     };
     return unit_run(tests);
 }

@@ -118,6 +118,16 @@ static void each_visits_all_or_until_told(void **state)
     FAILS(STL_SYSTEM, stl_dir_each(root->fd, "none", stop_at_b, &visited, &err));
     assert_int_equal(err.sys_errno, ENOENT);
     FAILS(STL_SYSTEM, stl_dir_each(root->fd, "log/a", stop_at_b, &visited, &err));
+    /* Whether there is one may not be known: what is no folder is none; what cannot be opened is an error. */
+    char long_name[NAME_MAX + 2];
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    OK(symlinkat("log", root->fd, "link"));
+    assert_int_equal(stl_dir_each_if_any(root->fd, "log", stop_at_b, &visited, &err), 7);
+    OK(stl_dir_each_if_any(root->fd, "none", stop_at_b, &visited, &err));
+    OK(stl_dir_each_if_any(root->fd, "log/a", stop_at_b, &visited, &err));
+    OK(stl_dir_each_if_any(root->fd, "link", stop_at_b, &visited, &err));
+    FAILS(STL_SYSTEM, stl_dir_each_if_any(root->fd, long_name, stop_at_b, &visited, &err));
 }
 
 static void remove_takes_a_tree_and_follows_no_link(void **state)

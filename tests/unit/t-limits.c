@@ -131,12 +131,15 @@ static void the_most_specific_quota_counts(void **state)
     STL_AUTO_REPO struct stl_repo repo = begin(unit,
                                                "quotas:\n  - repository: '**'\n    size: 5\n"
                                                "  - repository: 'big/*'\n    size: 1KiB\n"
-                                               "  - repository: 'big/t'\n    tags: 1\n",
+                                               "  - repository: 'big/t'\n    tags: 1\n"
+                                               "  - repository: 'x*yz*'\n    size: 7\n"
+                                               "  - repository: 'x*y*z'\n    size: 8\n",
                                                "a");
     static const struct {
         const char *name;
         int64_t left;
-    } table[] = {{"a", 5}, {"big", 5}, {"big/x", 1024}, {"big/x/y", 5}, {"big/t", INT64_MAX}};
+    } table[] = {{"a", 5},  {"big", 5}, {"big/x", 1024}, {"big/x/y", 5}, {"big/t", INT64_MAX},
+                 {"xyz", 7}}; /* of two that are as specific, the first */
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct stl_name name = unit_name(table[i].name);
         int64_t left;

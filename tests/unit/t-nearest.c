@@ -35,6 +35,12 @@ static void few_are_listed_whole(void **state)
     stl_nearest_add(&nearest, "library/nginx");
     STL_AUTO_FREE char *two = stl_nearest_format(&nearest);
     assert_string_equal(two, "library/nginx and redis");
+    /* What is a part of the wanted name is near by a third of what it lacks. */
+    STL_AUTO_NEAREST struct stl_nearest part = {.wanted = "aaaaaaaaaaxxxx"};
+    stl_nearest_add(&part, "xxxx");
+    stl_nearest_add(&part, "aaaaaaaaaa");
+    assert_int_equal(part.distances[0], 1 + (4 + 2) / 3);
+    assert_int_equal(part.distances[1], 1 + (10 + 2) / 3);
     assert_true(stl_nearest_is_close(&nearest));
 }
 
