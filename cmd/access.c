@@ -42,8 +42,10 @@ static void explain(const struct stl_registry *registry, const struct stl_decisi
         return;
     }
     const struct stl_words *who = &decision->rule->who[decision->line];
-    printf("%s: %s/registry.yaml:%zu: repository \"%s\", %s: [", verdict, registry->path, who->line,
-           decision->rule->pattern, stl_action_name(decision->line));
+    printf("%s: %s/registry.yaml:%zu: %s \"%s\", %s: [", verdict, registry->path, who->line,
+           decision->rule->project ? "project" : "repository",
+           decision->rule->project ? decision->rule->project : decision->rule->pattern,
+           stl_action_name(decision->line));
     print_words(who);
     if (user && !stl_users_has(registry, user))
         cmd_warn("note: there is no user '%s' with a password", user);

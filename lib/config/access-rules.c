@@ -129,7 +129,7 @@ static int check_who(const char *text, struct stl_error *err)
     return stl_user_name_check(strncmp(text, "group:", 6) ? text : text + 6, err);
 }
 
-static int read_who(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+int stl_who_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     return read_words(yaml, node, target, check_who, err);
 }
@@ -138,10 +138,10 @@ static int read_rule(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
 {
     static const struct stl_yaml_key keys[] = {
         {"repository", stl_yaml_string, offsetof(struct stl_rule, pattern)},
-        {"pull", read_who, offsetof(struct stl_rule, who[STL_PULL])},
-        {"push", read_who, offsetof(struct stl_rule, who[STL_PUSH])},
-        {"delete", read_who, offsetof(struct stl_rule, who[STL_DELETE])},
-        {"admin", read_who, offsetof(struct stl_rule, who[STL_ADMIN])},
+        {"pull", stl_who_read, offsetof(struct stl_rule, who[STL_PULL])},
+        {"push", stl_who_read, offsetof(struct stl_rule, who[STL_PUSH])},
+        {"delete", stl_who_read, offsetof(struct stl_rule, who[STL_DELETE])},
+        {"admin", stl_who_read, offsetof(struct stl_rule, who[STL_ADMIN])},
         {NULL, NULL, 0},
     };
     struct stl_access_rules *access = target;
@@ -235,6 +235,7 @@ void stl_access_rules_clear(struct stl_access_rules *access)
 {
     for (size_t i = 0; i < access->count; i++) {
         free(access->rules[i].pattern);
+        free(access->rules[i].project);
         for (size_t action = 0; action < STL_ACTIONS; action++)
             stl_words_clear(&access->rules[i].who[action]);
     }
@@ -274,12 +275,18 @@ static bool includes(const struct stl_access_rules *access, const struct stl_wor
     return false;
 }
 
+static bool covers(const struct stl_rule *rule, const char *repository)
+{
+    return rule->project ? stl_pattern_below(rule->project, repository)
+                         : stl_pattern_match(rule->pattern, repository);
+}
+
 static struct stl_decision decide(const struct stl_access_rules *access, const char *user,
                                   const char *repository, enum stl_action action)
 {
     for (size_t i = 0; i < access->count; i++) {
         const struct stl_rule *rule = &access->rules[i];
-        if (rule->who[action].line && stl_pattern_match(rule->pattern, repository))
+        if (rule->who[action].line && covers(rule, repository))
             return (struct stl_decision){includes(access, &rule->who[action], user), rule, action, false};
     }
     return (struct stl_decision){false, NULL, action, false};

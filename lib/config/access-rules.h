@@ -50,7 +50,8 @@ struct stl_words {
 
 struct stl_rule {
     char *pattern;
-    size_t line; /* of registry.yaml */
+    char *project; /* if it is one: its name; the rule is about that repository, too (projects.h) */
+    size_t line;   /* of registry.yaml */
     struct stl_words who[STL_ACTIONS];
 };
 

@@ -53,6 +53,7 @@ void stl_limits_clear(struct stl_limits *limits)
 {
     for (size_t i = 0; i < limits->immutable_count; i++) {
         free(limits->immutable[i].repository);
+        free(limits->immutable[i].project);
         stl_words_clear(&limits->immutable[i].tags);
         stl_words_clear(&limits->immutable[i].except);
     }
@@ -69,7 +70,8 @@ bool stl_limits_is_immutable(const struct stl_limits *limits, const char *reposi
 {
     for (size_t i = 0; i < limits->immutable_count; i++) {
         const struct stl_immutable *immutable = &limits->immutable[i];
-        if ((!immutable->repository || stl_pattern_match(immutable->repository, repository)) &&
+        if ((!immutable->project || stl_pattern_below(immutable->project, repository)) &&
+            (!immutable->repository || stl_pattern_match(immutable->repository, repository)) &&
             stl_words_choose(&immutable->tags, tag) && !stl_words_match(&immutable->except, tag))
             return true;
     }

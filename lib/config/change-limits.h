@@ -20,6 +20,7 @@
 
 struct stl_immutable {
     char *repository; /* NULL: all */
+    char *project;    /* NULL, or only in this one (projects.h) */
     struct stl_words tags, except;
 };
 

@@ -83,3 +83,9 @@ int stl_pattern_check(const char *pattern, struct stl_error *err)
                          ". _ - / and the wildcards *, ** and ?",
                          pattern);
 }
+
+bool stl_pattern_below(const char *folder, const char *name)
+{
+    size_t length = strlen(folder);
+    return !strncmp(name, folder, length) && (name[length] == '\0' || name[length] == '/');
+}

@@ -11,6 +11,8 @@
 
 /* Whether all of `text` matches. */
 bool stl_pattern_match(const char *pattern, const char *text);
+/* Whether `name` is `folder`, or lies below it. */
+bool stl_pattern_below(const char *folder, const char *name);
 /* Orders patterns, the most specific first: by the length of the text before the first wildcard; then one
  * without a wildcard before others; then by the number of characters that are not wildcards; then by fewer
  * '**'. Returns < 0, 0 or > 0. */

@@ -41,6 +41,7 @@ int stl_prune_rules_read(struct stl_yaml *yaml, yaml_node_t *node, void *target,
 void stl_prune_rule_clear(struct stl_prune_rule *rule)
 {
     free(rule->repository);
+    free(rule->project);
     stl_words_clear(&rule->tags);
     stl_words_clear(&rule->keep);
 }
@@ -60,5 +61,6 @@ bool stl_prune_rule_removes_tags(const struct stl_prune_rule *rule)
 
 bool stl_prune_rule_matches(const struct stl_prune_rule *rule, const struct stl_name *name)
 {
-    return !rule->repository || stl_pattern_match(rule->repository, name->text);
+    return (!rule->project || stl_pattern_below(rule->project, name->text)) &&
+           (!rule->repository || stl_pattern_match(rule->repository, name->text));
 }

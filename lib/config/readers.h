@@ -20,6 +20,8 @@ int stl_limits_read_quotas(struct stl_yaml *yaml, yaml_node_t *node, void *targe
 /* retention.h: the target is the struct stl_retention. */
 int stl_retention_read_gc(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 int stl_retention_read_trash(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
+/* projects.h: the target is the struct stl_projects. */
+int stl_projects_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* prune-rules.h: the target is the struct stl_prune_rules. */
 int stl_prune_rules_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* mirrors.h: the target is the struct stl_mirrors. */
@@ -33,6 +35,8 @@ int stl_trust_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struc
 
 /* Adds a list of strings, or a single one, to the struct stl_words. */
 int stl_words_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
+/* The same for those who may do something: names, group:NAME, user, anonymous. */
+int stl_who_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* Reads a pattern of repository names into a char *. */
 int stl_pattern_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 

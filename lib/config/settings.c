@@ -191,6 +191,7 @@ static const struct stl_yaml_key root_keys[] = {
     {"trash", stl_retention_read_trash, offsetof(S, retention)},
     {"prune", stl_prune_rules_read, offsetof(S, prune)},
     {"access", stl_access_rules_read, offsetof(S, access_rules)},
+    {"projects", stl_projects_read, offsetof(S, projects)},
     {"groups", stl_access_rules_read_groups, offsetof(S, access_rules)},
     {"auth", read_auth, 0},
     {"cors", read_cors, 0},
@@ -238,6 +239,7 @@ void stl_settings_clear(struct stl_settings *settings)
     free(settings->hooks.before_manifest);
     free(settings->hooks.after_manifest);
     stl_access_rules_clear(&settings->access_rules);
+    stl_projects_clear(&settings->projects);
     stl_limits_clear(&settings->limits);
     stl_trust_clear(&settings->trust);
     stl_prune_rules_clear(&settings->prune);
@@ -257,6 +259,9 @@ int stl_settings_parse(struct stl_settings *settings, const char *file, const ch
     if (result == 0 && settings->version == 0)
         result =
             stl_error_set(err, STL_NOT_REGISTRY, "%s:1: 'version: %d' is missing", file, STL_FORMAT_VERSION);
+    if (result == 0)
+        result = stl_projects_apply(&settings->projects, &settings->access_rules, &settings->limits,
+                                    &settings->prune, file, err);
     if (result == 0)
         result = stl_access_rules_finish(&settings->access_rules, file, err);
     return result;

@@ -13,6 +13,7 @@
 #include "err.h"
 #include "mirrors.h"
 #include "oidc.h"
+#include "projects.h"
 #include "prune-rules.h"
 #include "retention.h"
 #include "trust.h"
@@ -40,7 +41,8 @@ struct stl_settings {
     } push;
     struct stl_retention retention;
     struct stl_prune_rules prune;
-    struct stl_access_rules access_rules; /* access, groups */
+    struct stl_access_rules access_rules; /* access, groups; and what projects say */
+    struct stl_projects projects;
     struct {
         int64_t token_life;     /* seconds for which a bearer token is valid */
         bool trust_remote_user; /* the web server has checked the password and passes the user in

@@ -1,0 +1,64 @@
+/*
+ * Projects: repositories that belong together, and the people who work on them; the section `projects:` of
+ * registry.yaml.
+ *
+ *   projects:
+ *     - name: team               the repository team, and all below it: team/app, team/lib/x
+ *       visibility: private      public: everybody may pull
+ *       admin: [alice]           names, group:NAME, user (everybody who has logged in); as in access:
+ *       maintainer: [bob]
+ *       developer: [group:devs]
+ *       guest: [user]
+ *       immutable: ["v*"]        tags that stay, as under immutable:
+ *       prune: [...]             rules as under prune:, which go before those
+ *
+ *              pull   push   delete   admin (create, describe, delete repositories)
+ *   guest       x
+ *   developer   x      x
+ *   maintainer  x      x       x
+ *   admin       x      x       x        x
+ *
+ * A project is one rule of access: that says all four things, so wider rules do not count in it, and narrower
+ * ones do. Of projects within each other, the innermost counts.
+ */
+#ifndef STL_PROJECTS_H
+#define STL_PROJECTS_H
+
+#include "access-rules.h"
+#include "change-limits.h"
+#include "prune-rules.h"
+
+enum stl_project_role {
+    STL_PROJECT_GUEST,
+    STL_PROJECT_DEVELOPER,
+    STL_PROJECT_MAINTAINER,
+    STL_PROJECT_ADMIN,
+    STL_PROJECT_ROLES
+};
+
+struct stl_project {
+    char *name;
+    size_t line; /* of registry.yaml */
+    bool is_public;
+    struct stl_words members[STL_PROJECT_ROLES];
+    struct stl_words immutable;
+    struct stl_prune_rules prune;
+};
+
+struct stl_projects {
+    struct stl_project *items;
+    size_t count;
+};
+
+const char *stl_project_role_name(enum stl_project_role role);
+void stl_projects_clear(struct stl_projects *projects);
+/* The project that a repository belongs to, or NULL. */
+const struct stl_project *stl_projects_of(const struct stl_projects *projects, const char *repository);
+
+/* Adds what the projects say to the rules, which the caller finishes then. Fails where access: has a rule for
+ * the same repositories. `file` is for messages. */
+int stl_projects_apply(const struct stl_projects *projects, struct stl_access_rules *access,
+                       struct stl_limits *limits, struct stl_prune_rules *prune, const char *file,
+                       struct stl_error *err);
+
+#endif
