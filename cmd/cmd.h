@@ -47,7 +47,7 @@ extern const struct cmd_command cmd_verify, cmd_gc, cmd_trash, cmd_restore, cmd_
 extern const struct cmd_command cmd_user, cmd_token, cmd_oidc, cmd_access, cmd_freeze, cmd_thaw;
 extern const struct cmd_command cmd_export, cmd_import, cmd_inventory, cmd_key, cmd_verify_bundle;
 extern const struct cmd_command cmd_replicate, cmd_site, cmd_login, cmd_logout, cmd_push, cmd_mirror;
-extern const struct cmd_command cmd_upgrade_page, cmd_publish, cmd_log, cmd_metrics, cmd_repo;
+extern const struct cmd_command cmd_upgrade, cmd_upgrade_page, cmd_publish, cmd_log, cmd_metrics, cmd_repo;
 extern const struct cmd_command cmd_pull_through;
 
 /* Options that many commands have. */

@@ -37,6 +37,7 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_push,
     &cmd_login,
     &cmd_logout,
+    &cmd_upgrade,
     &cmd_upgrade_page,
     &cmd_publish,
     &cmd_mirror,

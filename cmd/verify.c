@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "filesystem.h"
 #include "last-run.h"
-#include "verify.h"
 
 enum { OPTION_QUICK = 256, OPTION_FULL, OPTION_REPAIR, OPTION_FILESYSTEM };
 
@@ -29,13 +29,18 @@ struct report {
     struct json_object *problems; /* NULL: print lines */
 };
 
+void cmd_print_problem(const struct stl_problem *problem)
+{
+    cmd_print_line("%s: %s: %s%s", problem->path, problem->what, problem->note ? "note: " : "",
+                   problem->repaired ? "repaired" : problem->advice);
+}
+
 static void print_verify_problem(void *context, const struct stl_problem *problem)
 {
     struct report *report = context;
     cmd_progress_clear(&report->progress);
     if (!report->problems) {
-        cmd_print_line("%s: %s: %s%s", problem->path, problem->what, problem->note ? "note: " : "",
-                       problem->repaired ? "repaired" : problem->advice);
+        cmd_print_problem(problem);
         return;
     }
     struct json_object *object = json_object_new_object();
@@ -84,9 +89,8 @@ static void print_summary(const struct stl_verify_result *result, bool full)
         puts("all in order");
 }
 
-/* Root first repairs what the owner cannot, and then becomes the owner. */
-static int verify(struct stl_registry *registry, const char *path, const struct stl_verify_options *how,
-                  struct stl_verify_result *result, struct stl_error *err)
+int cmd_check_registry(struct stl_registry *registry, const char *path, const struct stl_verify_options *how,
+                       struct stl_verify_result *result, struct stl_error *err)
 {
     if (how->repair && geteuid() == 0) {
         if (cmd_open_registry(registry, path, err) || stl_verify_own(registry, how, result, err))
@@ -127,7 +131,7 @@ static int run_verify(int argc, char **argv)
     cmd_progress_begin(&report.progress, "verifying", common.quiet);
     how.progress = report.progress.shown ? cmd_progress_update : NULL;
     how.progress_context = &report.progress;
-    int failed = verify(&registry, common.registry, &how, &result, &err);
+    int failed = cmd_check_registry(&registry, common.registry, &how, &result, &err);
     cmd_progress_end(&report.progress);
     if (failed)
         return cmd_fail(&err);
