@@ -59,6 +59,8 @@ static void print_mirror_text(const struct arguments *arguments, const struct st
         char digest[STL_DIGEST_TEXT_MAX];
         if (item->state == STL_MIRROR_FAILED)
             cmd_warn("%s:%s: %s", item->name.text, item->tag.text, item->error);
+        else if (item->state == STL_MIRROR_REMOVED && !arguments->common.quiet && !arguments->common.json)
+            printf("removed %s:%s\n", item->name.text, item->tag.text);
         else if (item->state == STL_MIRROR_CHANGED && !arguments->common.quiet && !arguments->common.json)
             printf("%s %s:%s%s%s\n", arguments->dry_run ? "changed" : "fetched", item->name.text,
                    item->tag.text, arguments->dry_run ? "" : " ",
@@ -68,7 +70,7 @@ static void print_mirror_text(const struct arguments *arguments, const struct st
 
 static void note_json(struct arguments *arguments, const struct stl_mirror_report *report)
 {
-    static const char *const states[] = {"unchanged", "changed", "failed"};
+    static const char *const states[] = {"unchanged", "changed", "removed", "failed"};
     for (size_t i = 0; i < report->count; i++) {
         const struct stl_mirrored *item = &report->items[i];
         struct json_object *entry = json_object_new_object();
@@ -78,7 +80,8 @@ static void note_json(struct arguments *arguments, const struct stl_mirror_repor
         stl_json_set_string(entry, "state", states[item->state]);
         if (item->error)
             stl_json_set_string(entry, "error", item->error);
-        else if (!arguments->dry_run || item->state == STL_MIRROR_UNCHANGED)
+        else if (item->state != STL_MIRROR_REMOVED &&
+                 (!arguments->dry_run || item->state == STL_MIRROR_UNCHANGED))
             stl_json_set_string(entry, "digest", stl_digest_format(&item->digest, digest));
         json_object_array_add(arguments->entries, entry);
     }
@@ -223,7 +226,7 @@ const struct cmd_command cmd_mirror = {
         "Fetches the images that 'mirror:' in registry.yaml lists, which explains its keys there: whole repositories, "
         "tags by pattern, the newest few. It asks for each tag with one HEAD, and fetches only what leads to another "
         "image than here, as 'stillage add docker://' does. Signatures come along with an image that is fetched.\n\n"
-        "Nothing is removed: a tag that is gone there stays here, and 'stillage prune' has rules for old ones. Immutable "
+        "A tag that is gone there stays here, unless the entry says 'prune: true'; then it goes to the trash. Immutable "
         "tags and quotas hold; an immutable tag that has moved there is reported. What fails does not keep the rest from "
         "being fetched.\n\n"
         "It is meant for cron or a timer: examples/systemd has stillage-mirror.timer.",

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "listing.h"
 #include "look.h"
+#include "publication.h"
 #include "references.h"
 
 struct mirroring {
@@ -176,6 +178,49 @@ static int fetch(struct mirroring *m, const struct stl_tags *tags, struct stl_er
     return 0;
 }
 
+/* --- what is no longer there ---------------------------------------------------------------------------- */
+
+struct pruning {
+    struct mirroring *m;
+    const struct stl_tags *kept;
+    struct stl_publication *publication;
+    size_t count;
+};
+
+static int note_removal(void *context, const char *text, struct stl_error *err)
+{
+    struct pruning *pruning = context;
+    struct mirroring *m = pruning->m;
+    struct stl_digest ignored;
+    struct stl_tag tag;
+    if (is_chosen(pruning->kept, text) || stl_tag_names_digest(text, &ignored) ||
+        !stl_words_choose(&m->mirror->tags, text) ||
+        stl_limits_is_immutable(&m->registry->settings.limits, m->to.name.text, text))
+        return 0;
+    if (stl_tag_parse(text, &tag, err))
+        return -1;
+    stl_publication_delete_tag(pruning->publication, &tag);
+    note_result(m, &tag, STL_MIRROR_REMOVED, NULL);
+    pruning->count++;
+    return 0;
+}
+
+/* `kept`: what is to be here. */
+static int prune_tags(struct mirroring *m, const struct stl_tags *kept, bool dry_run, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
+    struct pruning pruning = {.m = m, .kept = kept, .publication = &publication};
+    int there = stl_repo_open_if_any(&repo, m->registry, &m->to.name, err);
+    if (there <= 0)
+        return there;
+    STL_AUTO_CLOSE int tags = stl_dir_open(repo.fd, STL_REPO_TAGS, err);
+    stl_publication_begin(&publication, &repo);
+    if (tags < 0 || stl_listing_each(tags, &m->to.name, note_removal, &pruning, err))
+        return -1;
+    return pruning.count && !dry_run ? stl_publication_commit(&publication, err) : 0;
+}
+
 static int by_tag(const void *left, const void *right)
 {
     const struct stl_mirrored *a = left, *b = right;
@@ -188,14 +233,21 @@ int stl_mirror_update(const struct stl_registry *registry, const struct stl_mirr
 {
     struct mirroring m = {
         .registry = registry, .mirror = mirror, .how = how, .choice.remote = remote, .report = report};
-    STL_AUTO_TAGS struct stl_tags tags = {0};
+    STL_AUTO_TAGS struct stl_tags tags = {0}, kept = {0};
     *report = (struct stl_mirror_report){0};
-    int result =
-        prepare(&m, err) || list_remote_tags(&m, &tags, err) || find_changed(&m, &tags, err) ? -1 : 0;
+    int result = prepare(&m, err) || list_remote_tags(&m, &tags, err) ? -1 : 0;
+    for (size_t i = 0; i < tags.count && mirror->prune; i++) {
+        stl_grow(kept.items, i);
+        kept.items[kept.count++] = tags.items[i];
+    }
+    if (result == 0)
+        result = find_changed(&m, &tags, err);
     for (size_t i = 0; result == 0 && dry_run && i < tags.count; i++)
         note_result(&m, &tags.items[i], STL_MIRROR_CHANGED, NULL);
     if (result == 0 && !dry_run && tags.count)
         result = fetch(&m, &tags, err);
+    if (result == 0 && mirror->prune)
+        result = prune_tags(&m, &kept, dry_run, err);
     if (report->count)
         qsort(report->items, report->count, sizeof *report->items, by_tag);
     stl_platforms_clear(&m.options.platforms);

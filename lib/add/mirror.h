@@ -3,7 +3,8 @@
  *
  * Each tag is asked for with one HEAD; those that lead to the same image here are not fetched. The others
  * are added together; if that fails because of one of them, each is tried by itself. An immutable tag that
- * has moved there stays.
+ * has moved there stays. With `prune`, what is no longer to be mirrored is then deleted, unless it is
+ * immutable or belongs to an image, as cosign's tags do.
  */
 #ifndef STL_ADD_MIRROR_H
 #define STL_ADD_MIRROR_H
@@ -15,8 +16,8 @@
 struct stl_mirrored {
     struct stl_name name; /* here */
     struct stl_tag tag;
-    struct stl_digest digest; /* there; unless it failed */
-    enum { STL_MIRROR_UNCHANGED, STL_MIRROR_CHANGED, STL_MIRROR_FAILED } state;
+    struct stl_digest digest; /* there; unless it failed or was removed */
+    enum { STL_MIRROR_UNCHANGED, STL_MIRROR_CHANGED, STL_MIRROR_REMOVED, STL_MIRROR_FAILED } state;
     char *error; /* why it failed */
 };
 

@@ -23,6 +23,7 @@ static int read_mirror(struct stl_yaml *yaml, yaml_node_t *node, void *target, s
         {"newest", stl_yaml_int, offsetof(struct stl_mirror, newest)},
         {"platforms", stl_words_read, offsetof(struct stl_mirror, platforms)},
         {"referrers", stl_yaml_bool, offsetof(struct stl_mirror, referrers)},
+        {"prune", stl_yaml_bool, offsetof(struct stl_mirror, prune)},
         {NULL, NULL, 0},
     };
     struct stl_mirror *mirror = append_mirror(target);
@@ -30,6 +31,9 @@ static int read_mirror(struct stl_yaml *yaml, yaml_node_t *node, void *target, s
         return -1;
     if (!mirror->from)
         return stl_yaml_error(yaml, node, err, "the mirror has no 'from: HOST/NAME'");
+    if (mirror->prune && mirror->tags.count == 0 && mirror->newest == 0)
+        return stl_yaml_error(yaml, node, err,
+                              "prune: it takes 'tags' or 'newest', which say what it is about");
     return mirror->newest < 0 || mirror->newest > 1000000
                ? stl_yaml_error(yaml, node, err, "newest: a number from 1 to 1000000 is expected")
                : 0;

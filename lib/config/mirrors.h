@@ -8,6 +8,8 @@
  *       newest: 5                        only the five highest versions of these
  *       platforms: [linux/amd64]         of indexes, which stay as they are; without this line: all
  *       referrers: false                 neither signatures nor the like; without this line: with them
+ *       prune: true                      of the tags here that these lines choose, those that are not chosen
+ *                                        there go to the trash; without this line: they stay
  *
  * A line of a list is "FROM [TO]"; the rest of a line after '#' is ignored.
  */
@@ -22,7 +24,7 @@ struct stl_mirror {
     char *from, *to; /* to: NULL: not given */
     struct stl_words tags, platforms;
     int64_t newest; /* 0: all */
-    bool referrers;
+    bool referrers, prune;
 };
 
 struct stl_mirrors {

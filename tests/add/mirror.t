@@ -60,6 +60,22 @@ is "$(states)" 'lib/app:1.10 unchanged,lib/app:1.11 changed,far/multi:latest unc
 is "$(tag_of lib/app:1.9)" "$(oci_ref "$small" v1 | field digest)" '... which stays here'
 ok_run 'all is in order' "$STILLAGE" verify
 
+# What is gone there goes here, too, if that is wanted.
+"$STILLAGE" tag -q lib/app:1.11 sha256-$(printf %064d 0).sig
+"$STILLAGE" tag -q lib/app:1.11 ours
+sed -i "s|lib/app, tags: \[\"1[.][*]\"\], newest: 2}|lib/app, tags: [\"1.*\"], newest: 2, prune: true}|" "$REG/registry.yaml"
+put "oci:$small" lib/app:1.12
+before=$(ls "$(repo lib/app manifests)")
+capture mirror --dry-run --json
+is "$(states)" 'lib/app:1.10 removed,lib/app:1.11 unchanged,lib/app:1.12 changed,far/multi:latest unchanged,lib/art:v1 unchanged' 'what would be removed is said'
+is "$(ls "$(repo lib/app manifests)")" "$before" '... and that is all'
+capture mirror --json
+is "$(states)" 'lib/app:1.10 removed,lib/app:1.11 unchanged,lib/app:1.12 changed,far/multi:latest unchanged,lib/art:v1 unchanged' 'what is no longer wanted is removed'
+is "$(jq -c .tags "$(repo lib/app tags/list)")" "[\"1.11\",\"1.12\",\"1.9\",\"ours\",\"sha256-$(printf %064d 0).sig\"]" \
+    '... but nothing else, and nothing that is immutable'
+ok_run '... and can be had back' "$STILLAGE" restore lib/app:1.10
+in_order
+
 # Lists, and what fails in them.
 printf '%s\n' '# what we need' "$there/lib/app:dev" "docker://$there/lib/multi other/multi  # under another name" "$there/lib/none" \
     >"$T/list"
