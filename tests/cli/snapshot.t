@@ -47,6 +47,11 @@ fails_with 1 "there is no snapshot 'none'" stillage snapshot restore none
 fails_with 2 'give create' stillage snapshot
 all_well 'and all is well'
 
+for name in c a d b; do stillage snapshot create -q "$name"; done
+is "$(stillage snapshot ls -j | jq -r '.[].name' | xargs)" 'a b c d one' 'the list is sorted'
+is "$(stillage snapshot ls | sed 's/.*  \([^ ]*\): .*/\1/' | xargs)" 'a b c d one' 'for people, too'
+for name in a b c d; do stillage snapshot rm -q "$name"; done
+
 # ---- keeping and restoring ---------------------------------------------------------------------------------------
 
 push app v1 "$T/i3"
