@@ -109,6 +109,15 @@ static int fill(struct stl_registry *registry, const char *settings_text, const 
     return stl_dir_sync(root->fd, err);
 }
 
+/* A folder that was there before may be open to others. */
+static int close_to_others(int fd, struct stl_error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) || ((st.st_mode & 022) && fchmod(fd, st.st_mode & 07755)))
+        return stl_error_errno(err, "cannot set the mode of the registry's folder");
+    return 0;
+}
+
 /* "a/b/c": syncs "a/b", in which c was just made. */
 static int sync_parent(const char *path, struct stl_error *err)
 {
@@ -130,6 +139,7 @@ int stl_registry_make(const char *path, const char *settings_text, const char *p
     if (stl_dir_each(registry.root.fd, ".", check_entry, (void *)&top, err) ||
         stl_settings_parse(&registry.settings, STL_SETTINGS_FILE, settings_text, strlen(settings_text),
                            err) ||
+        close_to_others(registry.root.fd, err) ||
         stl_registry_wanted_modes(&registry, &registry.root, err) ||
         fill(&registry, settings_text, page, err))
         return -1;

@@ -25,6 +25,14 @@ ok_run 'root makes a registry in a folder of somebody' "$STILLAGE" init "$REG"
 mine init
 fails_with 1 "is a registry already: 'stillage ls -r $REG'" "$STILLAGE" init "$REG"
 
+# Nobody else may write there, whoever could before.
+for mode in 777 2775 1777 700 2750; do
+    rm -rf "$T/open" && install -d -o "$OWNER" -g "$(id -g "$OWNER")" "$T/open" && chmod "$mode" "$T/open"
+    ok_run "init of a folder with mode $mode" "$STILLAGE" init "$T/open"
+    is "$(find "$T/open" -maxdepth 0 -perm /022)" '' '... shuts others out'
+    ok_run '... and verify is content' "$STILLAGE" verify -q -r "$T/open"
+done
+
 # Every command that changes something, as root with an odd umask, on inputs and outputs of root's.
 umask 077
 cd "$T/private"
