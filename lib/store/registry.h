@@ -41,9 +41,9 @@ void stl_registry_close(struct stl_registry *registry);
  * differs from registry->stamp. */
 void stl_registry_stamp(const struct stl_registry *registry, char stamp[STL_STAMP_MAX]);
 
-/* Makes an empty registry at `path`, which must not exist or be empty. `settings_text` becomes registry.yaml,
- * `page` becomes www/index.html. Complete and durable on return; if the process is killed halfway, it is not
- * a registry yet, and a second call completes it. */
+/* Makes an empty registry at `path`, which must not exist or be empty; nobody but its owner can write to the
+ * folder any more. `settings_text` becomes registry.yaml, `page` becomes www/index.html. Complete and durable
+ * on return; if the process is killed halfway, it is not a registry yet, and a second call completes it. */
 int stl_registry_make(const char *path, const char *settings_text, const char *page, struct stl_error *err);
 
 /* Sets *wanted to the modes and the group that registry.yaml asks for, with the descriptor of the

@@ -179,6 +179,24 @@ stop responder3
 
 # ---- one process, without a parent -----------------------------------------------------------------------------------
 
+# A fork that fails is tried again, without a signal to wait for: those of stillage.cgi before its first worker are left alone.
+if have strace && strace -qq -f -o /dev/null -e inject=clone:error=EAGAIN:when=9 true 2>/dev/null; then
+    SOCKET=$T/forks
+    spawn forks strace -qq -f -o "$T/forks.trace" -e trace=clone,clone3,vfork -e inject=clone:error=EAGAIN:when=2..3 \
+        env STILLAGE_REGISTRY="$REG" spawn-fcgi -n -s "$SOCKET" -- "$STILLAGE_CGI" --workers 2
+    wait_up forks 20 test -S "$SOCKET"
+    chmod 0666 "$SOCKET"
+    start_nginx "$REG" --push "fastcgi:$SOCKET"
+    answers_by_cgi() { [ "$(curl -s -m 5 -o /dev/null -w '%{http_code}' "$URL/v2/_catalog?n=1")" = 200 ]; }
+    both_run() { [ "$(grep -c 'clone.* = [0-9]' "$T/forks.trace")" -ge 3 ]; }
+    wait_for 20 answers_by_cgi && wait_for 20 both_run && rc=0 || rc=1
+    ok "$rc" 'workers that could not be started are started later'
+    is "$(grep -c 'INJECTED' "$T/forks.trace")" 2 '... two forks failed'
+    stop forks
+else
+    skip 2 'no strace here' 'forks that fail'
+fi
+
 responder 1 --connections 12
 many=$(for i in {1..40}; do ask GET '/v2/_catalog?n=1'; echo "$STATUS"; done | sort | uniq -c | xargs)
 is "$many" '40 200' 'one worker answers many more than there are places, one after the other'

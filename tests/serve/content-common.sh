@@ -85,6 +85,8 @@ as_it_is() {
     want_status 200
     want_header content-type "$type"
     [ "$file" = - ] || want_header content-length "$(stat -c %s "$file")"
+    want_header content-security-policy "default-src 'none'; frame-ancestors 'none'; sandbox"
+    want_header x-content-type-options nosniff
     want_no_header content-encoding
     want_no_header content-language
     want_no_header x-bait

@@ -110,6 +110,18 @@ ask POST /v2/secret/app/blobs/uploads/ -d ''
 want_error 401 UNAUTHORIZED
 verdict '... only'
 
+# refused_robot USER PATTERN REGEX: a robot of USER for PATTERN may not push to secret/app, and learns what it lacks
+refused_robot() {
+    local robot
+    robot=$("$STILLAGE" token create -q --user "$1" --repository "$2" --actions pull,push 2>/dev/null)
+    ask POST /v2/secret/app/blobs/uploads/ -d '' -u "$1:$robot"
+    want_error 403 DENIED
+    want_json ".errors[0].message | test(\"$3\")"
+    verdict "a robot of $1 for $2 learns what it lacks"
+}
+refused_robot ci '**' "'ci' may not push 'secret/app'.*: no rule of the registry lets them"
+refused_robot alice 'public/**' "'alice' may push 'secret/app'.* but this token of theirs is only for pull and push of 'public/..'"
+
 # Root serves by another account, which cannot write: the owner, or, where that is root, one that owns nothing.
 if [ "$(id -u)" -eq 0 ]; then
     accounts() { for pid in $(pgrep -s "${PID_OF[$SERVER]}" nginx); do ps -o user= -p "$pid"; done | sort -u | xargs; }

@@ -330,6 +330,36 @@ static void a_lock_that_is_a_link_is_refused(void **state)
     FAILS(STL_SYSTEM, stl_registry_lock(&unit->registry, STL_LOCK_LISTS, &name, true, &err));
 }
 
+/* What is busy, or cannot be locked, is called by its own name. */
+static void a_lock_that_fails_says_what_it_is_for(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_name name = unit_name("lib/app");
+    static const struct {
+        enum stl_lock_kind kind;
+        const char *path, *says;
+    } locks[] = {{STL_LOCK_LISTS, STL_LOCKS_LISTS "/lib~app", "lib/app"},
+                 {STL_LOCK_CATALOG, STL_LOCKS_CATALOG, "the catalog"},
+                 {STL_LOCK_USERS, STL_LOCKS_USERS, "the list of users"},
+                 {STL_LOCK_ACCESS, STL_LOCKS_ACCESS, "the list of public repositories"},
+                 {STL_LOCK_WRITES, STL_LOCKS_WRITES, "the registry"}};
+    for (size_t i = 0; i < sizeof locks / sizeof *locks; i++) {
+        const struct stl_name *of = locks[i].kind == STL_LOCK_LISTS ? &name : NULL;
+        STL_AUTO_CLOSE int held = stl_registry_lock(&unit->registry, locks[i].kind, of, true, &err);
+        assert_true(held >= 0);
+        FAILS(STL_UNAVAILABLE, stl_registry_lock_within(&unit->registry, locks[i].kind, of, 10, &err));
+        stl_registry_lock_within(&unit->registry, locks[i].kind, of, 10, &err);
+        assert_non_null(strstr(err.message, locks[i].says));
+        stl_error_clear(&err);
+        stl_close_fd(&held);
+        unlinkat(unit->registry.root.fd, locks[i].path, 0);
+        assert_int_equal(symlinkat("/nowhere", unit->registry.root.fd, locks[i].path), 0);
+        assert_true(stl_registry_lock(&unit->registry, locks[i].kind, of, true, &err) < 0);
+        assert_non_null(strstr(err.message, locks[i].path));
+        stl_error_clear(&err);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +377,7 @@ int main(void)
         registry_test(locks_exclude),
         registry_test(repositories_do_not_share_locks),
         registry_test(a_lock_that_is_a_link_is_refused),
+        registry_test(a_lock_that_fails_says_what_it_is_for),
     };
     return unit_run(tests);
 }
