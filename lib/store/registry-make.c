@@ -139,8 +139,7 @@ int stl_registry_make(const char *path, const char *settings_text, const char *p
     if (stl_dir_each(registry.root.fd, ".", check_entry, (void *)&top, err) ||
         stl_settings_parse(&registry.settings, STL_SETTINGS_FILE, settings_text, strlen(settings_text),
                            err) ||
-        close_to_others(registry.root.fd, err) ||
-        stl_registry_wanted_modes(&registry, &registry.root, err) ||
+        close_to_others(registry.root.fd, err) || stl_registry_wanted_modes(&registry, &registry.root, err) ||
         fill(&registry, settings_text, page, err))
         return -1;
     stl_reserve_fill(&registry);

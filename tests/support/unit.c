@@ -24,6 +24,7 @@ void unit_check_error(enum stl_code expected, const char *call)
 void unit_note_skipped(const char *test, const char *why)
 {
     const char *path = getenv("SKIPPED");
+    printf("# skipped: %s: %s\n", test, why);
     FILE *file = path && *path ? fopen(path, "ae") : NULL;
     if (!file)
         return;

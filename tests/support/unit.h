@@ -43,11 +43,12 @@ extern __thread struct stl_error err;
     } while (0)
 void unit_check_error(enum stl_code expected, const char *call);
 
-/* Ends the test, which cannot run here; `make check` says so at its end. */
+/* Ends the test, which cannot run here; `make check` says so at its end. (What cmocka's skip() prints, prove
+ * takes for a failure.) */
 #define SKIP(why)                                                                                            \
     do {                                                                                                     \
         unit_note_skipped(__func__, why);                                                                    \
-        skip();                                                                                              \
+        return;                                                                                              \
     } while (0)
 void unit_note_skipped(const char *test, const char *why);
 
