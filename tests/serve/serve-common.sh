@@ -240,21 +240,18 @@ test_details() {
 
 test_lists() {
     local method path size
-    for path in /v2/ /v2/_catalog /v2/lib/busybox/tags/list /v2/app/tags/list; do
+    for path in /v2/ /v2/_catalog /v2/lib/busybox/tags/list /v2/app/tags/list '/v2/app/tags/list?n=1' '/v2/app/tags/list?n=1&last=art' '/v2/_catalog?n=2&last=lib'; do
         for method in GET HEAD; do
-            ask $method $path -H 'Accept-Encoding: gzip'
+            ask $method "$path" -H 'Accept-Encoding: gzip'
             want_status 200
             want_header_like content-type '^application/json(; charset=utf-8)?$'
             want_header docker-distribution-api-version registry/2.0
             want_header_like content-length '^[0-9]+$'
             want_no_header content-encoding
-            [ $path = /v2/ ] || want_header cache-control no-cache
-            if [ $method = HEAD ]; then
-                want_header content-length "$size"
-            else
-                size=$(stat -c %s "$T/b")
-                want_json 'type == "object"'
-            fi
+            [ "$path" = /v2/ ] || want_header cache-control no-cache
+            if [ $method = HEAD ]; then want_header content-length "$size"; else size=$(stat -c %s "$T/b"); fi
+            # Without stillage.cgi, a query is answered with the whole list.
+            [ $method = HEAD ] || want_json 'if .tags and .name == "app" then .tags == ["art", "v1"] else .repositories == null or (.repositories | length) == 7 end'
             verdict "$method $path"
         done
     done
