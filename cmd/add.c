@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include "add.h"
+#include "bucket-address.h"
+#include "bucket-contents.h"
 #include "cmd.h"
 #include "http.h"
 #include "logins.h"
+#include "selection.h"
 #include "source.h"
 
 enum {
@@ -30,6 +33,8 @@ struct arguments {
     struct stl_remote_choice choice;     /* of sources that are registries */
     const char *tags;                    /* the pattern of --tags; or NULL */
     struct stl_credentials *credentials; /* for each source */
+    struct cmd_bucket bucket;            /* --endpoint and --region */
+    struct cmd_bucket *buckets;          /* for each source */
     struct stl_image_name *names;
     struct stl_add_options options;
     struct stl_add_report report; /* of all sources so far */
@@ -48,7 +53,8 @@ static int take_remote_option(struct arguments *arguments, int key, struct stl_e
         return cmd_http_take_parallel(&arguments->http, optarg, err);
     else if (key == OPTION_NO_REFERRERS)
         arguments->choice.referrers = false;
-    else if (!cmd_login_take(&arguments->login, key, optarg))
+    else if (!cmd_bucket_take(&arguments->bucket, key, optarg) &&
+             !cmd_login_take(&arguments->login, key, optarg))
         cmd_http_take(&arguments->http, key, optarg);
     return 0;
 }
@@ -229,6 +235,79 @@ static int add_remote(const struct arguments *arguments, const struct stl_regist
     return stl_add(registry, -1, source->label, options, report, err);
 }
 
+/* What --ref, --tags and --newest choose of a repository. Returns whether that is anything. */
+static bool choose_of_bucket(const struct arguments *arguments, struct stl_selection *selection,
+                             struct stl_bucket_repository *repository)
+{
+    const struct stl_words patterns = {.items = (char **)&arguments->tags, .count = 1};
+    struct stl_tags *tags = &repository->tags;
+    const char *name = repository->name.text;
+    size_t kept = 0;
+    for (size_t i = 0; i < tags->count; i++)
+        if (!selection->count || stl_selection_matches_tag(selection, name, tags->items[i].text, NULL))
+            tags->items[kept++] = tags->items[i];
+    tags->count = kept;
+    if (arguments->tags || arguments->choice.newest)
+        stl_tags_choose(tags, arguments->tags ? &patterns : NULL, arguments->choice.newest);
+    return tags->count || (!selection->count && !arguments->tags && !arguments->choice.newest);
+}
+
+static int add_repository(struct arguments *arguments, const struct stl_registry *registry,
+                          const struct source *source, struct stl_remote *remote,
+                          const struct stl_bucket_repository *repository, struct stl_add_options *options,
+                          struct stl_error *err)
+{
+    bool some = arguments->options.ref || arguments->tags || arguments->choice.newest;
+    struct stl_remote_choice choice = {.remote = remote,
+                                       .known = &repository->tags,
+                                       .known_digests = &repository->digests,
+                                       .untagged = !some,
+                                       .referrers = arguments->choice.referrers};
+    struct stl_add_report report;
+    /* As in a registry whose host is dropped. */
+    STL_AUTO_FREE char *label = stl_sprintf("%s/%s", source->address.host, repository->name.text);
+    choice.address.name = repository->name;
+    options->remote = &choice;
+    if (stl_add(registry, -1, label, options, &report, err))
+        return -1;
+    cmd_progress_clear(options->progress_context);
+    note_added(arguments, &report);
+    return 0;
+}
+
+/* Repository by repository. */
+static int add_bucket(struct arguments *arguments, const struct stl_registry *registry, size_t number,
+                      struct source *source, struct stl_add_options *options, struct stl_error *err)
+{
+    STL_AUTO_BUCKET_CONTENTS struct stl_bucket_contents contents = {0};
+    STL_AUTO_SELECTION struct stl_selection selection = STL_SELECTION_INIT;
+    STL_AUTO_REMOTE struct stl_remote remote = {0};
+    struct stl_s3 store = arguments->buckets[number].s3;
+    const struct stl_remote_options how = {
+        .host = source->address.host, .store = &store, .http = arguments->http.options};
+    bool any = false;
+    if (options->name_count || options->keep_host || !arguments->choice.referrers)
+        return stl_error_set(err, STL_USAGE,
+                             "%s: its images come with their names and with what refers to them: choose with "
+                             "--ref and --tags, and put them below a --prefix",
+                             source->label);
+    if ((options->ref && stl_selection_add(&selection, options->ref, err)) ||
+        stl_remote_open(&remote, &how, err))
+        return -1;
+    options->ref = NULL;
+    store.http = remote.http;
+    if (stl_bucket_contents(&store, &contents, err))
+        return -1;
+    for (size_t i = 0; i < contents.count; i++) {
+        if (!choose_of_bucket(arguments, &selection, &contents.items[i]))
+            continue;
+        any = true;
+        if (add_repository(arguments, registry, source, &remote, &contents.items[i], options, err))
+            return -1;
+    }
+    return any ? 0 : stl_error_set(err, STL_INVALID, "%s has no image that is chosen", source->label);
+}
+
 static int add_source(struct arguments *arguments, const struct stl_registry *registry, size_t number,
                       struct stl_error *err)
 {
@@ -252,6 +331,11 @@ static int add_source(struct arguments *arguments, const struct stl_registry *re
     options.progress = progress.shown ? cmd_progress_update : NULL;
     options.progress_context = &progress;
     fd = -1; /* handed on */
+    if (source.is_bucket) {
+        int added = add_bucket(arguments, registry, number, &source, &options, err);
+        cmd_progress_end(&progress);
+        return added;
+    }
     int result = source.format == STL_FORMAT_REMOTE
                      ? add_remote(arguments, registry, number, &source, &options, &report, err)
                      : stl_add(registry, source.fd, label, &options, &report, err);
@@ -265,9 +349,15 @@ static int add_source(struct arguments *arguments, const struct stl_registry *re
 static int find_credentials(struct arguments *arguments, struct stl_error *err)
 {
     arguments->credentials = stl_alloc(arguments->source_count * sizeof *arguments->credentials);
+    arguments->buckets = stl_alloc(arguments->source_count * sizeof *arguments->buckets);
     for (size_t i = 0; i < arguments->source_count; i++) {
         struct stl_address address;
         const char *text;
+        arguments->buckets[i] =
+            (struct cmd_bucket){.endpoint = arguments->bucket.endpoint, .region = arguments->bucket.region};
+        if (cmd_bucket_begins(arguments->sources[i]) &&
+            cmd_bucket_resolve(&arguments->buckets[i], arguments->sources[i], err))
+            return -1;
         if (!stl_address_begins(arguments->sources[i], &text))
             continue;
         if (stl_address_parse(text, &address, err) ||
@@ -316,12 +406,15 @@ static int run_add(int argc, char **argv)
     if (parse_options(&cmd_add, argc, argv, &arguments, &err))
         return cmd_fail(&err);
     if (optind == argc)
-        return cmd_usage(&cmd_add, "give a SOURCE: an archive, a layout, docker://NAME, or '-'");
+        return cmd_usage(&cmd_add, "give a SOURCE: an archive, a layout, docker://NAME, s3://BUCKET, or '-'");
     int status =
         sort_out(argc - optind, argv + optind, &arguments, &err) ? cmd_fail(&err) : add_all(&arguments, &err);
     for (size_t i = 0; arguments.credentials && i < arguments.source_count; i++)
         stl_credentials_clear(&arguments.credentials[i]);
+    for (size_t i = 0; arguments.buckets && i < arguments.source_count; i++)
+        cmd_bucket_clear(&arguments.buckets[i]);
     free(arguments.credentials);
+    free(arguments.buckets);
     free(arguments.options.platforms.items);
     free(arguments.names);
     stl_add_report_clear(&arguments.report);
@@ -330,7 +423,9 @@ static int run_add(int argc, char **argv)
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
-    {OPTION_REF, "ref", "REF", "Only the image that the source calls REF, or that has this digest"},
+    {OPTION_REF, "ref", "REF",
+     "Only the image that the source calls REF, or that has this digest; from a bucket, the tags that match a pattern such "
+     "as 'lib/**' or app:v1"},
     {OPTION_PLATFORM, "platform", "OS/ARCH[/VARIANT]...",
      "From an image for several platforms, take only this one: its manifest gets the tag, unchanged. With several, "
      "also separated by commas, the index stays as it is, which takes 'sparse-indexes: true' in registry.yaml"},
@@ -338,6 +433,8 @@ static const struct cmd_option options[] = {
     {OPTION_TAGS, "tags", "PATTERN", "From a registry, the tags that match: '1.*'"},
     {OPTION_NEWEST, "newest", "N", "From a registry, only the N tags with the highest versions"},
     {OPTION_NO_REFERRERS, "no-referrers", NULL, "From a registry, neither signatures nor other referrers"},
+    CMD_OPTION_ENDPOINT,
+    CMD_OPTION_REGION,
     CMD_OPTION_PARALLEL,
     CMD_OPTION_AUTHFILE,
     CMD_OPTION_CREDS,
@@ -362,7 +459,7 @@ const struct cmd_command cmd_add = {
     .arguments = "SOURCE [NAME[:TAG]... | SOURCE...]",
     .summary = "Add images from registries, layouts and archives",
     .description =
-        "SOURCE is docker://[HOST[:PORT]/]NAME[:TAG|@DIGEST], oci:DIR[:REF], oci-archive:FILE[:REF], "
+        "SOURCE is docker://[HOST[:PORT]/]NAME[:TAG|@DIGEST], s3://BUCKET[/PREFIX], oci:DIR[:REF], oci-archive:FILE[:REF], "
         "docker-archive:FILE, dir:DIR, any of the last four without the prefix, or - for an archive on standard "
         "input. Archives may be plain or compressed "
         "with gzip, zstd, xz, bzip2 or lz4. Links are followed within the folder or archive, never out of "
@@ -379,6 +476,10 @@ const struct cmd_command cmd_add = {
         "referrers. Blobs that the registry here has are not asked for; a transfer that is cut goes on where it was; "
         "429, 503 and the like are waited for. For private images, log in with 'stillage login', docker or podman "
         "first. Proxies are those of http_proxy, https_proxy and no_proxy.\n\n"
+        "From a bucket comes what 'stillage publish' has put there, under the names that it has there: tags, "
+        "manifests without one, signatures and other referrers, one repository after the other, each whole or not at "
+        "all. So a bucket is a backup. Credentials are found as for 'stillage publish'; a bucket that everybody may "
+        "list takes none.\n\n"
         "Several SOURCEs are added one after the other, each whole or not at all. An argument after the "
         "first is a SOURCE if it has one of the prefixes, begins with / or ./, or ends like an archive "
         "(.tar, .tgz, .tar.zst and the like).\n\n"
@@ -387,6 +488,7 @@ const struct cmd_command cmd_add = {
     .options = options,
     .examples = "  stillage add docker://nginx:1.27             # an image of Docker Hub\n"
                 "  stillage add docker://ghcr.io/org/app --tags 'v2.*' --newest 5\n"
+                "  stillage add s3://images/public              # what was published there\n"
                 "  stillage add oci:layout app:1.0              # the image of an OCI layout\n"
                 "  docker save app | stillage add -             # what docker has\n"
                 "  stillage add media/*.tar                     # several archives\n"

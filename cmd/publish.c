@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "aws.h"
+#include "bucket-address.h"
 #include "bucket.h"
 #include "changes.h"
 #include "http.h"
@@ -15,9 +15,7 @@
 #include "random.h"
 
 enum {
-    OPTION_ENDPOINT = 256,
-    OPTION_REGION,
-    OPTION_DELETE,
+    OPTION_DELETE = 256,
     OPTION_BREAK_LOCK,
     OPTION_WATCH,
     OPTION_PURGE,
@@ -30,12 +28,8 @@ enum { QUIET = 1, QUIET_MAX = 10, RETRY = 5, RETRY_MAX = 300 };
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
-    {OPTION_ENDPOINT, "endpoint", "URL",
-     "The address of the store, such as https://s3.example.org; else $AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, or "
-     "AWS itself"},
-    {OPTION_REGION, "region", "NAME",
-     "The region, as the store knows it; else $AWS_REGION, $AWS_DEFAULT_REGION, what ~/.aws/config says, or "
-     "us-east-1"},
+    CMD_OPTION_ENDPOINT,
+    CMD_OPTION_REGION,
     {OPTION_DELETE, "delete", NULL,
      "Also remove what earlier runs have published and the registry no longer has"},
     {'n', "dry-run", NULL, "Change nothing, and say what would be done"},
@@ -53,76 +47,22 @@ static const struct cmd_option options[] = {
 struct arguments {
     struct cmd_common common;
     struct cmd_http http;
-    struct cmd_aws aws;
+    struct cmd_bucket bucket;
     struct stl_bucket_options how;
     struct stl_selection selection;
     struct cmd_progress progress;
-    const char *target, *endpoint, *region, *purge;
+    const char *target, *purge;
     bool watch;
     struct json_object *changed; /* addresses, for --json */
-    char *base, *bucket, *prefix, *who;
+    char *who;
 };
 
 static void publish_arguments_clear(struct arguments *arguments)
 {
-    cmd_aws_clear(&arguments->aws);
+    cmd_bucket_clear(&arguments->bucket);
     stl_selection_clear(&arguments->selection);
-    free(arguments->base);
-    free(arguments->bucket);
-    free(arguments->prefix);
     free(arguments->who);
     json_object_put(arguments->changed);
-}
-
-/* --- the target ----------------------------------------------------------------------------------------- */
-
-static bool is_bucket_name(const char *text, size_t length)
-{
-    return length >= 3 && length <= 63 &&
-           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-_ABCDEFGHIJKLMNOPQRSTUVWXYZ") >= length;
-}
-
-/* With AWS itself, the bucket is part of the host name, unless it has dots, which certificates do not
- * cover. */
-static char *bucket_url(const struct arguments *arguments, const char *name)
-{
-    const char *endpoint = arguments->endpoint;
-    if (endpoint) {
-        size_t length = strlen(endpoint);
-        while (length && endpoint[length - 1] == '/')
-            length--;
-        return stl_sprintf("%.*s/%s", (int)length, endpoint, name);
-    }
-    return strchr(name, '.') ? stl_sprintf("https://s3.%s.amazonaws.com/%s", arguments->region, name)
-                             : stl_sprintf("https://%s.s3.%s.amazonaws.com", name, arguments->region);
-}
-
-static int resolve_target(struct arguments *arguments, struct stl_error *err)
-{
-    const char *name = arguments->target;
-    if (strncmp(name, "s3://", 5) || !is_bucket_name(name + 5, strcspn(name + 5, "/")))
-        return stl_error_set(err, STL_USAGE, "'%s' is not of the form s3://BUCKET or s3://BUCKET/PREFIX",
-                             name);
-    name += 5;
-    if (!arguments->endpoint)
-        arguments->endpoint = arguments->aws.endpoint;
-    if (!arguments->region)
-        arguments->region = arguments->aws.region ? arguments->aws.region : "us-east-1";
-    if (arguments->endpoint && strncmp(arguments->endpoint, "https://", 8) &&
-        strncmp(arguments->endpoint, "http://", 7))
-        return stl_error_set(err, STL_USAGE, "the endpoint '%s' is not a URL", arguments->endpoint);
-    STL_AUTO_FREE char *bucket = stl_strndup(name, strcspn(name, "/"));
-    const char *prefix = strchr(name, '/') ? strchr(name, '/') + 1 : "";
-    size_t length = strlen(prefix);
-    while (length && prefix[length - 1] == '/')
-        length--;
-    arguments->bucket = bucket_url(arguments, bucket);
-    arguments->prefix = stl_sprintf("%.*s%s", (int)length, prefix, length ? "/" : "");
-    STL_AUTO_FREE char *encoded = stl_s3_encode(arguments->prefix);
-    if (length)
-        encoded[strlen(encoded) - 1] = '\0';
-    arguments->base = stl_sprintf("%s%s%s", arguments->bucket, length ? "/" : "", encoded);
-    return 0;
 }
 
 /* Anew for each run: no two have the same. */
@@ -192,7 +132,7 @@ static void print_publish_json(const struct arguments *arguments, const struct s
 {
     STL_AUTO_JSON struct json_object *out = json_object_new_object();
     stl_json_set_string(out, "target", arguments->target);
-    stl_json_set_string(out, "url", arguments->base);
+    stl_json_set_string(out, "url", arguments->bucket.base);
     stl_json_set_flag(out, "dryRun", arguments->how.dry_run);
     stl_json_set_number(out, "written", (int64_t)result->written);
     stl_json_set_number(out, "bytes", (int64_t)result->bytes);
@@ -240,13 +180,8 @@ static int publish(struct arguments *arguments, const struct stl_registry *regis
     if (stl_http_open(&http, &arguments->http.options, err))
         return -1;
     say_who(arguments);
-    struct stl_s3 s3 = {.http = http,
-                        .base = arguments->base,
-                        .bucket = arguments->bucket,
-                        .prefix = arguments->prefix,
-                        .region = arguments->region,
-                        .key = arguments->aws.key,
-                        .token = arguments->aws.token};
+    struct stl_s3 s3 = arguments->bucket.s3;
+    s3.http = http;
     cmd_progress_begin(&arguments->progress, "publishing", arguments->common.quiet);
     arguments->how.progress = arguments->progress.shown ? cmd_progress_update : NULL;
     arguments->how.progress_context = &arguments->progress;
@@ -341,11 +276,7 @@ static int watch(struct arguments *arguments, struct stl_error *err)
 static int parse_publish(int argc, char **argv, struct arguments *arguments, struct stl_error *err)
 {
     for (int key; (key = cmd_next_option(&cmd_publish, argc, argv, &arguments->common)) != -1;) {
-        if (key == OPTION_ENDPOINT)
-            arguments->endpoint = optarg;
-        else if (key == OPTION_REGION)
-            arguments->region = optarg;
-        else if (key == OPTION_DELETE)
+        if (key == OPTION_DELETE)
             arguments->how.remove = true;
         else if (key == OPTION_BREAK_LOCK)
             arguments->how.break_lock = true;
@@ -355,7 +286,7 @@ static int parse_publish(int argc, char **argv, struct arguments *arguments, str
             arguments->purge = optarg;
         else if (key == 'n')
             arguments->how.dry_run = true;
-        else
+        else if (!cmd_bucket_take(&arguments->bucket, key, optarg))
             cmd_http_take(&arguments->http, key, optarg);
     }
     if (optind == argc)
@@ -367,9 +298,9 @@ static int parse_publish(int argc, char **argv, struct arguments *arguments, str
         if (stl_selection_add(&arguments->selection, argv[i], err))
             return -1;
     /* Before root becomes another account. */
-    if (cmd_aws_find(&arguments->aws, err) || resolve_target(arguments, err))
+    if (cmd_bucket_resolve(&arguments->bucket, arguments->target, err))
         return -1;
-    return arguments->aws.key
+    return arguments->bucket.aws.key
                ? 0
                : stl_error_set(
                      err, STL_USAGE,

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bucket-address.h"
 #include "mem.h"
 #include "name.h"
 
@@ -44,7 +46,7 @@ static bool begins(const char *text, const char *prefix)
 static bool has_prefix(const char *text)
 {
     const char *ignored;
-    if (stl_address_begins(text, &ignored))
+    if (stl_address_begins(text, &ignored) || cmd_bucket_begins(text))
         return true;
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (begins(text, formats[i].prefix))
@@ -172,6 +174,14 @@ int source_open(const char *text, struct source *source, struct stl_error *err)
         if (stl_address_parse(text, &source->address, err))
             return -1;
         source->label = stl_sprintf("%s/%s", source->address.host, source->address.name.text);
+        return 0;
+    }
+    if (cmd_bucket_begins(text)) {
+        source->format = STL_FORMAT_REMOTE;
+        source->is_bucket = true;
+        source->label = stl_strdup(text);
+        snprintf(source->address.host, sizeof source->address.host, "s3:%.*s",
+                 (int)strcspn(text + strlen("s3://"), "/"), text + strlen("s3://"));
         return 0;
     }
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)

@@ -1,6 +1,6 @@
 /*
  * What `stillage add` takes images from, as given on the command line: [FORMAT:]PATH[:REF], "-", or
- * docker://[HOST/]NAME[:TAG|@DIGEST].
+ * docker://[HOST/]NAME[:TAG|@DIGEST], or s3://BUCKET[/PREFIX].
  */
 #ifndef SOURCE_H
 #define SOURCE_H
@@ -20,7 +20,8 @@ struct source {
     char *label;                /* its name in messages; on the heap */
     const char *ref;            /* in `text`, or NULL */
     enum stl_format format;     /* STL_FORMAT_REMOTE: `fd` is -1, and ... */
-    struct stl_address address; /* ... this is where it is */
+    struct stl_address address; /* ... this is where it is, unless ... */
+    bool is_bucket;             /* ... it is a bucket (bucket-address.h) */
 };
 
 /* Fails with STL_USAGE for what can never be opened, such as images in daemons: says how to get them. */

@@ -90,7 +90,17 @@ static int check_fetched(const struct stl_http_answer *answer, const char *refer
     return 0;
 }
 
-static enum stl_algorithm algorithm_of(const struct stl_http_answer *answer, const char *reference)
+static bool is_known(const struct stl_fetched *fetched, const struct stl_http_answer *answer,
+                     enum stl_algorithm algorithm)
+{
+    struct stl_digest digest;
+    size_t ignored;
+    stl_digest_of(algorithm, answer->body.data, answer->body.length, &digest);
+    return stl_digestset_find(fetched->known, &digest, &ignored);
+}
+
+static enum stl_algorithm algorithm_of(const struct stl_fetched *fetched,
+                                       const struct stl_http_answer *answer, const char *reference)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     const char *said = stl_http_header(answer, "Docker-Content-Digest");
@@ -98,7 +108,8 @@ static enum stl_algorithm algorithm_of(const struct stl_http_answer *answer, con
     if (stl_digest_parse(reference, &digest, &ignored) == 0 ||
         (said && stl_digest_parse(said, &digest, &ignored) == 0))
         return digest.algorithm;
-    return STL_SHA256;
+    bool other = fetched->known && !is_known(fetched, answer, STL_SHA256);
+    return other && is_known(fetched, answer, STL_SHA512) ? STL_SHA512 : STL_SHA256;
 }
 
 static int keep_fetched(struct stl_fetched *fetched, const struct stl_manifest *manifest,
@@ -137,7 +148,7 @@ static int take_manifest(struct stl_fetched *fetched, const struct stl_http_exch
         type = type_by_members(&answer->body);
     if (check_fetched(answer, wanted->reference, err) ||
         stl_manifest_parse(&manifest, answer->body.data, answer->body.length, type,
-                           algorithm_of(answer, wanted->reference), err))
+                           algorithm_of(fetched, answer, wanted->reference), err))
         return -1;
     return keep_fetched(fetched, &manifest, &answer->body, wanted, err);
 }

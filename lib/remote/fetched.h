@@ -15,10 +15,12 @@ struct stl_fetched_manifest {
 
 struct stl_fetched {
     struct stl_remote *remote;
-    const char *name;          /* of the repository */
-    int64_t manifest_size_max; /* bytes */
-    int fd;                    /* the file */
-    int64_t used;              /* bytes of it */
+    const char *name;                  /* of the repository */
+    int64_t manifest_size_max;         /* bytes */
+    const struct stl_digestset *known; /* digests: where the registry does not say what a tag's is, it is one
+                                          of these; NULL, as it begins: sha256 */
+    int fd;                            /* the file */
+    int64_t used;                      /* bytes of it */
     struct stl_digestset digests;
     struct stl_fetched_manifest *items; /* items[i] belongs to digests.items[i] */
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "s3.h"
 
 enum { PARALLEL_MAX = 32, TRIES_MAX = 2 };
 
@@ -14,7 +15,9 @@ int stl_remote_open(struct stl_remote *remote, const struct stl_remote_options *
     if (http.parallel == 0 || http.parallel > PARALLEL_MAX)
         http.parallel = http.parallel ? PARALLEL_MAX : 6;
     *remote = (struct stl_remote){.host = stl_strdup(options->host),
-                                  .url = stl_address_url(options->host, options->plain),
+                                  .url = options->store ? stl_strdup(options->store->base)
+                                                        : stl_address_url(options->host, options->plain),
+                                  .store = options->store,
                                   .plain = options->plain,
                                   .parallel = http.parallel};
     if (options->credentials)
@@ -69,13 +72,40 @@ struct run {
     struct slot {
         struct stl_http_exchange *exchange; /* NULL: free */
         char *authorization;                /* of this try, which may be made several times */
+        const char *const *headers;         /* those of the exchange, while it has signed ones */
+        const char **signed_headers;
+        char *token;
         unsigned serial, tries;
         bool waiting; /* to be made again */
     } slots[PARALLEL_MAX];
 };
 
+/* What is signed is part of the headers. */
+static void sign(const struct stl_s3 *store, struct slot *slot)
+{
+    struct stl_http_request *request = &slot->exchange->request;
+    size_t count = 0;
+    while (request->headers && request->headers[count])
+        count++;
+    slot->headers = request->headers;
+    slot->signed_headers = stl_alloc((count + 3) * sizeof *slot->signed_headers);
+    for (size_t i = 0; i < count; i++)
+        slot->signed_headers[i] = request->headers[i];
+    slot->signed_headers[count++] = "x-amz-content-sha256: " STL_S3_EMPTY_HASH;
+    if (store->token)
+        slot->signed_headers[count++] = slot->token = stl_sprintf("x-amz-security-token: %s", store->token);
+    request->headers = slot->signed_headers;
+    request->aws_region = store->region;
+    request->aws_key = store->key;
+}
+
 static void drop_authorization(struct slot *slot)
 {
+    if (slot->signed_headers) {
+        slot->exchange->request.headers = slot->headers;
+        free(stl_steal(slot->signed_headers));
+        free(stl_steal(slot->token));
+    }
     if (slot->authorization)
         explicit_bzero(slot->authorization, strlen(slot->authorization));
     free(stl_steal(slot->authorization));
@@ -116,6 +146,8 @@ static struct stl_http_exchange *next_request(void *context)
         stl_http_same_origin(run->remote->http, slot->exchange->request.url, run->remote->url))
         slot->authorization = stl_strdup(run->remote->authorization);
     slot->exchange->request.authorization = slot->authorization;
+    if (run->remote->store && run->remote->store->key)
+        sign(run->remote->store, slot);
     return slot->exchange;
 }
 
@@ -183,7 +215,8 @@ char *stl_remote_url(const struct stl_remote *remote, const char *name, const ch
     va_start(args, format);
     STL_AUTO_FREE char *path = stl_vsprintf(format, args);
     va_end(args);
-    return stl_sprintf("%s/v2/%s/%s", remote->url, name, path);
+    STL_AUTO_FREE char *encoded = remote->store ? stl_s3_encode(path) : NULL;
+    return stl_sprintf("%s/v2/%s/%s", remote->url, name, encoded ? encoded : path);
 }
 
 char *stl_remote_manifest_url(const struct stl_remote *remote, const char *name, const char *reference)

@@ -13,9 +13,14 @@
 #include "credentials.h"
 #include "exchange.h"
 
+struct stl_s3;
+
 struct stl_remote_options {
     const char *host; /* as in struct stl_address */
-    bool plain;       /* http instead of https */
+    /* A flat copy in an S3-compatible store, and no registry: only manifests, blobs and referrers can be
+     * asked for, and the requests are signed. It outlives the remote. NULL: a registry. */
+    const struct stl_s3 *store;
+    bool plain; /* http instead of https */
     struct stl_http_options http;
     const struct stl_credentials *credentials; /* NULL: anonymous. Copied */
 };
@@ -23,6 +28,7 @@ struct stl_remote_options {
 struct stl_remote {
     char *host, *url; /* "docker.io", "https://registry-1.docker.io" */
     bool plain;
+    const struct stl_s3 *store;
     struct stl_http *http;
     struct stl_http *http_for_tokens; /* tokens are renewed while `http` is at work */
     unsigned parallel;                /* requests at once */

@@ -17,6 +17,7 @@
 #ifndef STL_BUCKET_H
 #define STL_BUCKET_H
 
+#include "flat.h"
 #include "s3.h"
 
 struct stl_bucket_options {

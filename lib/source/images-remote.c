@@ -195,7 +195,7 @@ static int add_what_belongs(struct stl_images *images, struct stl_error *err)
 {
     const struct stl_remote_choice *choice = images->remote->choice;
     size_t named = images->count;
-    if (!choice->referrers)
+    if (!choice->referrers || choice->untagged)
         return 0;
     for (size_t first = 0, next; first < images->count; first = next) {
         next = images->count;
@@ -203,6 +203,65 @@ static int add_what_belongs(struct stl_images *images, struct stl_error *err)
             return -1;
     }
     return choice->all_tags && !choice->tags && !choice->newest ? 0 : add_signatures(images, named, err);
+}
+
+/* --- what no tag leads to ------------------------------------------------------------------------------- */
+
+static int find_children(const struct stl_fetched *fetched, struct stl_digestset *children,
+                         struct stl_error *err)
+{
+    for (size_t i = 0; i < fetched->digests.count; i++) {
+        STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+        size_t ignored;
+        if (!stl_media_type_is_index(fetched->items[i].media_type))
+            continue;
+        if (stl_fetched_parse(fetched, i, &manifest, err))
+            return -1;
+        for (size_t k = 0; k < manifest.count; k++)
+            stl_digestset_add(children, &manifest.descriptors[k].digest, &ignored);
+    }
+    return 0;
+}
+
+/* An image that refers to another one comes along with it, without a name. */
+static int add_untagged(struct stl_images *images, size_t number, struct stl_error *err)
+{
+    const struct stl_fetched *fetched = &images->remote->fetched;
+    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+    char text[STL_DIGEST_TEXT_MAX];
+    size_t ignored;
+    struct stl_image *image = append_image(images, number);
+    if (stl_fetched_parse(fetched, number, &manifest, err))
+        return -1;
+    if (manifest.has_subject && stl_digestset_find(&fetched->digests, &manifest.subject, &ignored))
+        return 0;
+    STL_AUTO_FREE char *name =
+        stl_sprintf("%s@%s", images->source->label, stl_digest_format(&image->digest, text));
+    stl_image_add_name(image, name);
+    return 0;
+}
+
+static int add_known(struct stl_images *images, struct stl_error *err)
+{
+    const struct stl_remote_choice *choice = images->remote->choice;
+    const struct stl_digestset *known = choice->untagged ? choice->known_digests : NULL;
+    STL_AUTO_FREE struct stl_wanted *wanted = stl_alloc((known ? known->count + 1 : 1) * sizeof *wanted);
+    __attribute__((cleanup(stl_digestset_clear))) struct stl_digestset children = {0};
+    size_t count = known ? known->count : 0, ignored;
+    char text[STL_DIGEST_TEXT_MAX];
+    for (size_t i = 0; i < count; i++)
+        wanted[i].reference = stl_strdup(stl_digest_format(&known->items[i], text));
+    int result = stl_fetched_get(&images->remote->fetched, wanted, count, err) ||
+                         find_children(&images->remote->fetched, &children, err)
+                     ? -1
+                     : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (result == 0 && wanted[i].found && !stl_digestset_find(&children, &known->items[i], &ignored) &&
+            !find_image(images, &known->items[i]))
+            result = add_untagged(images, wanted[i].number, err);
+        free(wanted[i].reference);
+    }
+    return result;
 }
 
 /* --- the source ----------------------------------------------------------------------------------------- */
@@ -223,11 +282,12 @@ int stl_images_read_remote(struct stl_images *images, const struct stl_source *s
     if (result == 0) {
         stl_fetched_begin(&remote->fetched, choice->remote, choice->address.name.text,
                           registry->settings.push.manifest_size, remote->spool.fd);
+        remote->fetched.known = choice->known_digests;
         result = list_wanted(choice, &wanted, &count, err);
     }
     if (result || stl_fetched_get(&remote->fetched, wanted, count, err) ||
         name_images(images, wanted, count, err) || add_what_belongs(images, err) ||
-        get_descendants(images, 0, err))
+        get_descendants(images, 0, err) || add_known(images, err))
         result = -1;
     for (size_t i = 0; i < count; i++)
         free(wanted[i].reference);

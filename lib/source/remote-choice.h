@@ -4,8 +4,9 @@
 #ifndef STL_REMOTE_CHOICE_H
 #define STL_REMOTE_CHOICE_H
 
-#include "platforms.h"
+#include "digestset.h"
 #include "lists.h"
+#include "platforms.h"
 
 struct stl_remote_choice {
     struct stl_remote *remote;
@@ -14,7 +15,9 @@ struct stl_remote_choice {
     const struct stl_words *tags; /* only those that match these patterns; or NULL */
     size_t newest;                /* only so many, those with the highest versions; 0: all */
     const struct stl_tags *known; /* these, which have been listed already; or NULL */
-    bool referrers;               /* signatures and the like come along */
+    const struct stl_digestset *known_digests; /* of manifests: all that there are; or NULL */
+    bool untagged;  /* those of them that nothing leads to come along without a tag */
+    bool referrers; /* signatures and the like come along */
 };
 
 #endif

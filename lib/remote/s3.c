@@ -8,8 +8,6 @@
 
 enum { ANSWER_MAX = 16 << 20 };
 
-#define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
 char *stl_s3_hash(const void *bytes, size_t length, char hex[STL_DIGEST_TEXT_MAX])
 {
     struct stl_digest digest;
@@ -69,7 +67,7 @@ void stl_s3_begin(const struct stl_s3 *s3, struct stl_s3_request *request, const
     http->aws_key = s3->key;
     http->most = ANSWER_MAX;
     request->exchange.owner = request;
-    stl_s3_header(request, "x-amz-content-sha256: %s", hash ? hash : EMPTY_HASH);
+    stl_s3_header(request, "x-amz-content-sha256: %s", hash ? hash : STL_S3_EMPTY_HASH);
     if (s3->token)
         stl_s3_header(request, "x-amz-security-token: %s", s3->token);
 }

@@ -1,11 +1,12 @@
 /*
- * What publishing needs of an S3-compatible store: addresses, signed requests, lists of objects, errors.
+ * An S3-compatible store, as its client: addresses, signed requests, lists, small objects, errors.
  */
 #ifndef STL_S3_H
 #define STL_S3_H
 
+#include "arena.h"
+#include "digest.h"
 #include "exchange.h"
-#include "flat.h"
 
 struct stl_s3 {
     struct stl_http *http; /* the caller's */
@@ -69,6 +70,9 @@ struct stl_s3_request {
     const char *headers[STL_S3_HEADERS + 1];
     size_t header_count;
 };
+
+/* The hash of no bytes. */
+#define STL_S3_EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 /* `hash` is that of the body, in hexadecimal; NULL: it has none; "UNSIGNED-PAYLOAD": it is not signed. `query`
  * is sorted and percent-encoded, or NULL. */
