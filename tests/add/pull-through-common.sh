@@ -32,6 +32,7 @@ http {
         proxy_set_header Host \$http_host;
         proxy_max_temp_file_size 0;
         include "$T/upstream.d/*.conf";
+        location /mark/ { return 204; }
         location / { proxy_pass http://$BEHIND; }
     }
 }
@@ -62,8 +63,13 @@ start_gate() {
 open_gate() { echo "$1" >"$GATE.new" && mv "$GATE.new" "$GATE"; }
 close_gate() { rm -f "$GATE"; }
 
-# asked REGEX: how often the upstream was asked for what matches
-asked() { grep -cE "$1" "$UPSTREAM_DIR/asked" || true; }
+# asked REGEX: how often the upstream was asked for what matches. nginx logs a request some time after its answer, but one after
+# the other: what was answered so far is in the log with a request of our own.
+asked() {
+    local mark=/mark/$EPOCHREALTIME
+    if curl -s -o /dev/null "http://$UPSTREAM$mark"; then wait_for 10 grep -qF "$mark" "$UPSTREAM_DIR/asked"; fi
+    grep -v ' /mark/' "$UPSTREAM_DIR/asked" | grep -cE "$1" || true
+}
 
 # there NAME:TAG LAYOUT...: puts an image into the upstream
 there() {

@@ -35,7 +35,12 @@ pulled() {
     done
     echo "$whole" >"$T/whole"
 }
-half_is_here() { [ "$(stat -c %s "$T/got.$1")" -ge 1400000 ]; }
+# half_is_here N: half of it has come to each of the N clients
+half_is_here() {
+    local i
+    for i in $(seq "$1"); do [ "$(stat -c %s "$T/got.$i")" -ge 1400000 ] || return 1; done
+}
+nothing_stored() { [ -z "$(find "$REG/www/v2" "$REG/store" "$REG/tmp" -type f -size +1k)" ]; }
 
 # ---- 50 clients, some of which leave -----------------------------------------------------------------------------
 
@@ -70,7 +75,7 @@ pulled
 is "$(<"$T/whole")" 0 '... of an upstream that lies'
 is "$(for i in 1 2 3; do [ "$(stat -c %s "$T/got.$i")" -lt 3000000 ] && grep -c 'curl: (18)' "$T/got.$i.err"; done | paste -s)" $'1\t1\t1' \
     '... are told that it is not all'
-is "$(find "$REG/www/v2" "$REG/store" "$REG/tmp" -type f -size +1k)" '' '... and nothing is stored'
+ok_run '... and nothing is stored' wait_for 10 nothing_stored
 
 again
 pull 2
@@ -78,7 +83,7 @@ ok_run 'two clients' wait_for 20 half_is_here 2
 stop_upstream
 pulled
 is "$(<"$T/whole")" 0 '... of an upstream that is killed in the middle'
-is "$(find "$REG/www/v2" "$REG/store" "$REG/tmp" -type f -size +1k)" '' '... of which nothing is left here'
+ok_run '... of which nothing is left here' wait_for 10 nothing_stored
 restart_upstream
 open_gate rest
 try_again() { pull 1; pulled; [ "$(<"$T/whole")" = 1 ]; }
