@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-PARTS=${BENCH:-add sweep pull auth push bundle upkeep}
+PARTS=${BENCH:-add sweep reads push growth bundle upkeep}
 BYTES=${BENCH_BYTES:-1073741824}
 IMAGES=${BENCH_IMAGES:-500}
 LOAD=$TOP/build/bench-push
@@ -13,6 +13,8 @@ LOAD=$TOP/build/bench-push
 heading() { printf '\n## %s\n\n' "$*"; }
 row() { printf '  %-46s %s\n' "$1" "$2"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0 ? a / b : 0) }'; }
+# keep NAME A B: A / B, of which more is better, for `make bench-check`
+keep() { printf '%s\t%s\n' "$1" "$(ratio "$2" "$3")" >>"$TOP/build/bench/ratios"; }
 
 # timed COMMAND...: of one process tree, wall seconds, CPU seconds, peak KiB of the largest process and MiB written in WALL,
 # CPU, PEAK, WRITTEN
@@ -108,6 +110,8 @@ bench_add() {
     row 'skopeo copy oci: dir:, not synced' "$theirs s, $skopeo_cpu s CPU, $skopeo_peak KiB: $(ratio "$theirs" "$our") times ours"
     row 'cp -r and sync of the same bytes' "$copy s: ours is $(ratio "$our" "$copy") times that"
     row 'openssl dgst on all cores' "$hash s: ours is $(ratio "$our" "$hash") times that"
+    keep 'add, hashing of it' "$hash" "$our"
+    keep 'add, times skopeo copy' "$theirs" "$our"
     for run in 1 2 3 4 5; do
         timed "$STILLAGE" add -q -r "$T/reg" "oci:$T/layout" app:v1
         echo "$WALL"
@@ -164,67 +168,6 @@ sweep_tags() {
     rm -rf "$reg" "$far" "$T/small" "$T/bundle.tar"
 }
 
-# Requests per second; 0 if not all were answered with 200.
-wrk_rate() { wrk -t 2 -c 16 -d 4 "$@" 2>&1 | awk '/^Requests\/sec/ { rate = $2 } /Non-2xx/ { rate = 0 } END { print rate + 0 }'; }
-
-bench_pull() {
-    heading 'pull: manifest GETs by tag, from one machine'
-    "$STILLAGE" init -q "$T/reg"
-    layout "$T/small" 2 4096
-    "$STILLAGE" add -q -r "$T/reg" "oci:$T/small" app:v1
-    start_nginx "$T/reg"
-    ours=$(wrk_rate "$URL/v2/app/manifests/v1")
-    bare=$(wrk_rate "$URL/index.html")
-    stop "$SERVER"
-    start_registry2
-    skopeo copy -q --dest-tls-verify=false "oci:$T/small:v1" "docker://$HOST/app:v1"
-    theirs=$(wrk_rate "$URL/v2/app/manifests/v1")
-    stop "$SERVER"
-    row 'stillage behind nginx' "$ours /s"
-    row 'registry:2' "$theirs /s: ours is $(ratio "$ours" "$theirs") times that"
-    row 'a bare file from the same nginx' "$bare /s: ours is $(ratio "$ours" "$bare") of that"
-    rm -rf "$T/reg" "$T/small"
-}
-
-# Manifest GETs of a private repository with a token, of a public one beside it, and of a registry without access control:
-# by turns, because the machine is not always equally fast.
-bench_auth() {
-    heading 'auth: manifest GETs by tag, private with a token against public'
-    local kind open closed token round flags name private=() public=() plain=()
-    layout "$T/small" 2 4096
-    for kind in nginx apache; do
-        flags=() private=() public=() plain=()
-        [ "$kind" != apache ] || flags=(--apache)
-        "$STILLAGE" init -q "${flags[@]}" "$T/open"
-        "$STILLAGE" init -q "${flags[@]}" "$T/reg"
-        "$STILLAGE" add -q -r "$T/open" "oci:$T/small" app:v1
-        "$STILLAGE" add -q -r "$T/reg" "oci:$T/small" public/app:v1 private/app:v1
-        printf 'access:\n  - {repository: "**", pull: [user]}\n  - {repository: "public/*", pull: [anonymous]}\nauth: {token-life: 1h}\n' \
-            >>"$T/reg/registry.yaml"
-        echo secret | "$STILLAGE" user add -q -r "$T/reg" --stdin alice
-        "start_$kind" "$T/open"
-        open=$URL name=$SERVER
-        start_responder 2
-        "start_$kind" "$T/reg" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
-        closed=$URL
-        token=$(curl -sS -u alice:secret "$closed/v2/_token?scope=repository:private/app:pull" | jq -r .token)
-        for round in 1 2 3 4 5; do
-            plain+=("$(wrk_rate "$open/v2/app/manifests/v1")")
-            public+=("$(wrk_rate "$closed/v2/public/app/manifests/v1")")
-            private+=("$(wrk_rate -H "Authorization: Bearer $token" "$closed/v2/private/app/manifests/v1")")
-        done
-        stop "$name"
-        stop "$SERVER"
-        row "$kind, no access control" "$(printf '%s\n' "${plain[@]}" | median) /s"
-        row "$kind, public" "$(printf '%s\n' "${public[@]}" | median) /s"
-        row "$kind, private with a token" "$(printf '%s\n' "${private[@]}" | median) /s: $(ratio "$(printf '%s\n' "${private[@]}" | median)" \
-            "$(printf '%s\n' "${public[@]}" | median)") of public, $(ratio "$(printf '%s\n' "${private[@]}" | median)" \
-            "$(printf '%s\n' "${plain[@]}" | median)") of no access control"
-        rm -rf "$T/open" "$T/reg"
-    done
-    rm -rf "$T/small"
-}
-
 # push_to LABEL: pushes to URL; CPU is that of the servers in SERVERS
 push_to() {
     local label=$1 before after what result
@@ -270,6 +213,10 @@ bench_push() {
     push_to responder
     stop "$SERVER"
     rm -rf "$T/wrapped" "$T/reg"
+    while IFS=$'\t' read -r what label _ cpu; do
+        [ "$label" = registry:2 ] || keep "push, $what, CPU of registry:2 by that of $label" \
+            "$(awk -F '\t' -v w="$what" '$1 == w && $2 == "registry:2" { print $4 }' "$T/push")" "$cpu"
+    done <"$T/push"
 
     sort -s -k 1,1 "$T/push" | awk -F "\t" '
         $2 == "registry:2" { rate[$1] = $3; cpu[$1] = $4 }
@@ -278,6 +225,11 @@ bench_push() {
               $3 / rate[$1], (cpu[$1] > 0 ? $4 / cpu[$1] : 0) }'
 }
 
+mkdir -p "$TOP/build/bench"
+# shellcheck source=tests/load/bench-reads.sh
+. "$TESTS/load/bench-reads.sh"
+# shellcheck source=tests/load/bench-growth.sh
+. "$TESTS/load/bench-growth.sh"
 # shellcheck source=tests/load/bench-bundle.sh
 . "$TESTS/load/bench-bundle.sh"
 # shellcheck source=tests/load/bench-upkeep.sh
