@@ -90,9 +90,10 @@ int serve_rights(struct exchange *exchange, struct stl_error *err)
 static int send_report(struct exchange *exchange, int status, struct stl_error *err)
 {
     const struct stl_name *name = &exchange->request.name;
-    STL_AUTO_JSON struct json_object *report = stl_repo_report(exchange->registry, name, err);
-    struct json_object *may = json_object_new_array();
     unsigned actions = stl_access_could(exchange->registry, &exchange->identity, name->text);
+    bool fills = actions & (1u << STL_PUSH | 1u << STL_ADMIN);
+    STL_AUTO_JSON struct json_object *report = stl_repo_report(exchange->registry, name, fills, err);
+    struct json_object *may = json_object_new_array();
     for (unsigned i = 0; i < STL_ACTIONS; i++)
         if (actions & 1u << i)
             json_object_array_add(may, json_object_new_string(stl_action_name((enum stl_action)i)));

@@ -108,7 +108,7 @@ static int show(const struct stl_registry *registry, const struct arguments *arg
     struct stl_name name;
     if (stl_name_parse(arguments->name, &name, err))
         return -1;
-    STL_AUTO_JSON struct json_object *report = stl_repo_report(registry, &name, err);
+    STL_AUTO_JSON struct json_object *report = stl_repo_report(registry, &name, true, err);
     if (!report)
         return cmd_explain(registry, name.text, NULL, err);
     if (arguments->common.json)
@@ -132,7 +132,7 @@ static int list_one(void *context, const char *text, struct stl_error *err)
     if (listing->pattern && !stl_pattern_match(listing->pattern, text))
         return 0;
     STL_AUTO_JSON struct json_object *report =
-        stl_name_parse(text, &name, err) ? NULL : stl_repo_report(listing->registry, &name, err);
+        stl_name_parse(text, &name, err) ? NULL : stl_repo_report(listing->registry, &name, true, err);
     if (!report)
         return -1;
     listing->count++;

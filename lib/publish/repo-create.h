@@ -32,9 +32,10 @@ int stl_repo_set_about(const struct stl_registry *registry, const struct stl_nam
 
 /* What there is to say of it, for 'stillage repo' and the web page: name, description, visibility (that
  * really holds: "public" or "private"), decidedBy ("repository", "open registry", "registry.yaml:LINE" or
- * "no rule"), created (seconds; absent if it was made by a push), tags, size (bytes of blobs), quota (an
- * object with size and tags, as far as there are any). The caller puts it. */
+ * "no rule"), created (seconds; absent if it was made by a push); with `usage`, which looks at each blob,
+ * also tags, size (bytes of blobs) and quota (an object with size and tags, as far as there are any). The
+ * caller puts it. */
 struct json_object *stl_repo_report(const struct stl_registry *registry, const struct stl_name *name,
-                                    struct stl_error *err);
+                                    bool usage, struct stl_error *err);
 
 #endif

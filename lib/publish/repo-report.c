@@ -19,8 +19,13 @@ static void add_visibility(struct json_object *report, const struct stl_repo *re
                                        : "no rule");
 }
 
-static void add_quota(struct json_object *report, const struct stl_repo *repo)
+static int add_usage(struct json_object *report, const struct stl_repo *repo, struct stl_error *err)
 {
+    int64_t tags, bytes;
+    if (stl_quota_used(repo, &tags, &bytes, err))
+        return -1;
+    stl_json_set_number(report, "tags", tags);
+    stl_json_set_number(report, "size", bytes);
     const struct stl_quota *quota = stl_limits_quota(&repo->registry->settings.limits, repo->name.text);
     struct json_object *limits = json_object_new_object();
     json_object_object_add(report, "quota", limits);
@@ -28,16 +33,15 @@ static void add_quota(struct json_object *report, const struct stl_repo *repo)
         stl_json_set_number(limits, "size", quota->size);
     if (quota && quota->tags >= 0)
         stl_json_set_number(limits, "tags", quota->tags);
+    return 0;
 }
 
 struct json_object *stl_repo_report(const struct stl_registry *registry, const struct stl_name *name,
-                                    struct stl_error *err)
+                                    bool usage, struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_about about;
-    int64_t tags, bytes;
-    if (stl_repo_open(&repo, registry, name, err) || stl_about_read(repo.fd, &about, err) < 0 ||
-        stl_quota_used(&repo, &tags, &bytes, err))
+    if (stl_repo_open(&repo, registry, name, err) || stl_about_read(repo.fd, &about, err) < 0)
         return NULL;
     struct json_object *report = json_object_new_object();
     stl_json_set_string(report, "name", name->text);
@@ -45,8 +49,9 @@ struct json_object *stl_repo_report(const struct stl_registry *registry, const s
     add_visibility(report, &repo);
     if (about.created)
         stl_json_set_number(report, "created", about.created);
-    stl_json_set_number(report, "tags", tags);
-    stl_json_set_number(report, "size", bytes);
-    add_quota(report, &repo);
+    if (usage && add_usage(report, &repo, err)) {
+        json_object_put(report);
+        return NULL;
+    }
     return report;
 }

@@ -61,7 +61,7 @@ export async function rights(name) {
   if (!session.user) return new Set(administers ? ["pull", "push", "delete", "admin"] : await takesChanges() ? ["pull", "push", "delete"] : []);
   const granted = await tokenFor(changeScope(name)).catch(() => ({ scope: "" }));
   const own = granted.scope.split(" ").find(scope => scope.startsWith(`repository:${name}:`)) || "";
-  const actions = new Set(own.slice(`repository:${name}:`.length).split(","));
+  const actions = new Set(own.slice(`repository:${name}:`.length).split(",").filter(Boolean));
   if (!administers) actions.delete("admin");
   return actions;
 }

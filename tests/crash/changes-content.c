@@ -8,6 +8,7 @@
 #include "add.h"
 #include "blobs.h"
 #include "content.h"
+#include "repo-create.h"
 #include "repo-make.h"
 #include "upload.h"
 
@@ -162,6 +163,36 @@ static int delete_repository(struct unit *unit, struct stl_error *error)
     return stl_repo_delete(&unit->registry, &name, NULL, error);
 }
 
+/* --- repositories as things of their own ---------------------------------------------------------------- */
+
+static const char ruled[] = "access:\n  - repository: '**'\n    push: [alice]\n";
+
+static int create(struct unit *unit, struct stl_error *error)
+{
+    const struct stl_name name = {APP};
+    const struct stl_about_change change = {"What it is for", STL_VISIBILITY_PUBLIC};
+    return stl_repo_create(&unit->registry, &name, &change, NULL, error);
+}
+
+static int make_private(struct unit *unit, struct stl_error *error)
+{
+    const struct stl_name name = {APP};
+    const struct stl_about_change change = {NULL, STL_VISIBILITY_PRIVATE};
+    return stl_repo_set_about(&unit->registry, &name, &change, NULL, error);
+}
+
+static void prepare_created(struct unit *unit)
+{
+    prepare_public(unit);
+    OK(create(unit, &err));
+}
+
+static void prepare_created_with_one(struct unit *unit)
+{
+    prepare_created(unit);
+    prepare_one(unit);
+}
+
 /* --- adding --------------------------------------------------------------------------------------------- */
 
 static void write_blob(int folder, const char *content)
@@ -230,6 +261,13 @@ const struct change changes_of_content[] = {
     {"deleting a referrer", prepare_all, delete_referrer, .ends = 404},
     {"deleting a blob", prepare_blob, delete_blob, .ends = 404},
     {"deleting a repository", prepare_all, delete_repository, .ends = 404},
+    {"creating a repository", prepare_public, create, .ends = 409, .settings = ruled},
+    {"making a repository private", prepare_created, make_private, .settings = ruled},
+    {"the first push into a created repository", prepare_created, push_one, .settings = ruled},
+    {"deleting the last manifest of a created repository", prepare_created_with_one, delete_one, .ends = 404,
+     .settings = ruled},
+    {"deleting a created repository", prepare_created_with_one, delete_repository, .ends = 404,
+     .settings = ruled},
     {"adding an index with a referrer", prepare_layout, add_layout, .settings = NULL},
     {"adding to what is there", prepare_layout_beside_one, add_layout, .settings = NULL},
     {.name = NULL},

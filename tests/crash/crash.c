@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "listing.h"
 #include "verify.h"
 
@@ -105,7 +106,11 @@ static int list_entry(void *context, const char *name, unsigned char type, struc
     }
     STL_AUTO_FREE char *bytes = target ? NULL : unit_read(lister->fd, name);
     struct stl_digest digest = {0};
-    if (bytes)
+    const char *said =
+        bytes && !strcmp(name, STL_ABOUT) ? strchr(bytes, ',') : NULL; /* not when it was made */
+    if (said)
+        stl_digest_of(STL_SHA256, said, strlen(said), &digest);
+    else if (bytes)
         stl_digest_of(STL_SHA256, bytes, (size_t)st.st_size, &digest);
     STL_AUTO_FREE char *line = stl_sprintf("%s\t%s", path, target ? target : unit_digest_text(&digest));
     stl_names_add(lister->lines, line);
@@ -369,6 +374,15 @@ static int visit_listed_name(void *context, const char *name, struct stl_error *
     return 0;
 }
 
+/* Nobody may pull what is not public: of the repository that most changes are about. */
+static void check_marks(const struct unit *unit, const char *where)
+{
+    const struct stl_registry *registry = &unit->registry;
+    if (unit_exists(registry->root.fd, STL_AUTH_PUBLIC "/lib/app/_ok") &&
+        !stl_access_decide(registry, NULL, "lib/app", STL_PULL, NULL))
+        fail_msg("%s: lib/app is marked as public", where);
+}
+
 void crash_check_readers(const struct unit *unit, const char *where)
 {
     STL_AUTO_NAMES struct stl_names names = {0};
@@ -378,6 +392,7 @@ void crash_check_readers(const struct unit *unit, const char *where)
     OK(stl_repos_list(&unit->registry, &names, &err));
     for (size_t i = 0; i < names.count; i++)
         check_repository(unit, names.items[i], where);
+    check_marks(unit, where);
 }
 
 void crash_check_cut(const struct change *change, const struct unit *unit, const struct crash_wanted *wanted,
