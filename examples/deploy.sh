@@ -172,9 +172,13 @@ END
     fail "$server does not accept $site: see above"
 }
 
-# install_units SERVICE: the socket, the service behind it, and the timer for gc, for this prefix and this registry.
+# install_units SERVICE: the socket, the service behind it, and the timers, for this prefix and this registry: that of gc, and
+# where ID tokens log in (auth: oidc:), the one that fetches their issuers' keys.
 install_units() {
-    for unit in ../systemd/stillage.socket ../systemd/stillage-gc.service ../systemd/stillage-gc.timer "$1"; do
+    timers=stillage-gc.timer
+    [ -z "$(stillage oidc ls -r "$registry")" ] || timers="$timers stillage-oidc.timer"
+    # shellcheck disable=SC2086
+    for unit in ../systemd/stillage.socket $(printf '../systemd/%s\n' $timers | sed 'p; s/timer$/service/') "$1"; do
         sed "s|/usr/local/|$prefix/|g; s|/srv/registry|$registry|g" "$unit" >"$units/${unit##*/}"
         chmod 644 "$units/${unit##*/}"
         # The package keeps its own up to date.
@@ -192,8 +196,10 @@ start() {
     fi
     systemctl daemon-reload
     systemctl stop stillage.service
-    systemctl enable -q stillage.socket stillage-gc.timer
-    systemctl restart stillage.socket stillage-gc.timer
+    # shellcheck disable=SC2086
+    systemctl enable -q stillage.socket $timers
+    # shellcheck disable=SC2086
+    systemctl restart stillage.socket $timers
     systemctl reload-or-restart "$1" ||
         fail "$1 does not start: does another server have its port? (ss -ltnp; systemctl disable --now ...)"
 }

@@ -7,9 +7,12 @@ set -eu
 
 if [ -d /run/systemd/system ]; then
     systemctl disable -q --now stillage.socket stillage-gc.timer || true
+    [ ! -e /etc/systemd/system/stillage-oidc.timer ] || systemctl disable -q --now stillage-oidc.timer || true
     systemctl stop stillage.service || true
 fi
-for unit in stillage.socket stillage.service stillage-gc.service stillage-gc.timer; do rm -f "/etc/systemd/system/$unit"; done
+for unit in stillage.socket stillage.service stillage-gc.service stillage-gc.timer stillage-oidc.service stillage-oidc.timer; do
+    rm -f "/etc/systemd/system/$unit"
+done
 rm -f /etc/nginx/conf.d/stillage.conf /etc/apache2/sites-enabled/stillage.conf /etc/apache2/sites-available/stillage.conf
 rm -f /etc/nginx/modules-enabled/90-stillage.conf /etc/apache2/conf-enabled/stillage.conf /etc/apache2/conf-available/stillage.conf
 rm -rf /etc/stillage

@@ -141,6 +141,16 @@ if have systemd-analyze; then
     is "$(grep stillage "$T/.err" || true)" '' 'systemd finds nothing wrong with the units'
 fi
 
+# An issuer of ID tokens: from the next time on, its keys are fetched.
+is "$(ls /etc/systemd/system/stillage-oidc.* 2>/dev/null || true)" '' 'nothing fetches keys of issuers, as there are none'
+printf 'auth:\n  oidc:\n    - issuer: https://issuer.example.org\n      audience: x\n      rules: [{claims: {a: b}, pull: ["**"]}]\n' >>/srv/registry/registry.yaml
+ok_run 'installing again, with an issuer' install_as nginx-fastcgi
+wait_for 20 is_up
+like "$(tail -n 20 /run/units/calls)" 'enable .*stillage-gc.timer stillage-oidc.timer' '... switches on the timer that fetches keys'
+is "$(value ExecStart stillage-oidc.service)" '/usr/local/bin/stillage oidc refresh -q -r /srv/registry' '... for this registry'
+sed -i '/^auth:$/,$d' /srv/registry/registry.yaml
+wait_for 20 is_up
+
 # ---- Apache: takes its place -------------------------------------------------------------------------------------------
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$HOST" -addext "subjectAltName=IP:$HOST" \
