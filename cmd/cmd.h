@@ -48,7 +48,7 @@ extern const struct cmd_command cmd_user, cmd_token, cmd_oidc, cmd_access, cmd_f
 extern const struct cmd_command cmd_export, cmd_import, cmd_inventory, cmd_key, cmd_verify_bundle;
 extern const struct cmd_command cmd_replicate, cmd_site, cmd_login, cmd_logout, cmd_push, cmd_mirror;
 extern const struct cmd_command cmd_upgrade, cmd_upgrade_page, cmd_publish, cmd_log, cmd_metrics, cmd_repo;
-extern const struct cmd_command cmd_pull_through;
+extern const struct cmd_command cmd_pull_through, cmd_project;
 
 /* Options that many commands have. */
 #define CMD_OPTION_REGISTRY                                                                                  \

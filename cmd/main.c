@@ -20,6 +20,7 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_token,
     &cmd_oidc,
     &cmd_access,
+    &cmd_project,
     &cmd_freeze,
     &cmd_thaw,
     &cmd_export,

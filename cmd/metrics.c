@@ -79,7 +79,7 @@ static int write_metrics(const char *registry_path, const char *output, const ch
     return 0;
 }
 
-static int run(int argc, char **argv)
+static int run_metrics(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     struct cmd_common common = {0};
@@ -93,7 +93,7 @@ static int run(int argc, char **argv)
 
 const struct cmd_command cmd_metrics = {
     .name = "metrics",
-    .run = run,
+    .run = run_metrics,
     .arguments = "",
     .summary = "Write numbers for Prometheus, for a timer to call",
     .description =

@@ -34,6 +34,12 @@ static int read_visibility(struct stl_yaml *yaml, yaml_node_t *node, void *targe
     return 0;
 }
 
+static int read_quota(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const struct stl_yaml_key keys[] = {{"size", stl_yaml_size, 0}, {NULL, NULL, 0}};
+    return stl_yaml_mapping(yaml, node, keys, target, err);
+}
+
 static int read_project(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {
@@ -43,6 +49,7 @@ static int read_project(struct stl_yaml *yaml, yaml_node_t *node, void *target, 
         {"maintainer", stl_who_read, offsetof(struct stl_project, members[STL_PROJECT_MAINTAINER])},
         {"developer", stl_who_read, offsetof(struct stl_project, members[STL_PROJECT_DEVELOPER])},
         {"guest", stl_who_read, offsetof(struct stl_project, members[STL_PROJECT_GUEST])},
+        {"quota", read_quota, offsetof(struct stl_project, size)},
         {"immutable", stl_words_read, offsetof(struct stl_project, immutable)},
         {"prune", stl_prune_rules_read, offsetof(struct stl_project, prune)},
         {NULL, NULL, 0},
@@ -50,7 +57,7 @@ static int read_project(struct stl_yaml *yaml, yaml_node_t *node, void *target, 
     struct stl_projects *projects = target;
     stl_grow(projects->items, projects->count);
     struct stl_project *project = &projects->items[projects->count++];
-    *project = (struct stl_project){.line = node->start_mark.line + 1};
+    *project = (struct stl_project){.line = node->start_mark.line + 1, .size = -1};
     if (stl_yaml_mapping(yaml, node, keys, project, err))
         return -1;
     if (!project->name)

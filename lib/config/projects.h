@@ -9,6 +9,7 @@
  *       maintainer: [bob]
  *       developer: [group:devs]
  *       guest: [user]
+ *       quota: {size: 100GB}     bytes of blobs in all of it, each counted once (project-quota.h)
  *       immutable: ["v*"]        tags that stay, as under immutable:
  *       prune: [...]             rules as under prune:, which go before those
  *
@@ -41,6 +42,7 @@ struct stl_project {
     size_t line; /* of registry.yaml */
     bool is_public;
     struct stl_words members[STL_PROJECT_ROLES];
+    int64_t size; /* bytes of blobs; -1: no limit */
     struct stl_words immutable;
     struct stl_prune_rules prune;
 };

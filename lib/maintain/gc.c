@@ -6,6 +6,7 @@
 #include "brake.h"
 #include "details.h"
 #include "gc-run.h"
+#include "project-quota.h"
 #include "recovery.h"
 #include "reserve.h"
 #include "trash.h"
@@ -81,6 +82,19 @@ static int collect_repositories(struct gc *gc, const struct stl_names *names, st
     return 0;
 }
 
+/* What was removed counts no more. A count that cannot be written now is made by the next push that needs
+ * it. */
+static void count_projects(const struct stl_registry *registry)
+{
+    const struct stl_projects *projects = &registry->settings.projects;
+    for (size_t i = 0; i < projects->count; i++) {
+        struct stl_error ignored = STL_ERROR_INIT;
+        int64_t bytes;
+        if (projects->items[i].size >= 0)
+            stl_project_recount(registry, &projects->items[i], &bytes, &ignored);
+    }
+}
+
 static int collect_all(struct gc *gc, struct stl_error *err)
 {
     STL_AUTO_NAMES struct stl_names names = {0}, later = {0};
@@ -107,6 +121,7 @@ static int collect_all(struct gc *gc, struct stl_error *err)
         return -1;
     if (!gc->options->dry_run) {
         stl_details_renew_registry(gc->registry, &ignored);
+        count_projects(gc->registry);
         stl_reserve_fill(gc->registry);
     }
     return 0;

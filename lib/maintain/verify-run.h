@@ -103,6 +103,8 @@ void stl_verify_link_counts(struct verify *verify);
 void stl_verify_files(struct verify *verify);
 int stl_verify_foreign(struct verify *verify, struct stl_error *err);
 int stl_verify_catalog(struct verify *verify, struct stl_error *err);
+/* Checks what is counted of projects with a quota. */
+int stl_verify_projects(struct verify *verify, struct stl_error *err);
 /* Checks the manifests in the trash and in snapshots. */
 int stl_verify_kept(struct verify *verify, struct stl_error *err);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "consent.h"
+#include "project-quota.h"
 #include "io.h"
 #include "quota.h"
 #include "reserve.h"
@@ -144,7 +145,10 @@ static int check_room(const struct stl_repo *repo, const struct stl_temp *temp, 
         return -1;
     if (fstat(temp->fd, &st))
         return stl_error_errno(err, "cannot look at a file in tmp/");
-    return st.st_size > left ? stl_quota_exceeded(&repo->name, st.st_size, left, err) : 0;
+    if (st.st_size > left)
+        return stl_quota_exceeded(&repo->name, st.st_size, left, err);
+    const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name);
+    return project ? stl_project_has_room(repo->registry, project, st.st_size, err) : 0;
 }
 
 /* The bytes are made durable before either name exists, and the two names once both exist, since a journal

@@ -6,6 +6,7 @@
 #include "digestset.h"
 #include "hook.h"
 #include "nesting.h"
+#include "project-quota.h"
 #include "quota.h"
 #include "references.h"
 
@@ -88,21 +89,26 @@ int stl_may_tag(const struct stl_repo *repo, struct stl_tagging *set, size_t cou
 
 /* --- what comes ----------------------------------------------------------------------------------------- */
 
-/* Exact, because blobs are added one at a time to a repository that has a quota. */
+/* Exact, because blobs are added one at a time to a repository, or a project, that has a quota. The project's
+ * lock is that of all its repositories. */
 int stl_may_hold_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t size, int *lock,
                       struct stl_error *err)
 {
     int64_t left;
     *lock = -1;
+    const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name);
     if (stl_quota_left(repo->registry, &repo->name, &left, err))
         return -1;
-    if (left == INT64_MAX)
+    if (left == INT64_MAX && !project)
         return 0;
-    *lock = stl_registry_lock(repo->registry, STL_LOCK_QUOTA, &repo->name, true, err);
+    const struct stl_name locked = project ? stl_project_lock_name(project) : repo->name;
+    *lock = stl_registry_lock(repo->registry, STL_LOCK_QUOTA, &locked, true, err);
     int known = *lock < 0 ? -1 : stl_repo_has_blob(repo, digest, NULL, err);
     if (known < 0 || (!known && stl_quota_left(repo->registry, &repo->name, &left, err)))
         return -1;
-    return !known && size > left ? stl_quota_exceeded(&repo->name, size, left, err) : 0;
+    if (!known && size > left)
+        return stl_quota_exceeded(&repo->name, size, left, err);
+    return !known && project ? stl_project_count_blob(repo->registry, project, digest, size, err) : 0;
 }
 
 /* --- what goes ------------------------------------------------------------------------------------------ */

@@ -84,6 +84,7 @@ bool stl_layout_may_nest(const char *component, size_t length);
 #define STL_LOG_EVENTS STL_LOG "/events.jsonl" /* event.h */
 #define STL_LOG_PULLS STL_LOG "/pulls"         /* pulls.h */
 #define STL_LOG_LAST STL_LOG "/last-"          /* <command>: last-run.h */
+#define STL_LOG_QUOTA STL_LOG "/quota"         /* <project>/: project-quota.h */
 
 #define STL_LOCKS "locks" /* permanent files; what they lock: registry.h, and */
 #define STL_LOCKS_CONTENT STL_LOCKS "/content"

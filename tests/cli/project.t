@@ -96,4 +96,61 @@ is "$(stillage prune --json | jq -r '.[] | select(.remove and .tag) | .name' | s
 is "$(stillage prune --grace 0s --json | jq -r '.[] | select(.tag == "x1") | .why' | sort -u)" 'one of the newest 5' '... and then those for all'
 all_well 'all is well'
 
+# ---- the quota of all of it --------------------------------------------------------------------------------------
+
+# bytes NAME SIZE: a file of so many bytes that nothing else has
+bytes() { head -c "$2" /dev/zero | tr '\0' x >"$T/$1"; printf %s "$1" | dd of="$T/$1" conv=notrunc status=none; }
+blob_status() { request POST "/v2/$1/blobs/uploads/?digest=$(digest "$T/$2")" "$T/$2"; }
+mounted() { request POST "/v2/$1/blobs/uploads/?mount=$(digest "$T/$2")&from=$3" </dev/null; }
+held() { stillage project ls --json | jq -r '.[] | select(.name == "team").size'; }
+counted() { cut -d' ' -f1 "$REG/log/quota/team/count"; }
+# aged: the count was made some time ago
+aged() { local n; n=$(counted); echo "$n 1" >"$REG/log/quota/team/count"; }
+OPEN='access: [{repository: "**", push: [anonymous], delete: [anonymous]}]'
+MEMBERS='developer: [anonymous], maintainer: [anonymous]'
+make_registry "$OPEN" 'push: {delete-blobs: true}' 'projects:' "  - {name: team, $MEMBERS, quota: {size: 1000}}" "  - {name: team/own, $MEMBERS}"
+for n in 1 2 3 4; do bytes b$n 400; done
+is "$(blob_status team/a b1) $(blob_status team/b b2) $(counted) $(held)" '201 201 800 800' 'blobs of two repositories count together'
+is "$(blob_status team b3)" 403 'what does not fit is refused'
+is "$(find "$REG/store" -name "$(digest "$T/b3" | cut -c8-)")" '' '... and its bytes are not kept'
+is "$(blob_status team/b b1) $(mounted team/c b1 team/a) $(counted)" '201 201 800' 'what another repository has counts once'
+is "$(blob_status team/own b3) $(blob_status teams b3) $(counted)" '201 201 800' 'elsewhere, also in a project within it, there is room'
+is "$(mounted team/a b3 teams)" 403 'a mount from elsewhere does not fit either'
+bytes small 200
+is "$(blob_status team/a small) $(counted)" '201 1000' 'up to the last byte'
+is "$(request DELETE "/v2/team/a/blobs/$(digest "$T/small")") $(counted)" '202 1000' 'what is removed stays counted for a while'
+bytes other 200
+aged
+is "$(blob_status team/a other) $(counted)" '201 1000' '... until there is no room without it'
+is "$(blob_status team/a small)" 403 '... and then it is gone'
+request DELETE "/v2/team/a/blobs/$(digest "$T/other")" >"$T/status"
+stillage gc -q --grace 0s
+is "$(counted) $(held)" '0 0' 'gc counts anew'
+is "$(find "$REG/log/quota/team" -type l)" '' '... and forgets what is gone'
+is "$(blob_status team/a b1) $(blob_status team/a b2)" '201 201' 'there is room again'
+all_well 'all is well'
+echo '1 1' >"$REG/log/quota/team/count"
+capture stillage verify
+like "$RC $(<"$T/.out")" '^1 log/quota: the count of project team is 1 bytes, but it has 800' 'verify: counted too little'
+ok_run '... repairs it' stillage verify --repair
+is "$(counted)" 800 '... by counting'
+for damage in '' x '-5 1' '99999999999999999999 1'; do
+    echo "$damage" >"$REG/log/quota/team/count"
+    is "$(blob_status team/a b3) $(counted)" '403 800' "a count that is '$damage' is made anew"
+done
+rm -r "$REG/log/quota"
+is "$(blob_status team/a b3) $(counted)" '403 800' 'so is one that is not there'
+rm -r "$REG/log/quota"
+for n in 1 2 3 4 5 6 7 8; do bytes p$n 100; done
+pids=()
+for n in 1 2 3 4 5 6 7 8; do blob_status "team/p$n" p$n >"$T/p$n.status" & pids+=($!); done
+wait "${pids[@]}"
+is "$(cat "$T"/p?.status | sort | uniq -c | tr -s ' \n' ' ')" ' 2 201 6 403 ' 'of many at once, so many as fit'
+is "$(counted) $(held)" '1000 1000' '... and no byte more'
+like "$(stillage project ls)" $'^team  private  1.0 kB of 1.0 kB\n  maintainer  anonymous\n  developer   anonymous\nteam/own  private  0 B' 'project ls'
+fails_with 2 'give ls' stillage project
+desc='add' fails_with 1 "exceed the quota: project 'team' has room for 0 more" stillage add "oci:$(cached hello)" team/new:v1
+ok_run '... elsewhere there is room' stillage add -q "oci:$(cached hello)" team/own:v1
+all_well 'all is well'
+
 done_testing
