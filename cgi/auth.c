@@ -218,7 +218,7 @@ int auth_require(struct exchange *exchange, enum stl_action action, struct stl_e
     STL_AUTO_FREE char *source = lacks ? stl_sprintf(" repository:%s:pull", from.text) : stl_strdup("");
     STL_AUTO_FREE char *scope = stl_sprintf("repository:%s:%s%s", name, wanted[action], source);
     if (allowed)
-        stl_error_set(err, STL_NO_ACCESS, "this token does not open '%s', to mount from", from.text);
+        stl_error_set(err, STL_NO_ACCESS, "this token gives no access to '%s', to mount from", from.text);
     else
         stl_access_explain(exchange->registry, identity, name, action, err);
     challenge(exchange, scope, err->message);

@@ -24,7 +24,7 @@ struct channel {
     /* Whether this address and this user (NULL: nobody) may begin another upload: each may take only a share
      * of what there is. NULL: there are no such limits. */
     bool (*admit)(void *context, const char *address, const char *user);
-    /* How long the body is waited for. NULL: for ever. */
+    /* How long to wait for the body. NULL: for ever. */
     struct timeout *timeout;
     /* Whether a body of unknown length that broke off can be told from one that ended. */
     bool framed;

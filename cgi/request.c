@@ -267,14 +267,15 @@ int request_cut_error(const struct request *request, struct stl_error *err)
         return -1;
     if (request->verdict == VERDICT_FROZEN || request->verdict == VERDICT_ENDING)
         return stl_error_set(err, STL_UNAVAILABLE,
-                             "the registry accepts no more bytes for a moment: resume the upload later");
+                             "the registry accepts no more bytes at the moment: resume the upload later");
     if (request->verdict == VERDICT_WANTED)
         return stl_error_set(err, STL_CONFLICT,
                              "another request has taken over this upload, since this one sent no more");
     if (request->verdict == VERDICT_SLOW)
-        return stl_error_set(err, STL_TOO_SLOW,
-                             "the body arrived too slowly: it has to bring %lld bytes a second on average",
-                             (long long)request->rate);
+        return stl_error_set(
+            err, STL_TOO_SLOW,
+            "the body arrived too slowly: at least %lld bytes a second are required on average",
+            (long long)request->rate);
     if (request->length < 0)
         return stl_error_set(err, STL_SIZE_INVALID, "the body broke off after %lld bytes",
                              (long long)request->received);

@@ -30,11 +30,11 @@ struct request {
 
     int64_t length;       /* of the body, or -1 if unknown */
     int64_t received;     /* of it so far */
-    bool ended, cut;      /* nothing more comes; and what came is not all */
-    enum verdict verdict; /* or it was not waited for any longer */
+    bool ended, cut;      /* no more bytes will come; and some are missing */
+    enum verdict verdict; /* or we stopped waiting for it */
 
     /* Set by the route. */
-    int64_t rate;                                /* bytes a second that the body has to bring; 0: any rate */
+    int64_t rate;                                /* minimum rate of the body, in bytes a second; 0: none */
     const struct stl_registry *registry_written; /* by this request; NULL: none */
     const struct stl_upload *upload;             /* that the body goes to, while it is read; NULL: none */
 

@@ -2,8 +2,8 @@
  * Slots: how many requests a responder has at a time, over all of its processes, and whose they are.
  *
  * They are in memory that the processes share, one for each request. A client for whose request there is none
- * is told to try again. Uploads last as long as a client wants: no address and no user has more than half of
- * the slots for theirs.
+ * is told to try again. Uploads last as long as a client wants: no address and no user may hold more than
+ * half of the slots.
  */
 #ifndef SLOTS_H
 #define SLOTS_H

@@ -1,11 +1,11 @@
 /*
- * The timeout of a body: how long it is waited for.
+ * The timeout of a body: how long to wait for it.
  *
- * A body may be as slow as the client's line, but not slower than a rate, and a pause may only be so long.
+ * A body may be slow, but not slower than a minimum rate, and its pauses are limited.
  * Waiting also ends when the registry is frozen or the program has to end, and, once the body pauses, when
  * another request wants to go on with the same upload: the client has most likely given this one up.
  *
- * One thread reads the body, another may look on. The reader moves the deadline; the thread that notices that
+ * One thread reads the body, another may watch. The reader moves the deadline; the thread that notices that
  * it has passed says so in `verdict`.
  */
 #ifndef TIMEOUT_H
@@ -20,7 +20,7 @@
 enum verdict { VERDICT_NONE, VERDICT_SLOW, VERDICT_FROZEN, VERDICT_ENDING, VERDICT_WANTED };
 
 enum {
-    TIMEOUT_TICK = 1000,   /* milliseconds between two looks */
+    TIMEOUT_TICK = 1000,   /* milliseconds between two checks */
     TIMEOUT_START = 60000, /* milliseconds that a body has before the rate counts */
     TIMEOUT_YIELD =
         2000, /* how long a body has to pause before its upload is left to another, in milliseconds */
@@ -54,10 +54,10 @@ void timeout_begin(struct timeout *timeout, int64_t rate, const struct stl_regis
                    const struct stl_upload *upload);
 void timeout_earn(struct timeout *timeout, size_t bytes);
 void timeout_end(struct timeout *timeout);
-/* From now on there are so many milliseconds, whatever comes. */
+/* Ends the wait that many milliseconds from now, whatever arrives. */
 void timeout_allow(struct timeout *timeout, int64_t milliseconds);
 
-/* For the thread that looks on: is it over, and why? `ending`: the program has to end. */
+/* For the thread that watches: is it over, and why? `ending`: the program has to end. */
 enum verdict timeout_judge(struct timeout *timeout, bool ending);
 /* What was found. */
 enum verdict timeout_verdict(struct timeout *timeout);

@@ -273,7 +273,7 @@ static int answer_form(struct exchange *exchange, struct form *form, struct stl_
     asked.exchanged = take_exchange(exchange->registry, form);
     if (asked.exchanged && (!form->password || !stl_id_token_looks(exchange->registry, form->password)))
         return refuse_form(exchange, "invalid_request", "no subject_token, or of no known subject_token_type",
-                           "what can be exchanged is an ID token of another system");
+                           "only an ID token of another system can be exchanged");
     if (!asked.exchanged &&
         (!form->grant_type || strcmp(form->grant_type, "password") || !form->username || !form->password))
         return refuse_form(exchange, "unsupported_grant_type", "use grant_type=password",

@@ -51,7 +51,7 @@ static void print_verdict(const struct report *report, const char *directory, un
         json_object_object_add(out, "promises", json_object_get(report->promises));
         cmd_print_json(out);
     } else if (broken)
-        cmd_print_line("%s is no place for a registry: %u promise%s that it needs %s not kept", directory,
+        cmd_print_line("%s is not suitable for a registry: %u promise%s that it needs %s not kept", directory,
                        broken, broken == 1 ? "" : "s", broken == 1 ? "is" : "are");
     else if (!report->quiet)
         cmd_print_line("%s keeps what a registry needs", directory);

@@ -132,7 +132,7 @@ const struct cmd_command cmd_gc = {
     .name = "gc",
     .run = run_gc,
     .arguments = "",
-    .summary = "Free the space of what nothing refers to",
+    .summary = "Free the space of blobs that nothing refers to",
     .description =
         "Frees blobs that no manifest refers to, expired uploads, what killed processes left behind, empty "
         "repositories, and what has been in the trash long enough. It can run while images are pushed, "

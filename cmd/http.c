@@ -26,7 +26,7 @@ int cmd_take_number(const char *name, const char *text, unsigned most, size_t *n
     char *end;
     unsigned long value = strtoul(text, &end, 10);
     if (*text < '1' || *text > '9' || *end || value > most)
-        return stl_error_set(err, STL_USAGE, "%s: '%s' is no number from 1 to %u", name, text, most);
+        return stl_error_set(err, STL_USAGE, "%s: '%s' is not a number from 1 to %u", name, text, most);
     *number = value;
     return 0;
 }

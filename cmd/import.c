@@ -415,7 +415,7 @@ static const struct cmd_option options[] = {
      "For a bundle exported with --mirror: delete the tags that its patterns cover but that it does not "
      "have"},
     {OPTION_STATUS, "status", NULL, "Show what incomplete bundles still lack"},
-    {OPTION_FORGET, "forget", "ID", "Give up the incomplete bundle ID"},
+    {OPTION_FORGET, "forget", "ID", "Discard the incomplete bundle ID"},
     {'n', "dry-run", NULL, "Only report what would be done"},
     CMD_OPTION_FORCE,
     CMD_OPTION_QUIET,

@@ -193,7 +193,7 @@ static int read_events(const struct stl_registry *registry, struct output *outpu
         result = stl_journal_read(&journal, take_record, output, err);
     }
     if (result == 0 && journal.unreadable)
-        cmd_warn("%ju lines are no events, and were skipped", (uintmax_t)journal.unreadable);
+        cmd_warn("%ju lines are not events, and were skipped", (uintmax_t)journal.unreadable);
     return result;
 }
 
@@ -328,13 +328,12 @@ const struct cmd_command cmd_log = {
     .arguments = "[--pulls FILE...]",
     .summary = "Tell who pushed, deleted, pulled, or was refused",
     .description =
-        "Prints the events of the registry (log/events.jsonl and the files before it), the oldest first: when, "
-        "what, who (- is nobody who logged in, or the command line), with which image, from where. With --json "
-        "each line is an object.\n\n"
+        "Prints the events of the registry (log/events.jsonl and the files before it), the oldest first: when, what, "
+        "who (- is an anonymous client, or the command line), with which image, from where. With --json each line is "
+        "an object.\n\n"
         "--pulls reads the access logs of nginx or Apache instead, in their common or combined format, also "
         "compressed with gzip; - is standard input. A pull is a request for a manifest that was answered; one "
-        "'docker pull' may be two, of the tag and of its digest. The servers do not note who a token belongs "
-        "to.\n\n"
+        "'docker pull' may be two, of the tag and of its digest. The servers do not note who a token belongs to.\n\n"
         "--record keeps when each tag and manifest was last pulled, in log/pulls. Run it more often than the logs "
         "are rotated, and always give the rotated log together with the current one: what lies between two runs is "
         "otherwise unknown, and 'not-pulled-for' begins anew.",

@@ -122,7 +122,7 @@ static int log_in(const struct cmd_http *http, const char *host, const char *use
     char password[PASSWORD_SIZE] = "";
     STL_WIPE_AT_END(password);
     if (strchr(user, ':') || !*user)
-        return stl_error_set(err, STL_USAGE, "'%s' is no name of a user", user);
+        return stl_error_set(err, STL_USAGE, "'%s' is not a user name", user);
     if (cmd_read_password(user, from_stdin, false, password, err))
         return -1;
     const struct stl_credentials credentials = {.user = (char *)user, .password = password};
@@ -216,9 +216,9 @@ const struct cmd_command cmd_login = {
     .summary = "Log in to another registry",
     .description =
         "Checks the password with the registry and keeps it where docker does: in ~/.docker/config.json "
-        "($DOCKER_CONFIG), which then has mode 0600, or with the helper program that this file names "
-        "(credsStore, credHelpers). All else in the file stays. 'stillage add docker://' finds it there, and so do "
-        "docker, podman and others. Passwords of this registry's own users are set with 'stillage user'.",
+        "($DOCKER_CONFIG), which then has mode 0600, or with the helper program that this file names (credsStore, "
+        "credHelpers). All else in the file stays. 'stillage add docker://' finds it there, and so do docker, podman "
+        "and others. Passwords of this registry's own users are set with 'stillage user'.",
     .options = options,
     .examples = "  stillage login --user me docker.io\n"
                 "  stillage login --user robot --stdin registry.example.org < secret",

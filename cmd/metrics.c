@@ -102,7 +102,7 @@ const struct cmd_command cmd_metrics = {
         "problems. node_exporter's textfile collector hands them out; nothing has to keep running for "
         "that.\n\n"
         "With --output, the file is replaced in one step. The counters of events go on from what it held, so "
-        "that they never go back, even when old events are thrown away.\n\n"
+        "that they never go back, even when old events are deleted.\n\n"
         "Each run looks at every tag and blob once. --access-log reads all of the log: give the current one, "
         "not those before it.",
     .options = options,

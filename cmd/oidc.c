@@ -177,16 +177,16 @@ const struct cmd_command cmd_oidc = {
     .name = "oidc",
     .run = run_oidc,
     .arguments = "refresh|ls|import [ISSUER FILE]",
-    .summary = "Fetch the keys of those whose ID tokens log in",
+    .summary = "Fetch the keys of the issuers of ID tokens",
     .description =
         "Programs that run in GitHub Actions, GitLab CI, Kubernetes and the like can log in without a stored "
         "password, with an ID token (OpenID Connect) as their password and any user name. registry.yaml (auth: "
         "oidc:) names the issuers, and what the claims of a token allow.\n\n"
-        "refresh fetches the public keys of all of these issuers, as they describe themselves. stillage.cgi "
-        "never does so, because it makes no connections: let a timer run this every few minutes to an hour "
+        "refresh fetches the public keys of all of these issuers, as they describe themselves. stillage.cgi never "
+        "does so, because it makes no connections: let a timer run this every few minutes to an hour "
         "(examples/systemd/). A key that an issuer no longer names is used for another hour.\n\n"
-        "import takes the keys of an issuer that cannot be reached from here from a file (a JSON Web Key Set), "
-        "or from standard input: -. ls lists all keys.",
+        "import takes the keys of an issuer that cannot be reached from here from a file (a JSON Web Key Set), or "
+        "from standard input: -. ls lists all keys.",
     .options = options,
     .examples = "  stillage oidc refresh\n"
                 "  stillage oidc ls\n"

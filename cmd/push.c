@@ -181,10 +181,10 @@ const struct cmd_command cmd_push = {
         "Images keep their names, with PREFIX/ in front; bytes and digests do not change. A PATTERN is NAME[:TAG] or "
         "NAME@DIGEST, in which '*' (within a component), '**' and '?' stand for anything; !PATTERN leaves out what "
         "matches.\n\n"
-        "What is there already is not sent: an image whose tag leads to it there costs one request. Blobs that "
-        "another repository has got in the same run are mounted from there. Manifests come after their blobs, an "
-        "index after its manifests, signatures and other referrers after their image, and tags last. A command that "
-        "was interrupted can simply be repeated; a tag that leads to something else there is moved.\n\n"
+        "What is there already is not sent: an image whose tag leads to it there costs one request. Blobs that went "
+        "to another repository in the same run are mounted from there. Manifests come after their blobs, an index "
+        "after its manifests, signatures and other referrers after their image, and tags last. A command that was "
+        "interrupted can simply be repeated; a tag that leads to something else there is moved.\n\n"
         "Logins are those of 'stillage login', docker and podman.",
     .options = options,
     .examples = "  stillage push 'team/**:v1.*' docker://registry.example.org\n"

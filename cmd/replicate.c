@@ -241,7 +241,7 @@ static int check_target(const struct replication *replication, struct stl_error 
         return -1;
     if (reason.data && !strcmp(reason.data, STL_REPLICA_REASON))
         return 0;
-    return stl_error_set(err, STL_CONFLICT, "%s is a registry that is frozen, but no replica",
+    return stl_error_set(err, STL_CONFLICT, "%s is a registry that is frozen, but not a replica",
                          replication->target);
 }
 
@@ -400,9 +400,9 @@ const struct cmd_command cmd_replicate = {
     .description =
         "Makes TARGET a copy of the registry. TARGET is a directory, or rsync's name for one on another "
         "machine (HOST:DIR, rsync://HOST/MODULE/DIR). The replica is a complete registry, which any web "
-        "server can serve all along: content is copied first, then what leads to it, and deletions come "
-        "last, so it never shows a tag or a manifest whose content is missing. Pushes, deletions and gc "
-        "may go on here all the time.\n\n"
+        "server can serve at any time: content is copied first, then what leads to it, and deletions come "
+        "last, so it never shows a tag or a manifest whose content is missing. Pushes, deletions and gc may "
+        "go on here meanwhile.\n\n"
         "Each repository is copied as it was at one instant: its manifests, tags, referrers and the blobs "
         "that those name. registry.yaml is copied once, if there is none at the far end. Users, tokens, "
         "keys, uploads, the trash, snapshots and logs stay here. The replica of a registry with users or "

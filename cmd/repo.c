@@ -16,7 +16,7 @@ static const struct cmd_option options[] = {
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {OPTION_PUBLIC, "public", NULL, "Everybody may pull, where no rule of registry.yaml says who may"},
-    {OPTION_PRIVATE, "private", NULL, "Only those may pull whom a rule of registry.yaml lets"},
+    {OPTION_PRIVATE, "private", NULL, "Only those may pull whom a rule of registry.yaml allows to"},
     {OPTION_DESCRIPTION, "description", "TEXT",
      "What it is for: one line, of at most 1000 bytes; '' removes what was there"},
     {0},
@@ -219,18 +219,18 @@ const struct cmd_command cmd_repo = {
     .arguments = "create NAME | set NAME | ls [PATTERN] | show NAME",
     .summary = "Create repositories, describe them, make them public or private",
     .description =
-        "create makes an empty repository, which is listed, can be pushed to, and stays until 'stillage rm NAME'. "
-        "A push, 'stillage add' and the like make the repositories that they need by themselves, which "
-        "'stillage gc' removes once they are empty; with 'auto-create: false' in registry.yaml, pushes go "
-        "only to repositories that exist.\n\n"
-        "set changes the description or the visibility, and keeps what is not given. A new repository is "
-        "private. Visibility counts where no rule of registry.yaml (access:) says who may pull; one that a "
-        "rule contradicts is refused. 'stillage access check anonymous NAME pull' explains it.\n\n"
-        "ls lists the repositories, or those that match PATTERN, and show tells all about one, with what it "
-        "uses of its quota.\n\n"
-        "Description and visibility go with the repository when it is removed, and 'stillage restore' does "
-        "not bring them back. Replicas have them ('stillage access apply' there makes a changed visibility "
-        "known to its web server); snapshots, bundles and flat copies do not.",
+        "create makes an empty repository, which is listed, can be pushed to, and stays until 'stillage rm NAME'. A "
+        "push, 'stillage add' and the like make the repositories that they need by themselves, which 'stillage gc' "
+        "removes once they are empty; with 'auto-create: false' in registry.yaml, pushes go only to repositories "
+        "that exist.\n\n"
+        "set changes the description or the visibility, and keeps what is not given. A new repository is private. "
+        "Visibility counts where no rule of registry.yaml (access:) says who may pull; one that a rule contradicts "
+        "is refused. 'stillage access check anonymous NAME pull' explains it.\n\n"
+        "ls lists the repositories, or those that match PATTERN, and show tells all about one, with what it uses of "
+        "its quota.\n\n"
+        "Description and visibility go with the repository when it is removed, and 'stillage restore' does not bring "
+        "them back. Replicas have them ('stillage access apply' there makes a changed visibility known to its web "
+        "server); snapshots, bundles and flat copies do not.",
     .options = options,
     .examples = "  stillage repo create team/app --public --description 'The application'\n"
                 "  stillage repo set team/app --private\n"

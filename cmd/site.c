@@ -15,15 +15,15 @@ static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
     {'o', "output", "DIR", "Where the copy goes: a folder that is empty, new, or was made by this command"},
     {OPTION_HOST, "host", "HOST",
-     "What will serve it: nginx, apache, caddy, lighttpd, netlify, cloudflare-pages, firebase, or plain, which "
-     "is the default and adds nothing to the files"},
+     "What will serve it: nginx, apache, caddy, lighttpd, netlify, cloudflare-pages, firebase, or plain, which is "
+     "the default and adds nothing to the files"},
     {OPTION_HARD_LINKS, "hard-links", NULL,
      "Share the files with the registry, if DIR is on the same file system, rather than copying their bytes: "
      "nothing may then change the files in DIR. gc frees the space of a deleted blob once the copy no longer "
      "has it, and until then, 'stillage verify' reports the links"},
     {OPTION_CHECK, "check", "URL",
-     "Write nothing: ask the host that serves the copy at URL for every address, and print what is missing, out "
-     "of date, or sent with a wrong media type or digest"},
+     "Write nothing: ask the host that serves the copy at URL for every address, and print what is missing, out of "
+     "date, or sent with a wrong media type or digest"},
     CMD_OPTION_CA,
     CMD_OPTION_INSECURE,
     CMD_OPTION_QUIET,
@@ -220,28 +220,25 @@ const struct cmd_command cmd_site = {
     .arguments = "[PATTERN...]",
     .summary = "Make a copy that hosting for plain files can serve",
     .description =
-        "Writes a flat copy of the registry to a folder: files only, no symbolic links, one for each address "
-        "that clients read, and what HOST needs to send each manifest with its own media type. Any client can "
-        "pull from it; nobody can push to it.\n\n"
-        "Only what everybody may pull is copied: repositories that registry.yaml keeps from anonymous clients "
-        "are left out, and a message names them. PATTERNs choose images, as for 'stillage export' (lib/*, "
-        "app:v1.*, !app:*-rc); what belongs to an image comes along. Without patterns, everything public is "
-        "copied.\n\n"
-        "Each run changes only what has changed. New content comes first, then the names that lead to it; "
-        "tags move in one step; what is gone goes last, names before content. So the folder may be served "
-        "all along. A run that was killed is completed by the next. A file that this command did not make is "
-        "never touched.\n\n"
+        "Writes a flat copy of the registry to a folder: files only, no symbolic links, one for each address that "
+        "clients read, and what HOST needs to send each manifest with its own media type. Any client can pull from "
+        "it; nobody can push to it.\n\n"
+        "Only what everybody may pull is copied: repositories that registry.yaml keeps from anonymous clients are "
+        "left out, and a message names them. PATTERNs choose images, as for 'stillage export' (lib/*, app:v1.*, "
+        "!app:*-rc); what belongs to an image comes along. Without patterns, everything public is copied.\n\n"
+        "Each run changes only what has changed. New content comes first, then the names that lead to it; tags move "
+        "in one step; what is gone goes last, names before content. So the folder may be served at any time. A run "
+        "that was killed is completed by the next. A file that this command did not make is never touched.\n\n"
         "nginx, apache, caddy and lighttpd get a configuration file, which is written once; netlify, "
-        "cloudflare-pages and firebase get a list of headers, which belongs to each upload. Where that exceeds "
-        "a documented limit of the host, nothing is written. GitHub Pages and GitLab Pages cannot serve images, "
-        "as they send no headers of the owner's choice. nginx, apache and caddy send "
-        "Docker-Content-Digest only for what is asked for by digest, and cloudflare-pages sends it as long as "
-        "its rules suffice; clients compute it themselves if they miss it, except for those that only send "
-        "HEAD, such as 'oras resolve'.\n\n"
-        "A query has no effect: ?n= and ?last= get the whole list of tags or repositories, and "
-        "?artifactType= all referrers, from which clients choose by themselves.\n\n"
-        "With --check, the exit status is 1 if the host does not serve what the registry has now. A host that "
-        "is asked too early may still have the copy from before.",
+        "cloudflare-pages and firebase get a list of headers, which belongs to each upload. Where that exceeds a "
+        "documented limit of the host, nothing is written. GitHub Pages and GitLab Pages cannot serve images, as "
+        "they send no headers of the owner's choice. nginx, apache and caddy send Docker-Content-Digest only for "
+        "what is asked for by digest, and cloudflare-pages sends it as long as its rules suffice; clients compute it "
+        "themselves if they miss it, except for those that only send HEAD, such as 'oras resolve'.\n\n"
+        "A query has no effect: ?n= and ?last= get the whole list of tags or repositories, and ?artifactType= all "
+        "referrers, from which clients choose by themselves.\n\n"
+        "With --check, the exit status is 1 if the host does not serve what the registry has now. A host that is "
+        "asked too early may still have the copy from before.",
     .options = options,
     .examples = "  stillage site -o /srv/site --host nginx\n"
                 "  stillage site -o public --host netlify 'lib/**:v1.*'\n"

@@ -18,7 +18,7 @@ static const struct cmd_option options[] = {
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {OPTION_USER, "user", "NAME", "The user that the token acts for; it need not have a password"},
-    {OPTION_REPOSITORY, "repository", "PATTERN", "The repository that it opens, or a pattern with * and **"},
+    {OPTION_REPOSITORY, "repository", "PATTERN", "The repository that it is for, or a pattern with * and **"},
     {OPTION_ACTIONS, "actions", "LIST",
      "What it allows: pull, push, delete, separated by commas; pull by default"},
     {OPTION_EXPIRES, "expires", "TIME", "When it expires: in 12h, in 90d, or never; 90d by default"},
@@ -131,8 +131,8 @@ static int create_token(const struct stl_registry *registry, struct stl_robot *r
             "this registry has no users and no rules: everybody may do everything, with or without a token");
     else if (!quiet && !stl_access_rules_know(&registry->settings.access_rules, robot->user))
         cmd_warn(
-            "a token can do no more than its user, and %s has no rights of their own yet: add a rule that names "
-            "%s to %s/registry.yaml (access:)",
+            "a token can do no more than its user, and %s has no rights of their own yet: add a rule that names %s "
+            "to %s/registry.yaml (access:)",
             robot->user, robot->user, registry->path);
     return 0;
 }

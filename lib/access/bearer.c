@@ -298,7 +298,7 @@ static int read_rules(struct json_object *list, struct stl_oidc_held *held, stru
     for (; held->count < count; held->count++) {
         struct json_object *id = json_object_array_get_idx(list, held->count);
         if (!json_object_is_type(id, json_type_string))
-            return stl_error_set(err, STL_DAMAGED, "a token holds something that is no rule");
+            return stl_error_set(err, STL_DAMAGED, "a token holds something that is not a rule");
         snprintf(held->ids[held->count], STL_OIDC_RULE_ID, "%s", json_object_get_string(id));
     }
     return 0;

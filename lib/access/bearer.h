@@ -17,8 +17,8 @@
  * expire by themselves; issuing one removes some of the files of expired tokens, and `stillage gc` removes
  * all of them. The files are not durable: if a token is lost in a crash, the client asks for a new one.
  *
- * Anonymous clients get the token STL_BEARER_ANONYMOUS. It has no files: it opens only what everybody may
- * pull.
+ * Anonymous clients get the token STL_BEARER_ANONYMOUS. It has no files: it is good only for what
+ * everybody may pull.
  */
 #ifndef STL_BEARER_H
 #define STL_BEARER_H

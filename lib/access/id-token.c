@@ -86,8 +86,8 @@ static const struct stl_oidc_issuer *find_issuer(const struct stl_registry *regi
     for (size_t i = 0; i < oidc->count; i++)
         if (!strcmp(oidc->issuers[i].url, url))
             return &oidc->issuers[i];
-    stl_error_set(err, STL_UNAUTHORIZED, "the ID token is from %.200s, which is no issuer for this registry",
-                  url);
+    stl_error_set(err, STL_UNAUTHORIZED,
+                  "the ID token is from %.200s, which is not an issuer of this registry", url);
     return NULL;
 }
 

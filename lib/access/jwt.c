@@ -33,7 +33,7 @@ static int read_header(struct stl_jwt *jwt, struct stl_error *err)
         stl_json_string(header, "kid", &jwt->kid, &why) || stl_json_string(header, "typ", &type, &why))
         return stl_error_set(err, STL_UNAUTHORIZED, "the ID token's header cannot be read: %s", why.message);
     if (strcasecmp(type, "JWT"))
-        return stl_error_set(err, STL_UNAUTHORIZED, "this is a token of type '%.40s', no ID token", type);
+        return stl_error_set(err, STL_UNAUTHORIZED, "this is a token of type '%.40s', not an ID token", type);
     if (json_object_object_get_ex(header, "crit", NULL) || json_object_object_get_ex(header, "cty", NULL) ||
         json_object_object_get_ex(header, "b64", NULL))
         return stl_error_set(err, STL_UNAUTHORIZED,

@@ -57,7 +57,7 @@ int stl_robot_create(const struct stl_registry *registry, struct stl_robot *robo
     if (stl_user_name_check(robot->user, err) || stl_pattern_check(robot->repository, err))
         return -1;
     if (robot->actions == 0)
-        return stl_error_set(err, STL_INVALID, "a token for no action is of no use");
+        return stl_error_set(err, STL_INVALID, "a token needs at least one action");
     snprintf(token, STL_ROBOT_TOKEN, STL_ROBOT_PREFIX "%s", stl_secret_random(secret));
     hash_token(token, name);
     snprintf(robot->id, sizeof robot->id, "%.*s", STL_ROBOT_ID - 1, name);

@@ -17,7 +17,7 @@
 
 #define STL_TMP "tmp"
 
-/* Makes up an unused name in tmp/. */
+/* Makes an unused name in tmp/. */
 enum { STL_TEMP_NAME_SIZE = 40 };
 void stl_temp_name(char name[STL_TEMP_NAME_SIZE]);
 

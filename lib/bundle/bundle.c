@@ -274,7 +274,7 @@ static int read_part(struct parser *p, struct stl_bundle_part *part, char *path)
         return -1;
     struct stl_bundle_blob *blob = &bundle->blobs[bundle->digests.count - 1];
     if (number != (int64_t)blob->part_count + 1 || part->volume == STL_BUNDLE_EVERYWHERE || part->size == 0)
-        return bad(p, "part %lld of a blob comes where part %u should", (long long)number,
+        return bad(p, "part %lld of a blob comes in place of part %u", (long long)number,
                    blob->part_count + 1);
     part->offset = blob->size;
     if (__builtin_add_overflow(blob->size, part->size, &blob->size))

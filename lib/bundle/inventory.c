@@ -183,7 +183,7 @@ int stl_inventory_parse(const char *label, const struct stl_buf *inventory, stru
         size_t ignored;
         if (!json_object_is_type(item, json_type_string) ||
             stl_digest_parse(json_object_get_string(item), &digest, err))
-            return stl_error_set(err, STL_INVALID, "%s: blobs[%zu] is no digest", label, i);
+            return stl_error_set(err, STL_INVALID, "%s: blobs[%zu] is not a digest", label, i);
         stl_digestset_add(blobs, &digest, &ignored);
     }
     return 0;

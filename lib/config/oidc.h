@@ -11,12 +11,12 @@
  *               environment: [production, "staging-?"]
  *             push: [acme/app]                   patterns of repositories
  *
- * An identity may do what the rules give that its claims match, all of them together, and what everybody may:
+ * An identity may do what any of the rules that its claims match allows, and what everybody may:
  * `access:` says nothing else about it. Whoever may push may also pull. In the name of a claim, '/' leads
  * into an object: kubernetes.io/namespace. Of a claim that is a list, one element has to match.
  *
  * An identity is kept as the ids of the rules that it matched. An id is a hash of all that the rule and its
- * issuer say: once either changes, it stands for nothing any more.
+ * issuer say: once either changes, it no longer means anything.
  */
 #ifndef STL_OIDC_H
 #define STL_OIDC_H

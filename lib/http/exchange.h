@@ -3,14 +3,14 @@
  *
  * - An exchange is a request and its answer. Several run at once, in one thread; over HTTP/2, where the
  *   server offers it, they share a connection.
- * - Any status is an answer, and no error. 408, 429, 500, 502, 503, 504, cuts and failed connections are
- *   tried again, after a wait that doubles (with jitter) and is never shorter than Retry-After says. What
- *   is not harmless to repeat (POST, PATCH) is repeated only where the server cannot have begun it: no
- *   connection, 429, 503. A body that goes to a writer continues where it was cut (Range).
+ * - Any status is an answer, not an error. 408, 429, 500, 502, 503, 504, cuts and failed connections are
+ *   tried again, after a wait that doubles (with jitter) and is never shorter than Retry-After says. A
+ *   request that is not safe to repeat (POST, PATCH) is repeated only where the server cannot have begun it:
+ *   no connection, 429, 503. A body that goes to a writer continues where it was cut (Range).
  * - Redirects are followed for GET and HEAD, and with 307 and 308 for other methods, but never from https
  *   to http. The Authorization goes to the scheme, host and port of the first URL alone.
- * - All that comes is bounded: headers, bodies, redirects, attempts, waits; an answer slower than 1 KiB a
- *   second for a minute is a cut.
+ * - Everything that is received is bounded: headers, bodies, redirects, attempts, waits; an answer slower
+ *   than 1 KiB a second for a minute is a cut.
  *
  * libcurl is loaded when the first client is opened: a program that is linked with it takes 15 ms longer to
  * start. Nothing here reads the environment, and libcurl is kept from doing so.

@@ -135,7 +135,7 @@ static int copy_large(struct large *large, struct import_reader *reader, struct 
     if (skip(reader, copy->size, err))
         return -1;
     if (lseek(copy->fd, copy->size, SEEK_SET) < 0 || ftruncate(copy->fd, copy->size))
-        return stl_error_errno(err, "cannot go on with a blob");
+        return stl_error_errno(err, "cannot continue a blob");
     int result = stl_import_copy(copy, large->digest, reader, err);
     if (large->error.code)
         *err = large->error;

@@ -12,7 +12,7 @@ struct stl_journal {
     const struct stl_registry *registry;
     int fd;              /* the file that is being read; -1: none */
     struct stl_buf rest; /* of a line that is not complete */
-    uint64_t unreadable; /* lines that are no events */
+    uint64_t unreadable; /* lines that are not events */
 };
 
 #define STL_JOURNAL_INIT                                                                                     \

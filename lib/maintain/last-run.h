@@ -1,6 +1,6 @@
 /*
  * When gc and verify last ran to their end, and with how many problems: log/last-<command>, one number, whose
- * mtime is the time. 'stillage metrics' tells it.
+ * mtime is the time. 'stillage metrics' reports it.
  */
 #ifndef STL_LAST_RUN_H
 #define STL_LAST_RUN_H

@@ -86,7 +86,7 @@ int stl_restore_want(struct stl_restore *restore, const struct stl_digest *diges
     if (number != STL_NOT_HELD)
         restore->wanted[number] = true;
     else if (!has_manifest(restore->repo, digest))
-        return stl_error_set(err, STL_MANIFEST_UNKNOWN, "manifest %s of %s is nowhere any more",
+        return stl_error_set(err, STL_MANIFEST_UNKNOWN, "manifest %s of %s no longer exists anywhere",
                              stl_digest_format(digest, text), restore->repo->name.text);
     return 0;
 }

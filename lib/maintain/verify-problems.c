@@ -24,7 +24,7 @@ static const struct {
                                  "run 'stillage verify --repair', then push the image again"},
     [VERIFY_INVALID_MANIFEST] = {"invalid-manifest",
                                  "remove it with 'stillage rm', then push the image again"},
-    [VERIFY_UNREADABLE] = {"unreadable", "look at the disk and at the system's limits, then verify again"},
+    [VERIFY_UNREADABLE] = {"unreadable", "check the disk and the system's limits, then verify again"},
     [VERIFY_TAG] = {"tag", "push the image again, or remove the tag with 'stillage rm'"},
     [VERIFY_TAGS_LIST] = {"tags-list", run_repair},
     [VERIFY_CATALOG] = {"catalog", run_repair},

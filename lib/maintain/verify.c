@@ -58,7 +58,8 @@ static int check_again(struct verify *verify, const char *text, struct stl_error
     int result = 0;
     if (content < 0 && err->code == STL_UNAVAILABLE) {
         STL_AUTO_FREE char *path = stl_sprintf(STL_V2 "/%s", text);
-        stl_verify_add(&after, VERIFY_BUSY, path, "something seems wrong, but it could not be locked");
+        stl_verify_add(&after, VERIFY_BUSY, path,
+                       "something seems wrong, but the repository could not be locked");
         stl_error_clear(err);
     } else {
         STL_AUTO_CLOSE int lists =

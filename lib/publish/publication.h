@@ -1,6 +1,6 @@
 /*
- * The one way in which the tags and manifests of a repository change: a publication notes what is to come and
- * what is to go, and its commit does it, or nothing.
+ * The one way in which the tags and manifests of a repository change: a publication collects the changes,
+ * and its commit makes all of them or none.
  *
  *     STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
  *     stl_publication_begin(&publication, &repo);
@@ -11,13 +11,14 @@
  * Before the commit nothing changes, nobody is asked and no lock is held; a publication that ends without it
  * has been abandoned. The commit
  *
- *   1. asks whether all of it may happen (consent.h): what a manifest refers to is there, the limits, the
+ *   1. asks whether all of it is allowed (consent.h): what a manifest refers to is there, the limits, the
  *      guard, the hook. A refusal leaves nothing behind. The caller has made sure that the registry is not
  *      frozen (freeze.h);
- *   2. brings what comes, each step durable before the next: blobs (stl_repo_put_blob, before all this) ->
+ *   2. adds what is new, each step durable before the next: blobs (stl_repo_put_blob, before all this) ->
  *      manifest bytes -> manifests/<digest> -> referrers -> manifests/<tag> -> tags/list -> _catalog. The
  *      limits and the guard are asked again while the tags are locked: that answer is binding;
- *   3. removes what goes, in reverse order. It goes to the trash, and this works on a full disk (reserve.h);
+ *   3. removes what is to be removed, in reverse order. It goes to the trash, and this works on a full
+ *      disk (reserve.h);
  *   4. writes the events and the details (details.h), and starts the after-manifest hook: once for each
  *      manifest, with all its tags.
  *

@@ -11,7 +11,7 @@
 
 struct stl_publication;
 
-/* A manifest that comes. */
+/* A manifest to be added. */
 struct stl_publication_manifest {
     const struct stl_manifest *manifest;
     const char *bytes;
@@ -68,9 +68,9 @@ int stl_publish_tags_begin(struct publish_tags *tags, const struct stl_repo *rep
 int stl_publish_tags_finish(struct publish_tags *tags, struct stl_error *err);
 void stl_publish_tags_end(struct publish_tags *tags);
 
-/* publish-tell.c: tells of what has come: the log of events, then the after-manifest hook, for which nobody
- * need wait under a lock. Neither learns of what is repeated. A manifest with tags is told of when these are
- * set. */
+/* publish-tell.c: reports what is new: to the log of events, then to the after-manifest hook, for which
+ * nobody need wait under a lock. Repeated publications are not reported, and a manifest with tags is
+ * reported when these are set. */
 void stl_publish_write_events(const struct stl_publication *publication,
                               const struct stl_publication_manifest *manifests, size_t count,
                               size_t set_count);
@@ -78,7 +78,7 @@ void stl_publish_start_hooks(const struct stl_publication *publication,
                              const struct stl_publication_manifest *manifests, size_t count,
                              size_t set_count);
 
-/* publish-remove.c: removes what goes. */
+/* publish-remove.c: removes tags and manifests. */
 int stl_publish_remove(struct stl_publication *publication, struct stl_error *err);
 /* Removes a tag that has been taken off the list, and Apache's file. Not durable on return. */
 int stl_publish_unlink_tag(const struct stl_repo *repo, const char *tag, struct stl_error *err);

@@ -1,9 +1,9 @@
 /*
- * Finishing what a process that was killed has left half done.
+ * Completing what a killed process left half done.
  *
- * Opening a repository repairs nothing. Each of these steps is called by name, where what is left would be in
- * the way or reappear. (stl_temp_sweep() removes files in tmp/, stl_dir_make() completes directories that are
- * not durable, and `stillage verify` finds and repairs whatever else is wrong.)
+ * Opening a repository repairs nothing. Each of these steps is called explicitly, where leftovers would be
+ * in the way or reappear. (stl_temp_sweep() removes files in tmp/, stl_dir_make() completes directories
+ * that are not durable, and `stillage verify` finds and repairs whatever else is wrong.)
  */
 #ifndef STL_RECOVERY_H
 #define STL_RECOVERY_H

@@ -15,7 +15,7 @@ enum {
     STL_UPLOAD_PATH_MAX = 80
 };
 
-/* Makes up the identifier of a new session. The repository need not exist. */
+/* Makes the identifier of a new session. The repository need not exist. */
 int stl_upload_begin(const struct stl_registry *registry, const struct stl_name *name,
                      enum stl_algorithm algorithm, char id[STL_UPLOAD_ID_LENGTH + 1], struct stl_error *err);
 /* Whether stl_upload_begin() made the identifier for that repository, whether or not the session is over. */

@@ -11,7 +11,7 @@
  *     uploads/<hour>/<uuid>.ended    if there are no bytes, the session is over: a hard link to
  *                                    uploads/<hour>/ended
  *     uploads/by/<hash>/<uuid>       a symbolic link to the bytes, while the session is open: <hash> says who
- *                                    holds it. It may lead nowhere; whoever finds it so removes it
+ *                                    holds it. It may lead nowhere; any process that finds it so removes it
  *     auth/upload-key                the key
  *
  * One writer at a time: stl_upload_open() holds a lock on the bytes until stl_upload_close(). A session whose

@@ -24,7 +24,8 @@ static int take_host(const char *text, size_t length, char host[STL_HOST_MAX], s
     for (size_t i = 0; i < length && good; i++)
         good = isalnum((unsigned char)text[i]) || strchr(more, text[i]);
     if (!good)
-        return stl_error_set(err, STL_NAME_INVALID, "'%.*s' is no host of a registry", (int)length, text);
+        return stl_error_set(err, STL_NAME_INVALID, "'%.*s' is not the host of a registry", (int)length,
+                             text);
     for (size_t i = 0; i < length; i++)
         host[i] = (char)tolower((unsigned char)text[i]);
     host[length] = '\0';

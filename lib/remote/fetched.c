@@ -49,7 +49,7 @@ static int type_of(const struct stl_http_answer *answer, const char **type, stru
         return no_schema_1(err);
     if (said && !strncasecmp(said, "text/html", strlen("text/html")))
         return stl_error_set(err, STL_MANIFEST_INVALID,
-                             "the answer is a web page, and no manifest: is it a registry?");
+                             "the answer is a web page, not a manifest: is it a registry?");
     return 0;
 }
 

@@ -37,10 +37,10 @@ void stl_fetched_begin(struct stl_fetched *fetched, struct stl_remote *remote, c
                        int64_t manifest_size_max, int fd);
 void stl_fetched_clear(struct stl_fetched *fetched);
 
-/* Fetches manifests, several at once; those that are here already are not asked for. One that does not
- * exist is not found, and no error. Fails with STL_DIGEST_INVALID if the content has another digest than
+/* Fetches manifests, several at once; those that are here already are not asked for. A missing manifest is
+ * not an error. Fails with STL_DIGEST_INVALID if the content has another digest than
  * was asked for or than the registry says, STL_UNSUPPORTED for Docker's schema 1, STL_MANIFEST_INVALID for
- * what is no manifest, STL_MANIFEST_TOO_LARGE, and as stl_remote_refused(). */
+ * anything else that is not a manifest, STL_MANIFEST_TOO_LARGE, and as stl_remote_refused(). */
 int stl_fetched_get(struct stl_fetched *fetched, struct stl_wanted *wanted, size_t count,
                     struct stl_error *err);
 /* Appends the bytes of a manifest that is here. */

@@ -13,8 +13,9 @@ struct stl_tags {
 };
 
 #define STL_AUTO_TAGS __attribute__((cleanup(stl_tags_clear)))
-/* All tags, however many pages they come in. What is no tag is left out. Fails with STL_NOT_FOUND if there
- * is no such repository, with STL_INVALID for pages that lead in a circle or do not end. */
+/* All tags, however many pages they come in. Anything that is not a valid tag is left out. Fails with
+ * STL_NOT_FOUND if there is no such repository, with STL_INVALID for pages that lead in a circle or do not
+ * end. */
 int stl_remote_tags(struct stl_remote *remote, const char *name, struct stl_tags *tags,
                     struct stl_error *err);
 void stl_tags_clear(struct stl_tags *tags);

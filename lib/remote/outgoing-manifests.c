@@ -98,7 +98,7 @@ static int update_list(struct outgoing *outgoing, const struct stl_digest *subje
         return -1;
     STL_AUTO_JSON struct json_object *here = stl_json_parse(text.data, text.length, err);
     if (!theirs || !here || stl_json_array(here, "manifests", &ours, err))
-        return theirs ? -1 : stl_error_set(err, STL_INVALID, "%s is no list of referrers", tag);
+        return theirs ? -1 : stl_error_set(err, STL_INVALID, "%s is not a list of referrers", tag);
     for (size_t i = 0; i < json_object_array_length(ours); i++) {
         struct json_object *item = json_object_array_get_idx(ours, i);
         const char *digest = "";

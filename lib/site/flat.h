@@ -7,7 +7,7 @@
  *
  * The entries are in the order in which they have to become visible, so that no name leads to content that is
  * missing: blobs, manifests (children before indexes), referrers, tags, lists of tags, the catalog and the
- * page. What is to disappear has to do so in the opposite order.
+ * page. Removals go in the opposite order.
  *
  * Every manifest has a list of referrers, an empty one if nothing refers to it. Queries of clients are not
  * answered: they get the whole list, and filter by themselves.

@@ -1,5 +1,5 @@
 /*
- * Asks a host that serves a flat copy for every address of it, and tells what clients would stumble over:
+ * Asks a host that serves a flat copy for every address of it, and reports what would make clients fail:
  * answers that are missing or old, wrong media types, wrong digests.
  *
  * Manifests and lists are fetched and compared; of blobs, only the length is looked at.

@@ -6,8 +6,8 @@
  * refused. The list is extended before a file is made, and shortened after files are removed, so that a run
  * that is killed leaves nothing that the next run does not know.
  *
- * Each file takes its place with one rename. A file named by its digest is taken for right if it has the
- * right size; all others are compared. A tag is a hard link to its manifest where that is possible.
+ * Each file takes its place with one rename. A file named by its digest is assumed to be right if it has
+ * the right size; all others are compared. A tag is a hard link to its manifest where that is possible.
  */
 #ifndef STL_SITE_H
 #define STL_SITE_H

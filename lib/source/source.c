@@ -71,7 +71,7 @@ static void explain(const struct stl_source *source, struct stl_error *err)
     const char *what =
         source->members.met == 0 && err->code == STL_INVALID ? stl_looks_like_file(source->fd) : NULL;
     if (what)
-        stl_error_set(err, STL_INVALID, "it is no archive of images: %s", what);
+        stl_error_set(err, STL_INVALID, "it is not an archive of images: %s", what);
 }
 
 int stl_source_open(struct stl_source *source, int fd, const char *label, const struct stl_registry *registry,

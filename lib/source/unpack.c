@@ -48,7 +48,7 @@ static int archive_failed(const struct unpack *unpack, struct stl_error *err)
     const char *why = archive_error_string(unpack->archive);
     bool cut = why && strcasestr(why, "truncated");
     return stl_error_set(err, STL_INVALID, "the archive cannot be read: %s%s", why ? why : "unknown error",
-                         cut ? ": it is not whole, so copy it or make it again" : "");
+                         cut ? ": it is incomplete: copy it again, or make it again" : "");
 }
 
 /* Files with this name will be parsed, so their size is limited before they fill the disk. */

@@ -4,7 +4,7 @@
  *
  *   {"created":SECONDS,"visibility":"public","description":"TEXT"}
  *
- * It is derived from nothing and cannot be derived again. `repository` is the open folder of one.
+ * It cannot be rebuilt from anything else. `repository` is the open folder of one.
  */
 #ifndef STL_ABOUT_H
 #define STL_ABOUT_H

@@ -69,8 +69,8 @@ enum stl_lock_kind {
 int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind kind,
                       const struct stl_name *name, bool exclusive, struct stl_error *err);
 
-/* An exclusive lock; fails with STL_UNAVAILABLE if it cannot be had within `milliseconds`. For work that can
- * be done later and must not queue up where pushes follow each other without a pause. */
+/* An exclusive lock; fails with STL_UNAVAILABLE if it cannot be taken within `milliseconds`. For work that
+ * can be done later and must not queue up where pushes follow each other without a pause. */
 int stl_registry_lock_within(const struct stl_registry *registry, enum stl_lock_kind kind,
                              const struct stl_name *name, unsigned milliseconds, struct stl_error *err);
 

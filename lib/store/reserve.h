@@ -5,7 +5,7 @@
  * the tag is removed. So a registry holds files without content that occupy space and inodes. A deletion that
  * finds no space removes one of them and goes on; when it is done, it recreates the file from the space it
  * has freed, for the next deletion. Most files are small: they are for what takes a file rather than much
- * space, which is the trash, and logins, since nobody deletes who cannot log in. Neither can use up all of
+ * space, which is the trash, and logins, since one has to log in to delete. Neither can use up all of
  * the reserve. `stillage init` and `stillage gc` make the files where enough space is left: they take at most
  * a sixteenth of the free space.
  */

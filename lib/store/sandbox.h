@@ -7,11 +7,11 @@
  *                 store/, uploads/, tmp/, locks/, auth/, log/, trash/ and reserve/ can be written. Outside
  *                 nothing can be opened or made, and registry.yaml, snapshots/ and imports/ cannot be
  *                 changed. No network, no signals to others.
- *   system calls  By seccomp: those that serving a request takes, and for who wants threads, these. No
- *                 programs, no processes, no sockets, no executable memory. For x86-64, ARM64 and
- *                 64-bit RISC-V.
+ *   system calls  By seccomp: those that serving a request takes, and those that threads take, for a
+ *                 process that has them. No programs, no processes, no sockets, no executable memory. For
+ *                 x86-64, ARM64 and 64-bit RISC-V.
  *   and           No new privileges, no capabilities but those with which root writes files, no core dumps,
- *                 no processes (for others than root, and not for who wants threads).
+ *                 no processes (except for root, and for a process with threads).
  *
  * Hooks are run by a process that was started before (hook.h). Open descriptors stay usable. The rules apply
  * to the registry's folders as they are at that moment: a folder that replaces one of them later is out of

@@ -141,7 +141,7 @@ ok_run 'in order' "$STILLAGE" verify -r "$T/third"
 ok_run 'thaw makes it a registry of its own' far thaw
 fails_with 1 'is neither empty nor a replica' stillage replicate "$FAR"
 far freeze -q
-fails_with 1 'is a registry that is frozen, but no replica' stillage replicate "$FAR"
+fails_with 1 'is a registry that is frozen, but not a replica' stillage replicate "$FAR"
 ok_run 'freezing it as one' far freeze --reason 'this is a replica'
 ok_run 'makes it a replica again' stillage replicate "$FAR"
 fails_with 1 'is the package rsync installed' env PATH=/nowhere "$STILLAGE" replicate -r "$REG" "$FAR"
