@@ -4,15 +4,15 @@
  *
  * What is there is known from a list of the bucket and from the object .stillage/state, which says what each
  * object was made of and which entity tag the store gave it. An object that the list shows with another
- * entity tag or size, or not at all, is written again; a blob that the state does not know is taken for right
- * if it has the right size. Whatever the state says, only addresses of a flat copy are ever written or
- * removed.
+ * entity tag or size, or not at all, is written again; a blob that the state does not know is assumed to
+ * be right if it has the right size. Whatever the state says, only addresses of a flat copy are ever
+ * written or removed.
  *
  * If anything has to change, the object .stillage/lock is created first, on the condition that it does not
- * exist, so that two publishers do not meet. One that a killed process of the same registry has left is
- * replaced: a file in locks/ tells whose it is. New objects come in the order of flat.h; what is gone is
- * removed in the opposite order, and only if that is asked for. The state is extended first and shortened
- * last, so that a run that ends halfway leaves nothing unknown.
+ * exist, so that two publishers do not work at the same time. One that a killed process of the same
+ * registry has left is replaced: a file in locks/ tells whose it is. New objects come in the order of flat.h;
+ * what is gone is removed in the opposite order, and only if that is asked for. The state is extended first
+ * and shortened last, so that a run that ends halfway leaves nothing unknown.
  */
 #ifndef STL_BUCKET_H
 #define STL_BUCKET_H
