@@ -81,7 +81,7 @@ int auth_login(struct exchange *exchange, const char *name, const char *password
     if (err->code == STL_UNAUTHORIZED) {
         describe_actor(exchange);
         if (!exchange->actor.name)
-            exchange->actor.name = name; /* who they say they are */
+            exchange->actor.name = name; /* the name that they gave */
         stl_event_write(exchange->registry, &failure, &exchange->actor);
         exchange->actor.name = NULL;
     }

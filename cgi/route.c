@@ -5,7 +5,7 @@
 #include "auth.h"
 #include "freeze.h"
 
-/* What somebody needs for a request: an action on its repository, or one of these. */
+/* The right that a request needs: an action on its repository, or one of these. */
 enum { NOTHING = STL_ACTIONS, TOKEN, CATALOG };
 
 /* '%' is a repository name, '*' the last segment. HEAD is answered like GET. */

@@ -38,10 +38,11 @@ static int read_password_line(int fd, char line[PASSWORD_SIZE], struct stl_error
 
 static int ask(int tty, const char *prompt, char line[PASSWORD_SIZE], struct stl_error *err)
 {
-    return stl_write_all(tty, prompt, strlen(prompt), err) || read_password_line(tty, line, err) ||
-                   stl_write_all(tty, "\n", 1, err)
-               ? -1
-               : 0;
+    if (stl_write_all(tty, prompt, strlen(prompt), err))
+        return -1;
+    if (read_password_line(tty, line, err))
+        return -1;
+    return stl_write_all(tty, "\n", 1, err);
 }
 
 static int ask_for_it(int tty, const char *user, bool is_new, char password[PASSWORD_SIZE],

@@ -120,7 +120,7 @@ static int check_password(const struct stl_registry *registry, const struct brak
     return right;
 }
 
-/* An impossible name is guessing, too, but takes neither a hash nor a file of its own. */
+/* An invalid name counts as guessing, too, but needs neither a hash nor a file of its own. */
 static int refuse_name(const struct stl_registry *registry, const struct brakes *brakes, int64_t *wait,
                        struct stl_error *err)
 {

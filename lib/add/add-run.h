@@ -31,7 +31,7 @@ struct add {
     struct stl_images images;
     struct stl_targets targets;
     struct stl_graph graph;
-    struct stl_platforms platforms; /* borrowed: those of the options, in whichever way */
+    struct stl_platforms platforms; /* borrowed: those of the options, however they were given */
     size_t *roots;              /* for each image: number of its manifest, or STL_NO_NODE: it is not added */
     enum add_blob_state *blobs; /* for each blob of the graph */
 };

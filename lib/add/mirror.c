@@ -151,7 +151,7 @@ static int add_changed(struct mirroring *m, const struct stl_tags *tags, struct 
     return 0;
 }
 
-/* Whether another tag would fare no better. */
+/* Whether the error would be the same for any other tag. */
 static bool concerns_all(const struct stl_error *err)
 {
     return err->sys_errno || err->code == STL_UNAVAILABLE || err->code == STL_DENIED ||

@@ -103,7 +103,7 @@ static int keep_header(struct stl_http_transfer *transfer, const char *bytes, si
         return stl_error_set(&transfer->broken, STL_INVALID, "the answer has more than %zu bytes", limit);
     answer->body.ceiling = limit;
     stl_buf_add(&answer->body, bytes, length < room ? length : room);
-    /* Nobody reads the rest of an error; but somebody may send it for ever. */
+    /* The rest of an error is not read: a server might send it for ever. */
     if (!good && transfer->received > STL_HTTP_PROGRESS)
         return stl_error_set(&transfer->broken, STL_INVALID, "the answer %d does not end", answer->status);
     return 0;
@@ -170,8 +170,8 @@ static void set_headers(struct stl_http_transfer *transfer)
         STL_AUTO_FREE char *text = stl_sprintf("Range: bytes=%lld-", (long long)transfer->written);
         add_header(transfer, text);
     }
-    /* Nothing is sent that the server has not said it takes. (libcurl 7.88 would sign the header as well,
-     * which is not sent: the signature would be wrong.) */
+    /* Nothing is sent before the server has said that it accepts it. (libcurl 7.88 would sign the header
+     * as well, which is not sent: the signature would be wrong.) */
     if (!request->aws_region)
         add_header(transfer, "Expect:");
     transfer->http->curl.easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);

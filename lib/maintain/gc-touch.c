@@ -1,4 +1,4 @@
-/* What a run of gc has done itself, which does not make a blob young again, and what it could not do. */
+/* What a run of gc has done itself, which does not count as a new use of a blob, and what it could not do. */
 #include "gc-run.h"
 
 #include "gc.h"

@@ -1,4 +1,4 @@
-/* What comes: the manifests, then the tags that lead to them. */
+/* Adds manifests, then the tags that lead to them. */
 #include "publication.h"
 
 #include <string.h>

@@ -117,8 +117,8 @@ static int has_other_types(const struct stl_repo *repo, const struct stl_manifes
                                  (void *)manifest->media_type.text, err);
 }
 
-/* manifests/<digest>. If the same bytes were pushed before under another type, the new type replaces it; and
- * whoever did that may have been killed before the old file was gone. */
+/* manifests/<digest>. If the same bytes were pushed before under another type, the new type replaces it;
+ * and an earlier push that did the same may have been killed before the old file was gone. */
 static int put_digest_link(const struct stl_repo *repo, const struct stl_manifest *manifest, const char *name,
                            bool *retyped, struct stl_error *err)
 {
@@ -162,7 +162,7 @@ int stl_publish_sync_manifest(const struct stl_repo *repo, const struct stl_mani
 {
     char path[STL_PATH_MAX];
     snprintf(path, sizeof path, STL_REPO_MANIFESTS "/%s", manifest->media_type.text);
-    /* Whoever put the blobs there that were found may have died before this. */
+    /* The processes that put the blobs there may have died before this. */
     if (stl_repo_sync_folder(repo, STL_REPO_BLOBS, err))
         return -1;
     if (stl_repo_sync_folder(repo, path, err))

@@ -1,4 +1,4 @@
-/* What goes: tags, then manifests; publication in reverse order. */
+/* Removes tags, then manifests: the reverse order of publish-bring.c. */
 #include "publication.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "referrers.h"
 #include "trash.h"
 
-/* What has to be known of a manifest that goes. */
+/* What has to be known of a manifest to be removed. */
 struct going_manifest {
     struct stl_media_type media_type;
     struct stl_digest subject;

@@ -311,7 +311,7 @@ static int change_tags(struct replacing *replacing, bool keep, struct stl_error 
     return stl_apache_files_sync(repo, err);
 }
 
-/* What has not changed is not news. */
+/* What has not changed is not reported. */
 static void start_hooks(const struct replacing *replacing)
 {
     STL_AUTO_PUBLICATION struct stl_publication news = STL_PUBLICATION_INIT;

@@ -1,4 +1,4 @@
-/* Who is told of what has come. */
+/* Reports what was added: to the log of events, and to the hook. */
 #include "publication.h"
 
 #include <sys/stat.h>
@@ -8,14 +8,14 @@
 #include "publish-steps.h"
 #include "references.h"
 
-/* The manifests that come, and the tags that have been set. */
+/* The manifests that are added, and the tags that have been set. */
 struct news {
     const struct stl_publication *publication;
     const struct stl_publication_manifest *manifests;
     size_t count, set_count;
 };
 
-/* Whether the tag is told of together with its manifest. */
+/* Whether the tag is reported together with its manifest. */
 static bool comes_with_manifest(const struct news *news, const struct stl_tagging *tagging)
 {
     for (size_t i = 0; i < news->count; i++)
@@ -36,7 +36,7 @@ static size_t collect_tags(const struct stl_publication *publication, const stru
     return found;
 }
 
-/* The same for a manifest that comes: returns false if there is nothing to tell of it now. */
+/* The same for a manifest that is added: returns false if there is nothing to report of it now. */
 static bool collect_news(const struct news *news, size_t i, struct stl_tag *tags, size_t *found)
 {
     const struct stl_publication *publication = news->publication;

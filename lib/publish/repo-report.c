@@ -1,4 +1,4 @@
-/* What there is to say of a repository. */
+/* The report about a repository. */
 #include "repo-create.h"
 
 #include "access.h"

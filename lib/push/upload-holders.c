@@ -53,7 +53,7 @@ void stl_upload_leave(const struct stl_upload *upload)
 /* --- what somebody holds -------------------------------------------------------------------------------- */
 
 struct tally {
-    const struct stl_upload *upload; /* the one that is to continue */
+    const struct stl_upload *upload; /* the session that asks for room */
     int64_t coming, count, bytes;    /* `bytes` without its own */
     bool dropping;                   /* idle sessions to be ended, until there is room */
 };

@@ -174,8 +174,11 @@ static int publish_locked(struct bucket *bucket, const struct stl_flat *flat, st
     int sent = stl_bucket_upload(bucket, err);
     if (sent)
         return sent;
-    return remove_gone(bucket, err) || tell_changes(bucket, err) || stl_bucket_note(bucket, true, err) ? -1
-                                                                                                       : 0;
+    if (remove_gone(bucket, err))
+        return -1;
+    if (tell_changes(bucket, err))
+        return -1;
+    return stl_bucket_note(bucket, true, err);
 }
 
 static int run_locked(struct bucket *bucket, const struct stl_flat *flat, struct stl_error *err)

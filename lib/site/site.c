@@ -24,7 +24,7 @@ struct writing {
     struct stl_site_result *result;
     struct site_plan plan;
     int directory, lock;
-    bool removed;   /* what is to go is gone */
+    bool removed;   /* what is to be removed has been removed */
     bool dirty;     /* bytes were written that are not on disk yet */
     uint64_t total; /* bytes, for the progress */
     uint64_t done;
@@ -131,7 +131,7 @@ static int remove_from_copy(struct writing *writing, const char *path, struct st
     return 0;
 }
 
-/* The last to come are the first to go: names before what they lead to. */
+/* In reverse order: names before what they lead to. */
 static int remove_gone(struct writing *writing, struct stl_error *err)
 {
     const struct site_plan *plan = &writing->plan;
