@@ -1,3 +1,4 @@
+/* stillage access: explain and apply the rules of registry.yaml. */
 #include "cmd.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* stillage add: add images from registries, layouts and archives. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

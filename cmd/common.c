@@ -1,3 +1,4 @@
+/* What the commands share: options, messages, opening a registry, progress. */
 #include "cmd.h"
 
 #include <errno.h>

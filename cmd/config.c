@@ -1,3 +1,4 @@
+/* stillage config: print the configuration for a web server. */
 #include "server.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* stillage export: write images into a bundle, to carry them elsewhere. */
 #include "cmd.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* stillage freeze and thaw: the read-only mode for maintenance. */
 #include "freeze.h"
 
 #include <getopt.h>

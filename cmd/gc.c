@@ -1,3 +1,4 @@
+/* stillage gc: free the space of blobs that nothing refers to. */
 #include "cmd.h"
 
 #include <getopt.h>

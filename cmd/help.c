@@ -1,3 +1,4 @@
+/* stillage help: print help, a man page, or a completion script. */
 #include "cmd.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* stillage import: import images from a bundle. */
 #include "cmd.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* stillage init: make an empty registry. */
 #include "cmd.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* stillage inventory: print what the registry holds, for export --without. */
 #include "cmd.h"
 
 #include <getopt.h>

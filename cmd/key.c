@@ -1,3 +1,4 @@
+/* stillage key: make a pair of keys to sign bundles with. */
 #include "cmd.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* stillage log: tell who pushed, deleted, pulled, or was refused. */
 #include "cmd.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* stillage login and logout: logins to other registries. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

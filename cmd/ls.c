@@ -1,3 +1,4 @@
+/* stillage ls: list the repositories, or the tags of one. */
 #include "cmd.h"
 
 #include <fcntl.h>

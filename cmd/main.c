@@ -1,3 +1,4 @@
+/* The program: finds the command and runs it. */
 #include "cmd.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* stillage metrics: write numbers for Prometheus, for a timer to call. */
 #include "cmd.h"
 
 #include <errno.h>

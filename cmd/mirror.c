@@ -1,3 +1,4 @@
+/* stillage mirror: fetch what has changed in other registries. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* stillage oidc: fetch the keys of the issuers of ID tokens. */
 #include "cmd.h"
 
 #include <getopt.h>

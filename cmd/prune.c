@@ -1,3 +1,4 @@
+/* stillage prune: remove old tags and images by rule. */
 #include "cmd.h"
 
 #include <getopt.h>

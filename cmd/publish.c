@@ -1,3 +1,4 @@
+/* stillage publish: publish images in an S3-compatible store, which then serves them. */
 #include "cmd.h"
 
 #include <getopt.h>

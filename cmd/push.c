@@ -1,3 +1,4 @@
+/* stillage push: send images to another registry. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

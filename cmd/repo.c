@@ -1,3 +1,4 @@
+/* stillage repo: create repositories, describe them, make them public or private. */
 #include "cmd.h"
 
 #include <getopt.h>

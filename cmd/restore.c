@@ -1,3 +1,4 @@
+/* stillage restore: bring back what was deleted. */
 #include "cmd.h"
 
 #include <getopt.h>

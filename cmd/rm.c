@@ -1,3 +1,4 @@
+/* stillage rm: remove tags, manifests or whole repositories. */
 #include "cmd.h"
 
 #include <getopt.h>

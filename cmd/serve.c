@@ -1,3 +1,4 @@
+/* stillage serve: serve the registry on this machine with nginx. */
 #include "server.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* stillage show: show what is known about an image. */
 #include "cmd.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* stillage site: make a copy that hosting for plain files can serve. */
 #include "cmd.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* stillage snapshot: keep the state of all tags, and go back to it. */
 #include "cmd.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* stillage tag: give an image more tags. */
 #include "cmd.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* stillage token: manage tokens for programs. */
 #include "cmd.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* stillage trash: list what was deleted, or delete it for good. */
 #include "cmd.h"
 
 #include <getopt.h>

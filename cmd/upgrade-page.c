@@ -1,3 +1,4 @@
+/* stillage upgrade-page: renew the web page. */
 #include <getopt.h>
 #include <stdio.h>
 

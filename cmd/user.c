@@ -1,3 +1,4 @@
+/* stillage user: manage users and their passwords. */
 #include "cmd.h"
 
 #include <getopt.h>

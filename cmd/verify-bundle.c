@@ -1,3 +1,4 @@
+/* stillage verify-bundle: check a bundle, or some of its volumes. */
 #include "cmd.h"
 
 #include <fcntl.h>

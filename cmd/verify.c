@@ -1,3 +1,4 @@
+/* stillage verify: check that everything in the registry is as it should be. */
 #include "cmd.h"
 
 #include <getopt.h>
