@@ -82,3 +82,10 @@ ceph_bucket() {
         Action: ["s3:GetObject", "s3:ListBucket"], Resource: [$bucket, $bucket + "/*"]}]}')
     ceph_s3 -X PUT "$CEPH_URL/$1" && ceph_s3 -X PUT "$CEPH_URL/$1?policy=" --data-binary "$policy"
 }
+
+stop_ceph() {
+    stop radosgw
+    stop ceph-osd
+    stop ceph-mon
+    rm -rf "$CEPH"
+}

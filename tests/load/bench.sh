@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-PARTS=${BENCH:-add sweep reads push growth bundle upkeep}
+PARTS=${BENCH:-add sweep reads push growth bundle upkeep publish}
 BYTES=${BENCH_BYTES:-1073741824}
 IMAGES=${BENCH_IMAGES:-500}
 LOAD=$TOP/build/bench-push
@@ -234,6 +234,8 @@ mkdir -p "$TOP/build/bench"
 . "$TESTS/load/bench-bundle.sh"
 # shellcheck source=tests/load/bench-upkeep.sh
 . "$TESTS/load/bench-upkeep.sh"
+# shellcheck source=tests/load/bench-publish.sh
+. "$TESTS/load/bench-publish.sh"
 
 printf '%s, %s cores, %s\n' "$(uname -sr)" "$(nproc)" "$(stat -f -c %T "$T")"
 for part in $PARTS; do "bench_$part"; done
