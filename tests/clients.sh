@@ -9,6 +9,7 @@
 #   client_pull, client_push, client_compare         the parts of the above
 #   client_login CLIENT USER PASSWORD, client_logout CLIENT   at HOST, with the client's own commands; ctr has none, and takes
 #                                                    CTR_USER=NAME:PASSWORD
+# CTR_HOSTS=DIR has hosts.toml files; DOCKER_SETTINGS is what daemon.json says besides: ', "registry-mirrors": [...]'.
 #
 # Engines (containerd, dockerd) start at first use; call start_clients first when the first use is in a subshell.
 
@@ -119,7 +120,7 @@ start_docker() {
     [ -z "${PID_OF[dockerd]:-}" ] || return 0
     start_containerd || return 1
     mkdir -p "$dir" "$CLIENT_DIR/docker-cli"
-    printf '{"deprecated-key-path": "%s/key.json"}' "$dir" >"$dir/daemon.json"
+    printf '{"deprecated-key-path": "%s/key.json"%s}' "$dir" "${DOCKER_SETTINGS:-}" >"$dir/daemon.json"
     spawn_engine dockerd dockerd --config-file "$dir/daemon.json" --containerd "$CLIENT_DIR/ctd/sock" \
         --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" --host "unix://$dir/sock" \
         --storage-driver vfs --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --bridge=none \
@@ -193,7 +194,10 @@ client_pull() {
             skopeo_run copy -q --all --preserve-digests --src-tls-verify=false "docker://$2" "oci:$CLIENT_DIR/pulled:it" ;;
         podman) podman_run pull -q --tls-verify=false "$2" ;;
         buildah) buildah_run pull -q --policy always --tls-verify=false "$2" ;;
-        ctr) ctr_run images pull ${CTR_USER:+--user "$CTR_USER"} --plain-http --snapshotter native "$2" ;;
+        ctr)
+            local how=(--plain-http)
+            [ -z "${CTR_HOSTS:-}" ] || how=(--hosts-dir "$CTR_HOSTS")
+            ctr_run images pull ${CTR_USER:+--user "$CTR_USER"} "${how[@]}" --snapshotter native "$2" ;;
         docker) docker_run pull -q "$2" ;;
     esac
 }
