@@ -24,7 +24,7 @@ void stl_identity_clear(struct stl_identity *identity)
 
 bool stl_access_controlled(const struct stl_registry *registry)
 {
-    return registry->settings.access_rules.count > 0 || registry->settings.auth.oidc.count > 0 ||
+    return registry->settings.access_rules.given || registry->settings.auth.oidc.count > 0 ||
            stl_users_exist(registry);
 }
 

@@ -164,6 +164,8 @@ static int read_rule(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
 
 int stl_access_rules_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
+    struct stl_access_rules *access = target;
+    access->given = true;
     return stl_yaml_sequence(yaml, node, read_rule, target, err);
 }
 

@@ -61,6 +61,7 @@ struct stl_group {
 };
 
 struct stl_access_rules {
+    bool given;             /* there is a list, perhaps an empty one: what no rule allows is denied */
     struct stl_rule *rules; /* the most specific first */
     size_t count;
     struct stl_group *groups;

@@ -46,6 +46,19 @@ static void without_users_and_rules_all_is_open(void **state)
     assert_int_equal(unit_count(unit->registry.root.fd, "auth"), 0);
 }
 
+/* A list without rules allows nothing to anybody; a line without a list is none. */
+static void an_empty_list_of_rules_closes(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_identity nobody = STL_IDENTITY_ANONYMOUS;
+    unit_settings(unit, "version: 1\naccess:\n");
+    assert_false(stl_access_controlled(&unit->registry));
+    unit_settings(unit, "version: 1\naccess: []\n");
+    assert_true(stl_access_controlled(&unit->registry));
+    for (int action = 0; action < STL_ACTIONS; action++)
+        assert_false(stl_access_allows(&unit->registry, &nobody, "a", (enum stl_action)action));
+}
+
 static void users_without_rules_may_nothing(void **state)
 {
     struct unit *unit = *state;
@@ -182,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         registry_test(without_users_and_rules_all_is_open),
+        registry_test(an_empty_list_of_rules_closes),
         registry_test(users_without_rules_may_nothing),
         registry_test(a_robot_may_what_both_allow),
         registry_test(a_bearer_may_what_was_granted_and_still_is_allowed),
