@@ -130,7 +130,8 @@ static int sort_out(int count, char **texts, struct arguments *arguments, struct
     if (source && name)
         return stl_error_set(err, STL_USAGE,
                              "%s is a source, and %s a name: give one source and its names, or several "
-                             "sources (a name that ends as a file does is written with its tag, NAME:TAG)",
+                             "sources (a name that ends like that of a file is written with its tag, "
+                             "NAME:TAG)",
                              source, name);
     arguments->source_count = source ? (size_t)count : 1;
     if (source && arguments->options.ref)
@@ -425,8 +426,8 @@ static int run_add(int argc, char **argv)
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
     {OPTION_REF, "ref", "REF",
-     "Only the image that the source calls REF, or that has this digest; from a bucket, the tags that match a pattern such "
-     "as 'lib/**' or app:v1"},
+     "Only the image that the source calls REF, or that has this digest; from a bucket, the tags that match a "
+     "pattern such as 'lib/**' or app:v1"},
     {OPTION_PLATFORM, "platform", "OS/ARCH[/VARIANT]...",
      "From an image for several platforms, take only this one: its manifest gets the tag, unchanged. With several, "
      "also separated by commas, the index stays as it is, which takes 'sparse-indexes: true' in registry.yaml"},
@@ -460,32 +461,30 @@ const struct cmd_command cmd_add = {
     .arguments = "SOURCE [NAME[:TAG]... | SOURCE...]",
     .summary = "Add images from registries, layouts and archives",
     .description =
-        "SOURCE is docker://[HOST[:PORT]/]NAME[:TAG|@DIGEST], s3://BUCKET[/PREFIX], oci:DIR[:REF], oci-archive:FILE[:REF], "
-        "docker-archive:FILE, dir:DIR, any of the last four without the prefix, or - for an archive on standard "
-        "input. Archives may be plain or compressed "
-        "with gzip, zstd, xz, bzip2 or lz4. Links are followed within the folder or archive, never out of "
-        "it.\n\n"
-        "All images of the source are added, under the names that the source gives them, without the "
-        "registry host in front. A NAME on the command line is used instead; without a TAG, the tag is the "
-        "source's, or else latest. Signatures and other referrers are added, too, and those of 'cosign "
-        "save' and hauler get the tags that cosign looks for. An image that the source knows only as "
-        "NAME@DIGEST gets no tag. Bytes and digests do not change; only the images of docker save have no "
-        "manifests of their own, and get OCI manifests. (Docker 25 and later write manifests, too. They "
-        "are used if the layers are compressed, as in the containerd image store; otherwise docker made "
-        "them up for the archive.)\n\n"
+        "SOURCE is docker://[HOST[:PORT]/]NAME[:TAG|@DIGEST], s3://BUCKET[/PREFIX], oci:DIR[:REF], "
+        "oci-archive:FILE[:REF], docker-archive:FILE, dir:DIR, any of the last four without the prefix, or - for an "
+        "archive on standard input. Archives may be plain or compressed with gzip, zstd, xz, bzip2 or lz4. Links are "
+        "followed within the folder or archive, never out of it.\n\n"
+        "All images of the source are added, under the names that the source gives them, without the registry host "
+        "in front. A NAME on the command line is used instead; without a TAG, the tag is the source's, or else "
+        "latest. Signatures and other referrers are added, too, and those of 'cosign save' and hauler get the tags "
+        "that cosign looks for. An image that the source knows only as NAME@DIGEST gets no tag. Bytes and digests do "
+        "not change; only the images of docker save have no manifests of their own, and get OCI manifests. (Docker "
+        "25 and later write manifests, too. They are used if the layers are compressed, as in the containerd image "
+        "store; otherwise docker made them up for the archive.)\n\n"
         "From a registry (without HOST, docker.io), an image comes with its signatures, attestations and other "
-        "referrers. Blobs that the registry here has are not asked for; a transfer that is cut goes on where it was; "
-        "429, 503 and the like are waited for. For private images, log in with 'stillage login', docker or podman "
-        "first. Proxies are those of http_proxy, https_proxy and no_proxy.\n\n"
+        "referrers. Blobs that this registry has are not fetched; an interrupted transfer continues where it "
+        "stopped; after 429, 503 and the like it waits and tries again. For private images, log in with 'stillage "
+        "login', docker or podman first. Proxies are those of http_proxy, https_proxy and no_proxy.\n\n"
         "From a bucket comes what 'stillage publish' has put there, under the names that it has there: tags, "
         "manifests without one, signatures and other referrers, one repository after the other, each whole or not at "
         "all. So a bucket is a backup. Credentials are found as for 'stillage publish'; a bucket that everybody may "
         "list takes none.\n\n"
-        "Several SOURCEs are added one after the other, each whole or not at all. An argument after the "
-        "first is a SOURCE if it has one of the prefixes, begins with / or ./, or ends like an archive "
-        "(.tar, .tgz, .tar.zst and the like).\n\n"
-        "Nothing changes before everything has been checked. What the registry already has is not read "
-        "again, so a command that was interrupted can simply be repeated.",
+        "Several SOURCEs are added one after the other, each whole or not at all. An argument after the first is a "
+        "SOURCE if it has one of the prefixes, begins with / or ./, or ends like an archive (.tar, .tgz, .tar.zst "
+        "and the like).\n\n"
+        "Nothing changes before everything has been checked. What the registry already has is not read again, so a "
+        "command that was interrupted can simply be repeated.",
     .options = options,
     .examples = "  stillage add docker://nginx:1.27             # an image of Docker Hub\n"
                 "  stillage add docker://ghcr.io/org/app --tags 'v2.*' --newest 5\n"

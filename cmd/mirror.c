@@ -194,7 +194,9 @@ static int run_mirror(int argc, char **argv)
     cmd_http_begin(&arguments.http);
     parse_mirror(argc, argv, &arguments, &err);
     if (err.code == STL_OK && optind < argc)
-        return cmd_usage(&cmd_mirror, "what to mirror stands in registry.yaml or in the file of --list");
+        return cmd_usage(
+            &cmd_mirror,
+            "it takes no arguments: list what to mirror in registry.yaml, or in the file of --list");
     int status = update_all(&arguments, &err);
     for (size_t i = 0; i < arguments.credential_count; i++)
         stl_credentials_clear(&arguments.credentials[i]);
@@ -224,12 +226,13 @@ const struct cmd_command cmd_mirror = {
     .arguments = "",
     .summary = "Fetch what has changed in other registries",
     .description =
-        "Fetches the images that 'mirror:' in registry.yaml lists, which explains its keys there: whole repositories, "
-        "tags by pattern, the newest few. It asks for each tag with one HEAD, and fetches only what leads to another "
-        "image than here, as 'stillage add docker://' does. Signatures come along with an image that is fetched.\n\n"
-        "A tag that is gone there stays here, unless the entry says 'prune: true'; then it goes to the trash. Immutable "
-        "tags and quotas hold; an immutable tag that has moved there is reported. What fails does not keep the rest from "
-        "being fetched.\n\n"
+        "Fetches the images that 'mirror:' in registry.yaml lists (the comments there explain the keys): whole "
+        "repositories, tags by pattern, the newest few. It asks for each tag with one HEAD, and fetches only what "
+        "leads to another image than here, as 'stillage add docker://' does. Signatures come along with an image "
+        "that is fetched.\n\n"
+        "A tag that is gone there stays here, unless the entry says 'prune: true'; then it goes to the trash. "
+        "Immutable tags and quotas hold; an immutable tag that has moved there is reported. A failure does not keep "
+        "the rest from being fetched.\n\n"
         "It is meant for cron or a timer: examples/systemd has stillage-mirror.timer.",
     .options = options,
     .examples = "  stillage mirror\n"

@@ -105,7 +105,7 @@ char *stl_s3_element(const char *xml, const char *end, const char *name);
 /* "v2/app/blobs/sha256:..." as it stands in a URL. On the heap. */
 char *stl_s3_encode(const char *text);
 
-/* Some answers have quotes around an entity tag, and some have not: removes them. Returns `etag`, which may
+/* Removes the quotes that some stores put around an entity tag. Returns `etag`, which may
  * be NULL. */
 char *stl_s3_bare(char *etag);
 
