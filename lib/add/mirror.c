@@ -14,6 +14,7 @@ struct mirroring {
     const struct stl_mirror *mirror;
     const struct stl_add_options *how; /* progress */
     struct stl_remote_choice choice;
+    struct stl_tags listed; /* all there are, where they had to be listed */
     struct stl_image_name to;
     struct stl_add_options options;
     struct stl_mirror_report *report;
@@ -56,8 +57,10 @@ static int list_remote_tags(struct mirroring *m, struct stl_tags *tags, struct s
         return address->has_tag ? (tags->items[0] = address->tag, 0)
                                 : stl_tag_parse("latest", tags->items, err);
     }
-    if (stl_remote_tags(m->choice.remote, address->name.text, tags, err))
+    if (stl_remote_tags(m->choice.remote, address->name.text, &m->listed, err))
         return -1;
+    m->choice.listed = &m->listed;
+    stl_tags_copy(tags, &m->listed);
     stl_tags_choose(tags, mirror->tags.count ? &mirror->tags : NULL, (size_t)mirror->newest);
     return tags->count ? 0 : stl_error_set(err, STL_INVALID, "it has no matching tags");
 }
@@ -236,10 +239,8 @@ int stl_mirror_update(const struct stl_registry *registry, const struct stl_mirr
     STL_AUTO_TAGS struct stl_tags tags = {0}, kept = {0};
     *report = (struct stl_mirror_report){0};
     int result = prepare(&m, err) || list_remote_tags(&m, &tags, err) ? -1 : 0;
-    for (size_t i = 0; i < tags.count && mirror->prune; i++) {
-        stl_grow(kept.items, i);
-        kept.items[kept.count++] = tags.items[i];
-    }
+    if (mirror->prune)
+        stl_tags_copy(&kept, &tags);
     if (result == 0)
         result = find_changed(&m, &tags, err);
     for (size_t i = 0; result == 0 && dry_run && i < tags.count; i++)
@@ -251,6 +252,7 @@ int stl_mirror_update(const struct stl_registry *registry, const struct stl_mirr
     if (report->count)
         qsort(report->items, report->count, sizeof *report->items, by_tag);
     stl_platforms_clear(&m.options.platforms);
+    stl_tags_clear(&m.listed);
     return result ? stl_error_context(err, "%s", mirror->from) : 0;
 }
 

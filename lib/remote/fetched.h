@@ -13,12 +13,15 @@ struct stl_fetched_manifest {
     char *media_type;
 };
 
+struct stl_tags;
+
 struct stl_fetched {
     struct stl_remote *remote;
     const char *name;                  /* of the repository */
     int64_t manifest_size_max;         /* bytes */
     const struct stl_digestset *known; /* digests: where the registry does not say what a tag's is, it is one
                                           of these; NULL, as it begins: sha256 */
+    const struct stl_tags *listed;     /* all tags there, sorted (lists.h); NULL, as it begins: not known */
     int fd;                            /* the file */
     int64_t used;                      /* bytes of it */
     struct stl_digestset digests;

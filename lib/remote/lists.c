@@ -1,5 +1,6 @@
 #include "lists.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +137,22 @@ int stl_remote_tags(struct stl_remote *remote, const char *name, struct stl_tags
     return 0;
 }
 
+bool stl_fetched_may_have(const struct stl_fetched *fetched, const char *tag)
+{
+    const struct stl_tags *listed = fetched->listed;
+    struct stl_tag key;
+    snprintf(key.text, sizeof key.text, "%s", tag);
+    return !listed || (listed->count && bsearch(&key, listed->items, listed->count, sizeof key, by_text));
+}
+
+void stl_tags_copy(struct stl_tags *to, const struct stl_tags *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        stl_grow(to->items, to->count);
+        to->items[to->count++] = from->items[i];
+    }
+}
+
 void stl_tags_clear(struct stl_tags *tags)
 {
     free(tags->items);
@@ -194,41 +211,119 @@ static int take_referrers(void *context, struct json_object *page, struct stl_er
 }
 
 /* The index that stands in for the API has a tag made of the digest. */
-static int look_by_tag(struct stl_fetched *fetched, const struct stl_digest *subject,
-                       struct stl_referring *referring, struct stl_error *err)
+static int look_by_tags(struct stl_fetched *fetched, const struct stl_digest *subjects, size_t count,
+                        struct stl_referring *referring, struct stl_error *err)
 {
-    char text[STL_DIGEST_TEXT_MAX];
-    struct stl_wanted wanted = {.reference = stl_digest_format(subject, text)};
-    *strchr(text, ':') = '-';
-    if (stl_fetched_get(fetched, &wanted, 1, err))
-        return -1;
-    STL_AUTO_MANIFEST struct stl_manifest index = {0};
-    if (!wanted.found)
-        return 0;
-    if (stl_fetched_parse(fetched, wanted.number, &index, err))
-        return -1;
-    for (size_t i = 0; i < index.count && i < REFERRERS_MAX; i++)
-        if (index.descriptors[i].role == STL_ROLE_MANIFEST)
-            append_referrer(referring, &index.descriptors[i].digest);
-    return 0;
-}
-
-int stl_remote_referrers(struct stl_fetched *fetched, const struct stl_digest *subjects, size_t count,
-                         struct stl_referring *referring, struct stl_error *err)
-{
-    bool api = true;
+    STL_AUTO_FREE struct stl_wanted *wanted = stl_alloc((count + 1) * sizeof *wanted);
+    size_t wanted_count = 0;
     for (size_t i = 0; i < count; i++) {
         char text[STL_DIGEST_TEXT_MAX];
         stl_digest_format(&subjects[i], text);
-        int found = api ? get_pages(fetched->remote,
-                                    stl_remote_url(fetched->remote, fetched->name, "referrers/%s", text),
-                                    take_referrers, referring, err)
-                        : 0;
-        api = found > 0;
-        if (found < 0 || (!found && look_by_tag(fetched, &subjects[i], referring, err)))
-            return -1;
+        *strchr(text, ':') = '-';
+        if (stl_fetched_may_have(fetched, text))
+            wanted[wanted_count++].reference = stl_strdup(text);
     }
-    return 0;
+    int result = stl_fetched_get(fetched, wanted, wanted_count, err);
+    for (size_t i = 0; i < wanted_count; i++) {
+        STL_AUTO_MANIFEST struct stl_manifest index = {0};
+        free(wanted[i].reference);
+        if (result == 0 && wanted[i].found)
+            result = stl_fetched_parse(fetched, wanted[i].number, &index, err);
+        for (size_t k = 0; result == 0 && k < index.count && k < REFERRERS_MAX; k++)
+            if (index.descriptors[k].role == STL_ROLE_MANIFEST)
+                append_referrer(referring, &index.descriptors[k].digest);
+    }
+    return result;
+}
+
+/* The first pages of the lists of several subjects, asked for at once. */
+struct first_pages {
+    const struct stl_fetched *fetched;
+    const struct stl_digest *subjects;
+    size_t count, next;
+    struct stl_referring *referring;
+    struct stl_digest *absent; /* the registry has no list of them */
+    size_t absent_count;
+    char **more; /* the addresses of further pages */
+    size_t more_count;
+};
+
+static struct stl_http_exchange *next_first_page(void *context)
+{
+    struct first_pages *pages = context;
+    char text[STL_DIGEST_TEXT_MAX];
+    if (pages->next == pages->count)
+        return NULL;
+    struct stl_http_exchange *exchange = stl_alloc(sizeof *exchange);
+    exchange->owner = (void *)&pages->subjects[pages->next++];
+    exchange->request = (struct stl_http_request){
+        .url = stl_remote_url(pages->fetched->remote, pages->fetched->name, "referrers/%s",
+                              stl_digest_format(exchange->owner, text)),
+        .headers = headers,
+        .most = PAGE_MAX};
+    return exchange;
+}
+
+static int take_first_page(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
+{
+    struct first_pages *pages = context;
+    const struct stl_http_answer *answer = &exchange->answer;
+    int result = -1;
+    if (exchange->error.code != STL_OK)
+        *err = exchange->error;
+    else if (is_absent(answer->status)) {
+        pages->absent[pages->absent_count++] = *(const struct stl_digest *)exchange->owner;
+        result = 0;
+    } else if (answer->status != 200)
+        stl_remote_refused(pages->fetched->remote, exchange, err);
+    else
+        result = parse_page(answer, take_referrers, pages->referring, err);
+    char *more = result == 0 && answer->status == 200 ? next_page(pages->fetched->remote, answer) : NULL;
+    if (more)
+        pages->more[pages->more_count++] = more;
+    if (result)
+        stl_error_context(err, "%s", exchange->request.url);
+    stl_remote_drop(context, exchange);
+    return result;
+}
+
+/* `absent` has room for all subjects. */
+static int get_first_pages(struct stl_fetched *fetched, const struct stl_digest *subjects, size_t count,
+                           struct stl_referring *referring, struct stl_digest *absent, size_t *absent_count,
+                           struct stl_error *err)
+{
+    STL_AUTO_FREE char **more = stl_alloc((count + 1) * sizeof *more);
+    struct first_pages pages = {.fetched = fetched,
+                                .subjects = subjects,
+                                .count = count,
+                                .referring = referring,
+                                .absent = absent,
+                                .more = more};
+    struct stl_http_work work = {next_first_page, take_first_page, stl_remote_drop, &pages};
+    int result = stl_remote_run(fetched->remote, &work, err);
+    for (size_t i = 0; i < pages.more_count; i++)
+        if (result == 0)
+            result = get_pages(fetched->remote, more[i], take_referrers, referring, err) < 0 ? -1 : 0;
+        else
+            free(more[i]);
+    *absent_count = pages.absent_count;
+    return result;
+}
+
+/* Whether there is such an API, the first answer says. */
+int stl_remote_referrers(struct stl_fetched *fetched, const struct stl_digest *subjects, size_t count,
+                         struct stl_referring *referring, struct stl_error *err)
+{
+    STL_AUTO_FREE struct stl_digest *absent = stl_alloc((count + 1) * sizeof *absent);
+    size_t absent_count = 0, first = count ? 1 : 0;
+    if (get_first_pages(fetched, subjects, first, referring, absent, &absent_count, err))
+        return -1;
+    if (absent_count)
+        return look_by_tags(fetched, subjects, count, referring, err);
+    return get_first_pages(fetched, subjects + first, count - first, referring, absent, &absent_count, err) ||
+                   look_by_tags(fetched, absent, absent_count, referring, err)
+               ? -1
+               : 0;
 }
 
 void stl_referring_clear(struct stl_referring *referring)

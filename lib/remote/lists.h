@@ -18,7 +18,10 @@ struct stl_tags {
  * end. */
 int stl_remote_tags(struct stl_remote *remote, const char *name, struct stl_tags *tags,
                     struct stl_error *err);
+void stl_tags_copy(struct stl_tags *to, const struct stl_tags *from); /* *to is empty */
 void stl_tags_clear(struct stl_tags *tags);
+/* Whether it makes sense to ask for a tag: false if it is not among those that are known to be there. */
+bool stl_fetched_may_have(const struct stl_fetched *fetched, const char *tag);
 /* Leaves only those that match one of the patterns (NULL: any) and do not name a digest, and of these, if
  * `newest` is not 0, only so many with the highest versions. */
 void stl_tags_choose(struct stl_tags *tags, const struct stl_words *patterns, size_t newest);

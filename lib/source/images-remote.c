@@ -22,10 +22,13 @@ enum { SUFFIXES = sizeof suffixes / sizeof *suffixes };
 
 /* --- tags ----------------------------------------------------------------------------------------------- */
 
-static int choose_tags(const struct stl_remote_choice *choice, struct stl_tags *tags, struct stl_error *err)
+/* `listed` gets all there are. */
+static int choose_tags(const struct stl_remote_choice *choice, struct stl_tags *tags, struct stl_tags *listed,
+                       struct stl_error *err)
 {
-    if (stl_remote_tags(choice->remote, choice->address.name.text, tags, err))
+    if (stl_remote_tags(choice->remote, choice->address.name.text, listed, err))
         return -1;
+    stl_tags_copy(tags, listed);
     if (choice->tags || choice->newest)
         stl_tags_choose(tags, choice->tags, choice->newest);
     return tags->count ? 0
@@ -34,21 +37,20 @@ static int choose_tags(const struct stl_remote_choice *choice, struct stl_tags *
 }
 
 /* What is asked for: tags or a digest. */
-static int list_wanted(const struct stl_remote_choice *choice, struct stl_wanted **wanted, size_t *count,
+static int list_wanted(struct stl_remote_images *remote, struct stl_wanted **wanted, size_t *count,
                        struct stl_error *err)
 {
+    const struct stl_remote_choice *choice = remote->choice;
     const struct stl_address *address = &choice->address;
     STL_AUTO_TAGS struct stl_tags tags = {0};
     char text[STL_DIGEST_TEXT_MAX];
     bool listed = choice->all_tags || choice->tags || choice->newest;
-    if (choice->known) {
-        for (size_t i = 0; i < choice->known->count; i++) {
-            stl_grow(tags.items, i);
-            tags.items[tags.count++] = choice->known->items[i];
-        }
-        listed = true;
-    } else if (listed && choose_tags(choice, &tags, err))
+    if (choice->known)
+        stl_tags_copy(&tags, choice->known);
+    else if (listed && choose_tags(choice, &tags, &remote->listed, err))
         return -1;
+    remote->fetched.listed = choice->known ? choice->listed : listed ? &remote->listed : NULL;
+    listed = listed || choice->known;
     *count = listed ? tags.count : 1;
     *wanted = stl_alloc(*count * sizeof **wanted);
     for (size_t i = 0; i < *count; i++)
@@ -171,20 +173,27 @@ static int add_signatures(struct stl_images *images, size_t count, struct stl_er
 {
     struct stl_fetched *fetched = &images->remote->fetched;
     STL_AUTO_FREE struct stl_wanted *wanted = stl_alloc(count * SUFFIXES * sizeof *wanted);
+    STL_AUTO_FREE size_t *of =
+        stl_alloc(count * SUFFIXES * sizeof *of); /* wanted[i]: image * SUFFIXES + suffix */
+    size_t wanted_count = 0;
     for (size_t i = 0; i < count * SUFFIXES; i++) {
         char text[STL_DIGEST_TEXT_MAX];
         stl_digest_format(&images->items[i / SUFFIXES].digest, text);
         *strchr(text, ':') = '-';
-        wanted[i].reference = stl_sprintf("%s%s", text, suffixes[i % SUFFIXES]);
+        STL_AUTO_FREE char *tag = stl_sprintf("%s%s", text, suffixes[i % SUFFIXES]);
+        if (!stl_fetched_may_have(fetched, tag))
+            continue;
+        of[wanted_count] = i;
+        wanted[wanted_count++].reference = stl_steal(tag);
     }
-    int result = stl_fetched_get(fetched, wanted, count * SUFFIXES, err);
-    for (size_t i = 0; i < count * SUFFIXES; i++) {
+    int result = stl_fetched_get(fetched, wanted, wanted_count, err);
+    for (size_t i = 0; i < wanted_count; i++) {
         free(wanted[i].reference);
         if (result || !wanted[i].found || find_image(images, &fetched->digests.items[wanted[i].number]))
             continue;
         struct stl_image *signature = append_image(images, wanted[i].number);
-        const struct stl_image *image = &images->items[i / SUFFIXES];
-        signature->suffix = suffixes[i % SUFFIXES];
+        const struct stl_image *image = &images->items[of[i] / SUFFIXES];
+        signature->suffix = suffixes[of[i] % SUFFIXES];
         for (size_t k = 0; k < image->name_count; k++)
             stl_image_add_name(signature, image->names[k]);
     }
@@ -283,7 +292,7 @@ int stl_images_read_remote(struct stl_images *images, const struct stl_source *s
         stl_fetched_begin(&remote->fetched, choice->remote, choice->address.name.text,
                           registry->settings.push.manifest_size, remote->spool.fd);
         remote->fetched.known = choice->known_digests;
-        result = list_wanted(choice, &wanted, &count, err);
+        result = list_wanted(remote, &wanted, &count, err);
     }
     if (result || stl_fetched_get(&remote->fetched, wanted, count, err) ||
         name_images(images, wanted, count, err) || add_what_belongs(images, err) ||
@@ -301,6 +310,7 @@ void stl_remote_images_clear(struct stl_remote_images *remote)
     if (!remote)
         return;
     stl_fetched_clear(&remote->fetched);
+    stl_tags_clear(&remote->listed);
     stl_digestset_clear(&remote->blobs);
     stl_temp_abort(&remote->spool);
     free(remote);

@@ -5,6 +5,7 @@
 #define STL_IMAGES_REMOTE_H
 
 #include "fetched.h"
+#include "lists.h"
 #include "images.h"
 
 struct stl_remote_images {
@@ -12,6 +13,7 @@ struct stl_remote_images {
     const struct stl_platforms *platforms;
     struct stl_temp spool; /* in the stage: manifests */
     struct stl_fetched fetched;
+    struct stl_tags listed;     /* all tags there, where they were listed */
     struct stl_digestset blobs; /* in the stage: "fetched-<number>" */
 };
 

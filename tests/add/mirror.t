@@ -87,6 +87,16 @@ is "$RC" 1 'a list of which all fails'
 echo 'a b c' >"$T/list"
 desc='a list that is none' fails_with 2 "list:1: 'FROM \[TO\]' is expected" mirror --list "$T/list"
 
+# Of a repository whose tags were listed, nobody asks for what the list lacks: a list, a HEAD and whether there is a referrers
+# API come on top of the image itself.
+cp "$REG/registry.yaml" "$T/settings"
+new_registry
+printf 'mirror:\n  - {from: "%s/lib/app", tags: ["1.9"]}\n' "$there" >>"$REG/registry.yaml"
+ok_run 'a listed repository' mirror --json
+is "$(requests)" "$((3 + $(oci_tree "$multi" "$(oci_ref "$multi" latest)" | wc -l)))" '... takes no request for what is not listed'
+new_registry
+cp "$T/settings" "$REG/registry.yaml"
+
 # A manifest that is damaged there keeps the other tags neither from coming nor from staying.
 bad=$(cached busybox)
 put "oci:$small" bad/app:1 && put "oci:$bad" bad/app:2
