@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-PARTS=${BENCH:-add sweep reads push growth bundle upkeep publish}
+PARTS=${BENCH:-add sweep reads push growth bundle remote upkeep publish}
 BYTES=${BENCH_BYTES:-1073741824}
 IMAGES=${BENCH_IMAGES:-500}
 LOAD=$TOP/build/bench-push
@@ -232,6 +232,8 @@ mkdir -p "$TOP/build/bench"
 . "$TESTS/load/bench-growth.sh"
 # shellcheck source=tests/load/bench-bundle.sh
 . "$TESTS/load/bench-bundle.sh"
+# shellcheck source=tests/load/bench-remote.sh
+. "$TESTS/load/bench-remote.sh"
 # shellcheck source=tests/load/bench-upkeep.sh
 . "$TESTS/load/bench-upkeep.sh"
 # shellcheck source=tests/load/bench-publish.sh
