@@ -9,7 +9,8 @@
  * or does not give, is not asked for again for a short while.
  *
  * Tags are asked for again with a HEAD when they have been here for `fresh-for`, in the background, and move
- * if they lead elsewhere. A tag that is gone there stays here, and so does all if the upstream does not
+ * if they lead elsewhere; not before as much of the new image is here as there was of the old one: the same
+ * platforms, and their blobs. A tag that is gone there stays here, and so does all if the upstream does not
  * answer.
  */
 #ifndef STL_PULL_THROUGH_H

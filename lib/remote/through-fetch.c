@@ -90,7 +90,7 @@ int stl_through_get_manifest(struct through *through, struct stl_remote *remote,
 
 struct download {
     struct through *through;
-    struct through_fetch *fetch;
+    struct through_fetch *fetch; /* NULL: nobody waits */
     struct stl_http_exchange exchange;
     struct stl_temp temp;
     struct stl_copy copy;
@@ -111,7 +111,8 @@ static int begin_download(struct download *download, struct stl_error *err)
         return stl_quota_exceeded(download->name, size, download->left, err);
     if (stl_space_check(download->temp.fd, (uint64_t)size, err))
         return -1;
-    stl_through_begun(download->through, download->fetch, download->temp.name, size);
+    if (download->fetch)
+        stl_through_begun(download->through, download->fetch, download->temp.name, size);
     return 0;
 }
 
@@ -166,33 +167,33 @@ static int look(struct stl_remote *remote, const char *url, struct stl_error *er
     return result ? judge_upstream(remote->host, false, err) : 0;
 }
 
-static int get_blob(struct through *through, struct through_fetch *fetch, struct stl_remote *remote,
-                    const struct stl_address *address, const struct stl_name *name, struct stl_error *err)
+int stl_through_get_blob(struct through *through, struct through_fetch *fetch, struct stl_remote *remote,
+                         const struct stl_address *address, const struct stl_name *name,
+                         const struct stl_digest *digest, struct stl_error *err)
 {
     const struct stl_registry *registry = through->options->registry;
     struct download transfer = {.through = through, .fetch = fetch, .temp = STL_TEMP_INIT, .name = name};
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     STL_AUTO_CLOSE int writing = -1;
-    struct stl_digest digest;
+    char text[STL_DIGEST_TEXT_MAX];
     STL_AUTO_FREE char *url =
-        stl_remote_url(remote, address->name.text, "blobs/%s", fetch->request.reference);
-    if (stl_digest_parse(fetch->request.reference, &digest, err) ||
-        stl_quota_left(registry, name, &transfer.left, err))
+        stl_remote_url(remote, address->name.text, "blobs/%s", stl_digest_format(digest, text));
+    if (stl_quota_left(registry, name, &transfer.left, err))
         return -1;
-    int stored = stl_store_claim(registry, &digest, NULL, err);
+    int stored = stl_store_claim(registry, digest, NULL, err);
     int result = stored < 0 ? -1 : stored ? look(remote, url, err) : 0;
     if (!stored) {
         result = stl_temp_begin(&registry->root, &transfer.temp, err);
         if (result == 0)
-            result = download(&transfer, remote, url, &digest, err);
+            result = download(&transfer, remote, url, digest, err);
     }
     if (result == 0)
         writing = stl_write_begin(registry, err);
     if (result || writing < 0 || stl_repo_make(&repo, registry, name, err))
         result = -1;
     else
-        result = stored ? stl_repo_link_blob(&repo, &digest, err)
-                        : stl_repo_put_blob(&repo, &transfer.temp, &digest, err);
+        result = stored ? stl_repo_link_blob(&repo, digest, err)
+                        : stl_repo_put_blob(&repo, &transfer.temp, digest, err);
     stl_temp_abort(&transfer.temp);
     return result;
 }
@@ -226,9 +227,10 @@ int stl_through_fetch(struct through *through, struct through_fetch *fetch, stru
     const struct stl_registry *registry = through->options->registry;
     const struct stl_fetch_request *request = &fetch->request;
     struct stl_remote remote = {0};
+    struct stl_reference reference;
     struct stl_address address;
     struct stl_name name;
-    if (stl_name_parse(request->name, &name, err))
+    if (stl_name_parse(request->name, &name, err) || stl_reference_parse(request->reference, &reference, err))
         return -1;
     int here = is_here(registry, &name, request, err);
     if (here)
@@ -238,7 +240,7 @@ int stl_through_fetch(struct through *through, struct through_fetch *fetch, stru
         return -1;
     int result = request->manifest
                      ? stl_through_get_manifest(through, &remote, &address, &name, request->reference, err)
-                     : get_blob(through, fetch, &remote, &address, &name, err);
+                     : stl_through_get_blob(through, fetch, &remote, &address, &name, &reference.digest, err);
     stl_through_give_back(through, fetch->upstream, &remote);
     if (result && err->code != STL_MANIFEST_UNKNOWN && err->code != STL_BLOB_UNKNOWN) {
         STL_AUTO_FREE char *text = stl_sprintf("%s%s%s: %s", request->name, request->manifest ? ":" : "@",

@@ -30,13 +30,31 @@ asked_again() { [ "$(asked 'HEAD .*/manifests/gone 404')" -ge 2 ]; }
 ok_run 'another has gone there' wait_for 10 asked_again
 is "$(tag_of hub/app:gone) $(tag_of hub/app:stays) $(tag_of hub/app:ours)" "$one $one $one" '... and stays here, like one that is immutable, and one of ours'
 is "$(asked 'HEAD .*/manifests/stays ')" 0 'nobody asks for what cannot move'
+# What is here whole comes whole before its tag moves, and only for the platforms that are here.
+there multi:v1 "oci:$multi"
+small_multi() {
+    local one two
+    oci_init "$1"
+    one=$(on_platform "$(small_image "$1" new)" "linux/$(host_arch)") two=$(on_platform "$(small_image "$1" other)" linux/s390x)
+    oci_name "$1" "$(oci_index "$1" "$one" "$two")" v2
+    NEW=$(field digest <<<"$(oci_ref "$1" v2)") OURS=$(field digest <<<"$one") THEIRS=$(field digest <<<"$two")
+}
+ok_run 'one platform of an image' skopeo_run copy -q --src-tls-verify=false "docker://$HOST/hub/multi:v1" "dir:$T/one"
+small_multi "$T/new"
+there multi:v1 "oci:$T/new"
+ok_run '... moves there, and then here' wait_for 20 leads_to hub/multi:v1 "$NEW"
+stop_upstream
+ok_run '... and is whole' skopeo_run copy -q --src-tls-verify=false "docker://$HOST/hub/multi:v1" "dir:$T/two"
+is "$(ls "$(repo hub/multi manifests)" | grep -cE "$OURS|$THEIRS")" 1 '... for that platform'
+restart_upstream
+
 ok_run 'the moved image comes whole' skopeo_run copy -q --all --src-tls-verify=false "docker://$HOST/hub/app:v1" "dir:$T/moved"
 ok_run 'a registry in order' "$STILLAGE" verify --full
 
 # ---- the upstream is gone ----------------------------------------------------------------------------------------
 
 stop_upstream
-count_failures() { [ "$(server_log "$FETCHER" | grep -c 'tags stay as they are')" -ge "$1" ]; }
+count_failures() { [ "$(server_log "$FETCHER" | grep -c 'stays as it is')" -ge "$1" ]; }
 ok_run 'an upstream that is gone' wait_for 20 count_failures 2
 ok_run '... takes nothing away' skopeo_run copy -q --all --src-tls-verify=false "docker://$HOST/hub/app:v1" "dir:$T/again"
 is "$(tag_of hub/app:v1)" "$other" '... and moves nothing'
