@@ -50,7 +50,7 @@ static bool has_moved(const struct stl_repo *repo, const struct stl_look *look)
            !stl_digest_equal(&here, &look->digest);
 }
 
-/* --- a tag that has moved there -------------------------------------------------------------------------- */
+/* --- a tag that has moved there ------------------------------------------------------------------------- */
 
 /* A repository, and where it comes from. */
 struct place {
