@@ -1,5 +1,5 @@
 /* What a change does to the files, step by step. */
-#include "powercut-internal.h"
+#include "powercut-record.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The trees that a cut may leave of what was recorded. */
-#include "powercut-internal.h"
+#include "powercut-record.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * What powercut-record.c writes down and powercut.c makes trees of.
  */
-#ifndef POWERCUT_INTERNAL_H
-#define POWERCUT_INTERNAL_H
+#ifndef POWERCUT_RECORD_H
+#define POWERCUT_RECORD_H
 
 #include "powercut.h"
 
