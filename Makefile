@@ -101,7 +101,7 @@ install: all $(MAN_PAGES)
 	$(BUILD)/stillage help --completion bash > $(BASH_COMPLETION)
 	$(BUILD)/stillage help --completion zsh > $(ZSH_COMPLETION)
 	$(BUILD)/stillage help --completion fish > $(FISH_COMPLETION)
-	install -m 644 README.md lib/LAYOUT.md $(DOC)
+	install -m 644 README.md lib/LAYOUT.md lib/SECURITY.md $(DOC)
 	rm -rf $(DOC)/examples
 	cp -R --preserve=mode examples $(DOC)/examples
 	rm -rf $(DOC)/examples/debian $(DOC)/examples/quickstart.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Signatures of bundles: made, checked, required; and by hand with openssl and sha256sum, as the README says.
+# Signatures of bundles: made, checked, required; and by hand with openssl and sha256sum, as the manual says.
 . "$(dirname "$0")/bundle-common.sh"
 
 new_registry "$NEAR"
@@ -41,7 +41,7 @@ fails_with 1 'not a private Ed25519 key without a passphrase' near export -q --a
 fails_with 1 'cannot open no.key' near export -q --all --sign no.key -o none.tar
 ok "$([ ! -e none.tar ]; echo $?)" 'without a key there is no bundle'
 
-# ---- by hand: these lines stand in the README --------------------------------------------------------------------
+# ---- by hand: these lines stand in the manual --------------------------------------------------------------------
 
 by_hand() {
     mkdir bundle && tar -C bundle -xf signed.tar && cd bundle
@@ -49,9 +49,9 @@ by_hand() {
     sed -n 's/^file [0-9*]* sha256:\([0-9a-f]*\) [0-9]* /\1  /p' stillage-bundle.txt | sha256sum -c --quiet
 }
 ok_run 'openssl and sha256sum check it by hand' by_hand
-# The lines of the README themselves.
-readme() { grep -A 3 '^    tar -xf images.tar$' "$TOP/README.md" | grep '^    ' | sed 's/KEY.pub/ours.key.pub/; s/images.tar/signed.tar/'; }
-is "$(readme | wc -l)" 3 'the README says how'
+# The lines of the manual (examples/README.md) themselves.
+readme() { grep -A 3 '^    tar -xf images.tar$' "$TOP/examples/README.md" | grep '^    ' | sed 's/KEY.pub/ours.key.pub/; s/images.tar/signed.tar/'; }
+is "$(readme | wc -l)" 3 'the manual says how'
 mkdir readme
 cp signed.tar ours.key.pub readme/
 as_in_readme() { cd readme && readme | bash -e; }

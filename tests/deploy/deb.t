@@ -24,7 +24,7 @@ is "$(files "$tool" | grep -vE '^/usr/share/(doc/stillage/|man/man1/stillage-[a-
 /usr/share/man/man5/registry.yaml.5.gz
 /usr/share/man/man7/stillage-layout.7.gz
 /usr/share/zsh/vendor-completions/_stillage' 'stillage: the command, its pages and its completion'
-is "$(files "$tool" | sed -n 's|^/usr/share/doc/stillage/\([^/]*\)$|\1|p' | tr '\n' ' ')" 'LAYOUT.md README.md changelog.gz copyright ' 'its documents'
+is "$(files "$tool" | sed -n 's|^/usr/share/doc/stillage/\([^/]*\)$|\1|p' | tr '\n' ' ')" 'LAYOUT.md README.md SECURITY.md changelog.gz copyright ' 'its documents'
 is "$(files "$tool" | grep -c '/man1/stillage-')" "$("$STILLAGE" help | grep -c '^  [a-z-]* ')" 'a page for each command'
 is "$(files "$cgi")" '/usr/lib/systemd/system/stillage-gc.service
 /usr/lib/systemd/system/stillage-gc.timer
