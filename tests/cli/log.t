@@ -42,7 +42,7 @@ cp "$LOG" "$T/events"
     jq -c '.events[0].actor.name = "a\u001b[2J\nb" | .events[0].target.tag = "x"' "$T/events" | head -n 1; } >"$LOG"
 capture stillage log
 is "$RC $(wc -l <"$T/.out") $(grep -c '?\[2J?b' "$T/.out")" '0 1 1' 'a damaged log: what can be read, made printable'
-like "$(<"$T/.err")" '5 lines are no events' '... and how much could not'
+like "$(<"$T/.err")" '5 lines are not events' '... and how much could not'
 is "$(stillage log --json 2>/dev/null | jq -r .user)" 'a?[2J?b' '... as JSON, too'
 cp "$T/events" "$LOG"
 
