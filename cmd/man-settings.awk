@@ -42,9 +42,10 @@ function finish() {
     if (listed) print ".El"
     listed = 0
 }
+# `within`: after text that stands between settings of one paragraph.
 function begin(key) {
     if (!listed) {
-        print ".Ss " key
+        print within ? ".Pp" : ".Ss " key
         if (text != "") prose(text)
         print ".Bl -tag -width Ds -compact"
         listed = 1
@@ -65,11 +66,13 @@ BEGIN {
     if (text != "") prose(text)
     text = ""
     finish()
+    within = 0
     if (!started) print ".Sh SETTINGS"
     started = 1
     next
 }
 /^# [^ ]/ && !listed { text = text (text == "" ? "" : " ") substr($0, 3); next }
+/^# [^ ]/ { finish(); within = 1; text = substr($0, 3); next }
 /^#$/ { text = text BREAK; next }
 /^# +# / { sub(/^# +# /, ""); note = note " " $0; next }
 {

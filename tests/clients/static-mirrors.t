@@ -1,5 +1,5 @@
 #!/bin/bash
-# One host of files mirrors several registries, as README.md ("Mirror of other registries") says: what clients ask for under
+# One host of files mirrors several registries, as examples/README.md ("Mirror of other registries") says: what clients ask for under
 # the name of the upstream comes from there. There is no network to fall back to, and no such host.
 # shellcheck disable=SC2034   # read by serve-common.sh, clients.sh
 KIND=nginx

@@ -55,6 +55,7 @@ if have mandoc; then
     pages=(man/registry.yaml.5 man/stillage-layout.7 "$TOP/cgi/stillage.cgi.8")
     for i in 0 1 2; do page "${pages[i]}" | joined >"page.$i"; done
     is "$(mandoc -Tlint -W warning "${pages[@]}")" '' 'the pages that are no command are clean'
+    is "$(grep -E '^\.It .{150}' "${pages[0]}" || true)" '' 'and text in registry.yaml(5) is not taken for a setting'
     is "$(comm -23 <(sed '/^@/d' "$TOP/templates/registry.yaml" | words_of) <(words_of <page.0))" '' 'registry.yaml(5) says all that the file does'
     is "$(grep -oE '^#?[a-z-]+:' "$TOP/templates/registry.yaml" | tr -d '#' | sort -u |
         while read -r key; do grep -q "^ *$key" page.0 || echo "$key"; done)" '' 'and shows each setting'
@@ -63,7 +64,7 @@ if have mandoc; then
     is "$(env -i "$STILLAGE_CGI" --help | grep -oE -- '--[a-z]+|STILLAGE_[A-Z]+' | sort -u |
         while read -r word; do grep -q -e "$word" page.2 || echo "$word"; done)" '' 'stillage.cgi(8) has all that its --help has'
 else
-    skip 5 'mandoc is not installed' 'pages'
+    skip 6 'mandoc is not installed' 'pages'
 fi
 
 cd "$TOP"
