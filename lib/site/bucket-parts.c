@@ -171,6 +171,20 @@ static char *post(const struct sending *sending, const char *query, const struct
     return text;
 }
 
+/* For stores that do not say it when the object is put together. */
+static char *ask_etag(const struct sending *sending, struct stl_error *err)
+{
+    struct stl_s3_request request;
+    char *etag = NULL;
+    stl_s3_begin(sending->bucket->s3, &request, "HEAD", sending->object->key, NULL, NULL);
+    if (stl_s3_send(sending->bucket->s3, &request, err) == 0 && stl_s3_check(&request, err) == 0) {
+        const char *header = stl_http_header(&request.exchange.answer, "ETag");
+        etag = stl_s3_bare(stl_strdup(header ? header : ""));
+    }
+    stl_s3_clear(&request);
+    return etag;
+}
+
 static int complete(const struct sending *sending, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf list = STL_BUF_INIT;
@@ -180,7 +194,12 @@ static int complete(const struct sending *sending, struct stl_error *err)
                        sending->parts[i].etag);
     stl_buf_puts(&list, "</CompleteMultipartUpload>");
     STL_AUTO_FREE char *query = stl_sprintf("uploadId=%s", sending->id);
-    sending->object->etag = stl_s3_bare(post(sending, query, &list, "ETag", err));
+    STL_AUTO_FREE char *etag = stl_s3_bare(post(sending, query, &list, "ETag", err));
+    if (etag && !*etag) {
+        free(etag);
+        etag = ask_etag(sending, err);
+    }
+    sending->object->etag = stl_steal(etag);
     return sending->object->etag ? 0 : -1;
 }
 

@@ -20,6 +20,8 @@ ok_run 'the run after one that was cut in a large blob' publish -q
 is "$(asked | grep -o 'PUT.*partNumber=.' | grep -o '.$' | sort | tr -d '\n')" 13 'sends the part that is missing, and the one that has other bytes'
 ask GET "/images/a/b/v2/big/blobs/$(digest "$T/big.1")"
 is "$(digest "$T/b")" "$(digest "$T/big.1")" 'it is whole'
+ok_run 'once more' publish --json
+is "$(json .written)" 0 'a store that does not say the entity tag of what it has put together is asked for it'
 
 large gone
 faults '[{"match": "PUT .*partNumber=3", "do": "500", "times": 99}]'

@@ -69,6 +69,8 @@ id=$(ceph_s3 -X POST "$CEPH_URL/images/some/where/$key?uploads=" -H 'x-amz-acl: 
 head -c $((64 << 20)) "$T/big.1" >"$T/part"
 ceph_s3 -X PUT "$CEPH_URL/images/some/where/$key?partNumber=1&uploadId=$id" --data-binary "@$T/part"
 ok_run 'a large blob, of which the store has a part' publish --json
+ok_run 'again' publish --json
+is "$(json .written)" 0 'it is known'
 ok_run 'it is whole' "$STILLAGE" site -r "$REG" --check "$URL"
 ask GET "/$(sed 's/%3A/:/' <<<"$key")"
 is "$(digest "$T/b")" "$(digest "$T/big.1")" 'every byte of it'
