@@ -58,7 +58,7 @@ measure() { # WAY SLOW SERVER...
 }
 
 bench_way() {
-    local way=$1 servers=() slow path
+    local way=$1 servers=() slow path name
     rm -rf "$REG"
     case $way in
         registry:2) start_registry2; servers=("$SERVER"); PORT=${URL##*:} ;;
@@ -66,7 +66,7 @@ bench_way() {
             HOW=$way
             make_registry
             start_server
-            servers=("${!PID_OF[@]}")
+            for name in "${!PID_OF[@]}"; do [ "$name" = ask ] || servers+=("$name"); done
             log_in bob repository:bob/app:pull,push >/dev/null
             BOB=$TOKEN
             ;;
@@ -88,8 +88,7 @@ bench_way() {
         stop forms
         rm -f "$T"/*.ready
     done
-    stop_all
-    PID_OF=()
+    for name in "${servers[@]}"; do stop "$name"; done
 }
 
 printf '\n## slow clients\n\n  %-16s %5s %10s %16s %17s %17s\n' way slow memory 'log-in p50, p99' 'push p50, p99' 'pull p50, p99 (ms)'
