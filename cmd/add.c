@@ -8,7 +8,7 @@
 #include "bucket-address.h"
 #include "bucket-contents.h"
 #include "cmd.h"
-#include "http.h"
+#include "certs.h"
 #include "logins.h"
 #include "selection.h"
 #include "source.h"
@@ -214,11 +214,11 @@ static int add_remote(const struct arguments *arguments, const struct stl_regist
                       struct stl_add_report *report, struct stl_error *err)
 {
     struct stl_remote_choice choice = arguments->choice;
+    CMD_AUTO_CERTS struct cmd_certs certs = {0};
     STL_AUTO_REMOTE struct stl_remote remote = {0};
-    const struct stl_remote_options how = {.host = source->address.host,
-                                           .plain = arguments->http.plain,
-                                           .http = arguments->http.options,
-                                           .credentials = &arguments->credentials[number]};
+    struct stl_remote_options how = {.host = source->address.host,
+                                     .plain = arguments->http.plain,
+                                     .credentials = &arguments->credentials[number]};
     const struct stl_words patterns = {.items = (char **)&arguments->tags, .count = 1};
     choice.tags = arguments->tags ? &patterns : NULL;
     bool listed = choice.all_tags || choice.tags || choice.newest;
@@ -229,7 +229,8 @@ static int add_remote(const struct arguments *arguments, const struct stl_regist
         return stl_error_set(err, STL_USAGE,
                              "%s: --ref is for layouts and archives: write NAME:TAG or NAME@DIGEST",
                              source->label);
-    if (stl_remote_open(&remote, &how, err))
+    if (cmd_certs_find(&arguments->http, how.host, &certs, &how.http, err) ||
+        stl_remote_open(&remote, &how, err))
         return -1;
     choice.remote = &remote;
     choice.address = source->address;

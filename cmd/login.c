@@ -9,7 +9,7 @@
 
 #include "cmd.h"
 #include "file.h"
-#include "http.h"
+#include "certs.h"
 #include "logins.h"
 #include "password.h"
 #include "remote.h"
@@ -76,10 +76,10 @@ static int write_config(const char *path, struct json_object *config, struct stl
 static int check_login(const struct cmd_http *http, const char *host,
                        const struct stl_credentials *credentials, struct stl_error *err)
 {
+    CMD_AUTO_CERTS struct cmd_certs certs = {0};
     STL_AUTO_REMOTE struct stl_remote remote = {0};
-    const struct stl_remote_options options = {
-        .host = host, .plain = http->plain, .http = http->options, .credentials = credentials};
-    if (stl_remote_open(&remote, &options, err))
+    struct stl_remote_options options = {.host = host, .plain = http->plain, .credentials = credentials};
+    if (cmd_certs_find(http, host, &certs, &options.http, err) || stl_remote_open(&remote, &options, err))
         return -1;
     STL_AUTO_FREE char *url = stl_sprintf("%s/v2/", remote.url);
     struct stl_http_exchange exchange = {.request = {.url = url}};

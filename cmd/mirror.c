@@ -6,7 +6,7 @@
 
 #include "cmd.h"
 #include "file.h"
-#include "http.h"
+#include "certs.h"
 #include "logins.h"
 #include "mirror.h"
 
@@ -109,6 +109,7 @@ static int update(struct arguments *arguments, const struct stl_registry *regist
                   struct stl_error *err)
 {
     const struct stl_mirror *mirror = &arguments->mirrors->items[i];
+    CMD_AUTO_CERTS struct cmd_certs certs = {0};
     STL_AUTO_REMOTE struct stl_remote remote = {0};
     struct stl_mirror_report report = {0};
     struct stl_address address;
@@ -117,11 +118,10 @@ static int update(struct arguments *arguments, const struct stl_registry *regist
     stl_address_begins(mirror->from, &from);
     if (stl_address_parse(from, &address, err))
         return -1;
-    const struct stl_remote_options how = {.host = address.host,
-                                           .plain = arguments->http.plain,
-                                           .http = arguments->http.options,
-                                           .credentials = &arguments->credentials[i]};
-    if (stl_remote_open(&remote, &how, err))
+    struct stl_remote_options how = {
+        .host = address.host, .plain = arguments->http.plain, .credentials = &arguments->credentials[i]};
+    if (cmd_certs_find(&arguments->http, how.host, &certs, &how.http, err) ||
+        stl_remote_open(&remote, &how, err))
         return -1;
     cmd_progress_begin(&progress, mirror->from, arguments->common.quiet);
     const struct stl_add_options options = {.progress = progress.shown ? cmd_progress_update : NULL,

@@ -14,7 +14,7 @@
 #include "clock.h"
 #include "fetcher.h"
 #include "hook-runner.h"
-#include "http.h"
+#include "certs.h"
 #include "logins.h"
 #include "remote.h"
 #include "sandbox.h"
@@ -45,17 +45,47 @@ static void notice(const char *text)
 
 /* --- the process that fetches --------------------------------------------------------------------------- */
 
-static int find_credentials(const struct arguments *arguments, const struct stl_upstreams *upstreams,
-                            struct stl_credentials *found, struct stl_error *err)
+/* What is needed to be a client of an upstream. */
+struct clients {
+    size_t count;
+    struct stl_credentials *credentials;
+    struct stl_http_options *http;
+    struct cmd_certs *certs;
+};
+
+static int find_clients(const struct arguments *arguments, const struct stl_upstreams *upstreams,
+                        struct clients *clients, struct stl_error *err)
 {
+    clients->count = upstreams->count;
+    clients->credentials = stl_alloc((clients->count + 1) * sizeof *clients->credentials);
+    clients->http = stl_alloc((clients->count + 1) * sizeof *clients->http);
+    clients->certs = stl_alloc((clients->count + 1) * sizeof *clients->certs);
     for (size_t i = 0; i < upstreams->count; i++) {
+        const struct stl_upstream *upstream = &upstreams->items[i];
+        struct cmd_http http = arguments->http;
         struct stl_address address;
-        STL_AUTO_FREE char *example = stl_sprintf("%s/name", upstreams->items[i].from);
+        STL_AUTO_FREE char *example = stl_sprintf("%s/name", upstream->from);
+        http.options.ca = upstream->ca;
+        http.plain = upstream->plain;
+        http.options.attempts = 3;
+        http.options.patience = 10; /* clients wait */
         if (stl_address_parse(example, &address, err) ||
-            cmd_find_credentials(&arguments->login, address.host, "", &found[i], err) < 0)
+            cmd_find_credentials(&arguments->login, address.host, "", &clients->credentials[i], err) < 0 ||
+            cmd_certs_find(&http, address.host, &clients->certs[i], &clients->http[i], err))
             return -1;
     }
     return 0;
+}
+
+static void clear_clients(struct clients *clients)
+{
+    for (size_t i = 0; i < clients->count; i++) {
+        stl_credentials_clear(&clients->credentials[i]);
+        cmd_certs_clear(&clients->certs[i]);
+    }
+    free(clients->credentials);
+    free(clients->http);
+    free(clients->certs);
 }
 
 /* What has to be loaded before the sandbox closes: libcurl, and what resolves names. */
@@ -71,16 +101,18 @@ static int load(const struct arguments *arguments, struct stl_error *err)
     return 0;
 }
 
-static void enter_sandbox(const struct stl_registry *registry)
+static void enter_sandbox(const struct stl_registry *registry, const struct clients *clients)
 {
-    const struct stl_upstreams *upstreams = &registry->settings.upstreams;
-    STL_AUTO_FREE const char **readable = stl_alloc((upstreams->count + 1) * sizeof *readable);
+    STL_AUTO_FREE const char **readable = stl_alloc((3 * clients->count + 1) * sizeof *readable);
     const char *off = getenv("STILLAGE_SANDBOX");
     struct stl_sandbox sandbox;
     size_t count = 0;
-    for (size_t i = 0; i < upstreams->count; i++)
-        if (upstreams->items[i].ca)
-            readable[count++] = upstreams->items[i].ca;
+    for (size_t i = 0; i < clients->count; i++) {
+        const char *const files[] = {clients->http[i].ca, clients->http[i].certificate, clients->http[i].key};
+        for (size_t k = 0; k < sizeof files / sizeof *files; k++)
+            if (files[k])
+                readable[count++] = files[k];
+    }
     if (off && !strcmp(off, "off"))
         return;
     stl_sandbox_enter_fetching(registry->path, readable, &sandbox);
@@ -96,9 +128,8 @@ static int fetch(const struct arguments *arguments, int socket)
     struct stl_error err = STL_ERROR_INIT;
     if (cmd_open_registry(&looked_at, arguments->common.registry, &err))
         return cmd_fail(&err);
-    size_t count = looked_at.settings.upstreams.count;
-    STL_AUTO_FREE struct stl_credentials *credentials = stl_alloc((count + 1) * sizeof *credentials);
-    if (find_credentials(arguments, &looked_at.settings.upstreams, credentials, &err) ||
+    __attribute__((cleanup(clear_clients))) struct clients clients = {0};
+    if (find_clients(arguments, &looked_at.settings.upstreams, &clients, &err) ||
         cmd_open_registry_as_owner(&registry, arguments->common.registry, CMD_KEEP_NOTHING, &err) ||
         load(arguments, &err))
         return cmd_fail(&err);
@@ -108,20 +139,15 @@ static int fetch(const struct arguments *arguments, int socket)
     registry.hook_runner = stl_hook_runner_start(registry.path, &err);
     if (registry.hook_runner < 0)
         return cmd_fail(&err);
-    enter_sandbox(&registry);
-    struct stl_http_options http = arguments->http.options;
-    http.attempts = 3;
-    http.patience = 10; /* clients wait */
+    enter_sandbox(&registry, &clients);
+    const unsigned parallel = arguments->http.options.parallel;
     const struct stl_pull_through options = {.registry = &registry,
-                                             .http = &http,
-                                             .credentials = credentials,
-                                             .parallel = http.parallel ? http.parallel : 12,
+                                             .http = clients.http,
+                                             .credentials = clients.credentials,
+                                             .parallel = parallel ? parallel : 12,
                                              .socket = socket,
                                              .ending = &ending};
-    int result = stl_pull_through_serve(&options, &err);
-    for (size_t i = 0; i < count; i++)
-        stl_credentials_clear(&credentials[i]);
-    return result ? cmd_fail(&err) : 0;
+    return stl_pull_through_serve(&options, &err) ? cmd_fail(&err) : 0;
 }
 
 /* --- the process that looks after it -------------------------------------------------------------------- */

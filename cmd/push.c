@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "http.h"
+#include "certs.h"
 #include "logins.h"
 #include "outgoing.h"
 
@@ -101,14 +101,14 @@ static void print_push_json(const struct stl_outgoing_report *report, size_t req
 static int push(struct arguments *arguments, const struct stl_registry *registry,
                 const struct stl_credentials *credentials, struct stl_error *err)
 {
+    CMD_AUTO_CERTS struct cmd_certs certs = {0};
     STL_AUTO_REMOTE struct stl_remote remote = {0};
-    const struct stl_remote_options how = {.host = arguments->host,
-                                           .plain = arguments->http.plain,
-                                           .http = arguments->http.options,
-                                           .credentials = credentials};
+    struct stl_remote_options how = {
+        .host = arguments->host, .plain = arguments->http.plain, .credentials = credentials};
     struct stl_outgoing_report report = {0};
     struct cmd_progress progress;
-    if (stl_remote_open(&remote, &how, err))
+    if (cmd_certs_find(&arguments->http, how.host, &certs, &how.http, err) ||
+        stl_remote_open(&remote, &how, err))
         return -1;
     cmd_progress_begin(&progress, "pushing", arguments->common.quiet);
     const struct stl_outgoing_options options = {.remote = &remote,

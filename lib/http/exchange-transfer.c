@@ -222,6 +222,14 @@ static void set_connection(struct stl_http_transfer *transfer)
         curl->easy_setopt(easy, CURLOPT_CAINFO, options->ca);
         curl->easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
+    if (options->trusted) { /* the folder of the system's stays */
+        struct curl_blob blob = {(void *)options->trusted, strlen(options->trusted), CURL_BLOB_COPY};
+        curl->easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+    }
+    if (options->certificate) {
+        curl->easy_setopt(easy, CURLOPT_SSLCERT, options->certificate);
+        curl->easy_setopt(easy, CURLOPT_SSLKEY, options->key);
+    }
     curl->easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, options->insecure ? 0L : 1L);
     curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, options->insecure ? 0L : 2L);
 }

@@ -10,6 +10,9 @@
 struct stl_http_options {
     const char *agent;       /* User-Agent; NULL: none is sent */
     const char *ca;          /* a file of certificates (PEM) that are trusted instead of the system's */
+    const char *trusted;     /* certificates (PEM) that are trusted besides the system's */
+    const char *certificate; /* a file with our own certificate (PEM), for servers that want one, and ... */
+    const char *key;         /* ... with its key */
     bool insecure;           /* any certificate is accepted */
     const char *proxy_http;  /* for http: the value of http_proxy */
     const char *proxy_https; /* for https: the value of https_proxy */

@@ -9,16 +9,13 @@ static int open_remote(struct through *through, const struct stl_upstream *upstr
                        const struct stl_address *address, struct stl_remote *remote, struct stl_error *err)
 {
     const struct stl_pull_through *options = through->options;
-    struct stl_http_options http = *options->http;
-    http.ca = upstream->ca ? upstream->ca : http.ca;
-    return stl_remote_open(
-        remote,
-        &(struct stl_remote_options){
-            .host = address->host,
-            .plain = upstream->plain,
-            .http = http,
-            .credentials = &options->credentials[upstream - options->registry->settings.upstreams.items]},
-        err);
+    size_t number = (size_t)(upstream - options->registry->settings.upstreams.items);
+    return stl_remote_open(remote,
+                           &(struct stl_remote_options){.host = address->host,
+                                                        .plain = upstream->plain,
+                                                        .http = options->http[number],
+                                                        .credentials = &options->credentials[number]},
+                           err);
 }
 
 /* One with a token for this repository is the best, one of the same upstream the next. */

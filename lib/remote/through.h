@@ -14,8 +14,8 @@ enum { STL_THROUGH_IDLE_MAX = 16, STL_THROUGH_PAST_MAX = 256 };
 
 struct stl_pull_through {
     const struct stl_registry *registry;
-    const struct stl_http_options *http;
-    const struct stl_credentials *credentials; /* credentials[i]: for registry->settings.upstreams.items[i] */
+    const struct stl_http_options *http;       /* http[i]: for registry->settings.upstreams.items[i] */
+    const struct stl_credentials *credentials; /* credentials[i]: the same */
     unsigned parallel;                         /* fetches at once */
     int socket;                                /* of stl_fetch_listen() */
     const volatile sig_atomic_t *ending;       /* set: no further request is taken */

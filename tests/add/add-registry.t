@@ -56,8 +56,8 @@ changes_nothing 1 'has no repository lib/none$' 'a repository that is not there'
 changes_nothing 1 'has no matching tags' 'tags of which none matches' --plain-http --tags '9.*' "docker://$plain/lib/app"
 changes_nothing 1 'does the server talk HTTPS' 'a server without TLS' "docker://$plain/lib/app:dev"
 changes_nothing 2 'give a tag, or --all-tags' 'a tag, and all tags' --plain-http --all-tags "docker://$plain/lib/app:dev"
-changes_nothing 2 "--newest: '0' is no number" 'no tags at all' --newest 0 "docker://$plain/lib/app"
-changes_nothing 2 'is no host of a registry' 'a password in an address' "docker://me:word@$plain/lib/app"
+changes_nothing 2 "--newest: '0' is not a number" 'no tags at all' --newest 0 "docker://$plain/lib/app"
+changes_nothing 2 'is not the host of a registry' 'a password in an address' "docker://me:word@$plain/lib/app"
 
 # ---- passwords ---------------------------------------------------------------------------------------------------
 
@@ -132,10 +132,36 @@ self_signed "$T/tls"
 REG=$far start_responder 1
 start_nginx "$far" --tls-certificate "$T/tls/tls.crt" --tls-key "$T/tls/tls.key" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
 from=(--ca "$T/tls/tls.crt" "docker://$HOST/secret/app:v1")
+far_server=$SERVER far_host=$HOST
 
 new_registry
 changes_nothing 1 'certificate' 'a certificate of nobody known' "docker://$HOST/public/app:1"
 ok_run '... may be accepted' add --insecure "docker://$HOST/public/app:1"
+certs=$HOME/.config/containers/certs.d/$HOST
+mkdir -p "$certs"
+cp "$T/tls/tls.crt" "$certs/ca.crt"
+ok_run '... may be trusted, where podman keeps that' add "docker://$HOST/public/app:1" other/app:1
+secure=$HOST
+next_server strict
+printf '%s\n' 'daemon off;' "pid $SERVER_DIR/pid;" "error_log $SERVER_DIR/error.log;" 'events {}' 'http {' 'access_log off;' \
+    "client_body_temp_path $SERVER_DIR/b; proxy_temp_path $SERVER_DIR/p; fastcgi_temp_path $SERVER_DIR/f;" \
+    "scgi_temp_path $SERVER_DIR/s; uwsgi_temp_path $SERVER_DIR/u;" \
+    "server { listen $HOST ssl; ssl_certificate $T/tls/tls.crt; ssl_certificate_key $T/tls/tls.key;" \
+    "ssl_client_certificate $T/tls/tls.crt; ssl_verify_client on;" \
+    "location / { proxy_pass https://$secure; proxy_set_header Host \$http_host; } } }" >"$SERVER_DIR/nginx.conf"
+spawn "$SERVER" nginx -p "$SERVER_DIR" -e "$SERVER_DIR/start.log" -c "$SERVER_DIR/nginx.conf"
+wait_up "$SERVER" 15 answers "https://$HOST"
+strict=$HOME/.config/containers/certs.d/$HOST
+mkdir -p "$strict"
+cp "$T/tls/tls.crt" "$strict/ca.crt"
+changes_nothing 1 "answered 400" 'a server that wants a certificate' "docker://$HOST/public/app:1"
+cp "$T/tls/tls.crt" "$strict/client.cert"
+changes_nothing 1 "client.cert needs its key" '... whose key is missing' "docker://$HOST/public/app:1"
+cp "$T/tls/tls.key" "$strict/client.key"
+ok_run '... gets the one of certs.d' add "docker://$HOST/public/app:1" strict/app:1
+stop "$SERVER"
+SERVER=$far_server HOST=$far_host
+rm -r "$certs" "$strict"
 changes_nothing 1 '401|403|unauthorized|denied' 'a private repository, and no login' "${from[@]}"
 ok_run 'a token for a password' with_creds me:word
 image_is '... and the image' "$artifact" "$(oci_ref "$artifact" v1)" secret/app:v1

@@ -143,4 +143,30 @@ stop "$FETCHER"
 start_fetcher
 http GET /v2/hub/app/manifests/v2 -u alice:alice-password
 is "$STATUS $(error_code)" '404 MANIFEST_UNKNOWN' 'without a login, the upstream gives nothing'
+stop "$FETCHER"
+stop "$SERVER"
+stop "$RESPONDER"
+
+# ---- TLS ---------------------------------------------------------------------------------------------------------
+
+self_signed "$T/tls"
+free_port tls_port
+rm "$T/upstream.d/auth.conf"
+echo "listen 127.0.0.1:$tls_port ssl; ssl_certificate $T/tls/tls.crt; ssl_certificate_key $T/tls/tls.key;" >"$T/upstream.d/tls.conf"
+restart_upstream
+AUTHFILE=''
+registry_with_upstream "  - {prefix: dark, from: \"127.0.0.1:$tls_port\"}" "  - {prefix: ca, from: \"127.0.0.1:$tls_port\", ca: $T/tls/tls.crt}"
+start_with_responder nginx 1
+start_fetcher
+pull dark/app v1
+is "$STATUS" 503 'a certificate of nobody known'
+like "$(server_log "$FETCHER")" 'certificate' '... which the log says'
+pull ca/app v1
+is "$STATUS" 200 'one that registry.yaml trusts'
+mkdir -p "$HOME/.config/containers/certs.d/127.0.0.1:$tls_port"
+cp "$T/tls/tls.crt" "$HOME/.config/containers/certs.d/127.0.0.1:$tls_port/ca.crt"
+stop "$FETCHER"
+start_fetcher
+pull dark/app v1
+is "$STATUS" 200 'one that certs.d trusts'
 done_testing
