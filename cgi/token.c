@@ -9,6 +9,7 @@
 #include "bearer.h"
 #include "id-token.h"
 #include "json.h"
+#include "user-tokens.h"
 
 enum { FORM_MAX = 64 << 10 };
 
@@ -196,6 +197,7 @@ int give_token(struct exchange *exchange, struct stl_error *err)
 struct form {
     const char *grant_type, *username, *password, *scope;
     const char *subject_token, *subject_token_type; /* RFC 8693 */
+    struct user_token_form own;
 };
 
 /* Decodes in place: the values are parts of `text`. */
@@ -208,7 +210,11 @@ static int parse_form(char *text, struct form *form, struct stl_error *err)
                   {"password", &form->password},
                   {"subject_token", &form->subject_token},
                   {"subject_token_type", &form->subject_token_type},
-                  {"scope", &form->scope}};
+                  {"scope", &form->scope},
+                  {"token", &form->own.verb},
+                  {"id", &form->own.id},
+                  {"name", &form->own.name},
+                  {"expires", &form->own.expires}};
     for (char *part; (part = strsep(&text, "&"));) {
         char *value = strchr(part, '=');
         if (!value)
@@ -281,6 +287,10 @@ static int answer_form(struct exchange *exchange, struct form *form, struct stl_
     if (stl_access_controlled(exchange->registry) &&
         auth_login(exchange, form->username, form->password, err))
         return err->code == STL_UNAUTHORIZED ? refuse_login(exchange) : -1;
+    if (form->own.verb) {
+        form->own.scope = form->scope;
+        return manage_user_tokens(exchange, &form->own, err);
+    }
     if (form->scope && add_scopes(&asked, form->scope, err))
         return -1;
     return answer(exchange, &asked, err);

@@ -12,7 +12,7 @@
 #include "users.h"
 #include "yaml.h"
 
-enum { OPTION_USER = 256, OPTION_REPOSITORY, OPTION_ACTIONS, OPTION_EXPIRES };
+enum { OPTION_USER = 256, OPTION_REPOSITORY, OPTION_ACTIONS, OPTION_EXPIRES, OPTION_NAME };
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
@@ -22,6 +22,7 @@ static const struct cmd_option options[] = {
     {OPTION_REPOSITORY, "repository", "PATTERN", "The repository that it is for, or a pattern with * and **"},
     {OPTION_ACTIONS, "actions", "LIST",
      "What it allows: pull, push, delete, separated by commas; pull by default"},
+    {OPTION_NAME, "name", "TEXT", "What the token is for, in your words"},
     {OPTION_EXPIRES, "expires", "TIME", "When it expires: in 12h, in 90d, or never; 90d by default"},
     {0},
 };
@@ -71,11 +72,14 @@ static void print_token_json(const struct list *list)
         struct json_object *object = json_object_new_object();
         stl_json_set_string(object, "id", robot->id);
         stl_json_set_string(object, "user", robot->user);
+        stl_json_set_string(object, "name", robot->name);
         stl_json_set_string(object, "repository", robot->repository);
         stl_json_set_string(object, "actions", actions);
         stl_json_set_number(object, "created", robot->created);
         if (robot->expires)
             stl_json_set_number(object, "expires", robot->expires);
+        if (robot->used)
+            stl_json_set_number(object, "used", robot->used);
         json_object_array_add(array, object);
     }
     cmd_print_json(array);
@@ -86,12 +90,15 @@ static void print_table(const struct list *list)
     for (size_t i = 0; i < list->count; i++) {
         const struct stl_robot *robot = &list->robots[i];
         STL_AUTO_FREE char *actions = format_actions(robot->actions);
-        char expires[CMD_TIME_TEXT_MAX] = "never";
+        char expires[CMD_TIME_TEXT_MAX] = "never", used[CMD_TIME_TEXT_MAX] = "never";
         if (robot->expires)
             cmd_format_time(robot->expires, expires);
+        if (robot->used)
+            cmd_format_time(robot->used, used);
         bool over = robot->expires && robot->expires <= time(NULL);
-        cmd_print_line("%s  %-12s  %-24s  %-16s  %s%s", robot->id, robot->user, robot->repository, actions,
-                       expires, over ? " (expired)" : "");
+        cmd_print_line("%s  %-12s  %-24s  %-16s  %s%s, used %s%s%s", robot->id, robot->user,
+                       robot->repository, actions, expires, over ? " (expired)" : "", used,
+                       robot->name[0] ? "  " : "", robot->name);
     }
 }
 
@@ -179,7 +186,7 @@ static int parse_expiry(const char *text, int64_t now, int64_t *expires)
 
 struct arguments {
     struct cmd_common common;
-    const char *user, *repository, *actions, *expires;
+    const char *user, *repository, *actions, *expires, *name;
     const char *id; /* of the token to remove */
 };
 
@@ -190,12 +197,14 @@ static int run_create(const struct arguments *arguments)
     struct stl_robot robot = {.created = time(NULL)};
     if (!*arguments->user || !*arguments->repository)
         return cmd_usage(&cmd_token, "create needs --user and --repository");
-    if (strlen(arguments->user) > STL_USER_MAX || strlen(arguments->repository) > STL_NAME_MAX)
-        return cmd_usage(&cmd_token, "the name of the user or the repository is too long");
+    if (strlen(arguments->user) > STL_USER_MAX || strlen(arguments->repository) > STL_NAME_MAX ||
+        strlen(arguments->name) > STL_ROBOT_NAME_MAX)
+        return cmd_usage(&cmd_token, "the name of the user, the repository or the token is too long");
     if (parse_expiry(arguments->expires, robot.created, &robot.expires))
         return cmd_usage(&cmd_token, "--expires '%s' is not a time such as 12h or 90d, nor never",
                          arguments->expires);
     snprintf(robot.user, sizeof robot.user, "%s", arguments->user);
+    snprintf(robot.name, sizeof robot.name, "%s", arguments->name);
     snprintf(robot.repository, sizeof robot.repository, "%s", arguments->repository);
     if (stl_actions_parse(arguments->actions, &robot.actions, &err) ||
         cmd_open_registry_as_owner(&registry, arguments->common.registry, CMD_KEEP_NOTHING, &err) ||
@@ -227,7 +236,8 @@ static int run_ls(const struct arguments *arguments)
 
 static int run_token(int argc, char **argv)
 {
-    struct arguments arguments = {.user = "", .repository = "", .actions = "pull", .expires = "90d"};
+    struct arguments arguments = {
+        .name = "", .user = "", .repository = "", .actions = "pull", .expires = "90d"};
     for (int key; (key = cmd_next_option(&cmd_token, argc, argv, &arguments.common)) != -1;) {
         switch (key) {
         case OPTION_USER:
@@ -235,6 +245,9 @@ static int run_token(int argc, char **argv)
             break;
         case OPTION_REPOSITORY:
             arguments.repository = optarg;
+            break;
+        case OPTION_NAME:
+            arguments.name = optarg;
             break;
         case OPTION_ACTIONS:
             arguments.actions = optarg;
@@ -264,7 +277,11 @@ const struct cmd_command cmd_token = {
         "A token is a password for a program, limited to certain repositories and actions. Use it like "
         "one: docker login with the user's name, and the token as the password. It may do what the token "
         "allows and the rules in registry.yaml allow its user. create prints it, once; the registry keeps "
-        "only its hash.",
+        "only its hash. ls also says when each was last used.\n\n"
+        "With 'auth: user-tokens:' in registry.yaml, whoever has a password may make tokens for themselves, by "
+        "a form: curl -d grant_type=password -d username=NAME -d password=... -d token=create -d name=laptop "
+        "-d scope=repository:team/**:pull -d expires=30d https://HOST/v2/_token; token=ls lists them, token=rm "
+        "with id=ID removes one.",
     .options = options,
     .examples = "  stillage token create --user ci --repository 'team/**' \\\n"
                 "      --actions pull,push --expires 90d\n"

@@ -10,6 +10,7 @@
 #include "auth-secrets.h"
 #include "digest.h"
 #include "json.h"
+#include "utf8.h"
 
 static const char folder[] = STL_AUTH_ROBOTS;
 enum { FILE_SIZE_MAX = 4096, HEX = 64 };
@@ -39,6 +40,8 @@ static int store_robot(const struct stl_registry *registry, const struct stl_rob
     STL_AUTO_JSON struct json_object *object = json_object_new_object();
     stl_json_set_string(object, "user", robot->user);
     stl_json_set_string(object, "repository", robot->repository);
+    if (robot->name[0])
+        stl_json_set_string(object, "name", robot->name);
     add_actions(object, robot->actions);
     stl_json_set_number(object, "created", robot->created);
     stl_json_set_number(object, "expires", robot->expires);
@@ -46,7 +49,20 @@ static int store_robot(const struct stl_registry *registry, const struct stl_rob
     STL_AUTO_CLOSE int robots = stl_dir_make(&root, root.fd, folder, err);
     if (robots < 0 || stl_file_put(&root, robots, name, text, strlen(text), err))
         return -1;
+    const struct timespec never[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = (time_t)robot->created}};
+    utimensat(robots, name, never, AT_SYMLINK_NOFOLLOW);
     return stl_dir_sync(robots, err);
+}
+
+static int check_name(const char *name, struct stl_error *err)
+{
+    STL_AUTO_FREE char *printable = stl_strdup(name);
+    stl_utf8_make_printable(printable);
+    return strcmp(printable, name)
+               ? stl_error_set(err, STL_INVALID,
+                               "the name of a token is one line of at most %d bytes of UTF-8",
+                               STL_ROBOT_NAME_MAX)
+               : 0;
 }
 
 int stl_robot_create(const struct stl_registry *registry, struct stl_robot *robot,
@@ -58,6 +74,8 @@ int stl_robot_create(const struct stl_registry *registry, struct stl_robot *robo
         return -1;
     if (robot->actions == 0)
         return stl_error_set(err, STL_INVALID, "a token needs at least one action");
+    if (check_name(robot->name, err))
+        return -1;
     snprintf(token, STL_ROBOT_TOKEN, STL_ROBOT_PREFIX "%s", stl_secret_random(secret));
     hash_token(token, name);
     snprintf(robot->id, sizeof robot->id, "%.*s", STL_ROBOT_ID - 1, name);
@@ -83,14 +101,16 @@ static int load_robot(const struct stl_registry *registry, const char *name, str
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", folder, name);
     STL_AUTO_JSON struct json_object *object = NULL;
     struct json_object *actions = NULL;
-    const char *user = "", *repository = "";
+    const char *user = "", *repository = "", *label = "";
+    struct stat st;
     *robot = (struct stl_robot){0};
     if (stl_file_read(registry->root.fd, path, false, &text, err))
         return -1;
     object = stl_json_parse(text.data ? text.data : "", text.length, err);
     if (!object || stl_json_string(object, "user", &user, err) ||
         stl_json_string(object, "repository", &repository, err) ||
-        stl_json_array(object, "actions", &actions, err) || parse_actions(actions, &robot->actions, err) ||
+        stl_json_string(object, "name", &label, err) || stl_json_array(object, "actions", &actions, err) ||
+        parse_actions(actions, &robot->actions, err) ||
         stl_json_int64(object, "created", &robot->created, err) ||
         stl_json_int64(object, "expires", &robot->expires, err) || stl_user_name_check(user, err) ||
         stl_pattern_check(repository, err)) {
@@ -100,7 +120,19 @@ static int load_robot(const struct stl_registry *registry, const char *name, str
     snprintf(robot->id, sizeof robot->id, "%.*s", STL_ROBOT_ID - 1, name);
     snprintf(robot->user, sizeof robot->user, "%s", user);
     snprintf(robot->repository, sizeof robot->repository, "%s", repository);
+    snprintf(robot->name, sizeof robot->name, "%s", label);
+    if (fstatat(registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime > robot->created)
+        robot->used = st.st_mtime;
     return 0;
+}
+
+/* Once a minute is enough. */
+static void note_use(const struct stl_registry *registry, const char *name, const struct stl_robot *robot,
+                     time_t now)
+{
+    STL_AUTO_FREE char *path = stl_sprintf("%s/%s", folder, name);
+    if (now - robot->used >= 60)
+        utimensat(registry->root.fd, path, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
 int stl_robot_find(const struct stl_registry *registry, const char *token, struct stl_robot *robot,
@@ -114,7 +146,11 @@ int stl_robot_find(const struct stl_registry *registry, const char *token, struc
         stl_error_clear(err);
         return 0;
     }
-    return robot->expires == 0 || time(NULL) < robot->expires;
+    time_t now = time(NULL);
+    if (robot->expires && now >= robot->expires)
+        return 0;
+    note_use(registry, name, robot, now);
+    return 1;
 }
 
 struct each {

@@ -13,21 +13,24 @@
 #include "registry.h"
 
 #define STL_ROBOT_PREFIX "stl_"
-enum { STL_ROBOT_TOKEN = 4 + 43 + 1, STL_ROBOT_ID = 12 + 1 };
+enum { STL_ROBOT_TOKEN = 4 + 43 + 1, STL_ROBOT_ID = 12 + 1, STL_ROBOT_NAME_MAX = 64 };
 
 struct stl_robot {
     char id[STL_ROBOT_ID]; /* the first digits of the hash: for listing and removing tokens */
     char user[STL_USER_MAX + 1];
+    char name[STL_ROBOT_NAME_MAX + 1]; /* what it is for, in the user's words: one line of UTF-8; "": none */
     char repository[STL_NAME_MAX + 1]; /* a pattern */
     unsigned actions;                  /* 1 << STL_PULL | ... */
     int64_t created, expires;          /* seconds since 1970; expires 0: never */
+    int64_t used; /* when somebody last logged in with it, to a minute or so; 0: never. Set when it is read */
 };
 
 /* Makes a token; durable on return. Reads all of `robot` except the id, which it sets. Fails with
  * STL_INVALID. */
 int stl_robot_create(const struct stl_registry *registry, struct stl_robot *robot,
                      char token[STL_ROBOT_TOKEN], struct stl_error *err);
-/* Whether a token is valid now: returns 1 and sets *robot, 0, or -1 on error. */
+/* Whether a token is valid now: returns 1 and sets *robot, 0, or -1 on error. Notes that it is used: the time
+ * of its file. */
 int stl_robot_find(const struct stl_registry *registry, const char *token, struct stl_robot *robot,
                    struct stl_error *err);
 /* Calls `visit` for each token, expired ones too, in no particular order, until it returns non-zero, which is

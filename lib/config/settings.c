@@ -106,6 +106,7 @@ static int read_auth(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
     static const struct stl_yaml_key keys[] = {
         {"token-life", read_life, offsetof(S, auth.token_life)},
         {"trust-remote-user", stl_yaml_bool, offsetof(S, auth.trust_remote_user)},
+        {"user-tokens", stl_yaml_duration, offsetof(S, auth.user_tokens)},
         {"url", read_url, offsetof(S, auth.url)},
         {"oidc", stl_oidc_read, offsetof(S, auth.oidc)},
         {NULL, NULL, 0},

@@ -26,6 +26,11 @@ is "$(jq -c '.[] | select(.repository == "team/**") | [.user, .actions, (.expire
 is "$(jq -c '.[] | select(.repository == "lib/app") | [.actions, .expires]' "$T/ls")" '["pull",null]' '... pull and no end'
 like "$("$STILLAGE" token ls)" 'team/\*\* .*pull,push .*20[0-9]{2}-' '... as text'
 
+"$STILLAGE" token create -q --user ci --repository lib/named --name 'Jenkins, old ä' >"$T/named"
+is "$("$STILLAGE" token ls -j | jq -c '.[] | select(.repository == "lib/named") | [.name, .used]')" '["Jenkins, old ä",null]' 'a token has a name, and was never used'
+like "$("$STILLAGE" token ls)" 'lib/named .* used never  Jenkins, old ä' '... as text'
+"$STILLAGE" token rm -q "$("$STILLAGE" token ls -j | jq -r '.[] | select(.repository == "lib/named").id')"
+
 id=$(jq -r '.[] | select(.repository == "lib/app").id' "$T/ls")
 ok_run 'token rm' "$STILLAGE" token rm "${id:0:6}"
 is "$("$STILLAGE" token ls -j | jq -r '.[].repository')" 'team/**' '... removes that one'
@@ -39,6 +44,8 @@ refused 'an impossible pattern' 1 'not a pattern' --user ci --repository 'Team/*
 refused 'an unknown action' 2 'not an action' --user ci --repository '**' --actions pull,fly
 refused 'no time at all' 2 'not a time' --user ci --repository '**' --expires 0d
 refused 'a date' 2 'not a time' --user ci --repository '**' --expires 2027-01-01
+refused 'a name of two lines' 1 'one line of at most' --user ci --repository '**' --name $'a\nb'
+refused 'a long name' 2 'is too long' --user ci --repository '**' --name "$(printf '%065d' 0)"
 refused 'an argument' 2 'give create, ls, or rm' --user ci --repository '**' extra
 is "$("$STILLAGE" token ls -j | jq length)" 1 'nothing was made of these'
 
