@@ -44,7 +44,7 @@ describe "$ISSUER" "$ISSUER/keys"
 spawn "$SERVER" python3 -m http.server --bind 127.0.0.1 -d "$T/issuer" "$PORT"
 wait_up "$SERVER" 15 curl -fsS -o /dev/null "$ISSUER/keys"
 
-"$STILLAGE" init -q "$REG"
+"$STILLAGE" init -q --apache "$REG"
 "$STILLAGE" add -q "oci:$(cached hello)" public/app:v1 acme/app:v1 lib/app:v1
 cat >>"$REG/registry.yaml" <<END
 access:
@@ -135,14 +135,24 @@ is "$(jq -r '.events[0] | select(.action == "login-failure") | .actor.name' "$RE
 
 # ---- clients -----------------------------------------------------------------------------------------------------
 
-clients_setup
-for client in skopeo podman; do
-    why=$(client_missing "$client")
-    if [ -n "$why" ]; then skip 3 "$why" "$client"; continue; fi
-    ok_run "$client logs in with an ID token" client_login "$client" oidc "$GOOD"
-    ok_run '... and pushes' client_push "$client" "$(cached busybox)" v1 "$HOST/acme/app:$client"
-    capture client_push "$client" "$(cached busybox)" v1 "$HOST/lib/app:$client"
-    isnt "$RC" 0 '... but not elsewhere'
+CLIENTS='skopeo podman docker'
+start_clients
+start_apache_too() {
+    have apache2 || return 1
+    start_apache "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
+}
+for kind in nginx apache; do
+    [ $kind = nginx ] || start_apache_too || { skip 9 'apache2 is not installed' 'its clients'; continue; }
+    for client in $CLIENTS; do
+        why=$(client_why "$client")
+        if [ -n "$why" ]; then skip 3 "$why" "$client"; continue; fi
+        id_token one .
+        GOOD=$TOKEN
+        ok_run "$client logs in at $kind with an ID token" client_login "$client" oidc "$GOOD"
+        ok_run '... and pushes' client_push "$client" "$(cached busybox)" v1 "$HOST/acme/app:$client"
+        capture client_push "$client" "$(cached busybox)" v1 "$HOST/lib/app:$client"
+        isnt "$RC" 0 '... but not elsewhere'
+    done
 done
 is "$(jq -r '.events[0] | select(.action == "push") | .actor.name // empty' "$REG/log/events.jsonl" | sort -u)" \
     "$ISSUER repo:acme/app:ref:refs/heads/main" 'the log says who pushed'
