@@ -52,7 +52,7 @@ static void set_time(struct json_object *object, const char *key, int64_t second
         stl_json_set_string(object, key, text);
 }
 
-static struct json_object *describe(const struct stl_robot *robot)
+static struct json_object *describe_token(const struct stl_robot *robot)
 {
     struct json_object *object = json_object_new_object(), *actions = json_object_new_array();
     stl_json_set_string(object, "id", robot->id);
@@ -93,7 +93,7 @@ static int list(struct exchange *exchange, struct own *own, struct stl_error *er
     if (own->count)
         qsort(own->robots, own->count, sizeof *own->robots, by_age);
     for (size_t i = 0; i < own->count; i++)
-        json_object_array_add(array, describe(&own->robots[i]));
+        json_object_array_add(array, describe_token(&own->robots[i]));
     send_json(exchange, 200, object);
     return 0;
 }
@@ -144,7 +144,7 @@ static int create(struct exchange *exchange, const struct user_token_form *form,
     if (stl_robot_create(exchange->registry, &robot, token, err))
         return -1;
     tell_event(exchange, "token-create", &robot);
-    STL_AUTO_JSON struct json_object *object = describe(&robot);
+    STL_AUTO_JSON struct json_object *object = describe_token(&robot);
     stl_json_set_string(object, "token", token);
     send_json(exchange, 201, object);
     return 0;
@@ -165,7 +165,7 @@ static int drop(struct exchange *exchange, struct own *own, struct stl_error *er
         stl_bearer_revoke(exchange->registry, own->user, err))
         return -1;
     tell_event(exchange, "token-rm", &robot);
-    STL_AUTO_JSON struct json_object *object = describe(&robot);
+    STL_AUTO_JSON struct json_object *object = describe_token(&robot);
     send_json(exchange, 200, object);
     return 0;
 }

@@ -34,7 +34,7 @@ static void print_text(const struct stl_project *project, int64_t bytes)
     }
 }
 
-static struct json_object *describe(const struct stl_project *project, int64_t bytes)
+static struct json_object *describe_project(const struct stl_project *project, int64_t bytes)
 {
     struct json_object *object = json_object_new_object(), *members = json_object_new_object();
     stl_json_set_string(object, "name", project->name);
@@ -61,7 +61,7 @@ static int list(const struct stl_registry *registry, bool json, struct stl_error
         if (stl_project_compare(registry, &projects->items[i], &counted, &bytes, err))
             return -1;
         if (json)
-            json_object_array_add(array, describe(&projects->items[i], bytes));
+            json_object_array_add(array, describe_project(&projects->items[i], bytes));
         else
             print_text(&projects->items[i], bytes);
     }

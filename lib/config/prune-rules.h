@@ -22,7 +22,7 @@ struct stl_prune_rule {
     char *repository; /* NULL: all */
     char *project;    /* NULL, or only in this one (projects.h) */
     struct stl_words tags, keep;
-    int64_t keep_newest;                  /* -1: not given */
+    int64_t keep_newest;                                  /* -1: not given */
     int64_t keep_younger, not_pulled_for, untagged_older; /* seconds; -1: not given */
 };
 

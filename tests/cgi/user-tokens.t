@@ -96,4 +96,22 @@ is "$STATUS" 201 'a hundred tokens'
 mine bob token=create scope=repository:team/**:pull
 refused '403 DENIED' '... and no more'
 
+# ---- behind web servers ------------------------------------------------------------------------------------------
+
+settings 'auth: {user-tokens: 30d}' 'apache: true'
+"$STILLAGE" verify -q --repair -r "$REG" >"$T/repaired" || true
+"$STILLAGE" token ls -j -r "$REG" | jq -r '.[].id' | while read -r id; do "$STILLAGE" token rm -q -r "$REG" "$id"; done
+start_responder 2
+for kind in nginx apache; do
+    have "${kind/apache/apache2}" || { skip 3 "$kind is not installed" 'tokens'; continue; }
+    start_$kind "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
+    send_form() { curl -sS -o "$T/b" -w '%{http_code}' -d grant_type=password -d username=alice -d "$@" "$URL/v2/_token"; }
+    is "$(send_form password=alice-password -d token=create -d 'scope=repository:team/**:pull')" 201 "$kind: create"
+    TOKEN=$(jq -r .token "$T/b")
+    is "$(curl -sS -o "$T/b" -w '%{http_code}' -u "alice:$TOKEN" "$URL/v2/_token?scope=repository:team/app:pull") $(jq -r .scope "$T/b")" \
+        '200 repository:team/app:pull' '... it logs in'
+    is "$(send_form "password=$TOKEN" -d token=ls) $(send_form password=wrong -d token=ls)" '403 401' '... and does no more'
+    stop "$SERVER"
+done
+
 done_testing
