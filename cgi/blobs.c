@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,6 +51,8 @@ int send_stored(struct exchange *exchange, const struct stl_repo *repo, const st
         return -1;
     response_header(&exchange->response, "Docker-Content-Digest", "%s", text);
     response_header(&exchange->response, "ETag", "\"%s\"", text);
+    if (!strchr(exchange->request.reference, ':')) /* a tag, which may move */
+        response_header(&exchange->response, "Cache-Control", "no-cache");
     if (unchanged)
         response_send(&exchange->response, 304, NULL, NULL, 0);
     else

@@ -10,6 +10,7 @@ start_server() {
     case $HOW in
         nginx-fcgiwrap) start_fcgiwrap 8 && start_nginx "$REG" --push "fcgiwrap:$SOCKET" --cgi "$STILLAGE_CGI" ;;
         nginx-fastcgi) start_responder 8 && start_nginx "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI" ;;
+        caddy | lighttpd) start_responder 8 && "start_$HOW" "$REG" --push "fastcgi:$SOCKET" ;;
         apache-fastcgi) start_responder 8 && start_apache "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI" ;;
         apache-cgi)
             # mod_cgid runs the program as Apache's own account.
@@ -86,6 +87,7 @@ test_resume() {
 
 # Servers have their own ideas about lengths of nothing, and about programs that refuse a body.
 test_bodies() {
+    [ -e "$T/blob" ] || head -c 30000000 /dev/urandom >"$T/blob"
     local digest=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 how
     ask POST "/v2/app/blobs/uploads/?digest=$digest" -d ''
     want_status 201
@@ -115,7 +117,8 @@ push_tests() {
     start_server
     test_clients
     test_mount
-    test_resume
+    # lighttpd passes nothing on before it has all of a body.
+    [ "$HOW" = lighttpd ] || test_resume
     test_bodies
     unlike "$(server_log "$SERVER")" '\[([a-z_]+:)?(crit|alert|emerg)\]' 'nothing critical in the log'
     ok_run 'the registry is as its layout says' "$STILLAGE" verify -r "$REG"
