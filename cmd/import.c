@@ -24,7 +24,7 @@ struct arguments {
     struct cmd_common common;
     const char *forget;
     struct stl_selection selection;
-    struct stl_import_map *maps;
+    struct stl_name_map *maps;
     const char **trust;
     struct stl_import_options options;
     bool status;
@@ -50,13 +50,8 @@ static void import_arguments_clear(struct arguments *arguments)
 static int add_map(struct arguments *arguments, const char *text, struct stl_error *err)
 {
     struct stl_import_options *options = &arguments->options;
-    STL_AUTO_FREE char *copy = stl_strdup(text);
-    char *to = strchr(copy, '=');
-    struct stl_import_map map;
-    if (!to)
-        return stl_error_set(err, STL_USAGE, "--map %s: give OLD=NEW", text);
-    *to++ = '\0';
-    if (stl_name_parse(copy, &map.from, err) || stl_name_parse(to, &map.to, err))
+    struct stl_name_map map;
+    if (stl_name_map_parse(text, &map, err))
         return -1;
     stl_grow(arguments->maps, options->map_count);
     arguments->maps[options->map_count++] = map;

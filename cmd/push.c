@@ -9,7 +9,7 @@
 #include "logins.h"
 #include "outgoing.h"
 
-enum { OPTION_ALL = 256, OPTION_NO_REFERRERS };
+enum { OPTION_ALL = 256, OPTION_NO_REFERRERS, OPTION_MAP };
 
 struct arguments {
     struct cmd_common common;
@@ -18,6 +18,8 @@ struct arguments {
     struct stl_selection selection;
     char host[STL_HOST_MAX];
     char *prefix;
+    struct stl_name_map *maps;
+    size_t map_count;
     bool without_referrers, dry_run;
 };
 
@@ -27,6 +29,10 @@ static int parse_push(int argc, char **argv, struct arguments *arguments, struct
     for (int key; (key = cmd_next_option(&cmd_push, argc, argv, &arguments->common)) != -1;) {
         if (key == OPTION_ALL) {
             if (stl_selection_add(&arguments->selection, "**", err))
+                return -1;
+        } else if (key == OPTION_MAP) {
+            stl_grow(arguments->maps, arguments->map_count);
+            if (stl_name_map_parse(optarg, &arguments->maps[arguments->map_count++], err))
                 return -1;
         } else if (key == OPTION_NO_REFERRERS)
             arguments->without_referrers = true;
@@ -113,6 +119,8 @@ static int push(struct arguments *arguments, const struct stl_registry *registry
     cmd_progress_begin(&progress, "pushing", arguments->common.quiet);
     const struct stl_outgoing_options options = {.remote = &remote,
                                                  .selection = &arguments->selection,
+                                                 .maps = arguments->maps,
+                                                 .map_count = arguments->map_count,
                                                  .prefix = arguments->prefix,
                                                  .without_referrers = arguments->without_referrers,
                                                  .dry_run = arguments->dry_run,
@@ -154,12 +162,15 @@ static int run_push(int argc, char **argv)
     int status = parse_push(argc, argv, &arguments, &err) ? cmd_fail(&err) : push_as(&arguments, &err);
     stl_selection_clear(&arguments.selection);
     free(arguments.prefix);
+    free(arguments.maps);
     return status;
 }
 
 static const struct cmd_option options[] = {
     CMD_OPTION_REGISTRY,
     {OPTION_ALL, "all", NULL, "All images"},
+    {OPTION_MAP, "map", "OLD=NEW...",
+     "Call OLD, and what is below it, NEW there; of several, the first that applies counts"},
     {OPTION_NO_REFERRERS, "no-referrers", NULL, "Neither signatures nor other referrers"},
     {'n', "dry-run", NULL, "Only say what is missing there"},
     CMD_OPTION_PARALLEL,
@@ -179,7 +190,7 @@ const struct cmd_command cmd_push = {
     .arguments = "PATTERN... docker://HOST[:PORT][/PREFIX]",
     .summary = "Send images to another registry",
     .description =
-        "Images keep their names, with PREFIX/ in front; bytes and digests do not change. A PATTERN is NAME[:TAG] or "
+        "Images keep their names, but for --map, with PREFIX/ in front; bytes and digests do not change. A PATTERN is NAME[:TAG] or "
         "NAME@DIGEST, in which '*' (within a component), '**' and '?' stand for anything; !PATTERN leaves out what "
         "matches.\n\n"
         "What is there already is not sent: an image whose tag leads to it there costs one request. Blobs that went "

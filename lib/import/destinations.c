@@ -20,27 +20,10 @@ void stl_import_list_sources(struct import *import)
     }
 }
 
-static bool is_below(const char *name, const struct stl_name *folder)
+static int rename_source(const struct stl_import_options *options, const char *source, struct stl_name *name,
+                         struct stl_error *err)
 {
-    size_t length = strlen(folder->text);
-    return !strncmp(name, folder->text, length) && (!name[length] || name[length] == '/');
-}
-
-static int derive_name(const struct stl_import_options *options, const char *source, struct stl_name *name,
-                       struct stl_error *err)
-{
-    STL_AUTO_FREE char *text = stl_strdup(source);
-    for (size_t i = 0; i < options->map_count; i++) {
-        const struct stl_import_map *map = &options->maps[i];
-        if (!is_below(source, &map->from))
-            continue;
-        free(text);
-        text = stl_sprintf("%s%s", map->to.text, source + strlen(map->from.text));
-        break;
-    }
-    STL_AUTO_FREE char *whole =
-        stl_sprintf("%s%s%s", options->prefix ? options->prefix : "", options->prefix ? "/" : "", text);
-    return stl_name_parse(whole, name, err);
+    return stl_name_map_apply(options->maps, options->map_count, options->prefix, source, name, err);
 }
 
 int stl_import_name_target(struct import *import, struct import_target *target, struct stl_error *err)
@@ -48,7 +31,7 @@ int stl_import_name_target(struct import *import, struct import_target *target, 
     struct import_source *source = &import->sources[target->source];
     struct stl_name name;
     if (!source->name) {
-        if (derive_name(import->options, source->text, &name, err))
+        if (rename_source(import->options, source->text, &name, err))
             return stl_error_context(err, "%s", source->text);
         source->name = stl_import_keep_name(import->report, &name);
     }
@@ -89,7 +72,7 @@ static void add_source(const struct import *import, const char *source, const ch
     for (size_t i = 0; i < sources->count; i++)
         if (!strcmp(sources->items[i], source))
             return;
-    if (derive_name(import->options, source, &derived, &ignored) == 0 && !strcmp(derived.text, name))
+    if (rename_source(import->options, source, &derived, &ignored) == 0 && !strcmp(derived.text, name))
         stl_names_add(sources, source);
 }
 
@@ -102,8 +85,8 @@ void stl_import_find_sources(const struct import *import, const char *name, stru
         return;
     const char *inner = prefix ? name + prefix + 1 : name;
     for (size_t i = 0; i < options->map_count; i++) {
-        const struct stl_import_map *map = &options->maps[i];
-        if (!is_below(inner, &map->to))
+        const struct stl_name_map *map = &options->maps[i];
+        if (!stl_name_is_below(inner, &map->to))
             continue;
         STL_AUTO_FREE char *source = stl_sprintf("%s%s", map->from.text, inner + strlen(map->to.text));
         add_source(import, source, name, sources);

@@ -14,20 +14,16 @@
 #ifndef STL_IMPORT_H
 #define STL_IMPORT_H
 
+#include "name-map.h"
 #include "selection.h"
 #include "volume.h"
 
-/* Applies to FROM itself and to every name below it: with lib -> mirror, lib/app becomes mirror/app. Several
- * repositories may become one, which then has the images of all; if two images would get the same tag, the
- * import fails with STL_CONFLICT before anything changes. */
-struct stl_import_map {
-    struct stl_name from, to;
-};
-
 struct stl_import_options {
-    struct stl_selection *selection;   /* which images; without patterns, all; patterns that match are
+    struct stl_selection *selection; /* which images; without patterns, all; patterns that match are
                                           noted */
-    const struct stl_import_map *maps; /* the first that applies is used */
+    /* Several repositories may become one, which then has the images of all; if two images would get the same
+     * tag, the import fails with STL_CONFLICT before anything changes. */
+    const struct stl_name_map *maps;
     size_t map_count;
     const char *prefix; /* PREFIX/ is put in front of every name, after the maps; or NULL */
     /* Files of public keys: the bundle must be signed with one of them; none: it need not be signed. */

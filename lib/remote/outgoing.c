@@ -164,9 +164,8 @@ static int send_chosen(struct outgoing *outgoing, struct stl_error *err)
 
 static int name_there(struct outgoing *outgoing, const char *name, struct stl_error *err)
 {
-    const char *prefix = outgoing->options->prefix;
-    STL_AUTO_FREE char *whole = stl_sprintf("%s%s%s", prefix ? prefix : "", prefix ? "/" : "", name);
-    if (stl_name_parse(whole, &outgoing->to, err))
+    const struct stl_outgoing_options *options = outgoing->options;
+    if (stl_name_map_apply(options->maps, options->map_count, options->prefix, name, &outgoing->to, err))
         return -1;
     stl_grow(outgoing->names, outgoing->name_count);
     outgoing->names[outgoing->name_count] = stl_alloc(sizeof **outgoing->names);

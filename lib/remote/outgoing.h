@@ -11,6 +11,7 @@
 #ifndef STL_OUTGOING_H
 #define STL_OUTGOING_H
 
+#include "name-map.h"
 #include "registry.h"
 #include "remote.h"
 #include "selection.h"
@@ -18,7 +19,9 @@
 struct stl_outgoing_options {
     struct stl_remote *remote;
     struct stl_selection *selection;
-    const char *prefix; /* PREFIX/ is put in front of every name; or NULL */
+    const struct stl_name_map *maps;
+    size_t map_count;
+    const char *prefix; /* PREFIX/ is put in front of every name, after the maps; or NULL */
     bool without_referrers, dry_run;
     void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes; or NULL */
     void *progress_context;

@@ -53,6 +53,10 @@ ok_run 'a tag that moves' push lib/multi:moving "docker://$there/in"
 is "$(digest_there "$there" in/lib/multi moving)" "$(tag_of lib/multi:moving)" '... to the new image'
 ok_run 'by digest' push "lib/multi@$(tag_of lib/multi:1)" "docker://$there/digest"
 is "$(digest_there "$there" digest/lib/multi "$(tag_of lib/multi:1)")" "$(tag_of lib/multi:1)" '... it is there'
+ok_run 'under other names' push --map lib=libraries --map lib/multi=none --map other/app=single lib/multi:1 other/app "docker://$there/in"
+is "$(digest_there "$there" in/libraries/multi 1) $(digest_there "$there" in/single 1)" "$(tag_of lib/multi:1) $(tag_of other/app:1)" \
+    '... the first that applies'
+desc='no other name' fails_with 2 'give OLD=NEW' push --map lib other/app "docker://$there"
 
 desc='nothing that matches' fails_with 1 "'none' matches no image" push none "docker://$there"
 desc='nowhere' fails_with 2 'where to' push lib/multi
