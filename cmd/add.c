@@ -234,8 +234,9 @@ static int add_remote(const struct arguments *arguments, const struct stl_regist
         return -1;
     choice.remote = &remote;
     choice.address = source->address;
-    options->remote = &choice;
-    return stl_add(registry, -1, source->label, options, report, err);
+    struct stl_add_options from_there = *options;
+    from_there.remote = &choice;
+    return stl_add(registry, -1, source->label, &from_there, report, err);
 }
 
 /* What --ref, --tags and --newest choose of a repository. Returns whether that is anything. */
@@ -270,8 +271,9 @@ static int add_repository(struct arguments *arguments, const struct stl_registry
     /* As in a registry whose host is dropped. */
     STL_AUTO_FREE char *label = stl_sprintf("%s/%s", source->address.host, repository->name.text);
     choice.address.name = repository->name;
-    options->remote = &choice;
-    if (stl_add(registry, -1, label, options, &report, err))
+    struct stl_add_options from_there = *options;
+    from_there.remote = &choice;
+    if (stl_add(registry, -1, label, &from_there, &report, err))
         return -1;
     cmd_progress_clear(options->progress_context);
     note_added(arguments, &report);

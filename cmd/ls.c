@@ -19,7 +19,7 @@ static const struct cmd_option options[] = {CMD_OPTION_PLACE, CMD_OPTION_JSON, {
 struct listing {
     const char *wanted; /* NULL: all repositories; a pattern: those that match; else a repository's tags */
     const struct stl_registry *registry;
-    const struct stl_repo *repo;
+    struct stl_repo repo; /* of print_tags() */
     struct stl_details details;
     struct json_object *json; /* NULL: print lines */
     size_t count;             /* of repositories */
@@ -125,7 +125,7 @@ static bool print_by_details(struct listing *listing, const char *tag, const str
         stl_json_string(image, "created", &created, &ignored))
         return false;
     if (!*created)
-        find_pushed(listing->repo, tag, pushed);
+        find_pushed(&listing->repo, tag, pushed);
     print_line(tag, digest_text, size, *created ? created : pushed);
     return true;
 }
@@ -136,35 +136,34 @@ static int list_tag(void *context, const char *text, struct stl_error *err)
     struct stl_tag tag;
     struct stl_digest digest;
     char pushed[CMD_TIME_TEXT_MAX];
-    if (stl_tag_parse(text, &tag, err) || stl_tag_resolve(listing->repo, &tag, &digest, err))
+    if (stl_tag_parse(text, &tag, err) || stl_tag_resolve(&listing->repo, &tag, &digest, err))
         return -1;
     if (!listing->json && print_by_details(listing, text, &digest))
         return 0;
-    STL_AUTO_JSON struct json_object *image = stl_describe(listing->repo, &digest, err);
+    STL_AUTO_JSON struct json_object *image = stl_describe(&listing->repo, &digest, err);
     if (!image)
         return -1;
-    find_pushed(listing->repo, text, pushed);
+    find_pushed(&listing->repo, text, pushed);
     return print_tag(listing, text, pushed, image, err);
 }
 
 static int print_tags(struct listing *listing, struct stl_error *err)
 {
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_name name;
     bool valid = stl_name_parse(listing->wanted, &name, err) == 0;
-    bool found = valid && stl_repo_open(&repo, listing->registry, &name, err) == 0;
+    bool found = valid && stl_repo_open(&listing->repo, listing->registry, &name, err) == 0;
     if (!found && cmd_explain_file("ls", listing->wanted, "", err))
         return -1;
     if (!valid)
         return -1;
     if (!found)
         return cmd_explain(listing->registry, name.text, NULL, err);
-    listing->repo = &repo;
-    STL_AUTO_CLOSE int tags = stl_dir_open(repo.fd, STL_REPO_TAGS, err);
+    STL_AUTO_CLOSE int tags = stl_dir_open(listing->repo.fd, STL_REPO_TAGS, err);
     if (!listing->json)
-        stl_details_read(&repo, &listing->details);
+        stl_details_read(&listing->repo, &listing->details);
     int result = tags < 0 ? -1 : stl_listing_each(tags, &name, list_tag, listing, err);
     stl_details_clear(&listing->details);
+    stl_repo_close(&listing->repo);
     return result;
 }
 
@@ -222,7 +221,7 @@ static int list_wanted(const struct cmd_common *common, const char *wanted, stru
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_BUNDLE_VIEW struct stl_bundle_view view = STL_BUNDLE_VIEW_INIT;
     STL_AUTO_JSON struct json_object *array = common->json ? json_object_new_array() : NULL;
-    struct listing listing = {.wanted = wanted, .registry = &registry, .json = array};
+    struct listing listing = {.wanted = wanted, .registry = &registry, .repo = STL_REPO_INIT, .json = array};
     int found = cmd_open_bundle(&view, common->registry, err);
     if (found < 0 || (found == 0 && cmd_open_registry(&registry, common->registry, err)) ||
         (found ? list_bundle(&listing, &view, err) : list_registry(&listing, err)))

@@ -155,13 +155,13 @@ static int find_credentials(struct arguments *arguments, struct stl_error *err)
 }
 
 /* Returns the exit status. */
-static int update_all(struct arguments *arguments, struct stl_error *err)
+static int update_all(struct arguments *arguments, struct stl_registry *looked_at, struct stl_error *err)
 {
-    STL_AUTO_REGISTRY struct stl_registry looked_at = STL_REGISTRY_INIT, registry = STL_REGISTRY_INIT;
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_CLOSE int writing = -1;
-    if (err->code != STL_OK || cmd_open_registry(&looked_at, arguments->common.registry, err))
+    if (err->code != STL_OK || cmd_open_registry(looked_at, arguments->common.registry, err))
         return cmd_fail(err);
-    arguments->mirrors = &looked_at.settings.mirrors;
+    arguments->mirrors = &looked_at->settings.mirrors;
     if (arguments->list && read_list(arguments, err))
         return cmd_fail(err);
     if (arguments->mirrors->count == 0)
@@ -190,6 +190,7 @@ static int run_mirror(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_JSON struct json_object *entries = json_object_new_array();
     STL_AUTO_JSON struct json_object *failed = json_object_new_array();
+    STL_AUTO_REGISTRY struct stl_registry looked_at = STL_REGISTRY_INIT;
     struct arguments arguments = {.entries = entries, .failed = failed};
     cmd_http_begin(&arguments.http);
     parse_mirror(argc, argv, &arguments, &err);
@@ -197,7 +198,7 @@ static int run_mirror(int argc, char **argv)
         return cmd_usage(
             &cmd_mirror,
             "it takes no arguments: list what to mirror in registry.yaml, or in the file of --list");
-    int status = update_all(&arguments, &err);
+    int status = update_all(&arguments, &looked_at, &err);
     for (size_t i = 0; i < arguments.credential_count; i++)
         stl_credentials_clear(&arguments.credentials[i]);
     free(arguments.credentials);

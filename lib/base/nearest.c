@@ -19,7 +19,7 @@ static size_t edits(const char *a, const char *b)
     size_t length = strnlen(b, COMPARED_MAX), row[COMPARED_MAX + 1];
     for (size_t k = 0; k <= length; k++)
         row[k] = k;
-    for (size_t i = 0; a[i] && i < COMPARED_MAX; i++) {
+    for (size_t i = 0; i < COMPARED_MAX && a[i]; i++) {
         size_t diagonal = row[0];
         row[0] = i + 1;
         for (size_t k = 0; k < length; k++) {

@@ -154,7 +154,9 @@ int stl_pulls_record(const struct stl_registry *registry, struct stl_pulls *pull
     pulls->until = seen->last > known.until ? seen->last : known.until;
     if (known.last) {
         json_object_object_foreach(known.last, key, value)
+        {
             note_pull(pulls, key, json_object_get_int64(value));
+        }
     }
     return save(registry, pulls, err) ? -1 : later;
 }

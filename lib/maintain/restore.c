@@ -70,7 +70,7 @@ static int publish(struct stl_restore *restore, size_t number, struct stl_error 
     }
     stl_publication_begin(&publication, restore->repo);
     publication.allow_missing_children = true;
-    publication.allow_missing_blobs = 
+    publication.allow_missing_blobs =
         stl_settings_sparse_images(&restore->repo->registry->settings, restore->repo->name.text);
     stl_publication_add_manifest(&publication, &manifest, bytes.data, known);
     if (done < 0 || stl_publication_commit(&publication, err))

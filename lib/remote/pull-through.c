@@ -204,8 +204,8 @@ static void receive(struct through *through)
     const struct stl_pull_through *options = through->options;
     struct pollfd ready = {.fd = options->socket, .events = POLLIN};
     while (!*options->ending) {
-        struct stl_fetch_request request;
-        int fd;
+        struct stl_fetch_request request = {0};
+        int fd = -1;
         if (poll(&ready, 1, TICK) > 0 && stl_fetch_receive(options->socket, &request, &fd) > 0)
             take_request(through, &request, fd);
     }

@@ -157,22 +157,33 @@ static void wrong_issuers(void)
 {
 #define ISSUER "version: 1\nauth:\n  oidc:\n    - issuer: https://a\n"
     refused(STL_INVALID, "version: 1\nauth:\n  oidc: {}\n", "registry.yaml:3: ");
-    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - audience: a\n", "registry.yaml:4: 'issuer: ADDRESS' is");
-    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - issuer: http://a.org\n", "registry.yaml:4: an address");
-    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - issuer: http://localhost.a.org\n", "registry.yaml:4: ");
-    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - issuer: http://localhost@a.org\n", "registry.yaml:4: ");
+    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - audience: a\n",
+            "registry.yaml:4: 'issuer: ADDRESS' is");
+    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - issuer: http://a.org\n",
+            "registry.yaml:4: an address");
+    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - issuer: http://localhost.a.org\n",
+            "registry.yaml:4: ");
+    refused(STL_INVALID, "version: 1\nauth:\n  oidc:\n    - issuer: http://localhost@a.org\n",
+            "registry.yaml:4: ");
     refused(STL_INVALID, ISSUER, "registry.yaml:4: 'audience: NAME' is missing");
     refused(STL_INVALID, ISSUER "      audience: []\n", "registry.yaml:4: 'audience: NAME' is missing");
     refused(STL_INVALID, ISSUER "      leeway: 6m\n", "registry.yaml:5: leeway may be 0s to 5m");
     refused(STL_INVALID, ISSUER "      ca: a.pem\n", "registry.yaml:5: an absolute path");
     refused(STL_INVALID, ISSUER "      keys-url: file:///a\n", "registry.yaml:5: an address");
-    refused(STL_INVALID, ISSUER "      rules:\n        - push: [a]\n", "registry.yaml:6: the rule has no 'claims:'");
-    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {}\n", "registry.yaml:6: the rule has no 'claims:'");
-    refused(STL_INVALID, ISSUER "      rules:\n        - claims: [a]\n", "registry.yaml:6: lines 'CLAIM: VALUE'");
-    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {sub: a, sub: b}\n", "claim 'sub' is given twice");
-    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {sub: a}\n", "registry.yaml:6: the rule gives nothing");
-    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {sub: a}\n          push: [A]\n", "registry.yaml:7: ");
-    refused(STL_INVALID, ISSUER "      audience: a\n    - issuer: https://a\n      audience: a\n", "registry.yaml:6: issuer");
+    refused(STL_INVALID, ISSUER "      rules:\n        - push: [a]\n",
+            "registry.yaml:6: the rule has no 'claims:'");
+    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {}\n",
+            "registry.yaml:6: the rule has no 'claims:'");
+    refused(STL_INVALID, ISSUER "      rules:\n        - claims: [a]\n",
+            "registry.yaml:6: lines 'CLAIM: VALUE'");
+    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {sub: a, sub: b}\n",
+            "claim 'sub' is given twice");
+    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {sub: a}\n",
+            "registry.yaml:6: the rule gives nothing");
+    refused(STL_INVALID, ISSUER "      rules:\n        - claims: {sub: a}\n          push: [A]\n",
+            "registry.yaml:7: ");
+    refused(STL_INVALID, ISSUER "      audience: a\n    - issuer: https://a\n      audience: a\n",
+            "registry.yaml:6: issuer");
 }
 
 static void wrong_settings(void **state)
@@ -265,12 +276,9 @@ static void the_template_shows_the_defaults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(every_key),
-        cmocka_unit_test(upstreams),
-        cmocka_unit_test(lists_absent_and_empty),
-        cmocka_unit_test(wrong_settings),
-        cmocka_unit_test(the_template_shows_the_defaults),
+        cmocka_unit_test(defaults),       cmocka_unit_test(every_key),
+        cmocka_unit_test(upstreams),      cmocka_unit_test(lists_absent_and_empty),
+        cmocka_unit_test(wrong_settings), cmocka_unit_test(the_template_shows_the_defaults),
     };
     return unit_run(tests);
 }
