@@ -7,7 +7,8 @@ use_copies
 REG=$T/reg
 own() { "$STILLAGE" "$1" -r "$REG" "${@:2}"; }
 NAMES=(org org/manifests/podinfo org/manifests org/tags/x infra/blobs x/referrers x x/tags x/tags/y x/blobs/uploads
-    x/blobs/uploads/blobs/uploads manifests tags blobs/blobs org/manifests/podinfo/tags/z tags/list/x)
+    x/blobs/uploads/blobs/uploads manifests tags blobs/blobs org/manifests/podinfo/tags/z tags/list/x
+    org/manifests/list org/tags/listing)
 
 "$STILLAGE" init --apache "$REG" >/dev/null
 next_server both
@@ -137,7 +138,8 @@ is "$("$STILLAGE" ls -r "$T/second")" "$(own ls)" 'with all names'
 # Deleting one takes none of those with it that lie in it.
 for name in org x tags org/manifests; do ok_run "rm $name" own rm "$name"; done
 NAMES=(org/manifests/podinfo org/tags/x infra/blobs x/referrers x/tags x/tags/y x/blobs/uploads
-    x/blobs/uploads/blobs/uploads manifests blobs/blobs org/manifests/podinfo/tags/z tags/list/x)
+    x/blobs/uploads/blobs/uploads manifests blobs/blobs org/manifests/podinfo/tags/z tags/list/x
+    org/manifests/list org/tags/listing)
 pull_all 'after others were deleted'
 fails_with 1 "no repository 'org'" own rm org
 no_problems 'after deletions'
