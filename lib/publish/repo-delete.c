@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "access.h"
@@ -146,7 +147,12 @@ static int delete_repository(const struct stl_registry *registry, const struct s
     for (size_t i = 0; i < sizeof visible / sizeof *visible; i++)
         if (stl_repo_remove_folder(&repo, visible[i], err) || stl_dir_sync(repo.fd, err))
             return -1;
-    if (remove_links(&repo, err) || stl_trash_content(&repo, err) || stl_repo_unmake(&repo, err))
+    if (remove_links(&repo, err) || stl_trash_content(&repo, err))
+        return -1;
+    /* Who begins to push now waits (stl_repo_make()), and finds all folders gone rather than some. Who has
+     * begun waits for us, perhaps. */
+    (void)flock(repo.fd, LOCK_EX | LOCK_NB);
+    if (stl_repo_unmake(&repo, err))
         return -1;
     stl_event_delete(&repo, NULL, NULL);
     return 0;

@@ -206,8 +206,7 @@ static const struct scene scenes[] = {
       {"put two as v2", put_two},
       {"delete tag v1", delete_tag},
       {"delete the repository", delete_repository},
-      {"garbage collection", collect},
-      {"freezing", freeze}},
+      {"garbage collection", collect}},
      "01 10 02 20 03 30 04 40"},
 };
 
