@@ -280,7 +280,8 @@ static int run(int argc, char **argv)
             cmd_login_take(&arguments.login, key, optarg);
     }
     if (optind < argc)
-        return cmd_usage(&cmd_pull_through, "where images come from stands in registry.yaml");
+        return cmd_usage(&cmd_pull_through,
+                         "it takes no arguments: registry.yaml says where images come from");
     int result = cmd_open_registry(&keeper.registry, arguments.common.registry, &err);
     if (result == 0)
         result =

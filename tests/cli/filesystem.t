@@ -57,7 +57,7 @@ for kind in exfat ntfs; do
     capture on $kind "$STILLAGE" verify --filesystem "$T/m"
     is "$RC" 1 "$kind does not keep all"
     like "$(<"$T/.out")" $'\nNO  ' "$kind: each is named"
-    like "$(tail -n 1 "$T/.out")" "^$T/m is no place for a registry: [0-9]+ promises that it needs are not kept" "$kind: and the sum"
+    like "$(tail -n 1 "$T/.out")" "^$T/m is not suitable for a registry: [0-9]+ promises that it needs are not kept" "$kind: and the sum"
     desc="init makes no registry on $kind" fails_with 1 'is on a file system \(FUSE\) that lacks what a registry needs' on $kind "$STILLAGE" init "$T/m/reg"
     is "$(on $kind "$STILLAGE" init "$T/m/reg" 2>/dev/null; on $kind find "$T/m" -name '.stillage*' -o -name reg)" '' "$kind: which leaves nothing"
     [ $kind = exfat ] || continue
