@@ -98,9 +98,11 @@ int stl_s3_check(const struct stl_s3_request *request, struct stl_error *err)
         return 0;
     STL_AUTO_FREE char *message = stl_s3_element(body, NULL, "Message");
     bool refused = answer->status == 401 || answer->status == 403;
-    return stl_error_set(err, refused ? STL_DENIED : STL_UNAVAILABLE, "%s %s: %s%s%s (status %d)", method,
+    bool skewed = code && !strcmp(code, "RequestTimeTooSkewed");
+    return stl_error_set(err, refused ? STL_DENIED : STL_UNAVAILABLE, "%s %s: %s%s%s (status %d)%s", method,
                          request->url, code ? code : "the store refuses it", message && *message ? ": " : "",
-                         message ? message : "", answer->status);
+                         message ? message : "", answer->status,
+                         skewed ? ": is the clock of this machine right?" : "");
 }
 
 /* --- XML ------------------------------------------------------------------------------------------------ */

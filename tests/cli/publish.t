@@ -133,6 +133,8 @@ faults '[]'
 ok_run 'when it works again' publish --json
 is "$(json .written)" 2 'a repeat does the rest'
 readable 'all is there'
+faults '[{"match": "GET", "do": "skew"}]'
+fails_with 1 'RequestTimeTooSkewed.*is the clock of this machine right' publish
 AWS_SECRET_ACCESS_KEY=other fails_with 1 'SignatureDoesNotMatch' publish
 AWS_ACCESS_KEY_ID='' fails_with 2 'no credentials' publish
 fails_with 2 'not of the form s3://' stillage publish images

@@ -4,7 +4,7 @@
     s3.py PORT ID SECRET LOG
 
 Everybody may GET objects; all else takes a valid AWS Signature Version 4. LOG gets a line for each request. What fails is
-told by POST /_faults with a list of {"match": regex for "METHOD /path?query", "do": "500"|"501"|"503"|"cut"|"etag"|
+told by POST /_faults with a list of {"match": regex for "METHOD /path?query", "do": "500"|"501"|"503"|"skew"|"cut"|"etag"|
 "spoil" (a part), "times": n, "after": how many of them go well first, "late": true to do what is asked and answer nothing, "without": "conditions" to ignore If-None-Match}."""
 import base64
 import hashlib
@@ -89,6 +89,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.mute = fault.get("late", False)
         if fault.get("do") in ("500", "501", "503"):
             return self.fail(int(fault["do"]), {"503": "SlowDown", "501": "NotImplemented"}.get(fault["do"], "InternalError"))
+        if fault.get("do") == "skew":
+            return self.fail(403, "RequestTimeTooSkewed")
         if fault.get("do") == "cut":
             self.close_connection = True
             return self.connection.shutdown(2)
