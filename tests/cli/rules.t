@@ -72,6 +72,13 @@ stillage rm -q app:other
 ok_run 'restore of a tag that may be' stillage restore -q app:other
 is "$(tagged app other)" "$B" 'which is back'
 wait_for 10 test -s "$T/after.log"
+stillage snapshot create -q three
+stillage rm -q app:more
+# The hook may still be writing a line's end.
+told() { jq -se 'any(.[]; .tags == ["more"])' "$T/after.log"; }
+ok_run 'snapshot restore' stillage snapshot restore -q three app
+ok_run 'tells of what has changed' wait_for 10 told
+stillage snapshot rm -q three
 : >"$T/hook.log"
 : >"$T/after.log"
 is "$(request POST "/v2/other/blobs/uploads/?mount=$(digest "$T/a.0")&from=app")" 201 'the hook is not asked: of a mount'

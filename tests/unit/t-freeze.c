@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,11 +51,20 @@ static void freezing_waits_for_writes(void **state)
     assert_int_equal(status, 0);
 }
 
+static void what_cannot_be_read_is_frozen(void **state)
+{
+    struct unit *unit = *state;
+    assert_int_equal(mkdirat(unit->registry.root.fd, "frozen", 0755), 0);
+    FAILS(STL_INVALID, stl_check_frozen(&unit->registry, &err));
+    FAILS(STL_INVALID, stl_write_begin(&unit->registry, &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         registry_test(writes_are_refused_while_frozen),
         registry_test(freezing_waits_for_writes),
+        registry_test(what_cannot_be_read_is_frozen),
     };
     return unit_run(tests);
 }
