@@ -70,7 +70,7 @@ wrong 'a path that leads out' 'a bundle has no member' "s|^\(file 1 $blob [0-9]*
 wrong 'an absolute path' 'a bundle has no member' "s|^\(file 1 $blob [0-9]*\) .*|\1 /etc/passwd|"
 wrong 'a path out of blobs/' 'is not the path of a blob' "s|^\(file 1 $blob [0-9]*\) .*|\1 blobs/sha256/../../oci-layout|"
 wrong 'the path of another blob' 'is not the path of a blob' "s|^\(file 1 $blob [0-9]*\) .*|\1 blobs/sha256/$(printf 0%.0s {1..64})|"
-wrong 'a part without a first' 'comes where part 1 should' "s|^\(file 1 $blob [0-9]*\) .*|\1 parts/sha256/${blob#*:}/2|"
+wrong 'a part without a first' 'comes in place of part 1' "s|^\(file 1 $blob [0-9]*\) .*|\1 parts/sha256/${blob#*:}/2|"
 wrong 'a name that leads out' "'\.\./\.\./x:v1' is not the name of an image" '3s/image [^ ]*:/image ..\/..\/x:/'
 wrong 'an upper-case name' 'is not the name of an image' '3s/image [^ ]*:/image LIB\/x:/'
 wrong 'a tag that is none' 'is not the name of an image' '3s/\(image [^ ]*\):[^ ]*/\1:..\/x/'
