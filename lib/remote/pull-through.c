@@ -71,7 +71,7 @@ static void end_fetch(struct through *through, struct through_fetch *fetch, cons
                                       .code = err->code};
     size_t ignored;
     snprintf(answer.text, sizeof answer.text, "%s", err->message);
-    if (answer.step == STL_FETCH_FAILED)
+    if (answer.step == STL_FETCH_FAILED && fetch->asked)
         remember(through, fetch, &answer);
     stl_through_tell(fetch, &answer);
     for (size_t i = 0; i < fetch->waiter_count; i++)

@@ -12,6 +12,7 @@
 #include "publication.h"
 #include "quota.h"
 #include "references.h"
+#include "repo-contents.h"
 #include "repo-make.h"
 
 /* What an upstream does to us is no fault of the client's request. What it refuses to us does not exist for
@@ -94,37 +95,26 @@ struct download {
     struct stl_http_exchange exchange;
     struct stl_temp temp;
     struct stl_copy copy;
-    const struct stl_name *name;
-    int64_t left; /* bytes that the repository can still take */
+    int64_t size; /* bytes, as a manifest says */
     bool is_ours; /* what went wrong is no fault of the upstream */
 };
 
+/* Who waits for what comes packed, though nobody asked for that, gets it when it is here. */
 static int begin_download(struct download *download, struct stl_error *err)
 {
-    const char *length = stl_http_header(&download->exchange.answer, "Content-Length");
-    const char *encoded = stl_http_header(&download->exchange.answer, "Content-Encoding");
-    char *end;
-    long long size = length && !encoded ? strtoll(length, &end, 10) : -1;
-    if (size <= 0 || *end)
-        return 0; /* who waits gets it when it is here */
-    if (size > download->left)
-        return stl_quota_exceeded(download->name, size, download->left, err);
-    if (stl_space_check(download->temp.fd, (uint64_t)size, err))
+    if (stl_space_check(download->temp.fd, (uint64_t)download->size, err))
         return -1;
-    if (download->fetch)
-        stl_through_begun(download->through, download->fetch, download->temp.name, size);
+    if (download->fetch && !stl_http_header(&download->exchange.answer, "Content-Encoding"))
+        stl_through_begun(download->through, download->fetch, download->temp.name, download->size);
     return 0;
 }
 
 static int write_bytes(void *context, const void *bytes, size_t length, struct stl_error *err)
 {
     struct download *download = context;
-    const int64_t size = download->copy.size + (int64_t)length;
     download->is_ours = true;
     if (download->copy.size == 0 && begin_download(download, err))
         return -1;
-    if (size > download->left)
-        return stl_quota_exceeded(download->name, size, download->left, err);
     if (stl_copy_add(&download->copy, bytes, length, err))
         return -1;
     download->is_ours = false;
@@ -144,15 +134,18 @@ static int download(struct download *download, struct stl_remote *remote, const 
 {
     static const char *const headers[] = {"Accept-Encoding: identity", NULL};
     struct stl_digest actual;
-    download->exchange.request = (struct stl_http_request){
-        .url = url, .headers = headers, .write = write_bytes, .context = download, .most = INT64_MAX};
+    download->exchange.request = (struct stl_http_request){.url = url,
+                                                           .headers = headers,
+                                                           .write = write_bytes,
+                                                           .context = download,
+                                                           .most = download->size ? download->size : 1};
     stl_copy_begin(&download->copy, download->temp.fd, digest->algorithm, NULL, NULL);
     int result = send(remote, &download->exchange, err);
     stl_http_clear(&download->exchange);
     if (result)
         return download->is_ours ? -1 : judge_upstream(remote->host, false, err);
     stl_copy_end(&download->copy, &actual);
-    if (stl_digest_equal(&actual, digest))
+    if (download->copy.size == download->size && stl_digest_equal(&actual, digest))
         return 0;
     return stl_error_set(err, STL_UNAVAILABLE, "what %s sent has another digest", remote->host);
 }
@@ -169,17 +162,20 @@ static int look(struct stl_remote *remote, const char *url, struct stl_error *er
 
 int stl_through_get_blob(struct through *through, struct through_fetch *fetch, struct stl_remote *remote,
                          const struct stl_address *address, const struct stl_name *name,
-                         const struct stl_digest *digest, struct stl_error *err)
+                         const struct stl_digest *digest, int64_t size, struct stl_error *err)
 {
     const struct stl_registry *registry = through->options->registry;
-    struct download transfer = {.through = through, .fetch = fetch, .temp = STL_TEMP_INIT, .name = name};
+    struct download transfer = {.through = through, .fetch = fetch, .temp = STL_TEMP_INIT, .size = size};
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     STL_AUTO_CLOSE int writing = -1;
     char text[STL_DIGEST_TEXT_MAX];
     STL_AUTO_FREE char *url =
         stl_remote_url(remote, address->name.text, "blobs/%s", stl_digest_format(digest, text));
-    if (stl_quota_left(registry, name, &transfer.left, err))
+    int64_t left = 0;
+    if (stl_quota_left(registry, name, &left, err))
         return -1;
+    if (size > left)
+        return stl_quota_exceeded(name, size, left, err);
     int stored = stl_store_claim(registry, digest, NULL, err);
     int result = stored < 0 ? -1 : stored ? look(remote, url, err) : 0;
     if (!stored) {
@@ -222,6 +218,26 @@ static int is_here(const struct stl_registry *registry, const struct stl_name *n
     return 0;
 }
 
+/* A blob has as many bytes as a manifest here says. One that no manifest names has any number, and so an
+ * upstream could fill the disk: it is not fetched. */
+static int find_size(const struct stl_registry *registry, const struct stl_name *name,
+                     const struct stl_digest *digest, int64_t *size, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_CONTENTS struct stl_contents contents = {0};
+    int there = stl_repo_open_if_any(&repo, registry, name, err);
+    if (there < 0 || (there > 0 && stl_contents_load(&contents, &repo, err)))
+        return -1;
+    for (size_t i = 0; i < contents.digests.count; i++)
+        for (size_t k = 0; k < contents.manifests[i].link_count; k++)
+            if (stl_digest_equal(&contents.manifests[i].links[k].digest, digest)) {
+                *size = contents.manifests[i].links[k].size;
+                return 0;
+            }
+    return stl_error_set(err, STL_BLOB_UNKNOWN,
+                         "this registry does not have it, and no manifest of %s here names it", name->text);
+}
+
 int stl_through_fetch(struct through *through, struct through_fetch *fetch, struct stl_error *err)
 {
     const struct stl_registry *registry = through->options->registry;
@@ -235,12 +251,17 @@ int stl_through_fetch(struct through *through, struct through_fetch *fetch, stru
     int here = is_here(registry, &name, request, err);
     if (here)
         return here > 0 ? 0 : -1;
+    int64_t size = 0;
+    if (!request->manifest && find_size(registry, &name, &reference.digest, &size, err))
+        return -1;
+    fetch->asked = true;
     if (stl_check_frozen(registry, err) ||
         stl_through_take(through, fetch->upstream, request->name, &remote, &address, err))
         return -1;
-    int result = request->manifest
-                     ? stl_through_get_manifest(through, &remote, &address, &name, request->reference, err)
-                     : stl_through_get_blob(through, fetch, &remote, &address, &name, &reference.digest, err);
+    int result =
+        request->manifest
+            ? stl_through_get_manifest(through, &remote, &address, &name, request->reference, err)
+            : stl_through_get_blob(through, fetch, &remote, &address, &name, &reference.digest, size, err);
     stl_through_give_back(through, fetch->upstream, &remote);
     if (result && err->code != STL_MANIFEST_UNKNOWN && err->code != STL_BLOB_UNKNOWN) {
         STL_AUTO_FREE char *text = stl_sprintf("%s%s%s: %s", request->name, request->manifest ? ":" : "@",

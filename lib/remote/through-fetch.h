@@ -14,9 +14,9 @@ int stl_through_get_manifest(struct through *through, struct stl_remote *remote,
                              const struct stl_address *address, const struct stl_name *name,
                              const char *reference, struct stl_error *err);
 
-/* Fetches a blob. `fetch`: by whom it was asked for; NULL: nobody waits for it. */
+/* Fetches a blob, which has `size` bytes. `fetch`: by whom it was asked for; NULL: nobody waits for it. */
 int stl_through_get_blob(struct through *through, struct through_fetch *fetch, struct stl_remote *remote,
                          const struct stl_address *address, const struct stl_name *name,
-                         const struct stl_digest *digest, struct stl_error *err);
+                         const struct stl_digest *digest, int64_t size, struct stl_error *err);
 
 #endif

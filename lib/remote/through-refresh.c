@@ -80,7 +80,7 @@ static int bring_blobs(const struct place *place, const struct stl_manifest *man
         int here = stl_repo_has_blob(place->repo, &blob->digest, NULL, err);
         if (here < 0 ||
             (here == 0 && stl_through_get_blob(place->through, NULL, place->remote, place->address,
-                                               &place->repo->name, &blob->digest, err)))
+                                               &place->repo->name, &blob->digest, blob->size, err)))
             return -1;
     }
     return 0;

@@ -25,7 +25,7 @@ struct stl_pull_through {
 struct through_fetch {
     struct stl_fetch_request request;
     const struct stl_upstream *upstream;
-    bool running;
+    bool running, asked;           /* asked: the upstream, for it */
     struct stl_fetch_answer begun; /* step STL_FETCH_BEGUN once its size is known, otherwise DONE */
     int *waiters;
     size_t waiter_count;

@@ -149,6 +149,7 @@ try_way() {
     ask GET /v2/hub/app/manifests/none
     want_error 404 MANIFEST_UNKNOWN
     verdict '... but nothing that is not there'
+    http GET /v2/hub/large/manifests/v1
     close_gate
     curl -sS -o "$T/got" "$URL/v2/hub/large/blobs/$BIG" 2>"$T/got.err" &
     # lighttpd sends nothing before it has all, which is its business.

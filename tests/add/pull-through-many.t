@@ -17,6 +17,7 @@ again() {
     registry_with_upstream "$@"
     start_with_responder nginx 2
     start_fetcher
+    http GET /v2/hub/large/manifests/v1
 }
 # pull N: N clients at once, into $T/got.*; pulled: waits for them, prints how many got all of it
 pull() {
@@ -78,6 +79,18 @@ is "$(for i in 1 2 3; do [ "$(stat -c %s "$T/got.$i")" -lt 3000000 ] && grep -c 
 ok_run '... and nothing is stored' wait_for 10 nothing_stored
 
 again
+pull 1
+ok_run 'one client' wait_for 20 half_is_here 1
+kill -KILL "$(pgrep -P "${PID_OF[$FETCHER]}")"
+pulled
+is "$(<"$T/whole")" 0 '... of a process that is killed in the middle'
+open_gate rest
+try_again() { pull 1; pulled; [ "$(<"$T/whole")" = 1 ]; }
+ok_run '... gets it from the next one' wait_for 10 try_again
+ok_run '... and gc removes what was left' "$STILLAGE" gc
+is "$(find "$REG/tmp" -type f)" '' '... all of it'
+
+again
 pull 2
 ok_run 'two clients' wait_for 20 half_is_here 2
 stop_upstream
@@ -86,6 +99,5 @@ is "$(<"$T/whole")" 0 '... of an upstream that is killed in the middle'
 ok_run '... of which nothing is left here' wait_for 10 nothing_stored
 restart_upstream
 open_gate rest
-try_again() { pull 1; pulled; [ "$(<"$T/whole")" = 1 ]; }
 ok_run '... get it when the upstream is there again' wait_for 10 try_again
 done_testing

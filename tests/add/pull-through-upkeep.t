@@ -67,9 +67,8 @@ ok_run 'a registry in order' "$STILLAGE" verify --full
 restart_upstream
 sed -i 's/prefix: hub/prefix: other/' "$REG/registry.yaml"
 arrives() { pull "$1" v1; [ "$STATUS" = 200 ]; }
-"$STILLAGE" config nginx --standalone "$SERVER_DIR" --listen "$HOST" --push "fastcgi:$SOCKET" >"$SERVER_DIR/nginx.conf"
-sed -i "s/^user root;/user $NGINX_USER;/" "$SERVER_DIR/nginx.conf"
-kill -HUP "${PID_OF[$SERVER]}"
+stop "$SERVER"
+start_nginx "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
 ok_run 'another prefix' wait_for 20 arrives other/app
 stop "$FETCHER"
 ok_run 'the socket goes with the process' test ! -e "$REG/fetcher"
@@ -82,22 +81,26 @@ stop "$RESPONDER"
 # ---- what is refused here ----------------------------------------------------------------------------------------
 
 hook=$T/refuse
-printf '#!/bin/sh\necho "not this one"\nexit 1\n' >"$hook" && chmod 755 "$hook"
+printf '#!/bin/sh\ngrep -q hub/bad || exit 0\necho "not this one"\nexit 1\n' >"$hook" && chmod 755 "$hook"
 there deep/app:v1 "oci:$small"
-registry_with_upstream 'hooks:' "  before-manifest: $hook" 'quotas:' '  - {repository: hub/app, size: 10}'
+there bad/app:v1 "oci:$small"
+there small/app:v1 "oci:$small"
+registry_with_upstream 'hooks:' "  before-manifest: $hook" 'quotas:' '  - {repository: hub/small/app, size: 10}'
 start_with_responder nginx 1
 start_fetcher
-pull hub/app v1
+pull hub/bad/app v1
 is "$STATUS $(error_code) $(jq -r '.errors[0].message' "$T/b")" "403 DENIED the registry's check refuses this manifest: not this one" 'a hook refuses what arrives'
 is "$(find "$REG/www/v2" -name v1)" '' '... and no tag is set'
 layer=$(oci_tree "$small" "$(oci_ref "$small" v1)" | jq -r 'select(.mediaType | test("tar")) | .digest' | head -n 1)
+pull hub/deep/app v1
 http GET "/v2/hub/deep/app/blobs/$layer"
 is "$STATUS" 200 'a blob without a quota'
-http GET "/v2/hub/app/blobs/$layer"
+pull hub/small/app v1
+http GET "/v2/hub/small/app/blobs/$layer"
 is "$STATUS $(error_code)" '403 DENIED' 'a blob above the quota'
-ok_run '... is not here' test ! -e "$(repo hub/app "blobs/$layer")"
+ok_run '... is not here' test ! -e "$(repo hub/small/app "blobs/$layer")"
 "$STILLAGE" freeze >/dev/null
-pull hub/deep/app v1
+pull hub/app v1
 is "$STATUS" 503 'a frozen registry takes nothing'
 "$STILLAGE" thaw >/dev/null
 stop "$FETCHER"

@@ -76,6 +76,9 @@ http GET "/v2/hub/app/blobs/sha256:$secret"
 is "$STATUS" 404 'a blob of another repository stays there'
 "$STILLAGE" add -q "oci:$T/big" own/large:v1
 http GET "/v2/hub/large/blobs/$BIG"
+is "$STATUS" 404 'a blob that no manifest here names'
+http GET /v2/hub/large/manifests/v1
+http GET "/v2/hub/large/blobs/$BIG"
 is "$STATUS $(digest "$T/b")" "200 $BIG" 'one that the upstream has as well'
 is "$(asked "GET .*/large/blobs/$BIG")" 0 '... is not fetched'
 "$STILLAGE" rm -q own/large:v1
