@@ -2,7 +2,7 @@
 # Sourced after lib.sh: Ceph's S3 gateway on a free port of 127.0.0.1, with one monitor and one store in memory.
 # Debian: ceph-mon, ceph-osd, radosgw, ceph-common.
 #
-#   start_ceph          sets CEPH_URL; keys AK, SK
+#   start_ceph          sets CEPH_URL; keys AK, SK. Status 1 if it does not come up: $T/log/ceph says why
 #   ceph_bucket NAME    makes a bucket that everybody may read
 
 CEPH_PROGRAMS='ceph-mon ceph-osd radosgw radosgw-admin ceph monmaptool ceph-authtool'
@@ -17,7 +17,7 @@ ceph_missing() {
 ceph_() { timeout 120 ceph -c "$CEPH/ceph.conf" "$@"; }
 
 # What each daemon is and may do.
-ceph_key() { ceph-authtool "$CEPH/keyring" --gen-key -n "$@" >/dev/null; }
+ceph_key() { ceph-authtool "$CEPH/keyring" --gen-key -n "$@"; }
 
 start_ceph() {
     local monitor gateway id osd
@@ -57,20 +57,25 @@ log file =
 log to stderr = false
 keyring = $CEPH/keyring
 END
-    ceph-authtool --create-keyring "$CEPH/keyring" --gen-key -n mon. --cap mon 'allow *' >/dev/null
-    ceph_key client.admin --cap mon 'allow *' --cap osd 'allow *'
-    ceph_key client.rgw.a --cap mon 'allow rw' --cap osd 'allow rwx'
-    ceph_key osd.0 --cap mon 'allow profile osd' --cap osd 'allow *'
-    monmaptool --create --fsid "$id" --addv a "[v2:127.0.0.1:$monitor]" "$CEPH/monmap" >/dev/null
-    ceph-mon --mkfs -i a --monmap "$CEPH/monmap" --keyring "$CEPH/keyring" -c "$CEPH/ceph.conf" >"$T/log/ceph" 2>&1
+    ceph_up "$id" "$osd" "$monitor" >>"$T/log/ceph" 2>&1
+}
+
+# Each step only if the one before it has succeeded: this may be called where set -e is off.
+ceph_up() {
+    ceph-authtool --create-keyring "$CEPH/keyring" --gen-key -n mon. --cap mon 'allow *' &&
+        ceph_key client.admin --cap mon 'allow *' --cap osd 'allow *' &&
+        ceph_key client.rgw.a --cap mon 'allow rw' --cap osd 'allow rwx' &&
+        ceph_key osd.0 --cap mon 'allow profile osd' --cap osd 'allow *' &&
+        monmaptool --create --fsid "$1" --addv a "[v2:127.0.0.1:$3]" "$CEPH/monmap" &&
+        ceph-mon --mkfs -i a --monmap "$CEPH/monmap" --keyring "$CEPH/keyring" -c "$CEPH/ceph.conf" || return
     spawn ceph-mon ceph-mon -f -i a -c "$CEPH/ceph.conf"
-    wait_up ceph-mon 30 ceph_ --connect-timeout 5 auth import -i "$CEPH/keyring"
-    ceph_ osd new "$osd" >>"$T/log/ceph" 2>&1
-    ceph-osd -i 0 -c "$CEPH/ceph.conf" --mkfs --osd-uuid "$osd" >>"$T/log/ceph" 2>&1
+    wait_up ceph-mon 30 ceph_ --connect-timeout 5 auth import -i "$CEPH/keyring" &&
+        ceph_ osd new "$2" &&
+        ceph-osd -i 0 -c "$CEPH/ceph.conf" --mkfs --osd-uuid "$2" || return
     spawn ceph-osd ceph-osd -f -i 0 -c "$CEPH/ceph.conf"
     spawn radosgw radosgw -f -c "$CEPH/ceph.conf" -n client.rgw.a
-    timeout 300 radosgw-admin -c "$CEPH/ceph.conf" user create --uid=u --display-name=u --access-key=AK --secret-key=SK >>"$T/log/ceph" 2>&1
-    wait_up radosgw 60 curl -sf -o "$T/.ceph" "$CEPH_URL/"
+    timeout 300 radosgw-admin -c "$CEPH/ceph.conf" user create --uid=u --display-name=u --access-key=AK --secret-key=SK &&
+        wait_up radosgw 60 curl -sf -o "$T/.ceph" "$CEPH_URL/"
 }
 
 # A request that is signed.

@@ -23,7 +23,7 @@ image "$T/two" base two
 image "$T/three" base three
 image "$T/alone" other alone
 EXTRA="{\"subject\":$(descriptor "$T/one" "$MANIFEST")}" image "$T/sig" signature
-make_registry
+make_registry "trash: {keep: 0s}"
 push lib/app v1 "$T/one"
 push lib/app v2 "$T/two"
 push lib/app same "$T/two"
