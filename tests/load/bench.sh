@@ -213,6 +213,7 @@ bench_push() {
     push_to responder
     stop "$SERVER"
     rm -rf "$T/wrapped" "$T/reg"
+    # shellcheck disable=SC2094   # it is only read
     while IFS=$'\t' read -r what label _ cpu; do
         [ "$label" = registry:2 ] || keep "push, $what, CPU of registry:2 by that of $label" \
             "$(awk -F '\t' -v w="$what" '$1 == w && $2 == "registry:2" { print $4 }' "$T/push")" "$cpu"

@@ -28,6 +28,7 @@ is "$(tr '\n' ' ' <"$README" >"$T/one"; dead "$README")" '' 'every link of the R
 is "$(dead "$MANUAL")" '' 'and so does every one of the manual'
 printf '[a](nowhere.md) [b](#no-heading)\n' >"$T/dead.md"
 is "$(dead "$T/dead.md" | paste -sd ' ')" 'nowhere.md #no-heading' 'a dead link is noticed'
+# shellcheck disable=SC2016
 for word in $(grep -ohE '`(examples|lib|tests|cmd|cgi|templates)/[A-Za-z0-9_./-]+`' "$README" "$MANUAL" "$TOP/lib/SECURITY.md" | tr -d '\140' | sort -u); do
     [ -e "$TOP/$word" ] || echo "$word"
 done >"$T/missing"
@@ -54,6 +55,7 @@ is "$(unknown "$README")" '' 'the README names commands and options that exist'
 is "$(unknown "$MANUAL")" '' 'and so does the manual'
 printf '    stillage ls --nonsense\n    stillage nonsense\n' >"$T/wrong.md"
 is "$(unknown "$T/wrong.md" | paste -sd ';')" 'ls --nonsense;nonsense' 'others are noticed'
+# shellcheck disable=SC2013,SC2016
 for target in $(grep -ohE '(`|^    |&& )make [a-z][a-z-]*' "$README" "$MANUAL" | grep -oE '[a-z-]+$' | sort -u); do
     grep -qE "^$target:" "$TOP/Makefile" || echo "$target"
 done >"$T/missing"
