@@ -225,7 +225,7 @@ $(filter-out $(FUZZ_TESTS),$(UNIT_TESTS)): %: %.o $(BUILD)/tests/support/unit.o 
 $(addprefix $(BUILD)/tests/unit/,t-exchange t-remote t-outgoing): $(BUILD)/tests/support/scripted.o
 
 # What cuts changes short, or watches them, wraps these calls.
-FAULT_CALLS = open openat __openat_2 syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \
+FAULT_CALLS = open openat __openat_2 faccessat fstatat readlinkat syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \
 	ftruncate mkdir mkdirat symlinkat linkat unlinkat renameat renameat2 sched_getaffinity time stl_boot_id
 CRASH_OBJECTS = $(addprefix $(BUILD)/tests/,$(addprefix crash/,faults.o crash.o cuts.o bundles.o powercut.o powercut-record.o tree.o content.o \
 	changes-content.o changes-push.o changes-upkeep.o) support/cgi-client.o support/scratch.o)

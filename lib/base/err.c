@@ -19,6 +19,7 @@ static const struct {
     [STL_SYSTEM] = {500, "UNKNOWN", 1, "the registry has a fault"},
     [STL_NO_SPACE] = {507, "DENIED", 1, "the registry cannot store this"},
     [STL_READ_ONLY] = {503, "UNKNOWN", 1, "the registry cannot use its files"},
+    [STL_STORAGE] = {503, "UNKNOWN", 1, "the storage of the registry does not answer"},
     [STL_INVALID] = {400, "UNSUPPORTED", 1, NULL},
     [STL_NOT_FOUND] = {404, "UNSUPPORTED", 1, NULL},
     [STL_DAMAGED] = {500, "UNKNOWN", 1, "the registry has a fault"},
@@ -76,6 +77,15 @@ static enum stl_code code_of_errno(int number)
     case EACCES:
     case EPERM:
         return STL_READ_ONLY;
+    case EIO:
+    case ENODEV:
+    case ENOTCONN:
+    case ESHUTDOWN:
+    case ESTALE:
+    case ETIMEDOUT:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+        return STL_STORAGE;
     default:
         return STL_SYSTEM;
     }

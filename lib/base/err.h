@@ -1,13 +1,10 @@
 /*
- * Errors.
- *
- * A function that can fail returns 0 or -1 (or a pointer or NULL) and takes a `struct stl_error *err` as its
- * last argument, owned by the caller and never NULL. The function that discovers the failure sets it once;
- * callers further up may only put context in front of the message.
- *
- * One table maps each code to the HTTP status, the OCI error code (distribution-spec, "Error Codes"), the
- * exit status and, for errors of the installation, the message that clients get instead, so that the command
- * line and the CGI cannot disagree.
+ * Errors. A function that can fail returns 0 or -1 (or a pointer or NULL) and takes a `struct stl_error
+ * *err` as its last argument, owned by the caller and never NULL. The function that discovers the failure
+ * sets it once; callers further up may only put context in front of the message. One table maps each code
+ * to the HTTP status, the OCI error code (distribution-spec, "Error Codes"), the exit status and, for
+ * errors of the installation, the message that clients get instead, so that the command line and the CGI
+ * cannot disagree.
  */
 #ifndef STL_ERR_H
 #define STL_ERR_H
@@ -18,6 +15,7 @@ enum stl_code {
     STL_SYSTEM,       /* the operating system refused: errno is kept */
     STL_NO_SPACE,     /* no space or quota left on the device */
     STL_READ_ONLY,    /* the registry cannot be written to */
+    STL_STORAGE,      /* the storage does not answer: a broken disk, a network file system that is gone */
     STL_INVALID,      /* invalid input without a more specific code */
     STL_NOT_FOUND,    /* no such address */
     STL_DAMAGED,      /* a file of the registry is not as it should be */
@@ -51,7 +49,7 @@ enum stl_code {
 
 struct stl_error {
     enum stl_code code;
-    int sys_errno;      /* errno of a STL_SYSTEM, STL_NO_SPACE or STL_READ_ONLY error, else 0 */
+    int sys_errno;      /* errno of a STL_SYSTEM, STL_NO_SPACE, STL_READ_ONLY or STL_STORAGE error, else 0 */
     char message[1024]; /* one line without a full stop, names the thing and what to do; truncated if
                            longer; control characters and invalid UTF-8 in quoted text are replaced with
                            '?' */
@@ -66,8 +64,9 @@ struct stl_error {
 int stl_error_set(struct stl_error *err, enum stl_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Like stl_error_set() for a failed system call: appends ": " and the text of errno, and picks STL_NO_SPACE
- * (ENOSPC, EDQUOT), STL_READ_ONLY (EROFS, EACCES, EPERM) or STL_SYSTEM. Returns -1. */
+/* Like stl_error_set() for a failed system call: appends ": " and the text of errno, and picks
+ * STL_NO_SPACE (ENOSPC, EDQUOT), STL_READ_ONLY (EROFS, EACCES, EPERM), STL_STORAGE (EIO and those of
+ * mounts that are gone) or STL_SYSTEM. Returns -1. */
 int stl_error_errno(struct stl_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts "context: " in front of the message. Returns -1. */

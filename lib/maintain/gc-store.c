@@ -36,15 +36,19 @@ static nlink_t unlinked(const struct gc *gc, const struct stl_digest *digest)
     return gc->touches[number].unlinked;
 }
 
-/* Whether the store's link is the only one and nobody has claimed the blob lately (stl_store_claim). */
-static bool is_free(const struct folder *folder, const char *name, struct stat *st)
+/* Whether the store's link is the only one and nobody has claimed the blob lately (stl_store_claim): 1 or
+ * 0, or -1 with err set. */
+static int is_free(const struct folder *folder, const char *name, struct stat *st, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_digest digest;
     STL_AUTO_FREE char *text = stl_sprintf("%s:%s", folder->algorithm, name);
-    if (stl_digest_parse(text, &digest, &ignored) || fstatat(folder->fd, name, st, AT_SYMLINK_NOFOLLOW) ||
-        !S_ISREG(st->st_mode))
-        return false;
+    if (stl_digest_parse(text, &digest, &ignored))
+        return 0;
+    if (fstatat(folder->fd, name, st, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look at %s in the store", text);
+    if (!S_ISREG(st->st_mode))
+        return 0;
     nlink_t gone = unlinked(folder->gc, &digest);
     return st->st_nlink - gone == 1 && (gone || stl_gc_is_old(folder->gc, &digest, st));
 }
@@ -54,9 +58,9 @@ static int look_at(void *context, const char *name, unsigned char type, struct s
     struct folder *folder = context;
     struct stat st;
     (void)type;
-    (void)err;
-    if (!is_free(folder, name, &st))
-        return 0;
+    int wanted = is_free(folder, name, &st, err);
+    if (wanted <= 0)
+        return wanted;
     if (folder->gc->options->dry_run) {
         folder->gc->result->freed.count++;
         folder->gc->result->freed.bytes += (uint64_t)st.st_size;
@@ -85,7 +89,10 @@ static int clean(const struct folder *folder, struct stl_error *err)
         return stl_error_set(err, STL_UNAVAILABLE, "blobs are being put there all the time");
     for (size_t i = 0; i < folder->count; i++) {
         struct stat st;
-        if (!is_free(folder, folder->names[i], &st))
+        int wanted = is_free(folder, folder->names[i], &st, err);
+        if (wanted < 0)
+            return -1;
+        if (wanted == 0)
             continue;
         if (unlinkat(folder->fd, folder->names[i], 0))
             return stl_error_errno(err, "cannot remove %s from the store", folder->names[i]);

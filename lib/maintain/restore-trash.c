@@ -79,8 +79,11 @@ static int forget_item(void *context, const struct stl_trash_item *item, struct 
     const struct stl_repo *repo = context;
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_media_type type;
-    if (!item->tag.text[0] && stl_manifest_type(repo, &item->digest, &type, &ignored) == 0 &&
-        unlinkat(repo->registry->root.fd, item->path, 0) && errno != ENOENT)
+    if (item->tag.text[0])
+        return 0;
+    if (stl_manifest_type(repo, &item->digest, &type, &ignored))
+        return ignored.sys_errno ? stl_error_set(err, ignored.code, "%s", ignored.message) : 0;
+    if (unlinkat(repo->registry->root.fd, item->path, 0) && errno != ENOENT)
         return stl_error_errno(err, "cannot remove %s", item->path);
     return 0;
 }

@@ -79,7 +79,7 @@ static int copy_link(void *context, const char *name, unsigned char type, struct
     stl_path_reference(name, path);
     if (stl_link_read(replacing->repo->fd, path, target, sizeof target) ||
         fstatat(replacing->repo->fd, path, &st, AT_SYMLINK_NOFOLLOW))
-        return 0;
+        return errno == ENOENT || errno == EINVAL ? 0 : stl_error_errno(err, "cannot read %s", path);
     if (!strchr(name, ':')) {
         struct change *change = find_change(replacing, copying->wanted, name);
         struct change other = {.remove = !copying->keep, .same = copying->keep};

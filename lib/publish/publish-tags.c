@@ -1,6 +1,7 @@
 /* Tags that are set: what takes space first, then the links, then the lists. */
 #include "publication.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,33 +19,40 @@ void stl_publish_touch(const struct stl_repo *repo, const char *reference)
         utimensat(repo->fd, stl_path_reference(reference, path), NULL, AT_SYMLINK_NOFOLLOW);
 }
 
-/* --- links ---------------------------------------------------------------------------------------------- */
+/* --- links
+ * ---------------------------------------------------------------------------------------------- */
 
-/* *old: what the tag pointed to before, for the caller to free; NULL: it did not exist. The time of the link
- * says when the tag was pushed; that of manifests/<digest>, when the manifest lost a tag. */
-static int put_link(const struct stl_repo *repo, const char *tag, const char *digest, char **old,
-                    struct stl_error *err)
+/* *old: what the tag points to, for the caller to free; NULL: it does not exist. */
+static int read_old(const struct stl_repo *repo, const char *tag, char **old, struct stl_error *err)
 {
     char path[STL_PATH_MAX], target[STL_TARGET_MAX];
-    stl_path_reference(tag, path);
-    if (stl_link_read(repo->fd, path, target, sizeof target))
-        return symlinkat(digest, repo->fd, path) ? stl_error_errno(err, "cannot link %s", path) : 0;
+    if (stl_link_read(repo->fd, stl_path_reference(tag, path), target, sizeof target))
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot read %s", path);
     *old = stl_strdup(target);
-    stl_publish_touch(repo, strcmp(target, digest) ? target : tag);
-    return strcmp(target, digest) ? stl_link_put(&repo->registry->root, repo->fd, path, digest, err) : 0;
+    return 0;
+}
+
+/* The time of the link says when the tag was pushed; that of manifests/<digest>, when the manifest lost a
+ * tag. */
+static int put_link(const struct stl_repo *repo, const char *tag, const char *digest, const char *old,
+                    struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    stl_path_reference(tag, path);
+    if (!old)
+        return symlinkat(digest, repo->fd, path) ? stl_error_errno(err, "cannot link %s", path) : 0;
+    stl_publish_touch(repo, strcmp(old, digest) ? old : tag);
+    return strcmp(old, digest) ? stl_link_put(&repo->registry->root, repo->fd, path, digest, err) : 0;
 }
 
 /* Not durable yet. */
-static int put_tag(const struct stl_repo *repo, const struct stl_tagging *tagging, char **old,
-                   struct stl_error *err)
+static int put_tag(const struct stl_repo *repo, const struct stl_tagging *tagging,
+                   const struct stl_media_type *type, const char *old, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX];
-    struct stl_media_type type;
-    if (stl_manifest_type(repo, &tagging->digest, &type, err))
-        return -1;
     if (put_link(repo, tagging->tag.text, stl_digest_format(&tagging->digest, text), old, err))
         return -1;
-    if (stl_apache_file_put(repo, tagging->tag.text, &type, &tagging->digest, err))
+    if (stl_apache_file_put(repo, tagging->tag.text, type, &tagging->digest, err))
         return -1;
     return 0;
 }
@@ -52,8 +60,14 @@ static int put_tag(const struct stl_repo *repo, const struct stl_tagging *taggin
 static int put_all(struct publish_tags *tags, struct stl_error *err)
 {
     while (tags->done < tags->count) {
-        size_t i = tags->done++;
-        if (put_tag(tags->repo, &tags->set[i], &tags->old[i], err))
+        const struct stl_tagging *tagging = &tags->set[tags->done];
+        char **old = &tags->old[tags->done];
+        struct stl_media_type type;
+        if (stl_manifest_type(tags->repo, &tagging->digest, &type, err) ||
+            read_old(tags->repo, tagging->tag.text, old, err))
+            return -1;
+        tags->done++;
+        if (put_tag(tags->repo, tagging, &type, *old, err))
             return -1;
     }
     return 0;
@@ -65,15 +79,17 @@ static void take_back(const struct publish_tags *tags)
     struct stl_error ignored = STL_ERROR_INIT;
     for (size_t i = tags->done; i-- > 0;) {
         struct stl_tagging tagging = tags->set[i];
-        STL_AUTO_FREE char *now = NULL;
+        struct stl_media_type type;
         if (!tags->old[i])
             stl_publish_unlink_tag(tags->repo, tagging.tag.text, &ignored);
-        else if (stl_digest_parse(tags->old[i], &tagging.digest, &ignored) == 0)
-            put_tag(tags->repo, &tagging, &now, &ignored);
+        else if (stl_digest_parse(tags->old[i], &tagging.digest, &ignored) == 0 &&
+                 stl_manifest_type(tags->repo, &tagging.digest, &type, &ignored) == 0)
+            put_tag(tags->repo, &tagging, &type, "", &ignored);
     }
 }
 
-/* --- links and lists ------------------------------------------------------------------------------------ */
+/* --- links and lists
+ * ------------------------------------------------------------------------------------ */
 
 int stl_publish_tags_begin(struct publish_tags *tags, const struct stl_repo *repo,
                            const struct stl_tagging *set, size_t count, struct stl_error *err)

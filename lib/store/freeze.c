@@ -33,7 +33,7 @@ int stl_thaw(const struct stl_registry *registry, struct stl_error *err)
 
 bool stl_is_frozen(const struct stl_registry *registry)
 {
-    return faccessat(registry->root.fd, file_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return faccessat(registry->root.fd, file_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 int stl_check_frozen(const struct stl_registry *registry, struct stl_error *err)

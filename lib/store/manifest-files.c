@@ -1,5 +1,6 @@
 #include "manifest-files.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,9 +24,9 @@ static int walk_into(const struct manifest_walk *walk, struct stl_error *err)
 {
     if (walk->depth == 2 && walk->only) {
         STL_AUTO_FREE char *path = stl_sprintf("%s/%s", walk->path, walk->only);
-        return faccessat(walk->at, path, F_OK, AT_SYMLINK_NOFOLLOW)
-                   ? 0
-                   : visit_manifest_file(walk, walk->only, err);
+        if (faccessat(walk->at, path, F_OK, AT_SYMLINK_NOFOLLOW))
+            return errno == ENOENT || errno == ENOTDIR ? 0 : stl_error_errno(err, "cannot look for %s", path);
+        return visit_manifest_file(walk, walk->only, err);
     }
     return stl_dir_each_if_any(walk->at, walk->path, visit_entry, (void *)walk, err);
 }

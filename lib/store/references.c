@@ -49,7 +49,8 @@ int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *dige
                              repo->name.text);
     /* A power cut may have left the link without the file. */
     if (faccessat(repo->fd, target + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW))
-        return unknown_manifest(repo, end + 1, err);
+        return errno == ENOENT ? unknown_manifest(repo, end + 1, err)
+                               : stl_error_errno(err, "cannot look for %s", target);
     *end = '\0';
     return stl_media_type_parse(target + strlen(target_head), type, err);
 }

@@ -189,13 +189,18 @@ static int load_entry(void *context, const char *name, unsigned char type, struc
     (void)type;
     char path[STL_PATH_MAX];
     stl_path_reference(name, path);
-    if (stl_reference_parse(name, &reference, &ignored) ||
-        fstatat(loading->repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) || !S_ISLNK(st.st_mode))
+    if (stl_reference_parse(name, &reference, &ignored))
+        return 0;
+    if (fstatat(loading->repo->fd, path, &st, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look at %s", path);
+    if (!S_ISLNK(st.st_mode))
         return 0;
     if (reference.is_digest)
         return load_manifest(loading, &reference.digest, st.st_mtim, err);
     if (stl_tag_resolve(loading->repo, &reference.tag, &digest, &ignored) == 0)
         stl_contents_add_tag(loading->contents, &reference.tag, &digest, st.st_mtim);
+    else if (ignored.sys_errno)
+        return stl_error_set(err, ignored.code, "%s", ignored.message);
     return 0;
 }
 

@@ -89,6 +89,8 @@ static int walk_into(int at, const char *entry, const char *name, struct reposit
     if (fstat(directory, &st))
         return stl_error_errno(err, "cannot look at www/v2/%s", name);
     walk.is_repository = *name && faccessat(directory, STL_REPO_MANIFESTS, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    if (*name && !walk.is_repository && errno != ENOENT)
+        return stl_error_errno(err, "cannot look into www/v2/%s", name);
     bool known = is_ours && outer->is_repository;
     if (!(known && has_no_folder(&st)) && stl_dir_each(directory, ".", visit, &walk, err))
         return -1;

@@ -18,7 +18,7 @@
 #include "boot.h"
 
 /* What a call does, which says what can befall it. */
-enum { OPENS = 1, CHANGES = 2, TAKES_SPACE = 4, WRITES = 8 };
+enum { OPENS = 1, CHANGES = 2, TAKES_SPACE = 4, WRITES = 8, LOOKS = 16 };
 
 static enum fault fault;
 static int number;
@@ -66,6 +66,8 @@ void fault_set_watch(fault_watch *wanted)
 
 static bool can_have(int what)
 {
+    if (what & LOOKS)
+        return fault == FAULT_ERROR && number == EIO;
     if (fault == FAULT_KILL)
         return what & CHANGES;
     if (fault == FAULT_SHORT)
@@ -228,6 +230,21 @@ ssize_t __wrap_copy_file_range(int in, off_t *at, int out, off_t *to, size_t len
     take_turn();
     return written(out, __real_copy_file_range(in, at, out, to, how < 0 ? 1 : length, flags));
 }
+
+/* --- looking -------------------------------------------------------------------------------------------- */
+
+#define WRAP_LOOK(type, name, parameters, arguments)                                                         \
+    type __real_##name parameters;                                                                           \
+    type __wrap_##name parameters;                                                                           \
+    type __wrap_##name parameters                                                                            \
+    {                                                                                                        \
+        return strike(#name, LOOKS) ? -1 : __real_##name arguments;                                          \
+    }
+
+WRAP_LOOK(int, faccessat, (int at, const char *path, int mode, int flags), (at, path, mode, flags))
+WRAP_LOOK(int, fstatat, (int at, const char *path, struct stat *st, int flags), (at, path, st, flags))
+WRAP_LOOK(ssize_t, readlinkat, (int at, const char *path, char *target, size_t size),
+          (at, path, target, size))
 
 /* --- opening -------------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /*
- * Faults: the system calls that change files, and those that open them, are counted; the one with a given
- * number is the last of the process, or fails. Whoever wants to can also watch them succeed (powercut.h). The
- * Makefile links the tests that use this with -Wl,--wrap for each call (FAULT_CALLS).
+ * Faults: the system calls that change files, that open them, and that look for them, are counted; the one
+ * with a given number is the last of the process, or fails. Whoever wants to can also watch them succeed
+ * (powercut.h). The Makefile links the tests that use this with -Wl,--wrap for each call (FAULT_CALLS).
  */
 #ifndef FAULTS_H
 #define FAULTS_H
@@ -21,14 +21,15 @@ enum fault {
 
 enum { FAULT_KILLED = 42 }; /* the exit status */
 
-/* From now on the call number `at`, from 1 on, of those that can have it, meets the fault. `number` is the
- * errno of a FAULT_ERROR: EMFILE is for what opens, ENOSPC and EDQUOT are for what takes space. */
+/* From now on the call number `at`, from 1 on, of those that can have it, meets the fault. `number` is
+ * the errno of a FAULT_ERROR: EMFILE is for what opens, ENOSPC and EDQUOT are for what takes space, EIO
+ * alone for what looks. */
 void fault_set(enum fault fault, int at, int number);
 /* The name of the call that was struck, or NULL. */
 const char *fault_struck(void);
 
-/* Called before each call that changes something; it may wait, or leave the change for good (longjmp). NULL:
- * nothing is. */
+/* Called before each call that changes something; it may wait, or leave the change for good (longjmp).
+ * NULL: nothing is. */
 void fault_set_before(void (*before)(void));
 
 /* Moves the clock that time(2) shows. */

@@ -23,7 +23,7 @@ static void errno_picks_the_code(void **state)
         int number;
         enum stl_code code;
     } cases[] = {{ENOSPC, STL_NO_SPACE},  {EDQUOT, STL_NO_SPACE}, {EROFS, STL_READ_ONLY},
-                 {EACCES, STL_READ_ONLY}, {EPERM, STL_READ_ONLY}, {EIO, STL_SYSTEM},
+                 {EACCES, STL_READ_ONLY}, {EPERM, STL_READ_ONLY}, {EIO, STL_STORAGE}, {ESTALE, STL_STORAGE}, {ENOTCONN, STL_STORAGE},
                  {ENOENT, STL_SYSTEM}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct stl_error e = STL_ERROR_INIT;
