@@ -31,6 +31,7 @@ static int judge_upstream(const char *host, bool manifest, struct stl_error *err
     case STL_SYSTEM:
     case STL_NO_SPACE:
     case STL_READ_ONLY:
+    case STL_STORAGE:
         return -1;
     default:
         err->code = STL_UNAVAILABLE;
