@@ -22,9 +22,9 @@ static void errno_picks_the_code(void **state)
     static const struct {
         int number;
         enum stl_code code;
-    } cases[] = {{ENOSPC, STL_NO_SPACE},  {EDQUOT, STL_NO_SPACE}, {EROFS, STL_READ_ONLY},
-                 {EACCES, STL_READ_ONLY}, {EPERM, STL_READ_ONLY}, {EIO, STL_STORAGE}, {ESTALE, STL_STORAGE}, {ENOTCONN, STL_STORAGE},
-                 {ENOENT, STL_SYSTEM}};
+    } cases[] = {{ENOSPC, STL_NO_SPACE},  {EDQUOT, STL_NO_SPACE},  {EROFS, STL_READ_ONLY},
+                 {EACCES, STL_READ_ONLY}, {EPERM, STL_READ_ONLY},  {EIO, STL_STORAGE},
+                 {ESTALE, STL_STORAGE},   {ENOTCONN, STL_STORAGE}, {ENOENT, STL_SYSTEM}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct stl_error e = STL_ERROR_INIT;
         STL_AUTO_FREE char *expected = stl_sprintf("cannot open x: %s", strerror(cases[i].number));
