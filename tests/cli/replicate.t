@@ -151,7 +151,7 @@ fails_with 1 'is being replicated to .* already' stillage replicate "$FAR"
 exec {other}>&-
 chmod 0500 "$FAR/www/v2/lib/app/blobs"
 if [ "$(id -u)" -ne 0 ]; then
-    push lib/app v7 "$T/a"
+    stillage add -q "oci:$(cached hello)" lib/app:v7
     fails_with 1 'Permission denied' stillage replicate "$FAR"
 fi
 chmod 0755 "$FAR/www/v2/lib/app/blobs"
