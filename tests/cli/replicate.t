@@ -295,7 +295,8 @@ fails_with 1 'rsync.s status' env RSYNC_RSH=false "$STILLAGE" replicate -r "$REG
 free_port PORT
 mkdir "$T/module"
 printf '%s\n' "address = 127.0.0.1" "port = $PORT" "pid file = $T/rsyncd.pid" "use chroot = no" "munge symlinks = no" "[module]" "path = $T/module" "read only = no" \
-    "uid = $(id -u)" "gid = $(id -g)" >"$T/rsyncd.conf"
+    >"$T/rsyncd.conf"
+[ "$(id -u)" -ne 0 ] || printf '%s\n' 'uid = 0' 'gid = 0' >>"$T/rsyncd.conf"   # nobody else may choose
 spawn rsyncd rsync --daemon --no-detach --config="$T/rsyncd.conf"
 wait_up rsyncd 10 rsync "rsync://127.0.0.1:$PORT/"
 TARGET=rsync://127.0.0.1:$PORT/module FAR=$T/module
