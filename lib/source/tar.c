@@ -87,7 +87,7 @@ static bool checksum_fits(const struct stl_tar_header *header)
         signed_sum += (signed char)bytes[i];
     }
     int64_t wanted = number(header->checksum, sizeof header->checksum);
-    return wanted == unsigned_sum || wanted == signed_sum;
+    return wanted > 0 && (wanted == unsigned_sum || wanted == signed_sum);
 }
 
 /* Reads the content of a header that describes the next member. */
