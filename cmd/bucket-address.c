@@ -53,11 +53,24 @@ static void make_urls(struct cmd_bucket *bucket, const char *path)
     bucket->base = stl_sprintf("%s%s%s", bucket->bucket, length ? "/" : "", encoded);
 }
 
+/* Whether it has a part that HTTP clients and proxies would take for a way up, or leave out. */
+static bool has_dots(const char *path)
+{
+    for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL) {
+        size_t length = strcspn(part, "/");
+        if ((length == 1 && *part == '.') || (length == 2 && !strncmp(part, "..", 2)))
+            return true;
+    }
+    return false;
+}
+
 int cmd_bucket_resolve(struct cmd_bucket *bucket, const char *text, struct stl_error *err)
 {
     if (!cmd_bucket_begins(text) || !is_bucket_name(text + 5, strcspn(text + 5, "/")))
         return stl_error_set(err, STL_USAGE, "'%s' is not of the form s3://BUCKET or s3://BUCKET/PREFIX",
                              text);
+    if (has_dots(text + 5))
+        return stl_error_set(err, STL_USAGE, "'%s': a PREFIX has no parts '.' and '..'", text);
     if (cmd_aws_find(&bucket->aws, err))
         return -1;
     if (!bucket->endpoint)

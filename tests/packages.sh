@@ -11,10 +11,10 @@ set -euo pipefail
 BUILD='gcc make pkg-config libc6-dev libssl-dev libjson-c-dev libyaml-dev libarchive-dev libfcgi-dev zlib1g-dev libzstd-dev
     liblzma-dev libbz2-dev liblz4-dev libcurl4-openssl-dev libcrypt-dev nginx-light busybox-static curl ca-certificates skopeo'
 TEST='clang clang-tidy clang-format libcmocka-dev valgrind strace shellcheck mandoc perl python3 jq openssl wrk xz-utils
-    zstd bzip2 git file binutils apache2 apache2-utils libapache2-mod-php caddy lighttpd
+    zstd bzip2 lz4 git file binutils apache2 apache2-utils libapache2-mod-php caddy lighttpd
     lighttpd-modules-lua fcgiwrap spawn-fcgi docker-registry time iproute2
     procps bsdutils rsync
-    podman buildah containerd runc docker.io umoci uidmap
+    podman buildah containerd runc docker.io docker-cli umoci uidmap
     chromium chromium-driver python3-selenium
     dpkg-dev zsh fish mount e2fsprogs xfsprogs btrfs-progs dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso
     ceph-mon ceph-osd radosgw ceph-common'
@@ -41,11 +41,12 @@ esac
 
 command -v dpkg-query >/dev/null || { echo "packages.sh: this is not Debian: install the equivalents of: ${wanted//$'\n'/ }" >&2; exit 1; }
 
-# Those of the arguments that are not installed. nginx-light is one of several packages that bring an nginx.
+# Those of the arguments that are not installed. nginx-light is one of several packages that bring an nginx; docker's client is
+# in docker.io or, from Debian 13 on, in a package of its own.
 missing() {
     local package
     for package; do
-        case $package in nginx-light) [ ! -x /usr/sbin/nginx ] || continue ;; esac
+        case $package in nginx-light) [ ! -x /usr/sbin/nginx ] || continue ;; docker-cli) [ ! -x /usr/bin/docker ] || continue ;; esac
         case $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) in ii* | hi*) ;; *) echo "$package" ;; esac
     done
 }

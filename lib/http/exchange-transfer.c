@@ -217,7 +217,8 @@ static void set_connection(struct stl_http_transfer *transfer)
     curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, 30L);
     curl->easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1024L);
     curl->easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)options->idle);
-    curl->easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    /* From libcurl 8.13 on, what is signed cannot have it. */
+    curl->easy_setopt(easy, CURLOPT_PATH_AS_IS, transfer->exchange->request.aws_region ? 0L : 1L);
     if (options->ca) {
         curl->easy_setopt(easy, CURLOPT_CAINFO, options->ca);
         curl->easy_setopt(easy, CURLOPT_CAPATH, NULL);
