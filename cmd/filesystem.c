@@ -17,8 +17,7 @@ static int open_directory(const char *path, struct stl_error *err)
     return fd < 0 ? stl_error_errno(err, "cannot open the directory %s", path) : fd;
 }
 
-/* --- verify --filesystem
- * -------------------------------------------------------------------------------- */
+/* --- verify --filesystem -------------------------------------------------------------------------------- */
 
 struct report {
     bool quiet;
@@ -78,8 +77,7 @@ int cmd_verify_filesystem(const char *directory, const char *second, bool quiet,
     return broken ? 1 : 0;
 }
 
-/* --- init
- * ----------------------------------------------------------------------------------------------- */
+/* --- init ----------------------------------------------------------------------------------------------- */
 
 static void keep_first(void *context, const struct stl_promise *promise)
 {

@@ -273,7 +273,7 @@ compare_ctr() {
 
 # dockerd keeps the configuration and unpacked layers; of the manifest its digest.
 compare_docker() {
-    local name=$1 layout=$2 top=$3 mine=$4 bad=0 out repo id layer
+    local name=$1 layout=$2 top=$3 mine=$4 bad=0 out repo id file
     out=$(mktemp -d "$CLIENT_DIR/out.XXXXXX")
     repo=${name%@*}
     [[ ${repo##*/} != *:* ]] || repo=${repo%:*}
@@ -283,8 +283,8 @@ compare_docker() {
     [ "$id" = "$(jq -r .config.digest "$(blob_file "$layout" "$(field digest <<<"$mine")")")" ] || { echo "image id $id is another"; bad=1; }
     docker_run save "$name" | tar -C "$out" -xf -
     mkdir "$out/dir"
-    cp "$out/${id#*:}.json" "$out/dir/${id#*:}" || bad=1
-    for layer in "$out"/*/layer.tar; do cp "$layer" "$out/dir/$(sha256sum <"$layer" | cut -c1-64)"; done
+    jq -r '.[0] | .Config, .Layers[]' "$out/manifest.json" >"$out/files"     # where they lie depends on docker's version
+    while read -r file; do cp "$out/$file" "$out/dir/$(sha256sum <"$out/$file" | cut -c1-64)" || bad=1; done <"$out/files"
     compare_unpacked "$layout" "$mine" "$out/dir" || bad=1
     rm -rf "$out"
     return $bad

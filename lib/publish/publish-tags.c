@@ -19,8 +19,7 @@ void stl_publish_touch(const struct stl_repo *repo, const char *reference)
         utimensat(repo->fd, stl_path_reference(reference, path), NULL, AT_SYMLINK_NOFOLLOW);
 }
 
-/* --- links
- * ---------------------------------------------------------------------------------------------- */
+/* --- links ---------------------------------------------------------------------------------------------- */
 
 /* *old: what the tag points to, for the caller to free; NULL: it does not exist. */
 static int read_old(const struct stl_repo *repo, const char *tag, char **old, struct stl_error *err)
@@ -88,8 +87,7 @@ static void take_back(const struct publish_tags *tags)
     }
 }
 
-/* --- links and lists
- * ------------------------------------------------------------------------------------ */
+/* --- links and lists ------------------------------------------------------------------------------------ */
 
 int stl_publish_tags_begin(struct publish_tags *tags, const struct stl_repo *repo,
                            const struct stl_tagging *set, size_t count, struct stl_error *err)

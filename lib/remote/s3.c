@@ -28,6 +28,15 @@ char *stl_s3_encode(const char *text)
     return stl_strdup(out.data ? out.data : "");
 }
 
+char *stl_s3_encode_value(const char *text)
+{
+    STL_AUTO_FREE char *encoded = stl_s3_encode(text);
+    STL_AUTO_BUF struct stl_buf out = STL_BUF_INIT;
+    for (const char *p = encoded; *p; p++)
+        stl_buf_printf(&out, *p == '/' ? "%%2F" : "%c", *p);
+    return stl_strdup(out.data ? out.data : "");
+}
+
 char *stl_s3_bare(char *etag)
 {
     size_t length = etag ? strlen(etag) : 0;

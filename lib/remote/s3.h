@@ -104,6 +104,8 @@ char *stl_s3_element(const char *xml, const char *end, const char *name);
 
 /* "v2/app/blobs/sha256:..." as it stands in a URL. On the heap. */
 char *stl_s3_encode(const char *text);
+/* The same for a value in a query, where slashes are encoded, too. */
+char *stl_s3_encode_value(const char *text);
 
 /* Removes the quotes that some stores put around an entity tag. Returns `etag`, which may
  * be NULL. */

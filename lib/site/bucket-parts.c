@@ -213,7 +213,7 @@ static int send_object(struct sending *sending, struct stl_error *err)
         return -1;
     if (!found) {
         STL_AUTO_FREE char *id = post(sending, "uploads=", &nothing, "UploadId", err);
-        made = id ? stl_s3_encode(id) : NULL;
+        made = id ? stl_s3_encode_value(id) : NULL;
     }
     sending->id = found ? found : made;
     if (!sending->id || (found && check_parts(sending, err)) ||

@@ -24,8 +24,7 @@ struct views {
     char found[200];
 };
 
-/* --- small steps: 0, or -1 with errno
- * ------------------------------------------------------------------- */
+/* --- small steps: 0, or -1 with errno ------------------------------------------------------------------- */
 
 static int write_short_file(int at, const char *name, const char *text)
 {
@@ -66,8 +65,7 @@ static int failed(struct views *views, const char *call)
     return 1;
 }
 
-/* --- the promises: 0 if kept
- * ---------------------------------------------------------------------------- */
+/* --- the promises: 0 if kept ---------------------------------------------------------------------------- */
 
 static int new_names(struct views *views)
 {
@@ -334,8 +332,7 @@ static const struct {
     {"a rename that does not replace", "some changes take a step more", rename_without_replacing, false},
 };
 
-/* --- asking
- * --------------------------------------------------------------------------------------------- */
+/* --- asking --------------------------------------------------------------------------------------------- */
 
 static int open_views(int here, int there, const char *name, struct views *views, struct stl_error *err)
 {

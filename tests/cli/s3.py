@@ -31,7 +31,8 @@ def signature(handler, path, query, body):
     names = scope[3].split(";")
     if not {"host", "x-amz-content-sha256", "x-amz-date"} <= set(names) or not all(name in handler.headers for name in names):
         return None, "SignatureDoesNotMatch"
-    pairs = sorted(part if "=" in part else part + "=" for part in query.split("&") if part)
+    pairs = sorted("=".join(urllib.parse.quote(urllib.parse.unquote(text), safe="-_.~") for text in part.partition("=")[::2])
+                   for part in query.split("&") if part)
     canonical = "\n".join([handler.command, path, "&".join(pairs)]
                           + ["%s:%s" % (name, " ".join(handler.headers.get(name, "").split())) for name in names]
                           + ["", scope[3], handler.headers["x-amz-content-sha256"]])
@@ -116,7 +117,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             uploads.pop(query["uploadId"], None) if "uploadId" in query else objects.pop(key, None)
             return self.answer(204)
         if self.command == "POST" and "uploads" in query:
-            name = f"up/load+{key}+{len(uploads)}"
+            name = f"up/load={key}={len(uploads)}"
             uploads[name] = (key, dict(self.headers), {})
             return self.answer(200, f"<R><UploadId>{name}</UploadId></R>")
         if self.command == "POST":
@@ -152,14 +153,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(200, body, kept + [("ETag", etag)])
 
     def list_objects(self, bucket, query):
-        start = query.get("continuation-token", "")
+        start = query.get("start-after", "")
         names = sorted(k[len(bucket) + 1:] for k in objects if k.startswith(bucket + "/" + query["prefix"]))
         names = [n for n in names if n > start]
         page, more = names[:10], len(names) > 10       # small pages, so that there are several
         items = "".join("<Contents><Key>%s</Key><ETag>%s</ETag><Size>%d</Size></Contents>" % (
             escape(n), escape(objects[f"{bucket}/{n}"][2], {'"': "&quot;"}), len(objects[f"{bucket}/{n}"][0])) for n in page)
-        more_text = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
-        self.answer(200, f"<R>{items}<IsTruncated>{'true' if more else 'false'}</IsTruncated>{more_text}</R>")
+        self.answer(200, f"<R>{items}<IsTruncated>{'true' if more else 'false'}</IsTruncated></R>")
 
     def list_uploads(self, bucket, query):      # one a page
         found = sorted((key[len(bucket) + 1:], name) for name, (key, _, _) in uploads.items() if key.startswith(bucket + "/" + query["prefix"]))
