@@ -32,7 +32,7 @@ ok_run 'images, charts and documents are pushed' /usr/bin/python3 tests/clients/
 # browse [without]: the checks of page.py
 browse() {
     local line rc=0
-    /usr/bin/python3 tests/clients/page.py "$URL" "$PICTURES" "$@" >"$T/checks" 2>"$T/browser.err" || rc=$?
+    TMPDIR=$T /usr/bin/python3 tests/clients/page.py "$URL" "$PICTURES" "$@" >"$T/checks" 2>"$T/browser.err" || rc=$?
     ok $rc "the browser came to the end: ${1:-all views}"
     while IFS= read -r line; do
         case $line in

@@ -26,7 +26,7 @@ END
 echo alice-password | "$STILLAGE" user add -q --stdin alice
 start_with_responder nginx 2
 
-spawn browser env HOME="$T" /usr/bin/python3 tests/clients/page.py "$URL" "$TOP/build/page" tutorial "$T/pushed"
+spawn browser env HOME="$T" TMPDIR="$T" /usr/bin/python3 tests/clients/page.py "$URL" "$TOP/build/page" tutorial "$T/pushed"
 shown() { grep -q '^run docker push' "$T/log/browser" || ! alive browser; }
 wait_for 60 shown
 mapfile -t commands < <(sed -n 's/^run docker //p' "$T/log/browser")
