@@ -87,13 +87,26 @@ static int sync_manifests(struct bringing *bringing, struct stl_error *err)
     return 0;
 }
 
-/* A journal writes the names together with the list that a tag needs, so they need not be synced twice. */
+static bool has_children(const struct stl_manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->count; i++)
+        if (manifest->descriptors[i].role == STL_ROLE_MANIFEST)
+            return true;
+    return false;
+}
+
+/* The children of an index are safe only while the lists are locked: it is written then, in ask_again(), so
+ * that a refusal leaves no index behind that lacks one.
+ * A journal writes the names together with the list that a tag needs, so they need not be synced twice. */
 static int put_manifests(struct bringing *bringing, struct stl_error *err)
 {
+    bool complete = true;
     for (size_t i = 0; i < bringing->count; i++)
-        if (stl_publish_put_manifest(bringing->repo, &bringing->manifests[i], err))
+        if (has_children(bringing->manifests[i].manifest))
+            complete = false;
+        else if (stl_publish_put_manifest(bringing->repo, &bringing->manifests[i], err))
             return -1;
-    return bringing->set_count ? 0 : sync_manifests(bringing, err);
+    return bringing->set_count || !complete ? 0 : sync_manifests(bringing, err);
 }
 
 static bool comes(const struct bringing *bringing, const struct stl_digest *digest)

@@ -163,9 +163,7 @@ static void judge_end(struct pair *pair, struct unit *unit, const struct race_en
     if (k == OUTCOMES)
         explain(pair, ends, &now, where);
     pair->came[k]++;
-    /* An index that was refused because a child has just gone may stay, without a tag: verify says so. */
-    bool childless = ends[0].code == STL_MANIFEST_BLOB_UNKNOWN || ends[1].code == STL_MANIFEST_BLOB_UNKNOWN;
-    if (!childless && !pair->outcomes[k].problems && crash_has_problems(unit, false, where))
+    if (!pair->outcomes[k].problems && crash_has_problems(unit, false, where))
         fail_msg("%s: verify is not content", where);
 }
 
