@@ -72,7 +72,7 @@ make_tree() { # SUITE TREE CACHE
     apt-config dump 2>/dev/null | grep -E '^Acquire::(http|https|ftp)::(Proxy|.*::Proxy)' \
         >"$2/etc/apt/apt.conf.d/90proxy" || true
     # A mirror that stands still will do: signatures are checked all the same.
-    printf '%s "%s";\n' APT::Keep-Downloaded-Packages true Acquire::Check-Valid-Until false \
+    printf '%s "%s";\n' APT::Keep-Downloaded-Packages true Acquire::Check-Valid-Until false Acquire::Retries 3 \
         >"$2/etc/apt/apt.conf.d/91check-on"
     cp -L /etc/resolv.conf "$2/etc/resolv.conf"
     mkdir "$2/root/stillage"
@@ -104,6 +104,7 @@ echo "$name: making a bare $suite in $tree"
 make_tree "$suite" "$tree" "$cache"
 echo "$name: made in $((SECONDS - start)) s"
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" LANG=C.UTF-8 \
+    ${AGAIN:+AGAIN="$AGAIN"} \
     ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} ${no_proxy:+no_proxy="$no_proxy"} \
     unshare --mount --pid --ipc --uts --fork --kill-child --propagation private \
     /bin/bash "$top/tests/deploy/$name" --enter "$tree" "$cache" "$how" || die "$suite ($how): failed"

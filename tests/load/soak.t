@@ -243,9 +243,10 @@ note "gc: $(jq -sc '{runs: length, blobs: (map(.blobs.count) | add), bytes: (map
     (map(.temporary.count) | add), repositories: (map(.emptyRepositories) | add), busy: (map(.busy) | add)}' "$T/gc.json")"
 note "verify: $(jq -sc '{runs: length, clean: (map(select(.ok)) | length), seen: (map(.problems[].kind) | group_by(.) |
     map({(.[0]): length}) | add)}' "$T/verify.json")"
-# A push that was killed, and whose client went elsewhere, may leave a list behind that is a step late.
+# A push that was killed, and whose client went elsewhere, may leave a list behind that is a step late. A repository that is
+# pushed to without a pause may be too busy to be looked at under its lock.
 # shellcheck disable=SC2016
-BEYOND='.problems[] | select(.advice != "run '"'stillage verify --repair'"'")'
+BEYOND='.problems[] | select(.kind != "busy" and .advice != "run '"'stillage verify --repair'"'")'
 is "$(sort -u "$T/kills" | xargs)" 'apache-child cgi fcgiwrap nginx nginx-worker responder responder-worker' \
     'all kinds of processes were killed'
 # A repository that is pushed to without a pause may have to wait for the next run.
