@@ -5,9 +5,9 @@
 # shellcheck source=tests/ceph.sh
 . "$TESTS/ceph.sh"
 
-why=$(ceph_missing)
+why=$(ceph_missing gateway)
 [ -z "$why" ] || skip_all "$why"
-start_ceph || skip_all "Ceph does not start here: $(tail -n 1 "$T/log/ceph" | tr -dc '[:print:]' | cut -c1-200)"
+start_ceph gateway || skip_all "Ceph does not start here: $(tail -n 1 "$T/log/ceph" | tr -dc '[:print:]' | cut -c1-200)"
 ceph_bucket images
 export AWS_ACCESS_KEY_ID=AK AWS_SECRET_ACCESS_KEY=SK AWS_REGION=us-east-1
 publish() { stillage publish s3://images/some/where --endpoint "$CEPH_URL" "$@"; }

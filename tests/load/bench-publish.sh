@@ -70,7 +70,7 @@ change_one() {
 bench_publish() {
     local tool why i dir=$T/large changes=0
     heading "publish: $PUBLISH_IMAGES small images and $((PUBLISH_BYTES >> 20)) MiB of blobs, into Ceph's gateway"
-    why=$(ceph_missing)
+    why=$(ceph_missing gateway)
     [ -z "$why" ] || { row publish "$why"; return; }
     export AWS_ACCESS_KEY_ID=AK AWS_SECRET_ACCESS_KEY=SK AWS_REGION=us-east-1 URL HOST T STILLAGE
     "$STILLAGE" init -q "$T/reg"
@@ -83,7 +83,7 @@ bench_publish() {
     "$STILLAGE" add -q -r "$T/reg" "oci:$dir:x" large:x
     for tool in publish rclone s3cmd; do
         have "$tool" || [ "$tool" = publish ] || { row "$tool" 'is not installed'; continue; }
-        start_ceph
+        start_ceph gateway
         ceph_bucket images
         start_counter
         "$STILLAGE" site -q -r "$T/reg" -o "$T/site" --host plain
