@@ -2,7 +2,9 @@
  * Repositories as things of their own, for the web page: creating, describing and deleting them, and the
  * trash. These addresses are ours; the specification has none for this.
  *
- *   GET    /v2/_about              {"create":[PATTERN...]}: where the client may create repositories
+ *   GET    /v2/_about              {"create":[PATTERN...],"tokens":SECONDS}: where the client may create
+ *                                  repositories, and how long the tokens may live that the user may make
+ *                                  (user-tokens.h); without "tokens", none can be made
  *   GET    /v2/<name>/tags/_about  what there is to say of it (repo-create.h), and "may": what the client may
  *   PUT    /v2/<name>/tags/_about  creates it; the body is {"description":TEXT,"visibility":"public"}, either
  *                                  of which may be left out: 201, or 409 if it exists
@@ -21,6 +23,7 @@
 #include "restore.h"
 #include "route.h"
 #include "trash.h"
+#include "user-tokens.h"
 
 enum { BODY_MAX = 64 << 10, RESTORE_MAX = 100, TRASH_MAX = 1000 };
 
@@ -83,6 +86,9 @@ int serve_rights(struct exchange *exchange, struct stl_error *err)
         json_object_array_add(list, json_object_new_string(patterns.items[i]));
     stl_words_clear(&patterns);
     json_object_object_add(document, "create", list);
+    if (may_have_user_tokens(exchange))
+        json_object_object_add(document, "tokens",
+                               json_object_new_int64(exchange->registry->settings.auth.user_tokens));
     send_json(exchange, 200, document);
     return 0;
 }

@@ -170,6 +170,13 @@ static int drop(struct exchange *exchange, struct own *own, struct stl_error *er
     return 0;
 }
 
+bool may_have_user_tokens(const struct exchange *exchange)
+{
+    const struct stl_identity *who = &exchange->identity;
+    return exchange->registry->settings.auth.user_tokens && who->user[0] && !who->is_robot &&
+           !who->oidc.count;
+}
+
 int manage_user_tokens(struct exchange *exchange, const struct user_token_form *form, struct stl_error *err)
 {
     const struct stl_identity *who = &exchange->identity;
@@ -178,7 +185,7 @@ int manage_user_tokens(struct exchange *exchange, const struct user_token_form *
         return stl_error_set(err, STL_UNSUPPORTED,
                              "users make no tokens here: whoever runs the registry can, or can set "
                              "'auth: user-tokens:' in registry.yaml");
-    if (!who->user[0] || who->is_robot || who->is_bearer || who->oidc.count)
+    if (!may_have_user_tokens(exchange) || who->is_bearer)
         return stl_error_set(err, STL_DENIED, "tokens are managed with the password of a user alone");
     if (!strcmp(form->verb, "ls"))
         return list(exchange, &own, err);

@@ -18,6 +18,8 @@ enum { USER_TOKENS_MAX = 100 }; /* of one user */
 struct user_token_form {
     const char *verb, *id, *name, *expires, *scope; /* NULL: not given */
 };
+/* Whether users make tokens here, and the client is one of them: nobody anonymous, no robot, no ID token. */
+bool may_have_user_tokens(const struct exchange *exchange);
 /* For a client that has just logged in. */
 int manage_user_tokens(struct exchange *exchange, const struct user_token_form *form, struct stl_error *err);
 

@@ -31,6 +31,7 @@ TEMPLATE(page_registry_js, "page/page-registry.js");
 TEMPLATE(page_repository_js, "page/page-repository.js");
 TEMPLATE(page_table_js, "page/page-table.js");
 TEMPLATE(page_text_js, "page/page-text.js");
+TEMPLATE(page_tokens_js, "page/page-tokens.js");
 TEMPLATE(page_worker_js, "page/page-worker.js");
 TEMPLATE(nginx, "nginx.conf");
 TEMPLATE(apache, "apache.conf");
@@ -76,6 +77,7 @@ static const struct {
     PAGE_FILE("page-repository.js", page_repository_js),
     PAGE_FILE("page-table.js", page_table_js),
     PAGE_FILE("page-text.js", page_text_js),
+    PAGE_FILE("page-tokens.js", page_tokens_js),
     PAGE_FILE("page-worker.js", page_worker_js),
 };
 

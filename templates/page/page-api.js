@@ -12,7 +12,7 @@ export class RegistryError extends Error {
 
 // --- who asks: all of it is gone when the tab is ----------------------------------------------------------------
 
-const session = { user: null, basic: null, tokens: new Map(), closed: false };
+const session = { user: null, password: null, basic: null, tokens: new Map(), closed: false };
 export const user = () => session.user;
 export const isClosed = () => session.closed;
 
@@ -38,11 +38,11 @@ export async function logIn(name, password) {
   const basic = `Basic ${btoa(String.fromCharCode(...bytes))}`;
   await fetchToken("registry:catalog:*", basic);
   logOut();
-  Object.assign(session, { user: name, basic });
+  Object.assign(session, { user: name, password, basic });
 }
 
 export function logOut() {
-  Object.assign(session, { user: null, basic: null });
+  Object.assign(session, { user: null, password: null, basic: null });
   session.tokens.clear();
   cache.clear();
 }
@@ -66,13 +66,21 @@ export async function rights(name) {
   return actions;
 }
 
-// Patterns of the repositories that the user may create; null where the server does not know how.
-export async function places() {
+// What the user may do with the registry; null where the server does not know.
+async function possibilities() {
   if (session.closed && !session.user) return null;
   const answer = await send("/v2/_about", "registry:catalog:*", { cache: "no-store" }).catch(() => ({ ok: false }));
-  if (!answer.ok) return null;
-  return array(parse(await readBytes(answer, PART)).create).filter(pattern => typeof pattern === "string");
+  return answer.ok ? parse(await readBytes(answer, PART)) : null;
 }
+
+// Patterns of the repositories that the user may create; null where the server does not know how.
+export async function places() {
+  const may = await possibilities();
+  return may && array(may.create).filter(pattern => typeof pattern === "string");
+}
+
+// For how many seconds the tokens may live that the user may make; 0: there are none.
+export const tokenLife = async () => session.user && Number((await possibilities())?.tokens) || 0;
 
 async function takesChanges() {
   const answer = await reach("/v2/_catalog?n=0", {});
@@ -357,3 +365,19 @@ export async function about(name, may) {
 export async function createRepository(name, body) { await change(name, "tags/_about", "PUT", body); }
 export async function changeRepository(name, body) { await change(name, "tags/_about", "PATCH", body); }
 export async function deleteRepository(name) { await change(name, "tags/_about", "DELETE"); }
+
+// --- the user's own tokens --------------------------------------------------------------------------------------
+
+// Each of these takes the password, so no other site can make a browser do it.
+async function own(verb, fields) {
+  if (!session.user) throw new RegistryError(text.needLogIn, 401);
+  const body = new URLSearchParams({ grant_type: "password", username: session.user, password: session.password, token: verb, ...fields });
+  const answer = await reach("/v2/_token", { method: "POST", body, cache: "no-store", credentials: "omit" });
+  if (!answer.ok) throw new RegistryError(await explanation(answer), answer.status);
+  return parse(await readBytes(answer, MANIFEST_MAX));
+}
+
+export const ownTokens = async () => array((await own("ls", {})).tokens).map(object).filter(token => string(token.id));
+// Answers with what the token is, and the token itself: nobody can ask for that again.
+export const createToken = (name, repository, actions, seconds) => own("create", { name, scope: `repository:${repository}:${actions.join(",")}`, expires: `${seconds}s` });
+export const removeToken = id => own("rm", { id });

@@ -80,6 +80,15 @@ export const text = {
   typeName: "To confirm, type", otherName: "This is not its name.", ofLimit: (used, limit) => `${used} of ${limit}`,
   firstPush: "This repository is empty. Push the first image:", number,
 
+  tokens: "Access tokens", token: "Token", tokensHint: "For programs that log in in your name: a token takes the place of your password there.",
+  noTokens: "You have no tokens.", createToken: "Create a token…", tokenName: "What it is for", tokenRepository: "Repositories",
+  tokenPattern: "A name, or a pattern: team/** is all below team, and ** is everything.", tokenMay: "May", tokenNoMore: "Never more than you may.",
+  actions: { pull: "pull", push: "push", delete: "delete", admin: "administer" }, tokenLife: "Lives for", days: n => count(n, "day", "days"), hours: n => count(n, "hour", "hours"),
+  tokenNothing: "Choose what the token may do.", tokenMade: "The token is made.", tokenOnce: "Copy it now: it is not shown again.",
+  tokenUse: "Where a program asks for a password, give it the token:", removeToken: "Revoke the token", removeNow: "Revoke",
+  removeTokenHint: "Whoever uses it can log in no more. Pulls that have begun may go on for a few minutes.", tokenRemoved: "The token is revoked.",
+  lastUsed: "Last used", expires: "Expires", expired: "expired", never: "never",
+
   notFound: "There is nothing here.", notFoundHint: "It may have been deleted, or you have to log in to see it.",
   needLogIn: "Log in to see this, if it exists.", failed: "The registry does not answer as it should.", offline: "The registry cannot be reached.",
   back: "All repositories",

@@ -1,20 +1,22 @@
 // Begins here: shows what the address says.
 import * as api from "./page-api.js";
 import { dialog, el, name as bidi, say } from "./page-dom.js";
-import { parseRoute } from "./page-format.js";
+import { parseRoute, TOKENS } from "./page-format.js";
 import { text } from "./page-text.js";
 import * as compare from "./page-compare.js";
 import * as image from "./page-image.js";
 import * as registry from "./page-registry.js";
 import * as repository from "./page-repository.js";
+import * as tokens from "./page-tokens.js";
 
 const main = document.getElementById("main"), account = document.getElementById("account"), title = document.title;
-let end = null, turn = 0;
+let end = null, turn = 0, hasTokens = false;
 
 const accent = document.querySelector("meta[name=accent]")?.content;
 if (/^#[0-9a-f]{6}$/i.test(accent || "")) document.documentElement.style.setProperty("--accent", `light-dark(${accent}, color-mix(in srgb, ${accent} 45%, white))`);
 
 function view(where, place) {
+  if (where.tokens) return tokens.show(place);
   if (!where.name) return registry.show(place);
   if (!where.reference) return repository.show(place, where.name);
   if (where.other) return compare.show(place, where.name, where.reference, where.other);
@@ -56,6 +58,7 @@ function logIn() {
   const password = el("input", { id: "password", type: "password", autocomplete: "current-password", required: true });
   dialog(text.logIn, [el("label", {}, text.user, user), el("label", {}, text.password, password), el("p", { class: "dim" }, text.logInHint)], text.logIn, async () => {
     await api.logIn(user.value, password.value);
+    hasTokens = await api.tokenLife() > 0;
     say(text.loggedInAs(user.value));
     show();
     return true;
@@ -64,8 +67,8 @@ function logIn() {
 
 function drawAccount() {
   if (!api.isClosed()) { account.replaceChildren(); return; }
-  const out = () => { api.logOut(); say(text.loggedOut); show(); };
-  account.replaceChildren(...api.user() ? [el("span", { class: "dim" }, bidi(api.user())), el("button", { type: "button", id: "log-out", onclick: out }, text.logOut)]
+  const out = () => { api.logOut(); hasTokens = false; say(text.loggedOut); show(); };
+  account.replaceChildren(...api.user() ? [el("span", { class: "dim who" }, bidi(api.user())), hasTokens ? el("a", { id: "tokens", href: TOKENS }, text.tokens) : "", el("button", { type: "button", id: "log-out", onclick: out }, text.logOut)]
     : [el("button", { type: "button", id: "log-in", onclick: logIn }, text.logIn)]);
 }
 

@@ -1,18 +1,12 @@
 #!/bin/bash
 # The web page in a browser, on nginx with stillage.cgi: every view, searching, sorting, copying, logging in, changing,
 # and what strangers have written. Pictures of the views are left in build/page/ for a person to look at.
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/clients/page-common.sh
+. "$(dirname "$0")/page-common.sh"
 
-have nginx || skip_all 'nginx is not installed'
-[ -x "$STILLAGE_CGI" ] || skip_all "$STILLAGE_CGI is not built"
-[ -x /usr/bin/chromium ] || skip_all 'chromium is not installed'
-[ -x /usr/bin/chromedriver ] || skip_all 'chromium-driver is not installed'
-/usr/bin/python3 -c 'import selenium' 2>/dev/null || skip_all 'python3-selenium is not installed'
-
+have_browser
 REG=$T/reg
-PICTURES=$TOP/build/page
-export STILLAGE_REGISTRY=$REG HOME=$T
-mkdir -p "$PICTURES"
+export STILLAGE_REGISTRY=$REG
 
 "$STILLAGE" init -q --title 'Images of Example' "$REG"
 cat >>"$REG/registry.yaml" <<'END'
@@ -29,24 +23,9 @@ ok_run 'images, charts and documents are pushed' /usr/bin/python3 tests/clients/
 "$STILLAGE" repo set -q public/hello --description 'Says hello'
 "$STILLAGE" tag -q public/many:0.0.0 $(seq -f '0.%g.0' 300)
 
-# browse [without]: the checks of page.py
-browse() {
-    local line rc=0
-    TMPDIR=$T /usr/bin/python3 tests/clients/page.py "$URL" "$PICTURES" "$@" >"$T/checks" 2>"$T/browser.err" || rc=$?
-    ok $rc "the browser came to the end: ${1:-all views}"
-    while IFS= read -r line; do
-        case $line in
-            'ok '*) pass "${line#ok }" ;;
-            'not ok '*) fail "${line#not ok }" ;;
-            *) diag "$line" ;;
-        esac
-    done <"$T/checks"
-    sed '/^Stacktrace/,$d; s/^/# /' "$T/browser.err" >&2
-}
-
-browse
+browse page.py
 find "$REG/www" -name _details -delete
-browse without
+browse page.py without
 rm "$REG/www/page-api.js"
 "$STILLAGE" verify -q >"$T/found" && rc=0 || rc=$?
 is "$rc" 1 'verify misses a file of the page'
@@ -68,5 +47,5 @@ start_with_responder nginx 1
 mkfifo "$T/go"
 { wait_for 60 grep -q 'empty: fits' "$T/checks" && "$STILLAGE" add -q "oci:$(cached hello)" hello:v1 && echo; } >"$T/go" 2>&1 &
 : >"$T/checks"
-browse open <"$T/go"
+browse page.py open <"$T/go"
 done_testing

@@ -1,13 +1,10 @@
 #!/bin/bash
 # What every tutorial of a registry tells, as it is told: create a repository on the page, log in, build, tag and push with
 # docker's own client by the commands that the page shows, refresh the page, see the tag.
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/clients/page-common.sh
+. "$(dirname "$0")/page-common.sh"
 
-have nginx || skip_all 'nginx is not installed'
-[ -x "$STILLAGE_CGI" ] || skip_all "$STILLAGE_CGI is not built"
-[ -x /usr/bin/chromium ] || skip_all 'chromium is not installed'
-[ -x /usr/bin/chromedriver ] || skip_all 'chromium-driver is not installed'
-/usr/bin/python3 -c 'import selenium' 2>/dev/null || skip_all 'python3-selenium is not installed'
+have_browser
 CLIENTS=docker
 start_clients
 why=$(client_why docker)
@@ -15,7 +12,6 @@ why=$(client_why docker)
 
 REG=$T/reg
 export STILLAGE_REGISTRY=$REG
-mkdir -p "$TOP/build/page"
 "$STILLAGE" init -q --title 'Images of Example' "$REG"
 cat >>"$REG/registry.yaml" <<'END'
 access:
@@ -26,7 +22,7 @@ END
 echo alice-password | "$STILLAGE" user add -q --stdin alice
 start_with_responder nginx 2
 
-spawn browser env HOME="$T" TMPDIR="$T" /usr/bin/python3 tests/clients/page.py "$URL" "$TOP/build/page" tutorial "$T/pushed"
+spawn browser env HOME="$T" TMPDIR="$T" /usr/bin/python3 tests/clients/page.py "$URL" "$PICTURES" tutorial "$T/pushed"
 shown() { grep -q '^run docker push' "$T/log/browser" || ! alive browser; }
 wait_for 60 shown
 mapfile -t commands < <(sed -n 's/^run docker //p' "$T/log/browser")

@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# Sourced by the tests of the web page: a browser, and what it says.
+. "$(dirname "$0")/../lib.sh"
+
+# Python would leave a folder beside page_browser.py.
+export PYTHONDONTWRITEBYTECODE=1
+PICTURES=$TOP/build/page
+
+have_browser() {
+    have nginx || skip_all 'nginx is not installed'
+    [ -x "$STILLAGE_CGI" ] || skip_all "$STILLAGE_CGI is not built"
+    [ -x /usr/bin/chromium ] || skip_all 'chromium is not installed'
+    [ -x /usr/bin/chromedriver ] || skip_all 'chromium-driver is not installed'
+    /usr/bin/python3 -c 'import selenium' 2>/dev/null || skip_all 'python3-selenium is not installed'
+    mkdir -p "$PICTURES"
+}
+
+# browse SCRIPT [ARGUMENT...]: the checks of a script that uses page_browser.py, at URL.
+browse() {
+    local line rc=0
+    HOME=$T TMPDIR=$T /usr/bin/python3 "tests/clients/$1" "$URL" "$PICTURES" "${@:2}" >"$T/checks" 2>"$T/browser.err" || rc=$?
+    ok $rc "the browser came to the end: $*"
+    while IFS= read -r line; do
+        case $line in
+            'ok '*) pass "${line#ok }" ;;
+            'not ok '*) fail "${line#not ok }" ;;
+            *) diag "$line" ;;
+        esac
+    done <"$T/checks"
+    sed '/^Stacktrace/,$d; s/^/# /' "$T/browser.err" >&2
+}
