@@ -39,8 +39,8 @@ function removeDialog(token, done) {
 }
 
 // It is in the document until something else is shown, and nowhere else.
-function secret(made) {
-  return el("section", { class: "notice secret", "aria-label": text.tokenMade }, el("p", {}, el("strong", {}, text.tokenMade), " ", text.tokenOnce),
+function madeNotice(made) {
+  return el("section", { class: "notice made", "aria-label": text.tokenMade }, el("p", {}, el("strong", {}, text.tokenMade), " ", text.tokenOnce),
     el("div", { class: "command" }, el("code", { id: "token" }, string(made.token)), copyButton(string(made.token), text.token)),
     el("p", { class: "dim" }, text.tokenUse), el("div", { class: "command" }, el("code", {}, `docker login -u ${api.user()} ${location.host}`)));
 }
@@ -57,7 +57,7 @@ export async function show(main) {
   };
   const again = message => draw().then(() => say(message), error => say(error.message));
   const removed = () => { notice.replaceChildren(); again(text.tokenRemoved); };
-  const made = token => { notice.replaceChildren(secret(token)); again(text.tokenMade); };
+  const made = token => { notice.replaceChildren(madeNotice(token)); again(text.tokenMade); };
   await draw();
   main.replaceChildren(el("h1", {}, text.tokens), el("p", { class: "dim" }, text.tokensHint), notice,
     el("div", { class: "buttons" }, el("button", { type: "button", id: "create-token", class: "primary", onclick: () => createDialog(longest, made) }, text.createToken)), place);
