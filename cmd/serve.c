@@ -38,6 +38,7 @@ struct service {
     bool controlled; /* whether the configuration in force has access control */
     char *runtime;   /* the directory for nginx's files */
     char *config, *socket;
+    char *text;                /* of the configuration in force; NULL: none yet */
     pid_t nginx, cgi, fetcher; /* 0: not running */
 };
 
@@ -126,8 +127,27 @@ static int start_fetcher(struct service *service, struct stl_error *err)
                          false, &service->fetcher, err);
 }
 
+static void stop(pid_t *pid, int signal_number)
+{
+    if (*pid > 0) {
+        kill(*pid, signal_number);
+        waitpid(*pid, NULL, 0);
+    }
+    *pid = 0;
+}
+
+static int write_config(struct service *service, const struct stl_buf *text, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int fd = open(service->config, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return stl_error_errno(err, "cannot write %s", service->config);
+    free(service->text);
+    service->text = stl_strndup(text->data, text->length);
+    return stl_write_all(fd, text->data, text->length, err);
+}
+
 /* Writes the configuration for the present state, and starts stillage.cgi if it needs one, be it only to
- * hand out tokens. */
+ * hand out tokens. Returns 1, 0 if it is the one in force, or -1. */
 static int configure(struct service *service, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
@@ -147,10 +167,11 @@ static int configure(struct service *service, struct stl_error *err)
         (cgi && !service->cgi && start_cgi(service, err)) ||
         (fetches && !service->fetcher && start_fetcher(service, err)))
         return -1;
-    STL_AUTO_CLOSE int fd = open(service->config, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return stl_error_errno(err, "cannot write %s", service->config);
-    return stl_write_all(fd, text.data, text.length, err);
+    if (!fetches)
+        stop(&service->fetcher, SIGTERM);
+    if (service->text && !strcmp(service->text, text.data))
+        return 0;
+    return write_config(service, &text, err) ? -1 : 1;
 }
 
 static int start_nginx(struct service *service, struct stl_error *err)
@@ -160,15 +181,6 @@ static int start_nginx(struct service *service, struct stl_error *err)
         return -1;
     char *const argv[] = {nginx, "-e", "stderr", "-c", service->config, "-p", service->runtime, NULL};
     return start_process(argv, -1, geteuid() == 0, &service->nginx, err);
-}
-
-static void stop(pid_t *pid, int signal_number)
-{
-    if (*pid > 0) {
-        kill(*pid, signal_number);
-        waitpid(*pid, NULL, 0);
-    }
-    *pid = 0;
 }
 
 static void service_clear(struct service *service)
@@ -182,6 +194,7 @@ static void service_clear(struct service *service)
     free(service->runtime);
     free(service->config);
     free(service->socket);
+    free(service->text);
 }
 
 /* HOST:PORT or PORT of --listen. */
@@ -263,32 +276,47 @@ static void announce(const struct service *service)
     fflush(stdout);
 }
 
-/* The first user or rule requires another configuration, and so does the end of access control. Wrong
- * settings, perhaps because somebody is just editing them, are no reason to stop. */
-static int follow_access(struct service *service, struct stl_error *err)
+/* Takes over registry.yaml if it has changed: returns whether it has. Wrong settings, perhaps because
+ * somebody is just editing them, are no reason to stop. */
+static bool read_settings(struct service *service)
 {
-    struct stl_registry *registry = &service->served->registry;
+    struct stl_registry *registry = &service->served->registry, fresh;
     struct stl_error ignored = STL_ERROR_INIT;
     char stamp[STL_STAMP_MAX];
+    stl_registry_stamp(registry, stamp);
+    if (!strcmp(stamp, registry->stamp) || stl_registry_open(&fresh, registry->path, &ignored))
+        return false;
+    stl_registry_close(registry);
+    *registry = fresh;
+    service->served->path = registry->path;
+    return true;
+}
+
+/* The first user or rule requires another configuration, and so do the end of access control and other
+ * prefixes of `upstream:`. */
+static int follow_settings(struct service *service, struct stl_error *err)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
     if (service->served->bundle.label)
         return 0;
-    stl_registry_stamp(registry, stamp);
-    if (strcmp(stamp, registry->stamp)) {
-        struct stl_registry fresh;
-        if (stl_registry_open(&fresh, registry->path, &ignored))
-            return 0;
-        stl_registry_close(registry);
-        *registry = fresh;
-        service->served->path = registry->path;
-    }
-    if (cmd_served_controlled(service->served) == service->controlled)
+    bool changed = read_settings(service), controlled = cmd_served_controlled(service->served);
+    bool closed = controlled != service->controlled;
+    if (!changed && !closed)
         return 0;
-    if (configure(service, err))
-        return -1;
-    (void)stl_access_refresh(registry, &ignored); /* or stillage.cgi does it, with its first request */
+    int configured = configure(service, err);
+    if (configured < 0 && !closed) { /* the one in force is as good as it was */
+        cmd_warn("%s/registry.yaml: %s", service->served->path, err->message);
+        stl_error_clear(err);
+        return 0;
+    }
+    if (configured <= 0)
+        return configured;
+    if (closed)
+        (void)stl_access_refresh(&service->served->registry, &ignored); /* or the first request does it */
     kill(service->nginx, SIGHUP);
-    puts(service->controlled ? "There are users or rules now: they apply from here on."
-                             : "There are no users and no rules any more: everybody is let in.");
+    puts(!closed      ? "registry.yaml has changed: it applies from here on."
+         : controlled ? "There are users or rules now: they apply from here on."
+                      : "There are no users and no rules any more: everybody is let in.");
     fflush(stdout);
     return 0;
 }
@@ -326,7 +354,7 @@ static int supervise(struct service *service, const sigset_t *signals, struct st
                                      WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
         } else if (number > 0)
             return 0;
-        else if (announced && follow_access(service, err))
+        else if (announced && follow_settings(service, err))
             return -1;
         if (!announced && is_listening(service->address)) {
             announce(service);
@@ -354,7 +382,7 @@ static int serve(struct service *service, struct stl_error *err)
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    if (give_to_reader(service->runtime, err) || configure(service, err) || start_nginx(service, err))
+    if (give_to_reader(service->runtime, err) || configure(service, err) < 0 || start_nginx(service, err))
         return -1;
     return supervise(service, &signals, err);
 }
@@ -396,8 +424,9 @@ const struct cmd_command cmd_serve = {
         "jobs; a permanent registry belongs in the web server that the system runs. An unpacked bundle on "
         "a medium, which may be read-only, is served as it is.\n\n"
         "If there are users or rules ('stillage user', registry.yaml), logging in and private pulls work "
-        "as with any server; without --push, nothing can be pushed, whatever the rules say. If the first "
-        "user or rule is added while it runs, it takes effect within a second.\n\n"
+        "as with any server; without --push, nothing can be pushed, whatever the rules say. What "
+        "changes while it runs, such as the first user, or 'upstream:' in registry.yaml, takes effect within "
+        "a second.\n\n"
         "nginx runs as you, so it could write to a registry of your own. If root starts it, nginx runs as "
         "the account that owns the registry; if that is root itself, or for a bundle, as www-data or "
         "nobody, which may read everything and write nothing.",
