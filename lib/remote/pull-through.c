@@ -219,6 +219,7 @@ int stl_pull_through_serve(const struct stl_pull_through *options, struct stl_er
     *through = (struct through){.options = options};
     pthread_mutex_init(&through->lock, NULL);
     pthread_cond_init(&through->work, NULL);
+    stl_named_blobs_begin(&through->named);
     int failed = pthread_create(&threads[count], NULL, refresh, through);
     for (count += !failed; count <= wanted && !failed; count += !failed)
         failed = pthread_create(&threads[count], NULL, work, through);
@@ -232,6 +233,7 @@ int stl_pull_through_serve(const struct stl_pull_through *options, struct stl_er
         pthread_join(threads[i], NULL);
     for (size_t i = 0; i < STL_THROUGH_IDLE_MAX; i++)
         stl_remote_close(&through->idle[i].remote);
+    stl_named_blobs_end(&through->named);
     free(through);
     return failed ? stl_error_set(err, STL_SYSTEM, "cannot start a thread: %s", strerror(failed)) : 0;
 }

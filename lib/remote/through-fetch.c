@@ -12,7 +12,6 @@
 #include "publication.h"
 #include "quota.h"
 #include "references.h"
-#include "repo-contents.h"
 #include "repo-make.h"
 
 /* What an upstream does to us is no fault of the client's request. What it refuses to us does not exist for
@@ -84,6 +83,8 @@ int stl_through_get_manifest(struct through *through, struct stl_remote *remote,
         result = -1;
     else
         result = publish_fetched(registry, name, reference, &manifest, &bytes, err);
+    if (result == 0)
+        stl_named_blobs_note(&through->named, name, &manifest);
     stl_fetched_clear(&fetched);
     return result;
 }
@@ -221,20 +222,12 @@ static int is_here(const struct stl_registry *registry, const struct stl_name *n
 
 /* A blob has as many bytes as a manifest here says. One that no manifest names has any number, and so an
  * upstream could fill the disk: it is not fetched. */
-static int find_size(const struct stl_registry *registry, const struct stl_name *name,
-                     const struct stl_digest *digest, int64_t *size, struct stl_error *err)
+static int find_size(struct through *through, const struct stl_name *name, const struct stl_digest *digest,
+                     int64_t *size, struct stl_error *err)
 {
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    STL_AUTO_CONTENTS struct stl_contents contents = {0};
-    int there = stl_repo_open_if_any(&repo, registry, name, err);
-    if (there < 0 || (there > 0 && stl_contents_load(&contents, &repo, err)))
-        return -1;
-    for (size_t i = 0; i < contents.digests.count; i++)
-        for (size_t k = 0; k < contents.manifests[i].link_count; k++)
-            if (stl_digest_equal(&contents.manifests[i].links[k].digest, digest)) {
-                *size = contents.manifests[i].links[k].size;
-                return 0;
-            }
+    int found = stl_named_blobs_find(&through->named, through->options->registry, name, digest, size, err);
+    if (found)
+        return found > 0 ? 0 : -1;
     return stl_error_set(err, STL_BLOB_UNKNOWN,
                          "this registry does not have it, and no manifest of %s here names it", name->text);
 }
@@ -253,7 +246,7 @@ int stl_through_fetch(struct through *through, struct through_fetch *fetch, stru
     if (here)
         return here > 0 ? 0 : -1;
     int64_t size = 0;
-    if (!request->manifest && find_size(registry, &name, &reference.digest, &size, err))
+    if (!request->manifest && find_size(through, &name, &reference.digest, &size, err))
         return -1;
     fetch->asked = true;
     if (stl_check_frozen(registry, err) ||

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "fetcher.h"
+#include "named-blobs.h"
 #include "remote.h"
 
 enum { STL_THROUGH_IDLE_MAX = 16, STL_THROUGH_PAST_MAX = 256 };
@@ -52,6 +53,7 @@ struct through {
         const struct stl_upstream *upstream; /* NULL: free */
         struct stl_remote remote; /* a client that is not being used, with connections and a token */
     } idle[STL_THROUGH_IDLE_MAX];
+    struct stl_named_blobs named; /* has a lock of its own */
 };
 
 /* A client for the upstream that a repository comes from, whose address is *address; it is given back with
