@@ -194,7 +194,7 @@ static int find_tagged(struct chooser *c, struct stl_error *err)
 /* --- signatures and the like ---------------------------------------------------------------------------- */
 
 /* A signature has the names of the image that it belongs to; `cosign save` gives names to neither. An index
- * that was reduced to one platform has no signatures of its own here. */
+ * that was reduced to one platform has no signatures of its own here, but those of that platform. */
 static int add_attached(struct chooser *c, size_t attached, size_t count, struct stl_error *err)
 {
     const struct stl_image *image = &c->images->items[attached];
@@ -203,9 +203,9 @@ static int add_attached(struct chooser *c, size_t attached, size_t count, struct
         const struct stl_image *subject = &c->images->items[target.image];
         char text[STL_DIGEST_TEXT_MAX], tag[STL_TAG_MAX + 8];
         if (!stl_image_same_names(image, subject) ||
-            (c->options->platform && stl_media_type_is_index(subject->media_type)))
+            (c->options->platform && !image->of_child && stl_media_type_is_index(subject->media_type)))
             continue;
-        stl_digest_format(&subject->digest, text);
+        stl_digest_format(image->of_child ? &image->child : &subject->digest, text);
         *strchr(text, ':') = '-';
         snprintf(tag, sizeof tag, "%s%s", text, image->suffix);
         if (stl_tag_parse(tag, &target.tag, err))

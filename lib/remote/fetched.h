@@ -22,8 +22,9 @@ struct stl_fetched {
     const struct stl_digestset *known; /* digests: where the registry does not say what a tag's is, it is one
                                           of these; NULL, as it begins: sha256 */
     const struct stl_tags *listed;     /* all tags there, sorted (lists.h); NULL, as it begins: not known */
-    int fd;                            /* the file */
-    int64_t used;                      /* bytes of it */
+    bool no_referrers; /* the registry has no referrers API, as an answer has said (lists.h) */
+    int fd;            /* the file */
+    int64_t used;      /* bytes of it */
     struct stl_digestset digests;
     struct stl_fetched_manifest *items; /* items[i] belongs to digests.items[i] */
 };

@@ -316,9 +316,11 @@ int stl_remote_referrers(struct stl_fetched *fetched, const struct stl_digest *s
 {
     STL_AUTO_FREE struct stl_digest *absent = stl_alloc((count + 1) * sizeof *absent);
     size_t absent_count = 0, first = count ? 1 : 0;
-    if (get_first_pages(fetched, subjects, first, referring, absent, &absent_count, err))
+    if (!fetched->no_referrers &&
+        get_first_pages(fetched, subjects, first, referring, absent, &absent_count, err))
         return -1;
-    if (absent_count)
+    fetched->no_referrers |= absent_count > 0;
+    if (fetched->no_referrers)
         return look_by_tags(fetched, subjects, count, referring, err);
     return get_first_pages(fetched, subjects + first, count - first, referring, absent, &absent_count, err) ||
                    look_by_tags(fetched, absent, absent_count, referring, err)

@@ -75,17 +75,30 @@ static bool is_target(const struct outgoing *outgoing, const char *tag, size_t m
     return false;
 }
 
-/* cosign's tags belong to the images that they name. */
+/* Sets below[i] for the manifests of the targets, of those that are there or of all, and for their
+ * children. On the heap. */
+static bool *find_below(const struct outgoing *outgoing, bool all)
+{
+    bool *below = stl_alloc(outgoing->contents.digests.count);
+    for (size_t i = 0; i < outgoing->target_count; i++)
+        if (all || outgoing->targets[i].there)
+            below[outgoing->targets[i].manifest] = true;
+    stl_contents_reach(&outgoing->contents, below, false);
+    return below;
+}
+
+/* cosign's tags belong to the manifests that they name: images, or the children of indexes. */
 static void add_signatures(struct outgoing *outgoing)
 {
     const struct stl_contents *contents = &outgoing->contents;
+    STL_AUTO_FREE bool *below = find_below(outgoing, true);
     for (size_t i = 0; i < contents->tag_count; i++) {
         const char *tag = contents->tags[i].tag.text;
         struct stl_digest digest;
         size_t manifest = stl_contents_find(contents, &contents->tags[i].digest);
         size_t subject =
             stl_tag_names_digest(tag, &digest) ? stl_contents_find(contents, &digest) : STL_NOT_HELD;
-        if (manifest != STL_NOT_HELD && subject != STL_NOT_HELD && is_target(outgoing, "", subject) &&
+        if (manifest != STL_NOT_HELD && subject != STL_NOT_HELD && below[subject] &&
             !is_target(outgoing, tag, manifest))
             add_target(outgoing, tag, manifest);
     }
@@ -111,19 +124,20 @@ static void choose_missing(struct outgoing *outgoing)
         add_signatures(outgoing);
 }
 
-/* What has to be there for the targets that are not; and what refers to those that are. */
+/* What has to be there for the targets that are not; and what refers to those that are, or to their
+ * children. */
 static void reach(struct outgoing *outgoing)
 {
     const struct stl_contents *contents = &outgoing->contents;
     bool referrers = !outgoing->options->without_referrers;
-    for (size_t i = 0; i < outgoing->target_count; i++) {
-        const struct outgoing_target *target = &outgoing->targets[i];
-        if (!target->there)
-            outgoing->missing[target->manifest] = true;
-        for (size_t k = contents->manifests[target->manifest].first_referrer; referrers && k != STL_NOT_HELD;
+    STL_AUTO_FREE bool *there = find_below(outgoing, false);
+    for (size_t i = 0; i < outgoing->target_count; i++)
+        if (!outgoing->targets[i].there)
+            outgoing->missing[outgoing->targets[i].manifest] = true;
+    for (size_t i = 0; referrers && i < contents->digests.count; i++)
+        for (size_t k = there[i] ? contents->manifests[i].first_referrer : STL_NOT_HELD; k != STL_NOT_HELD;
              k = contents->manifests[k].next_referrer)
             outgoing->missing[k] = true;
-    }
     stl_contents_reach(contents, outgoing->missing, referrers);
     for (size_t i = 0; i < outgoing->target_count; i++)
         if (outgoing->targets[i].there)

@@ -2,8 +2,8 @@
  * Images of a repository of a registry. All manifests are fetched at once, before the graph is made,
  * several at a time; blobs come later, into the stage (images-remote-blobs.c).
  *
- * Signatures and the like: what the referrers API or its stand-in lists, and cosign's tags
- * (sha256-<hex>.sig, .att, .sbom).
+ * Signatures and the like, of images and of the manifests that an index lists: what the referrers API or its
+ * stand-in lists, and cosign's tags (sha256-<hex>.sig, .att, .sbom).
  */
 #include "images-remote.h"
 
@@ -151,34 +151,106 @@ static int get_descendants(struct stl_images *images, size_t first, struct stl_e
 
 /* --- what belongs to them ------------------------------------------------------------------------------- */
 
-static int fetch_referrers(struct stl_images *images, size_t first, struct stl_error *err)
+/* Manifests that something may belong to: images, the children of indexes, and what belongs to others. */
+struct parts {
+    struct stl_digestset digests;
+    size_t *owners; /* of digests.items[i]: the image that it belongs to */
+};
+
+static void parts_clear(struct parts *parts)
+{
+    stl_digestset_clear(&parts->digests);
+    free(parts->owners);
+}
+
+static void add_part(struct parts *parts, const struct stl_digest *digest, size_t owner)
+{
+    size_t number;
+    if (!stl_digestset_add(&parts->digests, digest, &number))
+        return;
+    stl_grow(parts->owners, number);
+    parts->owners[number] = owner;
+}
+
+/* Adds images from the `first` on, and their children, as far as these were fetched. */
+static int add_parts(struct parts *parts, const struct stl_images *images, size_t first,
+                     struct stl_error *err)
+{
+    const struct stl_fetched *fetched = &images->remote->fetched;
+    size_t next = parts->digests.count, number;
+    for (size_t i = first; i < images->count; i++)
+        add_part(parts, &images->items[i].digest, i);
+    for (; next < parts->digests.count; next++) {
+        STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+        if (!stl_digestset_find(&fetched->digests, &parts->digests.items[next], &number) ||
+            !stl_media_type_is_index(fetched->items[number].media_type))
+            continue;
+        if (stl_fetched_parse(fetched, number, &manifest, err))
+            return -1;
+        for (size_t k = 0; k < manifest.count; k++)
+            if (stl_digestset_find(&fetched->digests, &manifest.descriptors[k].digest, &number))
+                add_part(parts, &manifest.descriptors[k].digest, parts->owners[next]);
+    }
+    return 0;
+}
+
+/* Where there are many manifests, a list of all tags costs less than asking for the tags that each might
+ * have. Not every registry gives one. */
+static void list_tags(struct stl_remote_images *remote)
+{
+    const struct stl_remote_choice *choice = remote->choice;
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (!remote->fetched.listed &&
+        stl_remote_tags(choice->remote, choice->address.name.text, &remote->listed, &ignored) == 0)
+        remote->fetched.listed = &remote->listed;
+}
+
+/* Fetches what refers to the parts from the `first` on, with its children. */
+static int fetch_referrers(struct stl_images *images, const struct parts *parts, size_t first,
+                           struct stl_error *err)
 {
     struct stl_fetched *fetched = &images->remote->fetched;
-    size_t count = images->count - first;
-    STL_AUTO_FREE struct stl_digest *subjects = stl_alloc(count * sizeof *subjects);
+    size_t before = fetched->digests.count;
     __attribute__((cleanup(stl_referring_clear))) struct stl_referring referring = {0};
-    for (size_t i = 0; i < count; i++)
-        subjects[i] = images->items[first + i].digest;
-    if (stl_remote_referrers(fetched, subjects, count, &referring, err) ||
+    if (stl_remote_referrers(fetched, parts->digests.items + first, parts->digests.count - first, &referring,
+                             err) ||
         stl_fetched_get(fetched, referring.items, referring.count, err))
         return -1;
     for (size_t i = 0; i < referring.count; i++)
         if (referring.items[i].found &&
             !find_image(images, &fetched->digests.items[referring.items[i].number]))
             append_image(images, referring.items[i].number);
-    return 0;
+    return get_descendants(images, before, err);
 }
 
-static int add_signatures(struct stl_images *images, size_t count, struct stl_error *err)
+/* A signature of a child has the names of the image that the child belongs to. Several may be one manifest,
+ * which each tag then leads to. */
+static void append_signature(struct stl_images *images, const struct parts *parts, size_t part,
+                             const char *suffix, size_t number)
+{
+    struct stl_image *signature = append_image(images, number);
+    const struct stl_image *image = &images->items[parts->owners[part]];
+    signature->suffix = suffix;
+    if (!stl_digest_equal(&image->digest, &parts->digests.items[part])) {
+        signature->of_child = true;
+        signature->child = parts->digests.items[part];
+    }
+    for (size_t k = 0; k < image->name_count; k++)
+        stl_image_add_name(signature, image->names[k]);
+}
+
+/* Of the first `count` parts. */
+static int add_signatures(struct stl_images *images, const struct parts *parts, size_t count,
+                          struct stl_error *err)
 {
     struct stl_fetched *fetched = &images->remote->fetched;
     STL_AUTO_FREE struct stl_wanted *wanted = stl_alloc(count * SUFFIXES * sizeof *wanted);
     STL_AUTO_FREE size_t *of =
-        stl_alloc(count * SUFFIXES * sizeof *of); /* wanted[i]: image * SUFFIXES + suffix */
+        stl_alloc(count * SUFFIXES * sizeof *of); /* wanted[i]: part * SUFFIXES + suffix */
     size_t wanted_count = 0;
     for (size_t i = 0; i < count * SUFFIXES; i++) {
         char text[STL_DIGEST_TEXT_MAX];
-        stl_digest_format(&images->items[i / SUFFIXES].digest, text);
+        stl_digest_format(&parts->digests.items[i / SUFFIXES], text);
         *strchr(text, ':') = '-';
         STL_AUTO_FREE char *tag = stl_sprintf("%s%s", text, suffixes[i % SUFFIXES]);
         if (!stl_fetched_may_have(fetched, tag))
@@ -189,29 +261,45 @@ static int add_signatures(struct stl_images *images, size_t count, struct stl_er
     int result = stl_fetched_get(fetched, wanted, wanted_count, err);
     for (size_t i = 0; i < wanted_count; i++) {
         free(wanted[i].reference);
-        if (result || !wanted[i].found || find_image(images, &fetched->digests.items[wanted[i].number]))
-            continue;
-        struct stl_image *signature = append_image(images, wanted[i].number);
-        const struct stl_image *image = &images->items[of[i] / SUFFIXES];
-        signature->suffix = suffixes[of[i] % SUFFIXES];
-        for (size_t k = 0; k < image->name_count; k++)
-            stl_image_add_name(signature, image->names[k]);
+        if (result == 0 && wanted[i].found)
+            append_signature(images, parts, of[i] / SUFFIXES, suffixes[of[i] % SUFFIXES], wanted[i].number);
     }
     return result;
+}
+
+/* What refers to an image may be referred to in turn, but not for ever. */
+static int add_referrers(struct stl_images *images, struct parts *parts, struct stl_error *err)
+{
+    size_t first = 0;
+    for (int depth = 0; first < parts->digests.count; depth++) {
+        size_t named = images->count, next = parts->digests.count;
+        if (depth > DEPTH_MAX)
+            return stl_error_set(err, STL_INVALID,
+                                 "%s: what refers to its images is referred to more than %d times in turn",
+                                 images->source->label, DEPTH_MAX);
+        if (fetch_referrers(images, parts, first, err) || add_parts(parts, images, named, err))
+            return -1;
+        first = next;
+    }
+    return 0;
 }
 
 static int add_what_belongs(struct stl_images *images, struct stl_error *err)
 {
     const struct stl_remote_choice *choice = images->remote->choice;
+    __attribute__((cleanup(parts_clear))) struct parts parts = {0};
     size_t named = images->count;
     if (!choice->referrers || choice->untagged)
         return 0;
-    for (size_t first = 0, next; first < images->count; first = next) {
-        next = images->count;
-        if (fetch_referrers(images, first, err))
-            return -1;
-    }
-    return choice->all_tags && !choice->tags && !choice->newest ? 0 : add_signatures(images, named, err);
+    if (add_parts(&parts, images, 0, err))
+        return -1;
+    size_t own = parts.digests.count;
+    if (own > named)
+        list_tags(images->remote);
+    if (add_referrers(images, &parts, err))
+        return -1;
+    return choice->all_tags && !choice->tags && !choice->newest ? 0
+                                                                : add_signatures(images, &parts, own, err);
 }
 
 /* --- what no tag leads to ------------------------------------------------------------------------------- */
@@ -295,8 +383,8 @@ int stl_images_read_remote(struct stl_images *images, const struct stl_source *s
         result = list_wanted(remote, &wanted, &count, err);
     }
     if (result || stl_fetched_get(&remote->fetched, wanted, count, err) ||
-        name_images(images, wanted, count, err) || add_what_belongs(images, err) ||
-        get_descendants(images, 0, err) || add_known(images, err))
+        name_images(images, wanted, count, err) || get_descendants(images, 0, err) ||
+        add_what_belongs(images, err) || add_known(images, err))
         result = -1;
     for (size_t i = 0; i < count; i++)
         free(wanted[i].reference);

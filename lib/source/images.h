@@ -32,7 +32,9 @@ struct stl_image {
     size_t name_count;
     char *tag;          /* a tag given without a name, or NULL */
     const char *suffix; /* ".sig", ".att" or ".sbom": it belongs to the image with the same names; or NULL */
-    bool is_part;       /* of the one image that the whole list is (see lib/source/images-oci.c) */
+    bool of_child;      /* but belongs to a manifest that this image lists, with the digest `child` */
+    struct stl_digest child;
+    bool is_part; /* of the one image that the whole list is (see lib/source/images-oci.c) */
     struct stl_docker_image *docker; /* what it is made from, or NULL */
 };
 
