@@ -244,8 +244,10 @@ int cmd_open_registry_to_write(struct stl_registry *registry, const char *given,
     if (cmd_open_registry_as_owner(registry, given, CMD_KEEP_NOTHING, err))
         return -1;
     registry->notice = cmd_notice;
-    if (force)
+    if (force) {
         stl_limits_clear(&registry->settings.limits);
+        stl_projects_lift_quotas(&registry->settings.projects);
+    }
     *writing = stl_write_begin(registry, err);
     if (*writing < 0 && err->code == STL_UNAVAILABLE)
         stl_error_context(err, "the registry is frozen, and 'stillage thaw' ends that");

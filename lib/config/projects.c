@@ -8,9 +8,32 @@
 
 static const char *const role_names[STL_PROJECT_ROLES] = {"guest", "developer", "maintainer", "admin"};
 
+static const char *const amount_names[STL_PROJECT_AMOUNTS] = {"size", "tags", "repositories"};
+
 const char *stl_project_role_name(enum stl_project_role role)
 {
     return role_names[role];
+}
+
+const char *stl_project_amount_name(enum stl_project_amount amount)
+{
+    return amount_names[amount];
+}
+
+bool stl_project_has_quota(const struct stl_project *project)
+{
+    for (size_t i = 0; i < STL_PROJECT_AMOUNTS; i++)
+        if (project->quota[i] >= 0)
+            return true;
+    return false;
+}
+
+void stl_projects_lift_quotas(struct stl_projects *projects)
+{
+    for (size_t i = 0; i < projects->count; i++)
+        for (size_t amount = 0; amount < STL_PROJECT_AMOUNTS; amount++)
+            if (projects->items[i].quota[amount] >= 0)
+                projects->items[i].quota[amount] = INT64_MAX;
 }
 
 /* --- reading -------------------------------------------------------------------------------------------- */
@@ -36,7 +59,12 @@ static int read_visibility(struct stl_yaml *yaml, yaml_node_t *node, void *targe
 
 static int read_quota(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
-    static const struct stl_yaml_key keys[] = {{"size", stl_yaml_size, 0}, {NULL, NULL, 0}};
+    static const struct stl_yaml_key keys[] = {
+        {"size", stl_yaml_size, STL_PROJECT_SIZE * sizeof(int64_t)},
+        {"tags", stl_yaml_int, STL_PROJECT_TAGS * sizeof(int64_t)},
+        {"repositories", stl_yaml_int, STL_PROJECT_REPOSITORIES * sizeof(int64_t)},
+        {NULL, NULL, 0},
+    };
     return stl_yaml_mapping(yaml, node, keys, target, err);
 }
 
@@ -49,7 +77,7 @@ static int read_project(struct stl_yaml *yaml, yaml_node_t *node, void *target, 
         {"maintainer", stl_who_read, offsetof(struct stl_project, members[STL_PROJECT_MAINTAINER])},
         {"developer", stl_who_read, offsetof(struct stl_project, members[STL_PROJECT_DEVELOPER])},
         {"guest", stl_who_read, offsetof(struct stl_project, members[STL_PROJECT_GUEST])},
-        {"quota", read_quota, offsetof(struct stl_project, size)},
+        {"quota", read_quota, offsetof(struct stl_project, quota)},
         {"immutable", stl_words_read, offsetof(struct stl_project, immutable)},
         {"prune", stl_prune_rules_read, offsetof(struct stl_project, prune)},
         {NULL, NULL, 0},
@@ -57,7 +85,7 @@ static int read_project(struct stl_yaml *yaml, yaml_node_t *node, void *target, 
     struct stl_projects *projects = target;
     stl_grow(projects->items, projects->count);
     struct stl_project *project = &projects->items[projects->count++];
-    *project = (struct stl_project){.line = node->start_mark.line + 1, .size = -1};
+    *project = (struct stl_project){.line = node->start_mark.line + 1, .quota = {-1, -1, -1}};
     if (stl_yaml_mapping(yaml, node, keys, project, err))
         return -1;
     if (!project->name)

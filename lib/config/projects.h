@@ -9,7 +9,10 @@
  *       maintainer: [bob]
  *       developer: [group:devs]
  *       guest: [user]
- *       quota: {size: 100GB}     bytes of blobs in all of it, each counted once (project-quota.h)
+ *       quota:                   of all of it (project-quota.h)
+ *         size: 100GB            bytes of blobs, each counted once
+ *         tags: 1000
+ *         repositories: 50
  *       immutable: ["v*"]        tags that stay, as under immutable:
  *       prune: [...]             rules as under prune:, which go before those
  *
@@ -37,12 +40,20 @@ enum stl_project_role {
     STL_PROJECT_ROLES
 };
 
+/* What a project may hold. */
+enum stl_project_amount {
+    STL_PROJECT_SIZE, /* bytes of blobs */
+    STL_PROJECT_TAGS,
+    STL_PROJECT_REPOSITORIES,
+    STL_PROJECT_AMOUNTS
+};
+
 struct stl_project {
     char *name;
     size_t line; /* of registry.yaml */
     bool is_public;
     struct stl_words members[STL_PROJECT_ROLES];
-    int64_t size; /* bytes of blobs; -1: no limit */
+    int64_t quota[STL_PROJECT_AMOUNTS]; /* -1: no limit */
     struct stl_words immutable;
     struct stl_prune_rules prune;
 };
@@ -53,6 +64,11 @@ struct stl_projects {
 };
 
 const char *stl_project_role_name(enum stl_project_role role);
+/* "size", "tags" or "repositories". */
+const char *stl_project_amount_name(enum stl_project_amount amount);
+bool stl_project_has_quota(const struct stl_project *project);
+/* From now on everything is counted, and nothing is refused. */
+void stl_projects_lift_quotas(struct stl_projects *projects);
 void stl_projects_clear(struct stl_projects *projects);
 /* The project that a repository belongs to, or NULL. */
 const struct stl_project *stl_projects_of(const struct stl_projects *projects, const char *repository);

@@ -89,9 +89,8 @@ static void count_projects(const struct stl_registry *registry)
     const struct stl_projects *projects = &registry->settings.projects;
     for (size_t i = 0; i < projects->count; i++) {
         struct stl_error ignored = STL_ERROR_INIT;
-        int64_t bytes;
-        if (projects->items[i].size >= 0)
-            stl_project_recount(registry, &projects->items[i], &bytes, &ignored);
+        if (stl_project_has_quota(&projects->items[i]))
+            stl_project_recount(registry, &projects->items[i], &ignored);
     }
 }
 

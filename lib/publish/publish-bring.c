@@ -14,16 +14,17 @@ struct bringing {
     const struct stl_repo *repo;
     struct stl_publication_manifest *manifests;
     size_t count, set_count;
-    bool synced; /* the names of the manifests are durable */
+    size_t added; /* how many of the tags are new */
+    bool synced;  /* the names of the manifests are durable */
 };
 
 /* --- may it be? ----------------------------------------------------------------------------------------- */
 
-static int may_set_tags(const struct bringing *bringing, struct stl_error *err)
+static int may_set_tags(struct bringing *bringing, struct stl_error *err)
 {
     const struct stl_publication *publication = bringing->publication;
     return stl_may_set_tags(bringing->repo, publication->set, bringing->set_count, publication->guard,
-                            publication->guard_context, err);
+                            publication->guard_context, &bringing->added, err);
 }
 
 /* Under another type, an immutable tag would lead to something else. */
@@ -56,7 +57,7 @@ static int ask_hook(const struct bringing *bringing, const struct stl_publicatio
 }
 
 /* Asked before anything is written, so that a refusal leaves nothing behind. */
-static int ask(const struct bringing *bringing, struct stl_error *err)
+static int ask(struct bringing *bringing, struct stl_error *err)
 {
     for (size_t i = 0; i < bringing->count; i++)
         if (stl_publish_check_content(bringing->publication, bringing->manifests[i].manifest, err))
@@ -189,7 +190,9 @@ static int change(struct bringing *bringing, struct stl_error *err)
 {
     const struct stl_repo *repo = bringing->repo;
     STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &repo->name, true, err);
-    if (lists < 0 || ask_again(bringing, err) || show(bringing, err))
+    STL_AUTO_CLOSE int quota = -1;
+    if (lists < 0 || ask_again(bringing, err) || stl_may_add_tags(repo, bringing->added, &quota, err) ||
+        show(bringing, err))
         return -1;
     stl_publish_write_events(bringing->publication, bringing->manifests, bringing->count,
                              bringing->set_count);
@@ -200,7 +203,7 @@ int stl_publish_bring(const struct stl_publication *publication, struct stl_publ
                       size_t count, size_t set_count, struct stl_error *err)
 {
     const struct stl_repo *repo = publication->repo;
-    struct bringing bringing = {publication, repo, manifests, count, set_count, false};
+    struct bringing bringing = {publication, repo, manifests, count, set_count, 0, false};
     STL_AUTO_CLOSE int content =
         count ? stl_registry_lock(repo->registry, STL_LOCK_CONTENT, &repo->name, false, err) : -1;
     if ((count && content < 0) || ask(&bringing, err) || put_manifests(&bringing, err) ||

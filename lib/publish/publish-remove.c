@@ -14,6 +14,7 @@
 #include "digestset.h"
 #include "event.h"
 #include "manifest-files.h"
+#include "project-quota.h"
 #include "publish-steps.h"
 #include "recovery.h"
 #include "references.h"
@@ -296,6 +297,7 @@ static int remove_all(const struct removal *removal, struct stl_error *err)
             stl_details_referrer_gone(repo, digest);
         stl_event_delete(repo, NULL, digest);
     }
+    stl_project_note_less(repo->registry, &repo->name);
     return 0;
 }
 

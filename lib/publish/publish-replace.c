@@ -14,6 +14,7 @@
 #include "details.h"
 #include "event.h"
 #include "nesting.h"
+#include "project-quota.h"
 #include "publish-steps.h"
 #include "references.h"
 #include "trash.h"
@@ -142,9 +143,10 @@ static int ask_hook(const struct replacing *replacing, struct stl_error *err)
     return stl_may_tag(replacing->repo, set, count, err);
 }
 
-static int check_changes(const struct replacing *replacing, struct stl_error *err)
+/* *added: how many tags are new. */
+static int check_changes(const struct replacing *replacing, size_t *added, struct stl_error *err)
 {
-    size_t added = 0;
+    *added = 0;
     for (size_t i = 0; i < replacing->count; i++) {
         const struct change *change = &replacing->changes[i];
         struct stl_digest current;
@@ -155,7 +157,7 @@ static int check_changes(const struct replacing *replacing, struct stl_error *er
         bool exists = stl_tag_resolve(replacing->repo, &change->tag, &current, &ignored) == 0;
         if (!change->same &&
             stl_may_change_tag(replacing->repo, &change->tag, exists ? &current : NULL,
-                               change->remove ? NULL : &change->digest, NULL, NULL, &added, err))
+                               change->remove ? NULL : &change->digest, NULL, NULL, added, err))
             return -1;
         struct stl_tagging moved = {.tag = change->tag, .digest = change->digest};
         if (!change->same && !change->remove && !change->asked &&
@@ -301,13 +303,18 @@ static int change_tags(struct replacing *replacing, bool keep, struct stl_error 
     if (lists < 0 || stl_stage_begin(&repo->registry->root, &stage, err))
         return -1;
     STL_AUTO_CLOSE int links = stl_dir_make(&repo->registry->root, stage.fd, STL_REPO_LINKS, err);
-    if (links < 0 || build_links(replacing, links, keep, err) || check_changes(replacing, err) ||
-        stl_dir_sync(links, err) || withdraw_removed(replacing, err) || exchange(replacing, &stage, err) ||
-        stl_dir_sync(repo->fd, err) || stl_repo_sync_folder(repo, STL_REPO_LINKS, err))
+    STL_AUTO_CLOSE int quota = -1;
+    size_t added;
+    if (links < 0 || build_links(replacing, links, keep, err) || check_changes(replacing, &added, err) ||
+        stl_may_add_tags(repo, added, &quota, err) || stl_dir_sync(links, err) ||
+        withdraw_removed(replacing, err) || exchange(replacing, &stage, err) || stl_dir_sync(repo->fd, err) ||
+        stl_repo_sync_folder(repo, STL_REPO_LINKS, err))
         return -1;
     if (put_list(replacing, err) || follow_all(replacing, err))
         return -1;
     tell_details(replacing);
+    if (replacing->result->removed)
+        stl_project_note_less(repo->registry, &repo->name);
     return stl_apache_files_sync(repo, err);
 }
 

@@ -14,6 +14,7 @@
 #include "event.h"
 #include "listing.h"
 #include "nesting.h"
+#include "project-quota.h"
 #include "references.h"
 #include "trash.h"
 
@@ -155,6 +156,7 @@ static int delete_repository(const struct stl_registry *registry, const struct s
     if (stl_repo_unmake(&repo, err))
         return -1;
     stl_event_delete(&repo, NULL, NULL);
+    stl_project_note_less(registry, name);
     return 0;
 }
 

@@ -148,7 +148,9 @@ static int check_room(const struct stl_repo *repo, const struct stl_temp *temp, 
     if (st.st_size > left)
         return stl_quota_exceeded(&repo->name, st.st_size, left, err);
     const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name);
-    return project ? stl_project_has_room(repo->registry, project, st.st_size, err) : 0;
+    return project && project->quota[STL_PROJECT_SIZE] >= 0
+               ? stl_project_has_room(repo->registry, project, STL_PROJECT_SIZE, st.st_size, err)
+               : 0;
 }
 
 /* The bytes are made durable before either name exists, and the two names once both exist, since a journal
@@ -229,5 +231,6 @@ int stl_repo_delete_blob(const struct stl_repo *repo, const struct stl_digest *d
         return -1;
     if (stl_repo_sync_folder(repo, STL_REPO_BLOBS, err))
         return -1;
+    stl_project_note_less(repo->registry, &repo->name);
     return 0;
 }

@@ -1,7 +1,9 @@
 #include "consent.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "digestset.h"
 #include "hook.h"
@@ -17,12 +19,21 @@ static bool is_immutable(const struct stl_repo *repo, const struct stl_tag *tag)
     return stl_limits_is_immutable(&repo->registry->settings.limits, repo->name.text, tag->text);
 }
 
+static int check_project_tags(const struct stl_repo *repo, size_t added, struct stl_error *err)
+{
+    const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name);
+    return project && project->quota[STL_PROJECT_TAGS] >= 0
+               ? stl_project_has_room(repo->registry, project, STL_PROJECT_TAGS, (int64_t)added, err)
+               : 0;
+}
+
 int stl_may_change_tag(const struct stl_repo *repo, const struct stl_tag *tag,
                        const struct stl_digest *current, const struct stl_digest *wanted,
                        stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX];
-    if (!current && wanted && stl_quota_check_tag(repo, tag, added, err))
+    if (!current && wanted &&
+        (stl_quota_check_tag(repo, tag, added, err) || check_project_tags(repo, *added, err)))
         return -1;
     if (current && !(wanted && stl_digest_equal(current, wanted)) && is_immutable(repo, tag))
         return stl_error_set(err, STL_DENIED, "tag '%s' of repository '%s' is immutable: it stays at %s",
@@ -31,9 +42,9 @@ int stl_may_change_tag(const struct stl_repo *repo, const struct stl_tag *tag,
 }
 
 int stl_may_set_tags(const struct stl_repo *repo, const struct stl_tagging *set, size_t count,
-                     stl_tag_guard *guard, void *guard_context, struct stl_error *err)
+                     stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err)
 {
-    size_t added = 0;
+    *added = 0;
     if (stl_nesting_check_list(repo->fd, &repo->name, err))
         return -1;
     for (size_t i = 0; i < count; i++) {
@@ -42,10 +53,48 @@ int stl_may_set_tags(const struct stl_repo *repo, const struct stl_tagging *set,
             return -1;
         int exists = stl_tag_resolve_if_any(repo, &set[i].tag, &current, err);
         if (exists < 0 || stl_may_change_tag(repo, &set[i].tag, exists ? &current : NULL, &set[i].digest,
-                                             guard, guard_context, &added, err))
+                                             guard, guard_context, added, err))
             return -1;
     }
     return 0;
+}
+
+/* The project's lock is that of all its repositories. */
+static int lock_project(const struct stl_registry *registry, const struct stl_project *project,
+                        struct stl_error *err)
+{
+    const struct stl_name locked = stl_project_lock_name(project);
+    return stl_registry_lock(registry, STL_LOCK_QUOTA, &locked, true, err);
+}
+
+int stl_may_add_tags(const struct stl_repo *repo, size_t added, int *lock, struct stl_error *err)
+{
+    const struct stl_registry *registry = repo->registry;
+    const struct stl_project *project = stl_project_with_quota(registry, &repo->name);
+    *lock = -1;
+    if (!added || !project || project->quota[STL_PROJECT_TAGS] < 0)
+        return 0;
+    *lock = lock_project(registry, project, err);
+    return *lock < 0 ? -1 : stl_project_count(registry, project, STL_PROJECT_TAGS, (int64_t)added, err);
+}
+
+/* --- repositories --------------------------------------------------------------------------------------- */
+
+/* What is incomplete has been counted before (stl_repos_list() counts it, too); and somebody else may have
+ * made it while we waited. */
+int stl_may_make_repository(const struct stl_registry *registry, const struct stl_name *name, int *lock,
+                            struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo made = STL_REPO_INIT;
+    const struct stl_project *project = stl_project_with_quota(registry, name);
+    *lock = -1;
+    if (!project || project->quota[STL_PROJECT_REPOSITORIES] < 0)
+        return 0;
+    *lock = lock_project(registry, project, err);
+    int found = *lock < 0 ? -1 : stl_repo_open_folder(&made, registry, name, err);
+    if (found > 0 && faccessat(made.fd, STL_REPO_MANIFESTS, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    return found < 0 ? -1 : stl_project_count(registry, project, STL_PROJECT_REPOSITORIES, 1, err);
 }
 
 /* --- the hook ------------------------------------------------------------------------------------------- */
@@ -89,20 +138,21 @@ int stl_may_tag(const struct stl_repo *repo, struct stl_tagging *set, size_t cou
 
 /* --- what comes ----------------------------------------------------------------------------------------- */
 
-/* Exact, because blobs are added one at a time to a repository, or a project, that has a quota. The project's
- * lock is that of all its repositories. */
+/* Exact, because blobs are added one at a time to a repository, or a project, that has a quota. */
 int stl_may_hold_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t size, int *lock,
                       struct stl_error *err)
 {
     int64_t left;
     *lock = -1;
     const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name);
+    if (project && project->quota[STL_PROJECT_SIZE] < 0)
+        project = NULL;
     if (stl_quota_left(repo->registry, &repo->name, &left, err))
         return -1;
     if (left == INT64_MAX && !project)
         return 0;
-    const struct stl_name locked = project ? stl_project_lock_name(project) : repo->name;
-    *lock = stl_registry_lock(repo->registry, STL_LOCK_QUOTA, &locked, true, err);
+    *lock = project ? lock_project(repo->registry, project, err)
+                    : stl_registry_lock(repo->registry, STL_LOCK_QUOTA, &repo->name, true, err);
     int known = *lock < 0 ? -1 : stl_repo_has_blob(repo, digest, NULL, err);
     if (known < 0 || (!known && stl_quota_left(repo->registry, &repo->name, &left, err)))
         return -1;

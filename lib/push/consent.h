@@ -3,8 +3,9 @@
  * push, `add`, `import`, `tag`, `restore`, `snapshot restore`, a mount, and every deletion.
  *
  *   a tag is set                no repository lies in its way (nesting.h)
- *   a tag is set or goes        the limits of registry.yaml (change-limits.h, quota.h), the guard of the
- *                               caller, the hook
+ *   a tag is set or goes        the limits of registry.yaml (change-limits.h, quota.h, project-quota.h), the
+ *                               guard of the caller, the hook
+ *   a repository is made        the quota of its project
  *   a manifest comes            the hook
  *   a blob comes                the quota, also where it comes back from the trash
  *   a manifest or a blob goes   nothing that an immutable tag leads to
@@ -24,9 +25,16 @@
 int stl_may_change_tag(const struct stl_repo *repo, const struct stl_tag *tag,
                        const struct stl_digest *current, const struct stl_digest *wanted,
                        stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err);
-/* The same for tags that are to be set. */
+/* The same for tags that are to be set; *added: how many of them are new. */
 int stl_may_set_tags(const struct stl_repo *repo, const struct stl_tagging *set, size_t count,
-                     stl_tag_guard *guard, void *guard_context, struct stl_error *err);
+                     stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err);
+/* Asked last, under STL_LOCK_LISTS: counts so many new tags. If the project has a quota, *lock becomes a
+ * descriptor that the caller closes once the tags are set; otherwise it becomes -1. No blob may come
+ * meanwhile. */
+int stl_may_add_tags(const struct stl_repo *repo, size_t added, int *lock, struct stl_error *err);
+/* The same for a repository, before it is made. */
+int stl_may_make_repository(const struct stl_registry *registry, const struct stl_name *name, int *lock,
+                            struct stl_error *err);
 /* Whether the hook agrees to these tags: it is asked once for each manifest, unless the set says that it has
  * been asked before; the answer is noted in the set. This takes as long as the hook runs: do not call it
  * under a lock that others wait for. */

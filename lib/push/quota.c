@@ -15,16 +15,22 @@ static int count_tag(void *context, const char *name, unsigned char type, struct
     return 0;
 }
 
+int stl_quota_count_tags(int repository, int64_t *tags, struct stl_error *err)
+{
+    *tags = 0;
+    return stl_dir_each_file_if_any(repository, STL_REPO_LINKS, count_tag, tags, err);
+}
+
 int stl_quota_check_tag(const struct stl_repo *repo, const struct stl_tag *tag, size_t *added,
                         struct stl_error *err)
 {
     const struct stl_quota *quota = stl_limits_quota(&repo->registry->settings.limits, repo->name.text);
     int64_t count = 0;
+    *added += 1;
     if (!quota || quota->tags < 0)
         return 0;
-    if (stl_dir_each_file(repo->fd, STL_REPO_LINKS, count_tag, &count, err))
+    if (stl_quota_count_tags(repo->fd, &count, err))
         return -1;
-    *added += 1;
     if (count + (int64_t)*added > quota->tags)
         return stl_error_set(err, STL_DENIED,
                              "tag '%s' exceeds the limit: repository '%s' may have %lld tags", tag->text,
@@ -56,7 +62,7 @@ int stl_quota_used(const struct stl_repo *repo, int64_t *tags, int64_t *bytes, s
     struct sum sum = {directory, 0};
     *tags = *bytes = 0;
     if (directory < 0 || stl_dir_each_file(directory, ".", add_size, &sum, err) ||
-        stl_dir_each_file(repo->fd, STL_REPO_LINKS, count_tag, tags, err))
+        stl_quota_count_tags(repo->fd, tags, err))
         return -1;
     *bytes = sum.bytes;
     return 0;

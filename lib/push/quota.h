@@ -16,6 +16,8 @@ int stl_quota_check_tag(const struct stl_repo *repo, const struct stl_tag *tag, 
  * INT64_MAX if there is no limit. */
 int stl_quota_left(const struct stl_registry *registry, const struct stl_name *name, int64_t *left,
                    struct stl_error *err);
+/* `repository` is its open folder; *tags: how many it has. */
+int stl_quota_count_tags(int repository, int64_t *tags, struct stl_error *err);
 /* What a repository has now: tags, and bytes of blobs. */
 int stl_quota_used(const struct stl_repo *repo, int64_t *tags, int64_t *bytes, struct stl_error *err);
 /* Sets the error STL_DENIED for a blob of `size` bytes where only `left` are left. Returns -1. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "access.h"
+#include "consent.h"
 #include "io.h"
 #include "nesting.h"
 #include "recovery.h"
@@ -40,7 +41,9 @@ static int make_folders(struct stl_repo *repo, const char *from, struct stl_erro
         STL_AUTO_CLOSE int lists = stl_registry_lock(repo->registry, STL_LOCK_LISTS, &outer, true, err);
         return lists < 0 ? -1 : make_folders(repo, next, err);
     }
-    if (stl_nesting_check_name(repo->registry, &repo->name, err))
+    STL_AUTO_CLOSE int quota = -1;
+    if (stl_nesting_check_name(repo->registry, &repo->name, err) ||
+        stl_may_make_repository(repo->registry, &repo->name, &quota, err))
         return -1;
     repo->fd = stl_dir_make(root, root->fd, stl_path_repository(&repo->name, path), err);
     return fill(repo, err);

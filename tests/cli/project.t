@@ -71,6 +71,10 @@ repository name '.*' is invalid|  [{name: "a/**"}]
 public or private is expected|  [{name: a, visibility: maybe}]
 there is no group 'none'|  [{name: a, guest: ["group:none"]}]
 unknown key|  [{name: a, owner: [x]}]
+unknown key|  [{name: a, quota: {blobs: 1}}]
+a whole number is expected here|  [{name: a, quota: {tags: -1}}]
+a whole number is expected here|  [{name: a, quota: {repositories: many}}]
+a size such as 4MiB or 10GB is expected here|  [{name: a, quota: {size: x}}]
 prune: 'b/x' is not in the project 'a'|  [{name: a, prune: [{repository: b/x, keep-newest: 1}]}]
 the rule removes nothing|  [{name: a, prune: [{tags: x}]}]
 END
@@ -105,7 +109,9 @@ mounted() { request POST "/v2/$1/blobs/uploads/?mount=$(digest "$T/$2")&from=$3"
 held() { stillage project ls --json | jq -r '.[] | select(.name == "team").size'; }
 counted() { cut -d' ' -f1 "$REG/log/quota/team/count"; }
 # aged: the count was made some time ago
-aged() { local n; n=$(counted); echo "$n 1" >"$REG/log/quota/team/count"; }
+aged() { sed -i -E 's/^(([-0-9]+ ){3})[0-9]+/\11/' "$REG/log/quota/team/count"; }
+# miscounted FIELD NUMBER: bytes, tags and repositories are fields 1, 2 and 3
+miscounted() { awk -v f="$1" -v n="$2" '{ $f = n; print }' "$REG/log/quota/team/count" >"$T/count"; cat "$T/count" >"$REG/log/quota/team/count"; }
 OPEN='access: [{repository: "**", push: [anonymous], delete: [anonymous]}]'
 MEMBERS='developer: [anonymous], maintainer: [anonymous]'
 make_registry "$OPEN" 'push: {delete-blobs: true}' 'projects:' "  - {name: team, $MEMBERS, quota: {size: 1000}}" "  - {name: team/own, $MEMBERS}"
@@ -118,9 +124,8 @@ is "$(blob_status team/own b3) $(blob_status teams b3) $(counted)" '201 201 800'
 is "$(mounted team/a b3 teams)" 403 'a mount from elsewhere does not fit either'
 bytes small 200
 is "$(blob_status team/a small) $(counted)" '201 1000' 'up to the last byte'
-is "$(request DELETE "/v2/team/a/blobs/$(digest "$T/small")") $(counted)" '202 1000' 'what is removed stays counted for a while'
+is "$(request DELETE "/v2/team/a/blobs/$(digest "$T/small")") $(counted)" '202 1000' 'what is removed stays counted'
 bytes other 200
-aged
 is "$(blob_status team/a other) $(counted)" '201 1000' '... until there is no room without it'
 is "$(blob_status team/a small)" 403 '... and then it is gone'
 request DELETE "/v2/team/a/blobs/$(digest "$T/other")" >"$T/status"
@@ -129,12 +134,12 @@ is "$(counted) $(held)" '0 0' 'gc counts anew'
 is "$(find "$REG/log/quota/team" -type l)" '' '... and forgets what is gone'
 is "$(blob_status team/a b1) $(blob_status team/a b2)" '201 201' 'there is room again'
 all_well 'all is well'
-echo '1 1' >"$REG/log/quota/team/count"
+miscounted 1 1
 capture stillage verify
 like "$RC $(<"$T/.out")" '^1 log/quota: the count of project team is 1 bytes, but it has 800' 'verify: counted too little'
 ok_run '... repairs it' stillage verify --repair
 is "$(counted)" 800 '... by counting'
-for damage in '' x '-5 1' '99999999999999999999 1'; do
+for damage in '' x '-5 1' '1 1 1 1' '-5 0 0 1 x'; do
     echo "$damage" >"$REG/log/quota/team/count"
     is "$(blob_status team/a b3) $(counted)" '403 800' "a count that is '$damage' is made anew"
 done
@@ -147,10 +152,56 @@ for n in 1 2 3 4 5 6 7 8; do blob_status "team/p$n" p$n >"$T/p$n.status" & pids+
 wait "${pids[@]}"
 is "$(cat "$T"/p?.status | sort | uniq -c | tr -s ' \n' ' ')" ' 2 201 6 403 ' 'of many at once, so many as fit'
 is "$(counted) $(held)" '1000 1000' '... and no byte more'
-like "$(stillage project ls)" $'^team  private  1.0 kB of 1.0 kB\n  maintainer  anonymous\n  developer   anonymous\nteam/own  private  0 B' 'project ls'
+like "$(stillage project ls)" $'^team  private  1.0 kB of 1.0 kB, 0 tags, 9 repositories\n  maintainer  anonymous\n  developer   anonymous\nteam/own  private  0 B, 0 tags, 0 rep' 'project ls'
 fails_with 2 'give ls' stillage project
 desc='add' fails_with 1 "exceed the quota: project 'team' has room for 0 more" stillage add "oci:$(cached hello)" team/new:v1
 ok_run '... elsewhere there is room' stillage add -q "oci:$(cached hello)" team/own:v1
+ok_run '... or with --force' stillage add -q --force "oci:$(cached hello)" team/new:v1
+all_well 'all is well'
+
+# ---- tags and repositories ---------------------------------------------------------------------------------------
+
+quota() { make_registry "$OPEN" 'projects:' "  - {name: team, $MEMBERS, quota: {$1}}" "  - {name: team/own, $MEMBERS}"; }
+put_status() { put "$1" "$2" "$T/i1"; }
+quota 'tags: 3'
+for name in team/a team/b team/own; do push $name v1 "$T/i1"; done
+is "$(put_status team/a v2) $(put_status team/b v2) $(cut -d' ' -f2 "$REG/log/quota/team/count")" '201 403 3' 'tags of two repositories count together'
+is "$(put_status team/a v2) $(put_status team/b v1) $(put_status team/own v2)" '201 201 201' 'a tag that is there may be set, and others elsewhere'
+is "$(put team/b "$(digest "$T/i1")" "$T/i1")" 201 '... and manifests without tags come'
+desc='add' fails_with 1 "the quota is reached: project 'team' has 3 tags and may have 3" stillage add "oci:$(cached hello)" team/c:v1
+desc='tag' fails_with 1 "the quota is reached: project 'team' has 3 tags" stillage tag team/a:v1 v3
+ok_run 'a tag that is removed makes room' stillage rm -q team/a:v2
+is "$(put_status team/b v2) $(put_status team/b v3)" '201 403' '... for one'
+miscounted 2 1
+capture stillage verify
+like "$RC $(<"$T/.out")" '^1 log/quota: the count of project team is 1 tags, but it has 3' 'verify: too few tags counted'
+ok_run '... repairs it' stillage verify --repair
+is "$(put_status team/b v3)" 403 '... by counting'
+miscounted 2 9
+is "$(put_status team/b v3)" 403 'if too many are counted'
+all_well '... verify says nothing'
+ok_run '... gc counts anew' stillage gc -q
+is "$(cut -d' ' -f2 "$REG/log/quota/team/count")" 3 '... all of them'
+pids=()
+stillage rm -q team/b:v2
+for n in 1 2 3 4 5 6; do put_status team/a p$n >"$T/p$n.status" & pids+=($!); done
+wait "${pids[@]}"
+is "$(cat "$T"/p[1-6].status | sort | uniq -c | tr -s ' \n' ' ')" ' 1 201 5 403 ' 'of many at once, one gets the last'
+all_well 'all is well'
+
+quota 'repositories: 2'
+is "$(blob_status team/a b1) $(blob_status team/b b1) $(blob_status team/c b1) $(blob_status team/own b1)" '201 201 403 201' 'repositories are counted'
+is "$(blob_status team/b b2) $(mounted team/c b1 team/a)" '201 403' '... but not twice'
+desc='create' fails_with 1 "the quota is reached: project 'team' has 2 repositories and may have 2" stillage repo create team/c
+ok_run 'one that is deleted makes room' stillage rm -q team/b
+ok_run '... for another' stillage repo create -q team/c
+is "$(blob_status team/b b1)" 403 '... and no more'
+settings "$OPEN" 'projects:' "  - {name: team, $MEMBERS, quota: {repositories: 3}}"
+is "$(blob_status team/b b1)" 403 'what another project had counts when that is gone'
+settings "$OPEN" 'projects:' "  - {name: team, $MEMBERS}"
+is "$(blob_status team/d b1) $(blob_status team/e b1)" '201 201' 'without a quota'
+settings "$OPEN" 'projects:' "  - {name: team, $MEMBERS, quota: {repositories: 4}}"
+is "$(blob_status team/f b1)" 403 '... what comes counts when there is one again'
 all_well 'all is well'
 
 done_testing

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "access.h"
+#include "counts.h"
 #include "listing.h"
 #include "verify.h"
 
@@ -54,6 +55,7 @@ struct unit *crash_begin_with(const struct tree *tree)
     tree_write(tree, unit->fd);
     STL_AUTO_FREE char *path = stl_sprintf("%s/reg", unit->path);
     OK(stl_registry_open(&unit->registry, path, &err));
+    counts_wait(unit);
     return unit;
 }
 
@@ -401,6 +403,7 @@ void crash_check_cut(const struct change *change, const struct unit *unit, const
     if (!change->damaged)
         crash_check_readers(unit, where);
     check_kept(unit, wanted, where);
+    counts_check(unit, where);
 }
 
 /* --- verify, and the end -------------------------------------------------------------------------------- */
@@ -435,11 +438,14 @@ void crash_check_repeated(const struct change *change, struct unit *unit, const 
                           bool strict, const char *where)
 {
     struct stl_error error = STL_ERROR_INIT;
+    counts_wait(unit);
     if (crash_operate(change, unit, &error) && stl_code_http_status(error.code) != change->ends)
         fail_msg("%s: the second time: %s", where, error.message);
     OK(stl_temp_sweep(&unit->registry.root, &err));
     assert_int_equal(unit_count(unit->registry.root.fd, "tmp"), 0);
     crash_check_there(unit, &wanted->after, strict, strict, where);
+    counts_check(unit, where);
+    counts_renew(unit, where);
 }
 
 /* --- tests ---------------------------------------------------------------------------------------------- */
@@ -458,7 +464,7 @@ static void keep_chosen(struct CMUnitTest *tests, size_t *count, const char *pat
 
 int crash_run(void (*test)(void **state), const struct change *table, ...)
 {
-    struct CMUnitTest tests[64] = {{0}};
+    struct CMUnitTest tests[96] = {{0}};
     size_t n = 0;
     va_list tables;
     /* Memory that was given back would have to be faulted in again, thousands of times. */

@@ -5,6 +5,7 @@
  * - readers find nothing torn: each tag leads to a whole manifest with all that belongs to it, whatever a
  * list names is there, and no file has another content than its name says;
  * - whatever was there before and will be there afterwards is there;
+ * - what is counted of a project is not less than what is there, and all that is marked as counted;
  * - `verify --full` is content, or names only what a repair mends;
  * - the same change again finishes the work, and what is there in the end is what an undisturbed change
  * leaves.
@@ -32,7 +33,8 @@ struct change {
 
 /* The tables of changes: of the library (change-*.c) and by requests (change-push.c). A name of NULL ends
  * them. */
-extern const struct change changes_of_content[], changes_of_upkeep[], changes_by_push[];
+extern const struct change changes_of_content[], changes_of_upkeep[], changes_by_push[],
+    changes_in_projects[];
 
 /* A registry in which the change is about to happen. */
 struct unit *crash_begin(const struct change *change);

@@ -205,15 +205,23 @@ static void watch(const struct fault_event *event)
     }
 }
 
+static const struct tree_entry *entry_of_folder(size_t node)
+{
+    for (size_t i = 0; i < record.start.entry_count; i++)
+        if (record.start.entries[i].node == node && S_ISDIR(record.start.nodes[node].mode))
+            return &record.start.entries[i];
+    return NULL;
+}
+
+/* locks/ and log/ are, but not log/quota/. */
 static bool is_below_boring(size_t node)
 {
-    for (size_t i = 0; i < record.start.entry_count; i++) {
-        const struct tree_entry *entry = &record.start.entries[i];
-        if (entry->node == node && S_ISDIR(record.start.nodes[node].mode))
-            return !strcmp(entry->name, "locks") || !strcmp(entry->name, "log") ||
-                   (entry->folder && is_below_boring(entry->folder));
-    }
-    return false;
+    const struct tree_entry *entry = entry_of_folder(node),
+                            *outer = entry && entry->folder ? entry_of_folder(entry->folder) : NULL;
+    if (!entry || (outer && !strcmp(outer->name, "log") && !strcmp(entry->name, "quota")))
+        return false;
+    return !strcmp(entry->name, "locks") || !strcmp(entry->name, "log") ||
+           (outer && is_below_boring(entry->folder));
 }
 
 void powercut_begin(int fd)

@@ -32,7 +32,7 @@ struct record {
     struct tree live; /* its entries only: as they are now */
     struct step *steps;
     size_t count;
-    bool *boring; /* for each node: it is in locks/ or log/ */
+    bool *boring; /* for each node: it is in locks/ or log/, but not log/quota/ */
     uint64_t *seen;
     size_t seen_count;
 };

@@ -185,11 +185,12 @@ static uint64_t hash_folder(const struct tree *tree, size_t folder, uint64_t pat
         const struct tree_entry *entry = &tree->entries[i];
         const struct tree_node *node = &tree->nodes[entry->node];
         bool outside = folder == 0 && strcmp(entry->name, "reg");
-        if (entry->folder != folder || outside || !strcmp(entry->name, "tmp") || record.boring[entry->node])
+        if (entry->folder != folder || outside || !strcmp(entry->name, "tmp"))
             continue;
         uint64_t hash = powercut_mix(powercut_mix(path, entry->name, strlen(entry->name) + 1), &node->mode,
                                      sizeof node->mode);
-        sum += powercut_mix(hash, &node->hash, sizeof node->hash);
+        if (!record.boring[entry->node]) /* something in it may be of interest */
+            sum += powercut_mix(hash, &node->hash, sizeof node->hash);
         sum += S_ISDIR(node->mode) ? hash_folder(tree, entry->node, hash) : 0;
     }
     return sum;

@@ -16,7 +16,8 @@
  * - A symbolic link is made whole.
  * - The mode of a folder is a step of its own, durable when the folder is synced.
  *
- * locks/ and log/ are left out: nothing depends on them.
+ * locks/ and log/ are left out: nothing depends on them; but for the counts of projects in log/quota/, if
+ * there is one before.
  */
 #ifndef POWERCUT_H
 #define POWERCUT_H

@@ -4,5 +4,5 @@
 
 int main(void)
 {
-    return crash_run(crash_cut_short, changes_of_content, NULL);
+    return crash_run(crash_cut_short, changes_of_content, changes_in_projects, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "counts.h"
 #include "powercut.h"
 
 struct trial {
@@ -40,6 +41,7 @@ static void check_state(void *context, const struct tree *tree, const char *what
     bool found = crash_has_problems(unit, false, where);
     if (trial->ended && !trial->change->lazy)
         crash_check_there(unit, &trial->wanted.after, false, false, where);
+    counts_wait(unit);
     if (!found)
         crash_check_repeated(trial->change, unit, &trial->wanted, false, where);
     else if (crash_operate(trial->change, unit, &error) &&
@@ -79,5 +81,6 @@ static void cut_the_power(void **state)
 
 int main(void)
 {
-    return crash_run(cut_the_power, changes_of_content, changes_by_push, changes_of_upkeep, NULL);
+    return crash_run(cut_the_power, changes_of_content, changes_by_push, changes_of_upkeep,
+                     changes_in_projects, NULL);
 }
