@@ -79,11 +79,12 @@ static int ask(struct bringing *bringing, struct stl_error *err)
 
 /* --- doing ---------------------------------------------------------------------------------------------- */
 
-static int sync_manifests(struct bringing *bringing, struct stl_error *err)
+/* What is not durable yet, of the manifests and, if there are any, of the lists. */
+static int sync_manifests(struct bringing *bringing, struct publish_tags *tags, struct stl_error *err)
 {
-    for (size_t i = 0; i < bringing->count && !bringing->synced; i++)
-        if (stl_publish_sync_manifest(bringing->repo, bringing->manifests[i].manifest, err))
-            return -1;
+    if (stl_publish_sync(bringing->repo, bringing->manifests, bringing->synced ? 0 : bringing->count, tags,
+                         err))
+        return -1;
     bringing->synced = true;
     return 0;
 }
@@ -107,7 +108,7 @@ static int put_manifests(struct bringing *bringing, struct stl_error *err)
             complete = false;
         else if (stl_publish_put_manifest(bringing->repo, &bringing->manifests[i], err))
             return -1;
-    return bringing->set_count || !complete ? 0 : sync_manifests(bringing, err);
+    return bringing->set_count || !complete ? 0 : sync_manifests(bringing, NULL, err);
 }
 
 static bool comes(const struct bringing *bringing, const struct stl_digest *digest)
@@ -155,7 +156,7 @@ static int list_referrers(struct bringing *bringing, struct stl_error *err)
         if (!item->manifest->has_subject)
             continue;
         item->referrer = stl_referrers_has(bringing->repo->fd, item->manifest, &ignored) != 1;
-        if (sync_manifests(bringing, err))
+        if (sync_manifests(bringing, NULL, err))
             return -1;
         if (stl_referrers_add(root, bringing->repo->fd, item->manifest, err))
             return -1;
@@ -172,7 +173,7 @@ static int show(struct bringing *bringing, struct stl_error *err)
         return -1;
     if (stl_publish_tags_begin(&tags, repo, bringing->publication->set, bringing->set_count, err))
         return -1;
-    if (sync_manifests(bringing, err))
+    if (sync_manifests(bringing, &tags, err))
         return -1;
     for (size_t i = 0; i < bringing->count; i++)
         if (bringing->manifests[i].retyped &&

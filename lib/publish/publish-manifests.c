@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "publish-steps.h"
 #include "references.h"
 #include "referrers.h"
+#include "sync-all.h"
 #include "trash.h"
 
 /* --- what it refers to ---------------------------------------------------------------------------------- */
@@ -157,19 +159,71 @@ int stl_publish_put_manifest(const struct stl_repo *repo, struct stl_publication
     return stl_apache_file_put(repo, name, &manifest->media_type, &manifest->digest, err);
 }
 
-int stl_publish_sync_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest,
-                              struct stl_error *err)
+/* --- making durable ------------------------------------------------------------------------------------- */
+
+/* What is waited for at once, and the paths in it that are its own. */
+struct syncs {
+    struct stl_sync *all;
+    size_t count;
+    char **types;
+    size_t type_count;
+};
+
+static void syncs_clear(struct syncs *syncs)
 {
-    char path[STL_PATH_MAX];
-    snprintf(path, sizeof path, STL_REPO_MANIFESTS "/%s", manifest->media_type.text);
-    /* The processes that put the blobs there may have died before this. */
-    if (stl_repo_sync_folder(repo, STL_REPO_BLOBS, err))
+    for (size_t i = 0; i < syncs->type_count; i++)
+        free(syncs->types[i]);
+    free(syncs->types);
+    free(syncs->all);
+}
+
+static void add_sync(struct syncs *syncs, int at, const char *path)
+{
+    stl_grow(syncs->all, syncs->count);
+    syncs->all[syncs->count++] = (struct stl_sync){at, path};
+}
+
+static void add_type(struct syncs *syncs, const struct stl_repo *repo, const struct stl_manifest *manifest)
+{
+    char *path = stl_sprintf(STL_REPO_MANIFESTS "/%s", manifest->media_type.text);
+    for (size_t i = 0; i < syncs->type_count; i++)
+        if (!strcmp(syncs->types[i], path)) {
+            free(path);
+            return;
+        }
+    stl_grow(syncs->types, syncs->type_count);
+    syncs->types[syncs->type_count++] = path;
+    add_sync(syncs, repo->fd, path);
+}
+
+static void add_list(struct syncs *syncs, struct stl_listing_change *list)
+{
+    if (stl_listing_changes(list) && !list->synced)
+        add_sync(syncs, list->temp.fd, NULL);
+}
+
+int stl_publish_sync(const struct stl_repo *repo, const struct stl_publication_manifest *manifests,
+                     size_t count, struct publish_tags *tags, struct stl_error *err)
+{
+    __attribute__((cleanup(syncs_clear))) struct syncs syncs = {0};
+    if (tags) {
+        add_list(&syncs, &tags->list);
+        add_list(&syncs, &tags->catalog);
+    }
+    if (count) {
+        /* The processes that put the blobs there may have died before this. */
+        add_sync(&syncs, repo->fd, STL_REPO_BLOBS);
+        add_sync(&syncs, repo->fd, STL_REPO_LINKS);
+        if (repo->registry->settings.apache)
+            add_sync(&syncs, repo->fd, STL_REPO_REFS);
+    }
+    for (size_t i = 0; i < count; i++)
+        add_type(&syncs, repo, manifests[i].manifest);
+    if (stl_sync_all(syncs.all, syncs.count, err))
         return -1;
-    if (stl_repo_sync_folder(repo, path, err))
-        return -1;
-    if (stl_repo_sync_folder(repo, STL_REPO_LINKS, err))
-        return -1;
-    return stl_apache_files_sync(repo, err);
+    if (tags)
+        tags->list.synced = tags->catalog.synced = true;
+    return 0;
 }
 
 int stl_publish_put_manifest_again(const struct stl_repo *repo, struct stl_publication_manifest *item,

@@ -20,31 +20,6 @@ struct stl_publication_manifest {
     bool referrer; /* it was not in the list of its subject's referrers before */
 };
 
-/* publish-bring.c: brings the manifests, and sets the first `set_count` tags of the publication: all or
- * none. */
-int stl_publish_bring(const struct stl_publication *publication, struct stl_publication_manifest *manifests,
-                      size_t count, size_t set_count, struct stl_error *err);
-
-/* publish-manifests.c. Whether everything that the manifest refers to is there; the caller holds
- * STL_LOCK_CONTENT. */
-int stl_publish_check_content(const struct stl_publication *publication, const struct stl_manifest *manifest,
-                              struct stl_error *err);
-/* Only its children: blobs stay as long as the content is locked, manifests under STL_LOCK_LISTS alone. */
-int stl_publish_check_children(const struct stl_publication *publication, const struct stl_manifest *manifest,
-                               struct stl_error *err);
-/* Writes the bytes, then the names that lead to them. The bytes are durable before any name exists, the names
- * only after stl_publish_sync_manifest(). */
-int stl_publish_put_manifest(const struct stl_repo *repo, struct stl_publication_manifest *manifest,
-                             struct stl_error *err);
-/* The same under STL_LOCK_LISTS, if it has been deleted since, or pushed under another type: the last push
- * counts. Then *synced becomes false. */
-int stl_publish_put_manifest_again(const struct stl_repo *repo, struct stl_publication_manifest *manifest,
-                                   bool *synced, struct stl_error *err);
-int stl_publish_sync_manifest(const struct stl_repo *repo, const struct stl_manifest *manifest,
-                              struct stl_error *err);
-
-/* publish-tags.c. Sets the time of manifests/<reference> to now: it was pushed, or lost a tag. */
-void stl_publish_touch(const struct stl_repo *repo, const char *reference);
 /* Tags that are being set. */
 struct publish_tags {
     const struct stl_repo *repo;
@@ -58,12 +33,39 @@ struct publish_tags {
     {                                                                                                        \
         .folder = -1, .v2 = -1, .list = STL_LISTING_CHANGE_INIT, .catalog = STL_LISTING_CHANGE_INIT          \
     }
+
+/* publish-bring.c: brings the manifests, and sets the first `set_count` tags of the publication: all or
+ * none. */
+int stl_publish_bring(const struct stl_publication *publication, struct stl_publication_manifest *manifests,
+                      size_t count, size_t set_count, struct stl_error *err);
+
+/* publish-manifests.c. Whether everything that the manifest refers to is there; the caller holds
+ * STL_LOCK_CONTENT. */
+int stl_publish_check_content(const struct stl_publication *publication, const struct stl_manifest *manifest,
+                              struct stl_error *err);
+/* Only its children: blobs stay as long as the content is locked, manifests under STL_LOCK_LISTS alone. */
+int stl_publish_check_children(const struct stl_publication *publication, const struct stl_manifest *manifest,
+                               struct stl_error *err);
+/* Writes the bytes, then the names that lead to them. The bytes are durable before any name exists, the names
+ * only after stl_publish_sync(). */
+int stl_publish_put_manifest(const struct stl_repo *repo, struct stl_publication_manifest *manifest,
+                             struct stl_error *err);
+/* The same under STL_LOCK_LISTS, if it has been deleted since, or pushed under another type: the last push
+ * counts. Then *synced becomes false. */
+int stl_publish_put_manifest_again(const struct stl_repo *repo, struct stl_publication_manifest *manifest,
+                                   bool *synced, struct stl_error *err);
+/* Makes the names of the manifests durable, and the lists that are written for them and not yet in place. */
+int stl_publish_sync(const struct stl_repo *repo, const struct stl_publication_manifest *manifests,
+                     size_t count, struct publish_tags *tags, struct stl_error *err);
+
+/* publish-tags.c. Sets the time of manifests/<reference> to now: it was pushed, or lost a tag. */
+void stl_publish_touch(const struct stl_repo *repo, const char *reference);
 #define STL_AUTO_PUBLISH_TAGS __attribute__((cleanup(stl_publish_tags_end)))
-/* Writes the lists that the set needs; nothing is visible yet. The caller holds STL_LOCK_LISTS and has
- * checked the tags. */
+/* Writes the lists that the set needs; nothing is visible or durable yet. The caller holds STL_LOCK_LISTS and
+ * has checked the tags. */
 int stl_publish_tags_begin(struct publish_tags *tags, const struct stl_repo *repo,
                            const struct stl_tagging *set, size_t count, struct stl_error *err);
-/* Points the tags at their manifests, whose names are durable, and puts the lists in place. Durable on
+/* Points the tags at their manifests, after stl_publish_sync(), and puts the lists in place. Durable on
  * return. */
 int stl_publish_tags_finish(struct publish_tags *tags, struct stl_error *err);
 void stl_publish_tags_end(struct publish_tags *tags);

@@ -11,6 +11,7 @@
 #include "details.h"
 #include "publish-steps.h"
 #include "references.h"
+#include "sync-all.h"
 
 void stl_publish_touch(const struct stl_repo *repo, const char *reference)
 {
@@ -124,15 +125,29 @@ static void tell_details(const struct publish_tags *tags)
     stl_details_tagged(tags->repo, changed, count);
 }
 
-int stl_publish_tags_finish(struct publish_tags *tags, struct stl_error *err)
+/* The links; and a list that stays as it is: whoever put it there may have died before it was durable. */
+static int sync_links(const struct publish_tags *tags, struct stl_error *err)
 {
     const struct stl_repo *repo = tags->repo;
-    if (put_all(tags, err) || (tags->count && stl_apache_files_sync(repo, err)) ||
-        stl_repo_sync_folder(repo, STL_REPO_LINKS, err) || stl_listing_place(&tags->list, err)) {
+    struct stl_sync what[3];
+    size_t count = 0;
+    if (tags->count)
+        what[count++] = (struct stl_sync){repo->fd, STL_REPO_LINKS};
+    if (tags->count && repo->registry->settings.apache)
+        what[count++] = (struct stl_sync){repo->fd, STL_REPO_REFS};
+    if (!stl_listing_changes(&tags->list))
+        what[count++] = (struct stl_sync){tags->folder, NULL};
+    return stl_sync_all(what, count, err);
+}
+
+int stl_publish_tags_finish(struct publish_tags *tags, struct stl_error *err)
+{
+    bool listed = !stl_listing_changes(&tags->list);
+    if (put_all(tags, err) || sync_links(tags, err) || stl_listing_place(&tags->list, err)) {
         take_back(tags);
         return -1;
     }
-    if (stl_listing_commit(&tags->list, err) || stl_listing_commit(&tags->catalog, err))
+    if ((!listed && stl_listing_commit(&tags->list, err)) || stl_listing_commit(&tags->catalog, err))
         return -1;
     tell_details(tags);
     return 0;

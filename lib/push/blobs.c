@@ -12,6 +12,7 @@
 #include "io.h"
 #include "quota.h"
 #include "reserve.h"
+#include "sync-all.h"
 #include "trash.h"
 
 static int copy_bytes(int from, int to, struct stl_error *err)
@@ -116,6 +117,13 @@ int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from
                : 0;
 }
 
+/* Both names of a blob. */
+static int sync_names(const struct stl_repo *repo, int store, struct stl_error *err)
+{
+    const struct stl_sync both[] = {{store, NULL}, {repo->fd, STL_REPO_BLOBS}};
+    return stl_sync_all(both, 2, err);
+}
+
 /* If the store already has the blob, whoever put it there, its name may not be durable yet. Returns 1 if the
  * store does not have it. */
 static int link_known_blob(const struct stl_repo *repo, const struct stl_digest *digest,
@@ -125,10 +133,10 @@ static int link_known_blob(const struct stl_repo *repo, const struct stl_digest 
     STL_AUTO_CLOSE int store = known > 0 ? stl_store_lock(repo->registry, digest, false, err) : -1;
     if (known <= 0)
         return known < 0 ? -1 : 1;
-    if (store < 0 || stl_dir_sync(store, err))
+    if (store < 0)
         return -1;
     if (link_from_store(repo, digest, err) == 0)
-        return stl_repo_sync_folder(repo, STL_REPO_BLOBS, err);
+        return sync_names(repo, store, err);
     if (err->code != STL_BLOB_UNKNOWN)
         return -1;
     stl_error_clear(err);
@@ -169,7 +177,7 @@ int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const 
     if (store < 0 || stl_temp_link(temp, store, strrchr(path, '/') + 1, err) < 0 ||
         link_from_store(repo, digest, err))
         return -1;
-    return stl_dir_sync(store, err) || stl_repo_sync_folder(repo, STL_REPO_BLOBS, err) ? -1 : 0;
+    return sync_names(repo, store, err);
 }
 
 int stl_repo_enter_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
@@ -190,19 +198,22 @@ int stl_repo_enter_blob(const struct stl_repo *repo, struct stl_temp *temp, cons
 int stl_repo_sync_entered(const struct stl_repo *repo, const struct stl_digest *digests, size_t count,
                           struct stl_error *err)
 {
-    bool synced[STL_SHA512 + 1][256] = {0};
+    enum { FOLDERS = (STL_SHA512 + 1) * 256 };
+    bool noted[STL_SHA512 + 1][256] = {0};
+    STL_AUTO_FREE struct stl_sync *what = stl_alloc((FOLDERS + 1) * sizeof *what);
+    STL_AUTO_FREE char(*paths)[STL_PATH_MAX] = stl_alloc(FOLDERS * sizeof *paths);
+    size_t folders = 0;
     for (size_t i = 0; i < count; i++) {
-        bool *done = &synced[digests[i].algorithm][digests[i].bytes[0]];
-        char path[STL_PATH_MAX];
+        bool *done = &noted[digests[i].algorithm][digests[i].bytes[0]];
         if (*done)
             continue;
-        STL_AUTO_CLOSE int store =
-            stl_dir_open(repo->registry->root.fd, stl_path_store_directory(&digests[i], path), err);
-        if (store < 0 || stl_dir_sync(store, err))
-            return -1;
         *done = true;
+        stl_path_store_directory(&digests[i], paths[folders]);
+        what[folders] = (struct stl_sync){repo->registry->root.fd, paths[folders]};
+        folders++;
     }
-    return stl_repo_sync_folder(repo, STL_REPO_BLOBS, err);
+    what[folders] = (struct stl_sync){repo->fd, STL_REPO_BLOBS};
+    return stl_sync_all(what, folders + 1, err);
 }
 
 static int trash_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)

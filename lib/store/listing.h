@@ -22,11 +22,13 @@ int stl_listing_remove(const struct stl_root *root, int directory, const struct 
                        const char *const *names, size_t count, struct stl_error *err);
 
 /* Adding in two steps, for changes that must become visible in between: the first step does everything that
- * takes space. */
+ * takes space. Whoever waits for other files as well syncs `temp` with them and says so; else
+ * stl_listing_place() does it. */
 struct stl_listing_change {
-    struct stl_temp temp; /* the new list, durable; its name is "" if nothing changes */
-    int directory;        /* owned by the caller, must outlive the change; -1: there is nothing to commit */
-    int lock;             /* of the catalog */
+    struct stl_temp temp; /* the new list, if something changes */
+    bool synced;
+    int directory; /* owned by the caller, must outlive the change; -1: there is nothing to commit */
+    int lock;      /* of the catalog */
     const char *file;
 };
 #define STL_LISTING_CHANGE_INIT                                                                              \
@@ -38,6 +40,8 @@ struct stl_listing_change {
 int stl_listing_prepare(const struct stl_root *root, int directory, const struct stl_name *repository,
                         const char *const *names, size_t count, struct stl_listing_change *change,
                         struct stl_error *err);
+/* Whether there is a list to put in place. */
+bool stl_listing_changes(const struct stl_listing_change *change);
 /* Puts the list in place with one rename. stl_listing_commit() does the same unless it has been done, and is
  * durable on return. */
 int stl_listing_place(struct stl_listing_change *change, struct stl_error *err);

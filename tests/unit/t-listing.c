@@ -166,8 +166,9 @@ static void damages(struct list *list)
     STL_AUTO_FREE char *other = list->repository ? stl_strdup("{\"repositories\":[]}\n")
                                                  : stl_strdup("{\"name\":\"lib/app\",\"tags\":[]}\n");
     static const char *const names[] = {
-        "a",   "\"a\"\"b\"", "\"a\",", ",\"a\"", "\"a\",,\"b\"", "\"a\" ,\"b\"", "\"a",
-        "a\"", "\"",         "\"a\"]", "1,2",    "\"a\",b\"",    "\"\"",         "\"a\\\"b\""};
+        "a",    "\"a\"\"b\"", "\"a\",",  ",\"a\"", "\"a\",,\"b\"", "\"a\" ,\"b\"",
+        "\"a",  "a\"",        "\"",      "\"a\"]", "1,2",          "\"a\",b\"",
+        "\"\"", "\"a\\\"b\"", "\"a,b\"", "\"]\"",  "\",\"",        "\"a\",\",b\""};
     static const char *const whole[] = {
         "", "{", "]}\n", "{}", "{\"repositories\":[", "{\"repositories\":[]}", "null\n"};
     for (size_t i = 0; i < 1 + sizeof whole / sizeof *whole + sizeof names / sizeof *names; i++) {
