@@ -5,7 +5,8 @@
 #
 # The mistakes (mutants) are chosen at random from all that can be made in FILEs, or in lib/, cgi/ and the templates of nginx and
 # Apache; with --changed, only from the lines that have changed since COMMIT. The same SEED chooses the same ones. It works in a copy of the tree.
-# mutate-tests says which tests are the nearest; mutate-equivalent lists mutants that change nothing, with the reason.
+# mutate-tests says which tests are the nearest; mutate-equivalent lists mutants that change nothing, with the reason. What
+# the compiler makes the same program of counts as equivalent, too.
 # Status 1 if a mutant has survived.
 use strict;
 use warnings;
@@ -58,10 +59,18 @@ my $gives_back = qr/\b\w*(?:free|close|cleanse|clear|drop|destroy)\w*\(/;
 # Two that call nothing can be swapped without anybody noticing, or not without the compiler noticing.
 my $statement = qr/^ {4,}(?!return|break|continue|goto|case|else|if|for|while|do|static|const|struct|STL_)[\w*(>.\[\]-]+[^{}]*\([^{}]*;$/;
 
-# All replacements [start, length, text, operator] on one line.
+# The order of an object's members means nothing.
+my $member = qr/^ +(?:json_object_object_add|stl_json_set_\w+)\((\w+),/;
+
+# All replacements [start, length, text, operator] on one line. $descriptors: names that this function has for descriptors,
+# which are never 0 (that one is open from the start): whether 0 is asked for as well makes no difference.
 sub on_line {
-    my ($code) = @_;
+    my ($code, $descriptors) = @_;
     my @found;
+    # So is it with the room of an array that is declared, beyond what is needed.
+    my $room = $code =~ /^ +(?!return)(?:const |static |struct )*\w+ \**[^=(]*\[([^\]]*)/ ? [@-, @+] : undef;
+    substr($code, $$room[1], $$room[3] - $$room[1]) =~ tr/0-9/_/ if $room;
+    $code =~ s{(\b(?:$descriptors) )([<>]=?) 0\b}{$1 . ' ' x length($2) . ' _'}ge;
     if ($code =~ /^ +(?:\} else )?if \(/g) {
         my $open = pos($code) - 1;
         my $close = closing($code, $open);
@@ -107,17 +116,18 @@ sub template_mutants {
 sub mutants {
     my ($file, $lines) = @_;
     return template_mutants(@_) if $file =~ /\.conf$/;
-    my ($in_comment, $in_body, $gives, @all, @code) = (0, 0, 0);
+    my ($in_comment, $in_body, $gives, $descriptors, @all, @code) = (0, 0, 0, 'fd');
     open my $in, '<', $file or die "cannot open $file: $!\n";
     chomp(my @text = <$in>);
     for my $i (0 .. $#text) {
         push @code, masked($text[$i], \$in_comment);
         $in_body = 1 if $code[$i] =~ /^\{/;
         $gives = $code[$i] =~ /\w*(?:free|clear)\(/ if $code[$i] =~ /^[a-z].*\(/;
-        $in_body = 0 if $code[$i] =~ /^\}/;
+        ($in_body, $descriptors) = (0, 'fd') if $code[$i] =~ /^\}/;
+        $descriptors .= "|$1" while $code[$i] =~ /\bSTL_AUTO_CLOSE int (\w+)/g;
         $code[$i] = '' if !$in_body || $gives || $code[$i] =~ /^#|^ +case |\[\d+\]|assert/;
         next if $lines && !$lines->{$i + 1};
-        for (on_line($code[$i])) {
+        for (on_line($code[$i], $descriptors)) {
             my ($start, $length, $new, $operator) = @$_;
             my $after = $text[$i];
             # The text between the parentheses of a condition comes from the line itself: strings are blank in $code.
@@ -127,7 +137,8 @@ sub mutants {
         }
         push @all, {file => $file, line => $i, operator => 'order swapped', before => [@text[$i - 1, $i]], after => [@text[$i, $i - 1]]}
             if $i && $code[$i] =~ $statement && $code[$i - 1] =~ $statement && $code[$i] ne $code[$i - 1] &&
-            ($code[$i] =~ /^( +)/)[0] eq ($code[$i - 1] =~ /^( +)/)[0] && $code[$i] !~ $gives_back && $code[$i - 1] !~ $gives_back;
+            ($code[$i] =~ /^( +)/)[0] eq ($code[$i - 1] =~ /^( +)/)[0] && $code[$i] !~ $gives_back && $code[$i - 1] !~ $gives_back &&
+            ($code[$i] =~ $member ? "$1" : 1) ne ($code[$i - 1] =~ $member ? "$1" : 2);
     }
     return @all;
 }
@@ -218,6 +229,20 @@ sub killer {
     return '';
 }
 
+# Whether the compiler makes the same of it, with what the file itself says of its lines left out.
+sub is_same_program {
+    my ($file, $text, $mutated) = @_;
+    return 0 unless $file =~ /\.c$/;
+    my $object = 'plain/' . $file =~ s/c$/o/r;
+    my @made = map {
+        write_lines($file, @$_);
+        unlink $object;
+        quietly(600, "make -s CC='$ENV{CC}' BUILD=plain CFLAGS='-O2 -g0 -w' $object") ? `cat $object` : rand;
+    } $text, $mutated;
+    write_lines($file, @$text);
+    return $made[0] eq $made[1];
+}
+
 sub write_lines { my ($file, @lines) = @_; open my $out, '>', $file or die "$file: $!\n"; print $out map { "$_\n" } @lines; close $out or die "$file: $!\n" }
 
 # ---- the run --------------------------------------------------------------------------------------------------------
@@ -251,6 +276,7 @@ for my $mutant (@chosen) {
     chomp(my @text = <$in>);
     my @mutated = @text;
     splice @mutated, $mutant->{line} - 1, scalar @{$mutant->{before}}, @{$mutant->{after}};
+    if (is_same_program($file, \@text, \@mutated)) { $row->{mutants}++; $row->{equivalent}++; next }
     my $killer = killer($file, \@text, \@mutated, @tests);
     if (!defined $killer) { print "- $place: does not compile: ", shown($mutant), "\n"; next }
     $row->{mutants}++;

@@ -19,7 +19,7 @@
 #include "pool.h"
 
 /* What a call does, which says what can befall it. */
-enum { OPENS = 1, CHANGES = 2, TAKES_SPACE = 4, WRITES = 8, LOOKS = 16 };
+enum { OPENS = 1, CHANGES = 2, TAKES_SPACE = 4, WRITES = 8, LOOKS = 16, LINKS = 32, COPIES = 64 };
 
 static enum fault fault;
 static int number;
@@ -75,6 +75,10 @@ static bool can_have(int what)
         return what & WRITES;
     if (fault == FAULT_ERROR && number == EMFILE)
         return what & OPENS;
+    if (fault == FAULT_ERROR && number == EMLINK)
+        return what & LINKS;
+    if (fault == FAULT_ERROR && number == EXDEV)
+        return what & (LINKS | COPIES);
     if (fault == FAULT_ERROR && (number == ENOSPC || number == EDQUOT))
         return what & TAKES_SPACE;
     return fault != FAULT_NONE;
@@ -181,8 +185,9 @@ WRAP(int, mkdirat, CHANGES | TAKES_SPACE, (int at, const char *path, mode_t mode
      CALL_MKDIR, .fd = at, .path = path)
 WRAP(int, symlinkat, CHANGES | TAKES_SPACE, (const char *target, int at, const char *path),
      (target, at, path), CALL_SYMLINK, .fd = at, .path = path, .target = target)
-WRAP(int, linkat, CHANGES | TAKES_SPACE, (int from, const char *old, int to, const char *name, int flags),
-     (from, old, to, name, flags), CALL_LINK, .fd = from, .path = old, .to = to, .to_path = name)
+WRAP(int, linkat, CHANGES | TAKES_SPACE | LINKS,
+     (int from, const char *old, int to, const char *name, int flags), (from, old, to, name, flags),
+     CALL_LINK, .fd = from, .path = old, .to = to, .to_path = name)
 WRAP(int, unlinkat, CHANGES, (int at, const char *path, int flags), (at, path, flags), CALL_UNLINK, .fd = at,
      .path = path)
 WRAP(int, renameat, CHANGES | TAKES_SPACE, (int from, const char *old, int to, const char *name),
@@ -225,7 +230,7 @@ ssize_t __wrap_pwrite(int fd, const void *bytes, size_t length, off_t at)
 
 ssize_t __wrap_copy_file_range(int in, off_t *at, int out, off_t *to, size_t length, unsigned flags)
 {
-    int how = strike("copy_file_range", CHANGES | TAKES_SPACE | WRITES);
+    int how = strike("copy_file_range", CHANGES | TAKES_SPACE | WRITES | COPIES);
     if (how > 0)
         return -1;
     take_turn();

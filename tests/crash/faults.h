@@ -22,8 +22,8 @@ enum fault {
 enum { FAULT_KILLED = 42 }; /* the exit status */
 
 /* From now on the call number `at`, from 1 on, of those that can have it, meets the fault. `number` is
- * the errno of a FAULT_ERROR: EMFILE is for what opens, ENOSPC and EDQUOT are for what takes space, EIO
- * alone for what looks. */
+ * the errno of a FAULT_ERROR: EMFILE is for what opens, ENOSPC and EDQUOT are for what takes space, EMLINK
+ * is for links, EXDEV for links and for copies in the kernel, EIO alone for what looks. */
 void fault_set(enum fault fault, int at, int number);
 /* The name of the call that was struck, or NULL. */
 const char *fault_struck(void);

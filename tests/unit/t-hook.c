@@ -77,6 +77,8 @@ static void what_a_hook_gets(void **state)
     assert_int_equal(json_object_get_int(json_object_object_get(manifest, "schemaVersion")), 2);
     STL_AUTO_FREE char *folder = stl_sprintf("%s/www/v2/lib/app", unit->registry.path);
     assert_string_equal(json_object_get_string(json_object_object_get(input, "repositoryPath")), folder);
+    assert_string_equal(json_object_get_string(json_object_object_get(input, "registry")),
+                        unit->registry.path);
     assert_null(strstr(environment, "SECRET"));
     assert_non_null(strstr(environment, "PATH="));
     size_t lines = 0;

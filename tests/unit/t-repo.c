@@ -121,6 +121,19 @@ static void a_link_is_no_repository(void **state)
     assert_int_equal(repo.fd, -1);
 }
 
+/* Only who makes a repository asks whether its name is free, under the lock of the one that it nests in. */
+static void a_repository_that_is_there_needs_no_lock(void **state)
+{
+    struct unit *f = *state;
+    struct stl_name name = unit_name("lib/app"), outer = unit_name("lib");
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_CLOSE int lock = stl_registry_lock(&f->registry, STL_LOCK_LISTS, &outer, true, &err);
+    assert_true(lock >= 0);
+    alarm(300);
+    OK(stl_repo_make(&repo, &f->registry, &name, &err));
+    alarm(0);
+}
+
 /* --- blobs ---------------------------------------------------------------------------------------------- */
 
 static void a_blob_lies_once(void **state)
@@ -316,6 +329,7 @@ int main(void)
         repository_test(the_longest_and_the_deepest_name),
         repository_test(a_repository_that_was_killed_while_it_was_made),
         repository_test(a_link_is_no_repository),
+        repository_test(a_repository_that_is_there_needs_no_lock),
         repository_test(a_blob_lies_once),
         repository_test(empty_and_sha512_blobs),
         repository_test(mounting),

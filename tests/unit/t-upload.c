@@ -75,8 +75,11 @@ static void piece_by_piece(void **state)
     begin(f, "app", STL_SHA256, id);
     assert_int_equal(unit_count(f->registry.root.fd, "uploads"), 0); /* nothing is written yet */
     assert_int_equal(size_of(f, id), 0);
-    append(f, id, "one ", true);
+    STL_AUTO_FREE char *hash = file_of(id, ".hash");
+    append(f, id, "one ", false);
+    assert_false(unit_exists(f->registry.root.fd, hash));
     append(f, id, "two ", true);
+    assert_true(unit_exists(f->registry.root.fd, hash));
     append(f, id, "three", true);
     assert_int_equal(size_of(f, id), 13);
     OK(finish(f, id, &digest));
@@ -395,6 +398,8 @@ static void sweep(void **state)
     assert_false(unit_exists(f->registry.root.fd, names[0]));
     assert_true(unit_exists(f->registry.root.fd, names[1]));
     assert_int_equal(size_of(f, id), 4);
+    unit_remove(f->registry.root.fd, "uploads");
+    FAILS(STL_SYSTEM, stl_upload_sweep(&f->registry, &swept, &err));
 }
 
 /* Somebody else takes the last room when the bytes are in the store already: they are a good blob, whatever
