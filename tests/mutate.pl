@@ -70,7 +70,7 @@ sub on_line {
     # So is it with the room of an array that is declared, beyond what is needed.
     my $room = $code =~ /^ +(?!return)(?:const |static |struct )*\w+ \**[^=(]*\[([^\]]*)/ ? [@-, @+] : undef;
     substr($code, $$room[1], $$room[3] - $$room[1]) =~ tr/0-9/_/ if $room;
-    $code =~ s{(\b(?:$descriptors) )([<>]=?) 0\b}{$1 . ' ' x length($2) . ' _'}ge;
+    $code =~ s{($descriptors )([<>]=?) 0\b}{$1 . ' ' x length($2) . ' _'}ge;
     if ($code =~ /^ +(?:\} else )?if \(/g) {
         my $open = pos($code) - 1;
         my $close = closing($code, $open);
@@ -116,18 +116,19 @@ sub template_mutants {
 sub mutants {
     my ($file, $lines) = @_;
     return template_mutants(@_) if $file =~ /\.conf$/;
-    my ($in_comment, $in_body, $gives, $descriptors, @all, @code) = (0, 0, 0, 'fd');
+    my ($in_comment, $in_body, $gives, $descriptors, @all, @code) = (0, 0, 0, '');
     open my $in, '<', $file or die "cannot open $file: $!\n";
     chomp(my @text = <$in>);
+    my $members = join '', map { /\bstl_close_fd\(&\w+((?:->|\.)\w+)\)/ ? '|' . quotemeta $1 : () } @text;
     for my $i (0 .. $#text) {
         push @code, masked($text[$i], \$in_comment);
         $in_body = 1 if $code[$i] =~ /^\{/;
         $gives = $code[$i] =~ /\w*(?:free|clear)\(/ if $code[$i] =~ /^[a-z].*\(/;
-        ($in_body, $descriptors) = (0, 'fd') if $code[$i] =~ /^\}/;
-        $descriptors .= "|$1" while $code[$i] =~ /\bSTL_AUTO_CLOSE int (\w+)/g;
+        ($in_body, $descriptors) = (0, '') if $code[$i] =~ /^\}/;
+        $descriptors .= "|\\b$1" while $code[$i] =~ /\bSTL_AUTO_CLOSE int (\w+)/g;
         $code[$i] = '' if !$in_body || $gives || $code[$i] =~ /^#|^ +case |\[\d+\]|assert/;
         next if $lines && !$lines->{$i + 1};
-        for (on_line($code[$i], $descriptors)) {
+        for (on_line($code[$i], qr/(?:\bfd$descriptors$members)/)) {
             my ($start, $length, $new, $operator) = @$_;
             my $after = $text[$i];
             # The text between the parentheses of a condition comes from the line itself: strings are blank in $code.

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "about.h"
 #include "access.h"
 #include "repo-make.h"
 #include "users.h"
@@ -130,6 +131,31 @@ static void public_repositories_are_marked(void **state)
     assert_false(is_marked(unit, "lib/new"));
 }
 
+static void say(const struct stl_registry *registry, const char *name, bool is_public)
+{
+    const struct stl_about about = {.created = 1, .is_public = is_public};
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_name parsed = unit_name(name);
+    OK(stl_repo_make(&repo, registry, &parsed, &err));
+    OK(stl_access_set_about(&repo, &about, &err));
+}
+
+/* The folder of its mark is there for the sake of another's. */
+static void what_it_says_of_itself_marks_a_repository_alone(void **state)
+{
+    struct unit *unit = *state;
+    OK(stl_users_add(&unit->registry, "alice", "secret", &err));
+    OK(stl_access_refresh(&unit->registry, &err));
+    say(&unit->registry, "a/b", true);
+    say(&unit->registry, "a", false);
+    assert_true(is_marked(unit, "a/b"));
+    assert_false(is_marked(unit, "a"));
+    say(&unit->registry, "a", true);
+    say(&unit->registry, "a/b", false);
+    assert_true(is_marked(unit, "a"));
+    assert_false(is_marked(unit, "a/b"));
+}
+
 static void changed_rules_change_all_marks(void **state)
 {
     struct unit *unit = *state;
@@ -200,6 +226,7 @@ int main(void)
         registry_test(a_robot_may_what_both_allow),
         registry_test(a_bearer_may_what_was_granted_and_still_is_allowed),
         registry_test(public_repositories_are_marked),
+        registry_test(what_it_says_of_itself_marks_a_repository_alone),
         registry_test(changed_rules_change_all_marks),
         registry_test(old_settings_make_nothing_public),
         registry_test(the_first_user_closes_it_and_the_last_does_not_open_it),
