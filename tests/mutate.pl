@@ -22,6 +22,7 @@ GetOptions('count=i' => \$count, 'seed=i' => \$seed, 'changed=s' => \$changed)
 $seed //= int(time) % 100000;
 srand($seed);
 $| = 1;
+$ENV{MALLOC_PERTURB_} = 165; # what is read beyond an end, or was given back, is not zero
 chdir dirname(abs_path($0)) . '/..' or die "cannot enter the source tree: $!\n";
 
 # ---- mutants: {file, line, operator, before, after} -----------------------------------------------------------------

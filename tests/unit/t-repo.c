@@ -125,12 +125,13 @@ static void a_link_is_no_repository(void **state)
 static void a_repository_that_is_there_needs_no_lock(void **state)
 {
     struct unit *f = *state;
-    struct stl_name name = unit_name("lib/app"), outer = unit_name("lib");
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_name name = unit_name("lib/manifests/app"), outer = unit_name("lib");
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT, again = STL_REPO_INIT;
+    OK(stl_repo_make(&repo, &f->registry, &name, &err));
     STL_AUTO_CLOSE int lock = stl_registry_lock(&f->registry, STL_LOCK_LISTS, &outer, true, &err);
     assert_true(lock >= 0);
     alarm(300);
-    OK(stl_repo_make(&repo, &f->registry, &name, &err));
+    OK(stl_repo_make(&again, &f->registry, &name, &err));
     alarm(0);
 }
 
