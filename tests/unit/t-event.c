@@ -72,6 +72,21 @@ static void pushes_and_deletions(void **state)
     assert_string_equal(get(last, "target", "repository"), "lib/app");
 }
 
+static void a_tag_for_what_is_there(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_tag tag = unit_tag("v2");
+    STL_AUTO_JSON struct json_object *first = NULL, *second = NULL;
+    struct stl_digest digest = unit_push(&unit->repo, "one", "v1");
+    OK(commit_tags(&unit->repo, &digest, &(struct commit){.tags = &tag, .tag_count = 1}, &err));
+    struct json_object *push = event(unit, 0, &first), *again = event(unit, 1, &second);
+    assert_string_equal(get(again, "action", NULL), "push");
+    assert_string_equal(get(again, "target", "tag"), "v2");
+    static const char *const same[] = {"mediaType", "size", "digest", "repository"};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        assert_string_equal(get(again, "target", same[i]), get(push, "target", same[i]));
+}
+
 /* Every member is one of the distribution project's (notifications/event.go): who reads those can read ours.
  */
 static void check_members(struct json_object *object, const char *known)
@@ -189,9 +204,13 @@ static void many_writers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        registry_test(pushes_and_deletions), registry_test(the_members_of_an_envelope),
-        registry_test(hostile_text),         registry_test(long_text),
-        registry_test(the_file_is_renamed),  registry_test(many_writers),
+        registry_test(pushes_and_deletions),
+        repository_test(a_tag_for_what_is_there),
+        registry_test(the_members_of_an_envelope),
+        registry_test(hostile_text),
+        registry_test(long_text),
+        registry_test(the_file_is_renamed),
+        registry_test(many_writers),
     };
     return unit_run(tests);
 }
