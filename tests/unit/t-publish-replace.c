@@ -1,5 +1,5 @@
-/* All tags of a repository at once: each test with a new folder of links, and, where another repository lies in
- * that folder, one by one. */
+/* All tags of a repository at once: each test runs with a new folder of links and, where another repository
+ * lies in that folder, one by one. */
 #include "unit.h"
 
 #include <stdio.h>
