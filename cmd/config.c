@@ -45,15 +45,6 @@ static const struct cmd_option options[] = {
     {0},
 };
 
-static bool is_known(const char *kind)
-{
-    static const char *const kinds[] = {"nginx", "apache", "caddy", "lighttpd"};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (!strcmp(kind, kinds[i]))
-            return true;
-    return false;
-}
-
 static int run_config(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
@@ -82,7 +73,7 @@ static int run_config(int argc, char **argv)
             server.runtime = optarg;
     }
     server.kind = argc - optind == 1 ? argv[optind] : "";
-    if (!is_known(server.kind))
+    if (!cmd_server_is_known(server.kind))
         return cmd_usage(&cmd_config, "give the server: nginx, apache, caddy or lighttpd");
     if (!server.listen)
         server.listen = server.certificate ? "443" : "80";

@@ -317,6 +317,42 @@ static int check_characters(const struct cmd_server *server, const struct stl_re
     return 0;
 }
 
+/* It changes whenever the template does. The caller frees. */
+static char *edition_of(const char *kind)
+{
+    STL_AUTO_FREE char *name = stl_sprintf("%s.conf", kind);
+    size_t length = 0;
+    const char *template = stl_template_file(name, &length);
+    struct stl_digest digest;
+    char text[STL_DIGEST_TEXT_MAX];
+    stl_digest_of(STL_SHA256, template, length, &digest);
+    return stl_sprintf("%s-%.8s", kind, strchr(stl_digest_format(&digest, text), ':') + 1);
+}
+
+bool cmd_server_is_current(const char *configuration, char **edition)
+{
+    static const char mark[] = "\n# Edition ";
+    const char *found = strstr(configuration, mark);
+    *edition = NULL;
+    if (!found)
+        return false;
+    *edition = stl_strndup(found + strlen(mark), strcspn(found + strlen(mark), " \n"));
+    STL_AUTO_FREE char *kind = stl_strndup(*edition, strcspn(*edition, "-"));
+    if (!cmd_server_is_known(kind))
+        return false;
+    STL_AUTO_FREE char *current = edition_of(kind);
+    return !strcmp(current, *edition);
+}
+
+bool cmd_server_is_known(const char *kind)
+{
+    static const char *const kinds[] = {"nginx", "apache", "caddy", "lighttpd"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!strcmp(kind, kinds[i]))
+            return true;
+    return false;
+}
+
 int cmd_server_render(const struct cmd_server *server, const struct cmd_served *served, struct stl_buf *out,
                       struct stl_error *err)
 {
@@ -357,6 +393,7 @@ int cmd_server_render(const struct cmd_server *server, const struct cmd_served *
         return -1;
     if (*origins)
         stl_render_set(&values, "CORS", origins);
-    STL_AUTO_FREE char *template = stl_sprintf("%s.conf", server->kind);
+    STL_AUTO_FREE char *template = stl_sprintf("%s.conf", server->kind), *edition = edition_of(server->kind);
+    stl_render_set(&values, "EDITION", edition);
     return stl_render(template, &values, out, err);
 }

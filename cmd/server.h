@@ -51,6 +51,11 @@ struct cmd_server {
     const char *cgi;  /* path of stillage.cgi, for fcgiwrap and cgi; or NULL: beside this program */
 };
 
+bool cmd_server_is_known(const char *kind);
+/* Whether the text of a configuration is of the edition that cmd_server_render() now makes. *edition, for the
+ * caller to free: the one that it is of; NULL: it names none. */
+bool cmd_server_is_current(const char *configuration, char **edition);
+
 /* Renders the configuration. Fails with STL_USAGE if the options do not fit together. */
 int cmd_server_render(const struct cmd_server *server, const struct cmd_served *served, struct stl_buf *out,
                       struct stl_error *err);

@@ -1,8 +1,12 @@
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "check.h"
+#include "file.h"
 #include "page.h"
+#include "server.h"
 
 static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, {0}};
 
@@ -22,6 +26,48 @@ static int renew_page(const char *path, struct stl_error *err)
                : 0;
 }
 
+/* --- configurations of web servers ---------------------------------------------------------------------- */
+
+/* Where the system's own have it. */
+static const char *const usual[] = {"/etc/nginx/conf.d/stillage.conf",
+                                    "/etc/nginx/sites-enabled/stillage.conf",
+                                    "/etc/apache2/sites-enabled/stillage.conf"};
+
+static void tell_edition(const char *path, const char *text)
+{
+    char *edition;
+    bool current = cmd_server_is_current(text, &edition);
+    if (current)
+        printf("%s: edition %s, as 'stillage config' prints it\n", path, edition);
+    else
+        printf(
+            "%s: %s%s, not that of this stillage; it goes on working, and 'stillage config' prints the present one\n",
+            path, edition ? "edition " : "of a stillage that named no edition", edition ? edition : "");
+    stl_free_ptr(&edition);
+}
+
+/* Those of `files`; and the usual ones that are there, can be read, and are about this registry. */
+static int tell_editions(const struct stl_registry *registry, char **files, size_t count,
+                         struct stl_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
+        if (stl_file_read(AT_FDCWD, files[i], true, &text, err))
+            return -1;
+        tell_edition(files[i], text.data ? text.data : "");
+    }
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
+        struct stl_error ignored = STL_ERROR_INIT;
+        if (stl_file_read(AT_FDCWD, usual[i], true, &text, &ignored) == 0 && text.data &&
+            strstr(text.data, registry->path))
+            tell_edition(usual[i], text.data);
+    }
+    return 0;
+}
+
+/* -------------------------------------------------------------------------------------------------------- */
+
 static int run(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
@@ -31,8 +77,6 @@ static int run(int argc, char **argv)
         .repair = true, .problem = print_upgrade_problem, .context = &common};
     struct stl_verify_result result = {0};
     cmd_parse_common(&cmd_upgrade, argc, argv, &common);
-    if (optind != argc)
-        return cmd_usage(&cmd_upgrade, "it takes no arguments");
     if (cmd_check_registry(&registry, common.registry, &how, &result, &err) ||
         renew_page(common.registry, &err))
         return cmd_fail(&err);
@@ -42,22 +86,28 @@ static int run(int argc, char **argv)
         return 1;
     }
     if (!common.quiet)
-        puts("the registry is as stillage " STL_VERSION " makes one\n"
-             "  older configurations of web servers go on working; for a new one: stillage config");
+        puts("the registry is as stillage " STL_VERSION " makes one");
+    if (!common.quiet && tell_editions(&registry, argv + optind, (size_t)(argc - optind), &err))
+        return cmd_fail(&err);
     return 0;
 }
 
 const struct cmd_command cmd_upgrade = {
     .name = "upgrade",
     .run = run,
-    .arguments = "",
+    .arguments = "[CONFIGURATION]...",
     .summary = "Bring a registry of an older stillage up to date",
     .description =
         "Makes a registry that an older stillage has written one as this stillage would have made it: does what "
         "'stillage verify --quick --repair' does, and renews the web page as 'stillage upgrade-page' does. Images, "
         "users and settings stay as they are, and the registry can be served and pushed to all along.\n\n"
+        "It also says whether the configurations of web servers are of the edition that 'stillage config' now prints: "
+        "the files that are given, and those of this registry in the usual places, /etc/nginx/conf.d/stillage.conf, "
+        "/etc/nginx/sites-enabled/stillage.conf and /etc/apache2/sites-enabled/stillage.conf. Older ones go on "
+        "working.\n\n"
         "All formats since version 1 can be upgraded; so far there is only that one. A registry of a later format is "
         "refused, by every command. Where nothing is left to do, nothing changes but the page.",
     .options = options,
-    .examples = "  stillage upgrade -r /srv/registry",
+    .examples = "  stillage upgrade -r /srv/registry\n"
+                "  stillage upgrade -r /srv/registry /etc/caddy/Caddyfile",
 };

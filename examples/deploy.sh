@@ -70,7 +70,7 @@ is_open() {
     case $(stillage access check -r "$registry" anonymous any push) in *'no users and no rules'*) ;; *) false ;; esac
 }
 
-# make_registry nginx|apache: an empty one, unless it is there, with the files that Apache needs.
+# make_registry nginx|apache: an empty one; or the one that is there, brought up to date, with the files that Apache needs.
 make_registry() {
     case $1 in apache) set -- --apache ;; *) set -- ;; esac
     if [ ! -e "$registry/registry.yaml" ]; then
@@ -78,9 +78,14 @@ make_registry() {
         stillage init "$@" --group www-data "$registry"
     elif [ ! "$chosen" ] && is_open && [ -n "$(stillage ls -r "$registry")" ]; then
         fail "everybody may push to the registry in $registry: say --open if that is to stay so, or --user NAME"
-    elif [ $# -gt 0 ] && ! grep -q '^apache: true' "$registry/registry.yaml"; then
-        printf '\napache: true\n' >>"$registry/registry.yaml"
-        stillage verify -q --quick --repair -r "$registry"
+    else
+        [ $# -eq 0 ] || grep -q '^apache: true' "$registry/registry.yaml" ||
+            printf '\napache: true\n' >>"$registry/registry.yaml"
+        if [ -e "$registry/frozen" ]; then
+            stillage verify -q --quick --repair -r "$registry"
+        else
+            stillage upgrade -q -r "$registry"
+        fi || echo "install.sh: not everything in $registry is in order: see above" >&2
     fi
 }
 

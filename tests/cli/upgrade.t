@@ -47,6 +47,27 @@ unlike "$(<"$T/.out")" repaired 'again: there is nothing to do'
 ok_run 'users can be added' sh -c "echo alice-password | '$STILLAGE' user add -q --stdin alice"
 ok_run 'and that is in order' "$STILLAGE" verify
 
+# Configurations of servers.
+"$STILLAGE" config nginx --auth none >"$T/nginx.conf"
+capture "$STILLAGE" upgrade "$T/nginx.conf"
+like "$(<"$T/.out")" "nginx.conf: edition nginx-[0-9a-f]{8}, as 'stillage config' prints it" 'a configuration of this stillage is known as such'
+for kind in 'apache --auth none' 'caddy --push fastcgi:/x' 'lighttpd --push fastcgi:/x'; do
+    # shellcheck disable=SC2086
+    "$STILLAGE" config $kind >"$T/other.conf"
+    capture "$STILLAGE" upgrade "$T/other.conf"
+    like "$(<"$T/.out")" "other.conf: edition ${kind%% *}-[0-9a-f]{8}, as" "and so is one for ${kind%% *}"
+done
+for edition in nginx-00000000 squid-1 nginx; do
+    sed "s/^# Edition [^ ]*/# Edition $edition/" "$T/nginx.conf" >"$T/older.conf"
+    capture "$STILLAGE" upgrade "$T/older.conf"
+    like "$RC $(<"$T/.out")" "^0 .*older.conf: edition $edition, not that of this stillage" "another is told apart and named: $edition"
+done
+sed '/^# Edition/d' "$T/nginx.conf" >"$T/older.conf"
+capture "$STILLAGE" upgrade "$T/older.conf" "$T/nginx.conf"
+like "$(<"$T/.out")" 'older.conf: of a stillage that named no edition' 'one that names none, too'
+like "$(<"$T/.out")" 'nginx.conf: edition' 'several can be given'
+fails_with 1 'cannot open .*/missing.conf' "$STILLAGE" upgrade "$T/missing.conf"
+
 rm -r "$REG/store/sha256/44" "$REG"/www/v2/team/app/blobs/sha256:44*
 fails_with 1 'remain' "$STILLAGE" upgrade -q
 sed -i 's/^version: 1/version: 2/' "$REG/registry.yaml"

@@ -121,12 +121,19 @@ ok_run 'it takes a push, and gives it back' pushes_and_pulls 2 "admin:$password"
 # An upgrade.
 before=$(pgrep -o -f '^/usr/local/libexec/stillage.cgi')
 echo '# by hand' >>/etc/nginx/conf.d/stillage.conf
+sed -i 's/^# Edition [^ ]*/# Edition nginx-00000000/' /etc/nginx/conf.d/stillage.conf
+capture "$STILLAGE" upgrade -r /srv/registry
+like "$(<"$T/.out")" '/etc/nginx/conf.d/stillage.conf: edition nginx-00000000, not that of this stillage' 'stillage upgrade names an older site'
+echo older >/srv/registry/www/page.js
 install_programs
 ok_run 'installing again upgrades' install_as nginx-fastcgi
 wait_for 20 is_up
 is "$(takes_pushes)" /usr/local/libexec/stillage.cgi 'no process of the old program is left'
 isnt "$(pgrep -o -f '^/usr/local/libexec/stillage.cgi')" "$before" 'the responder is another process'
 is "$(tail -n 1 /etc/nginx/conf.d/stillage.conf.old)" '# by hand' 'the site of before is kept beside the new one'
+same_file /srv/registry/www/page.js "$TOP/templates/page/page.js" 'the registry has been upgraded'
+capture "$STILLAGE" upgrade -r /srv/registry
+like "$(<"$T/.out")" '/etc/nginx/conf.d/stillage.conf: edition nginx-[0-9a-f]{8}, as' 'and the site is of this stillage'
 cp /etc/nginx/conf.d/stillage.conf "$T/site"
 capture install_as nginx-fastcgi "$HOST" --tls-certificate /nowhere --tls-key /nowhere
 like "$RC $(tail -n 1 "$T/said")" '^1 .*nginx does not accept /etc/nginx/conf.d/stillage.conf' 'nginx does not take a site without a certificate'
