@@ -175,6 +175,10 @@ bench: all $(BUILD)/bench-push
 bench-check: all $(BUILD)/bench-push
 	bash tests/load/bench-check.sh
 
+# One registry in CephFS through several front ends, and docker-registry with S3 on the same Ceph. It takes root.
+bench-cluster: all $(BUILD)/bench-push
+	BENCH=cluster unshare --mount bash tests/load/bench.sh
+
 $(BUILD)/bench-push: $(addprefix $(BUILD)/tests/,load/bench-push.o support/http.o)
 $(BUILD)/soak: $(addprefix $(BUILD)/tests/,load/soak.o load/soak-push.o load/soak-pull.o support/http.o)
 $(BUILD)/ask: $(BUILD)/tests/support/ask.o
@@ -196,13 +200,14 @@ help:
 	@echo 'make mutate      small mistakes, and whether a test notices them: N=20 FILES=lib/oci/name.c SEED=1 SINCE=HEAD~1'
 	@echo 'make soak        ten minutes of load, on servers that are killed'
 	@echo 'make bench       speed and memory, compared'
+	@echo 'make bench-cluster  several front ends on CephFS, compared with docker-registry on S3'
 	@echo 'make bench-check what has got slower, compared with tests/load/bench-ratios'
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX); make uninstall'
 	@echo 'make deb         packages for this release of Debian; make dist: an archive of the source'
 	@echo 'make image       an image for docker and podman, with the whole registry in it'
 	@echo 'V=1              shows the commands'
 
-.PHONY: all quickstart install uninstall dist deb debs image check check-on mutate soak bench bench-check clean help
+.PHONY: all quickstart install uninstall dist deb debs image check check-on mutate soak bench bench-check bench-cluster clean help
 
 # --- units ------------------------------------------------------------------------------------------------------
 # One program per module (tests/unit/t-*.c, cmocka), and one per parser (tests/fuzz/fuzz-*.c) which tries all of its corpus.

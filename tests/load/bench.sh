@@ -239,6 +239,8 @@ mkdir -p "$TOP/build/bench"
 . "$TESTS/load/bench-upkeep.sh"
 # shellcheck source=tests/load/bench-publish.sh
 . "$TESTS/load/bench-publish.sh"
+# shellcheck source=tests/load/bench-cluster.sh
+. "$TESTS/load/bench-cluster.sh"
 
 printf '%s, %s cores, %s\n' "$(uname -sr)" "$(nproc)" "$(stat -f -c %T "$T")"
 for part in $PARTS; do "bench_$part"; done
