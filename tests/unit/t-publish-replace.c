@@ -114,6 +114,22 @@ static void what_is_the_same_is_no_change(void **state)
     assert_int_equal(count_events(f), before);
 }
 
+/* The list was first to lose what goes; and whatever is no link is nobody's tag. */
+static void again_after_a_kill(void **state)
+{
+    struct unit *f = *state;
+    struct stl_digest one, two;
+    begin(f, &one, &two);
+    unit_write(f->repo.fd, "tags/list", "{\"name\":\"lib/app\",\"tags\":[\"v1\",\"v10\"]}\n");
+    unit_write(f->repo.fd, "manifests/stray", "");
+    OK(replace(f, "v1=one v10=one", false));
+    check_tags(f, "\"v1\",\"v10\"");
+    CHECK_TAG(f, "v10", &one);
+    assert_int_equal(replaced.set, 1);
+    assert_int_equal(replaced.removed, 2);
+    assert_false(unit_exists(f->repo.fd, "manifests/v2"));
+}
+
 /* All or nothing. */
 static void a_refusal_changes_nothing(void **state)
 {
@@ -142,10 +158,8 @@ static void a_refusal_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        both(others_go),
-        both(others_are_kept),
-        both(what_is_the_same_is_no_change),
-        both(a_refusal_changes_nothing),
+        both(others_go),          both(others_are_kept),           both(what_is_the_same_is_no_change),
+        both(again_after_a_kill), both(a_refusal_changes_nothing),
     };
     return unit_run(tests);
 }
