@@ -19,8 +19,11 @@ char *stl_flat_path(const struct stl_flat_entry *entry, char path[STL_PATH_MAX])
         snprintf(path, STL_PATH_MAX, "v2/");
     else if (entry->kind == STL_FLAT_CATALOG)
         snprintf(path, STL_PATH_MAX, "v2/" STL_CATALOG);
-    else if (entry->kind == STL_FLAT_TAGS)
-        snprintf(path, STL_PATH_MAX, "v2/%s/" STL_REPO_TAG_LIST, entry->repository);
+    else if (entry->kind == STL_FLAT_DETAILS)
+        snprintf(path, STL_PATH_MAX, "v2/" STL_DETAILS);
+    else if (entry->kind == STL_FLAT_TAGS || entry->kind == STL_FLAT_ABOUT)
+        snprintf(path, STL_PATH_MAX, "v2/%s/%s", entry->repository,
+                 entry->kind == STL_FLAT_TAGS ? STL_REPO_TAG_LIST : STL_REPO_ABOUT);
     else
         snprintf(path, STL_PATH_MAX, "v2/%s/%s/%s", entry->repository, folders[entry->kind],
                  entry->reference);
@@ -61,8 +64,10 @@ static bool take_file(struct stl_flat_place *place, const char *folder, const ch
     place->kind = tags                                  ? STL_FLAT_TAGS
                   : !strcmp(folder, STL_REPO_REFERRERS) ? STL_FLAT_REFERRERS
                                                         : STL_FLAT_BLOB;
+    if (tags && !strcmp(file, STL_ABOUT))
+        place->kind = STL_FLAT_ABOUT;
     if (tags)
-        return !strcmp(file, "list");
+        return place->kind == STL_FLAT_ABOUT || !strcmp(file, "list");
     if ((!manifests && strcmp(folder, STL_REPO_BLOBS) && strcmp(folder, STL_REPO_REFERRERS)) ||
         stl_reference_parse(file, &place->reference, &ignored))
         return false;
@@ -77,9 +82,16 @@ bool stl_flat_parse_path(const char *path, struct stl_flat_place *place)
     *place = (struct stl_flat_place){.kind = STL_FLAT_PAGE};
     if (is_page(path))
         return true;
-    place->kind = !strcmp(path, "v2/") ? STL_FLAT_PING : STL_FLAT_CATALOG;
-    if (place->kind == STL_FLAT_PING || !strcmp(path, "v2/" STL_CATALOG))
-        return true;
+    static const struct {
+        const char *path;
+        enum stl_flat_kind kind;
+    } whole[] = {
+        {"v2/", STL_FLAT_PING}, {"v2/" STL_CATALOG, STL_FLAT_CATALOG}, {"v2/" STL_DETAILS, STL_FLAT_DETAILS}};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        place->kind = whole[i].kind;
+        if (!strcmp(path, whole[i].path))
+            return true;
+    }
     if (strncmp(path, "v2/", 3))
         return false;
     STL_AUTO_FREE char *name = stl_strdup(path + 3);

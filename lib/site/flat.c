@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "about.h"
 #include "access.h"
 #include "find-hint.h"
+#include "json.h"
 #include "listing.h"
 #include "manifest.h"
 #include "references.h"
@@ -14,7 +16,17 @@
 #include "page.h"
 #include "repo-contents.h"
 
-enum { PAGE_MAX = 1 << 20 };
+/* What is in the copy: the repositories, and a line about each. */
+struct catalog {
+    struct stl_names names;
+    struct stl_buf details;
+};
+
+static void catalog_clear(struct catalog *catalog)
+{
+    stl_names_clear(&catalog->names);
+    stl_buf_clear(&catalog->details);
+}
 
 /* The repository that is being listed. */
 struct listing {
@@ -166,6 +178,49 @@ static int add_tags(struct listing *listing, struct stl_error *err)
     return 0;
 }
 
+/* --- for the page --------------------------------------------------------------------------------------- */
+
+/* The line about the repository, as in a file of details, of what was added since `first`. */
+static void add_line(const struct listing *listing, size_t first, const char *description,
+                     struct stl_buf *lines)
+{
+    const struct stl_contents *contents = &listing->contents;
+    STL_AUTO_JSON struct json_object *line = json_object_new_object();
+    int64_t tags = 0, pushed = 0, size = 0;
+    for (size_t i = first; i < listing->flat->count; i++)
+        if (listing->flat->entries[i].kind == STL_FLAT_BLOB)
+            size += listing->flat->entries[i].size;
+    for (size_t i = 0; i < contents->tag_count; i++) {
+        if (!listing->tagged[i])
+            continue;
+        tags++;
+        pushed = contents->tags[i].pushed.tv_sec > pushed ? contents->tags[i].pushed.tv_sec : pushed;
+    }
+    stl_json_set_string(line, "repository", listing->name);
+    stl_json_set_number(line, "tags", tags);
+    if (pushed)
+        stl_json_set_number(line, "pushed", pushed);
+    stl_json_set_number(line, "size", size);
+    if (*description)
+        stl_json_set_string(line, "description", description);
+    stl_buf_puts(lines, stl_json_text(line));
+    stl_buf_puts(lines, "\n");
+}
+
+/* A description that cannot be read is left out: verify tells of it. */
+static void describe(struct listing *listing, size_t first, struct stl_buf *lines)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_about about;
+    if (stl_about_read(listing->repo.fd, &about, &ignored) > 0 && about.description[0]) {
+        STL_AUTO_JSON struct json_object *document = json_object_new_object();
+        stl_json_set_string(document, "description", about.description);
+        add_document(listing->flat, STL_FLAT_ABOUT, "application/json", stl_json_text(document));
+        listing->flat->entries[listing->flat->count - 1].repository = listing->name;
+    }
+    add_line(listing, first, about.description, lines);
+}
+
 /* --- choosing ------------------------------------------------------------------------------------------- */
 
 static bool choose_tag(struct listing *listing, size_t i)
@@ -223,8 +278,9 @@ static bool is_empty(const struct listing *listing)
 /* --- repositories --------------------------------------------------------------------------------------- */
 
 /* Blobs cannot leave the repository, nor tags move, while it is being read. */
-static int list_locked(struct listing *listing, struct stl_names *catalog, struct stl_error *err)
+static int list_locked(struct listing *listing, struct catalog *catalog, struct stl_error *err)
 {
+    size_t first = listing->flat->count;
     if (stl_contents_load(&listing->contents, &listing->repo, err))
         return -1;
     listing->chosen = stl_alloc(listing->contents.digests.count + 1);
@@ -232,15 +288,18 @@ static int list_locked(struct listing *listing, struct stl_names *catalog, struc
     choose_selected(listing);
     if (is_empty(listing))
         return 0;
-    stl_names_add(catalog, listing->name);
+    stl_names_add(&catalog->names, listing->name);
     if (add_blobs(listing, err))
         return -1;
     add_manifests(listing);
-    return list_referrers(listing, err) || add_tags(listing, err) ? -1 : 0;
+    if (list_referrers(listing, err) || add_tags(listing, err))
+        return -1;
+    describe(listing, first, &catalog->details);
+    return 0;
 }
 
 static int list_repository(struct stl_flat *flat, const struct stl_registry *registry,
-                           struct stl_selection *selection, const char *text, struct stl_names *catalog,
+                           struct stl_selection *selection, const char *text, struct catalog *catalog,
                            struct stl_error *err)
 {
     __attribute__((cleanup(listing_clear))) struct listing listing = {
@@ -271,17 +330,13 @@ static int list_repository(struct stl_flat *flat, const struct stl_registry *reg
 static int add_page(struct stl_flat *flat, const struct stl_registry *registry, const char *name,
                     const char *media_type, struct stl_error *err)
 {
-    STL_AUTO_BUF struct stl_buf text = {.ceiling = PAGE_MAX};
-    STL_AUTO_FREE char *path = stl_sprintf(STL_WWW "/%s", name ? name : STL_PAGE);
-    if (stl_file_read(registry->root.fd, path, false, &text, err)) {
-        if (err->sys_errno != ENOENT)
-            return -1;
-        stl_error_clear(err);
-    } else if (text.data) {
+    STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
+    int found = stl_page_read(registry, name, &text, err);
+    if (found > 0) {
         add_document(flat, STL_FLAT_PAGE, media_type, text.data);
         flat->entries[flat->count - 1].reference = name;
     }
-    return 0;
+    return found < 0 ? -1 : 0;
 }
 
 static int add_pages(struct stl_flat *flat, const struct stl_registry *registry, struct stl_error *err)
@@ -293,13 +348,16 @@ static int add_pages(struct stl_flat *flat, const struct stl_registry *registry,
     return add_page(flat, registry, NULL, "text/html; charset=utf-8", err);
 }
 
-static int add_catalog(struct stl_flat *flat, const struct stl_registry *registry, struct stl_names *catalog,
-                       struct stl_error *err)
+static int add_catalog(struct stl_flat *flat, const struct stl_registry *registry,
+                       const struct catalog *catalog, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
-    if (stl_listing_render(NULL, (const char **)catalog->items, catalog->count, &text, err))
+    const struct stl_names *names = &catalog->names;
+    if (stl_listing_render(NULL, (const char **)names->items, names->count, &text, err))
         return -1;
     add_document(flat, STL_FLAT_CATALOG, "application/json", text.data);
+    if (catalog->details.data)
+        add_document(flat, STL_FLAT_DETAILS, "application/x-ndjson", catalog->details.data);
     add_document(flat, STL_FLAT_PING, "application/json", "{}");
     return add_pages(flat, registry, err);
 }
@@ -340,7 +398,8 @@ static int check_patterns(const struct stl_flat *flat, const struct stl_registry
 int stl_flat_list(struct stl_flat *flat, const struct stl_registry *registry, struct stl_selection *selection,
                   struct stl_error *err)
 {
-    STL_AUTO_NAMES struct stl_names names = {0}, catalog = {0};
+    STL_AUTO_NAMES struct stl_names names = {0};
+    __attribute__((cleanup(catalog_clear))) struct catalog catalog = {0};
     if (stl_repos_list(registry, &names, err))
         return -1;
     for (size_t i = 0; i < names.count; i++)

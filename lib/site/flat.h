@@ -6,8 +6,8 @@
  * with everything that belongs to it: the children of indexes, and what refers to any of them.
  *
  * The entries are in the order in which they have to become visible, so that no name leads to content that is
- * missing: blobs, manifests (children before indexes), referrers, tags, lists of tags, the catalog and the
- * page. Removals go in the opposite order.
+ * missing: blobs, manifests (children before indexes), referrers, tags, lists of tags, descriptions, the
+ * catalog and the page. Removals go in the opposite order.
  *
  * Every manifest has a list of referrers, an empty one if nothing refers to it. Queries of clients are not
  * answered: they get the whole list, and filter by themselves.
@@ -25,10 +25,12 @@ enum stl_flat_kind {
     STL_FLAT_MANIFEST, /* by its digest */
     STL_FLAT_REFERRERS,
     STL_FLAT_TAG,
-    STL_FLAT_TAGS, /* tags/list */
+    STL_FLAT_TAGS,  /* tags/list */
+    STL_FLAT_ABOUT, /* tags/_about: {"description":TEXT}, of those that have one */
     STL_FLAT_CATALOG,
-    STL_FLAT_PING, /* the body of GET /v2/ */
-    STL_FLAT_PAGE, /* or, by its name, a file that it loads */
+    STL_FLAT_DETAILS, /* what the page shows of the repositories (details.h), as far as it is in the copy */
+    STL_FLAT_PING,    /* the body of GET /v2/ */
+    STL_FLAT_PAGE,    /* or, by its name, a file that it loads */
 };
 
 struct stl_flat_entry {

@@ -235,10 +235,11 @@ static void add_exact_rule(struct rules *rules, const struct stl_flat_entry *ent
              has_digest ? stl_digest_format(&entry->digest, digest) : NULL);
 }
 
-/* Blobs need no rule: clients look at their bytes alone. */
+/* Blobs and what the page reads need no rule: clients look at their bytes alone. */
 static bool needs_rule(const struct stl_flat_entry *entry)
 {
-    return entry->kind != STL_FLAT_BLOB && entry->kind != STL_FLAT_PAGE;
+    return entry->kind != STL_FLAT_BLOB && entry->kind != STL_FLAT_ABOUT && entry->kind != STL_FLAT_DETAILS &&
+           entry->kind != STL_FLAT_PAGE;
 }
 
 static void add_headers(struct rules *rules, const struct stl_flat *flat)

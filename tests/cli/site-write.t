@@ -22,6 +22,8 @@ push lib/app v2 "$T/b"
 push lib/app @ "$T/sig"
 push_index lib/multi all "$T/index" "$T/a" "$T/b"
 push other v1 "$T/b"
+touch -h -d @1700000000 "$REG/www/v2/lib/app/manifests/"v[12]
+"$STILLAGE" repo set -q -r "$REG" lib/app --description 'The "app"'
 
 # ---- again and again ---------------------------------------------------------------------------------------------
 
@@ -30,6 +32,11 @@ is "$(json '[.host, .unchanged, .removed, .leftOut == []] | tostring')" '["plain
 readable 'all names lead to content'
 is "$(find "$SITE" -type l)" '' 'there are no links'
 is "$(cat "$SITE/v2/other/tags/list")" "$(cat "$REG/www/v2/other/tags/list")" 'lists are those of the registry'
+is "$(cat "$SITE/v2/lib/app/tags/_about") $(find "$SITE" -name _about | wc -l)" '{"description":"The \"app\""} 1' 'and so are descriptions'
+is "$(jq -rs 'map([.repository, .tags, .description // ""] | join(" ")) | join(", ")' "$SITE/v2/_details")" 'lib/app 2 The "app", lib/multi 1 , other 1 ' \
+    'the page finds them in one file'
+is "$(jq -r 'select(.repository == "lib/app") | [.pushed, .size] | join(" ")' "$SITE/v2/_details")" \
+    "1700000000 $(cat "$SITE"/v2/lib/app/blobs/* | wc -c)" '... with the last push and the size'
 before=$(state "$SITE")
 ok_run 'again' site --json
 is "$(json '[.written, .removed] | tostring')" '[0,0]' 'writes nothing'
@@ -37,8 +44,9 @@ is "$(state "$SITE")" "$before" 'touches nothing'
 
 push lib/app v1 "$T/b"
 ok_run 'a tag has moved' site --json
-is "$(json '[.written, .bytes, .removed] | tostring')" '[1,0,0]' 'one file is written'
-is "$(diff <(echo "$before") <(state "$SITE") | sed -n 's/^> \([^ ]*\).*/\1/p' || true)" v2/lib/app/manifests/v1 'the tag'
+is "$(json '[.written, .bytes, .removed] | tostring')" "[2,$(stat -c %s "$SITE/v2/_details"),0]" 'two files are written'
+is "$(diff <(echo "$before") <(state "$SITE") | sed -n 's/^> \([^ ]*\).*/\1/p' || true)" $'v2/_details\nv2/lib/app/manifests/v1' \
+    'the tag, and when it was pushed'
 is "$(digest "$SITE/v2/lib/app/manifests/v1")" "$(digest "$T/b")" 'and leads to the new one'
 
 stillage rm -q other "lib/app@$(digest "$T/sig")"
@@ -130,6 +138,7 @@ if have rsync; then
     ok_run 'web-space.sh' sh "$TOP/examples/publish/web-space.sh" "$REG" "$T/public_html" lib/app
     is "$(bytes_of "$T/public_html")" "$(bytes_of "$REG.site")" 'sends all of it'
     stillage rm -q lib/app:w1
+    find "$REG.site" "$T/public_html" -type f -exec touch -d yesterday {} +   # rsync looks at length and second
     ok_run 'and again' sh "$TOP/examples/publish/web-space.sh" "$REG" "$T/public_html" lib/app
     is "$(bytes_of "$T/public_html")" "$(bytes_of "$REG.site")" 'also what is gone'
 else skip 4 'rsync is not installed' 'web-space.sh'; fi
