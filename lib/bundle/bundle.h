@@ -29,11 +29,14 @@
  *
  *   serve/nginx.map         NAME/KIND/REFERENCE "REFERENCE PATH TYPE|...";
  *   serve/apache.map        NAME/KIND/REFERENCE PATH|TYPE
- *   serve/<number>.json     the lists of tags and of referrers that these maps lead to
+ *   serve/<number>.json     what these maps lead to: lists of tags and of referrers, and, whatever their types, the
+ *                           files of the web page
  *   serve/catalog.json      the answer to GET /v2/_catalog
  *   serve/referrers.json    the list of a manifest that has no referrers
  *
- * KIND/REFERENCE is what follows NAME in the URL. nginx looks up keys case-insensitively; so tags that differ
+ * KIND/REFERENCE is what follows NAME in the URL. STL_BUNDLE_PAGE/page/FILE is a file of the web page, or what it
+ * says of all repositories (details.h); NAME/tags/_about is {"description":TEXT}. Bundles that were made before
+ * lack these, and older versions take bundles that have them. nginx looks up keys case-insensitively; so tags that differ
  * only in case share a line, and REFERENCE tells them apart.
  */
 #ifndef STL_BUNDLE_H
@@ -47,6 +50,7 @@
 #define STL_BUNDLE_LIST "stillage-bundle.txt"
 #define STL_BUNDLE_SIGNATURE "stillage-bundle.sig"
 #define STL_BUNDLE_SERVE "serve/"
+#define STL_BUNDLE_PAGE "_page" /* in place of a name */
 
 enum {
     STL_BUNDLE_VERSION = 1,

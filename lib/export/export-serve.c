@@ -6,13 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "about.h"
 #include "export.h"
+#include "json.h"
 #include "listing.h"
+#include "page.h"
 #include "referrers.h"
 
 /* One repository of the bundle. */
 struct serving {
     struct stl_export *export;
+    struct stl_buf details;                /* a line about each repository */
     struct stl_buf *text, *nginx, *apache; /* into the spools: a document, and the two maps */
     const struct stl_bundle_image *images;
     size_t image_count;
@@ -24,6 +28,7 @@ struct serving {
 
 static void serving_clear(struct serving *s)
 {
+    stl_buf_clear(&s->details);
     free(s->seen);
     free(s->order);
 }
@@ -192,6 +197,69 @@ static int list_referrers(struct serving *s, struct stl_error *err)
     return 0;
 }
 
+/* --- the web page --------------------------------------------------------------------------------------- */
+
+/* What the page says of the repository, in a list of all, and where it is looked at. */
+static int map_about(struct serving *s, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_JSON struct json_object *line = json_object_new_object(), *about = json_object_new_object();
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_about found;
+    char path[STL_BUNDLE_PATH_MAX];
+    struct stl_name name;
+    int64_t tags = 0;
+    for (size_t i = 0; i < s->image_count; i++)
+        tags += s->images[i].tag != NULL;
+    if (stl_name_parse(s->images->name, &name, err) || stl_repo_open(&repo, s->export->registry, &name, err))
+        return -1;
+    bool described = stl_about_read(repo.fd, &found, &ignored) > 0 && found.description[0];
+    stl_json_set_string(line, "repository", name.text);
+    stl_json_set_number(line, "tags", tags);
+    if (described)
+        stl_json_set_string(line, "description", found.description);
+    stl_buf_puts(&s->details, stl_json_text(line));
+    stl_buf_puts(&s->details, "\n");
+    if (!described)
+        return 0;
+    stl_json_set_string(about, "description", found.description);
+    stl_buf_puts(s->text, stl_json_text(about));
+    return number_document(s, path, err) ||
+                   map_one(s, name.text, STL_REPO_TAGS, STL_ABOUT, path, "application/json", err)
+               ? -1
+               : 0;
+}
+
+/* A file of the page, or NULL for its index. */
+static int map_page_file(struct serving *s, const char *name, const char *media_type, struct stl_error *err)
+{
+    char path[STL_BUNDLE_PATH_MAX], type[64];
+    int found = stl_page_read(s->export->registry, name, s->text, err);
+    if (found <= 0)
+        return found;
+    snprintf(type, sizeof type, "%.*s", (int)strcspn(media_type, ";"), media_type);
+    return number_document(s, path, err) ||
+                   map_one(s, STL_BUNDLE_PAGE, "page", name ? name : STL_PAGE, path, type, err)
+               ? -1
+               : 0;
+}
+
+static int map_page(struct serving *s, struct stl_error *err)
+{
+    char path[STL_BUNDLE_PATH_MAX];
+    const char *name, *media_type = NULL;
+    for (size_t i = 0; (name = stl_page_file(i, &media_type)); i++)
+        if (map_page_file(s, name, media_type, err))
+            return -1;
+    if (map_page_file(s, NULL, "text/html", err))
+        return -1;
+    stl_buf_add(s->text, s->details.data, s->details.length);
+    return number_document(s, path, err) ||
+                   map_one(s, STL_BUNDLE_PAGE, "page", STL_DETAILS, path, "application/x-ndjson", err)
+               ? -1
+               : 0;
+}
+
 /* --- all ------------------------------------------------------------------------------------------------ */
 
 /* Everything that the images of one repository lead to. */
@@ -221,9 +289,12 @@ static int serve_repositories(struct serving *s, struct stl_error *err)
             s->image_count++;
         names[count++] = s->images->name;
         collect_reached(s);
-        if (map_tags(s, err) || map_digests(s, err) || map_tag_lists(s, err) || list_referrers(s, err))
+        if (map_tags(s, err) || map_digests(s, err) || map_tag_lists(s, err) || list_referrers(s, err) ||
+            map_about(s, err))
             return -1;
     }
+    if (map_page(s, err))
+        return -1;
     return stl_listing_render(NULL, names, count, s->text, err)
                ? -1
                : stl_export_add_document(s->export, &s->export->spools[STL_EXPORT_DOCUMENTS],

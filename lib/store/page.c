@@ -1,10 +1,13 @@
 #include "page.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "render.h"
+
+enum { FILE_MAX = 1 << 20 };
 
 static const char folder[] = "page/";
 
@@ -64,6 +67,20 @@ int stl_page_put(const struct stl_registry *registry, struct stl_error *err)
         failed = put_page_file(&registry->root, www, name + strlen(folder), bytes, length, err);
     }
     return failed ? -1 : put_page_file(&registry->root, www, STL_PAGE, index.data, index.length, err);
+}
+
+int stl_page_read(const struct stl_registry *registry, const char *name, struct stl_buf *bytes,
+                  struct stl_error *err)
+{
+    STL_AUTO_FREE char *path = stl_sprintf(STL_WWW "/%s", name ? name : STL_PAGE);
+    STL_AUTO_BUF struct stl_buf text = {.ceiling = FILE_MAX};
+    if (stl_file_read(registry->root.fd, path, false, &text, err)) {
+        if (err->sys_errno != ENOENT)
+            return -1;
+        stl_error_clear(err);
+        return 0;
+    }
+    return text.length == 0 ? 0 : stl_buf_add(bytes, text.data, text.length) ? -1 : 1;
 }
 
 bool stl_page_is_incomplete(const struct stl_registry *registry)

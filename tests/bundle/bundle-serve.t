@@ -12,6 +12,7 @@ oci_init "$T/odd"
 printf '{"schemaVersion":2}' >"$T/odd.json"
 oci_name "$T/odd" "$(oci_blob "$T/odd" "$ODD_TYPE" <"$T/odd.json")" v1
 add "oci:$T/odd" lib/busybox:odd
+"$STILLAGE" repo set -q -r "$REG" lib/busybox --description 'Many tools in "one"'
 "$STILLAGE" export -q -r "$REG" --all --unpacked "$U"
 
 # ---- what can be served ------------------------------------------------------------------------------------------
@@ -58,6 +59,34 @@ test_not_served() {
     done
 }
 
+# What the web page is made of. (page-places.t looks at it in a browser.)
+test_page() {
+    local path type
+    while IFS=, read -r path type; do
+        ask GET "/$path"
+        want_status 200
+        want_header_like content-type "^$type(; ?charset=utf-8)?$"
+        want_header_like content-security-policy "frame-ancestors 'none'"
+        want_header x-content-type-options nosniff
+        want_body "$REG/www/${path:-index.html}"
+        verdict "$KIND: the page: /$path"
+    done <<<$',text/html\nindex.html,text/html\npage.js,text/javascript\npage-api.js,text/javascript\npage.css,text/css\npage.svg,image/svg\\+xml'
+    for path in page-none.js page page.json pages/page.js v2/_page/page/page.js v2/lib/multi/tags/_about; do
+        ask GET "/$path"
+        want_status 404
+        verdict "$KIND: there is no /$path"
+    done
+    ask GET /v2/lib/busybox/tags/_about
+    want_status 200
+    want_json '.description == "Many tools in \"one\""'
+    verdict "$KIND: the description of a repository"
+    ask GET /v2/_details
+    want_status 200
+    jq -es '(map(.repository) | sort) == ($catalog[0].repositories | sort) and any(.description == "Many tools in \"one\"" and .tags > 4)' \
+        --slurpfile catalog "$U/serve/catalog.json" "$T/b" >/dev/null || PROBLEMS+=("$(body)")
+    verdict "$KIND: ... and of all"
+}
+
 test_everything() {
     "start_$KIND" "$U"
     test_manifests
@@ -72,6 +101,7 @@ test_everything() {
     test_not_served
     test_case
     test_odd_type
+    test_page
     unlike "$(server_log "$SERVER")" '\[([a-z_]+:)?(crit|alert|emerg)\]' 'nothing critical in the log'
     stop "$SERVER"
 }
@@ -90,7 +120,7 @@ fi
 
 # Nothing that a medium says gets out of it.
 hostile() {
-    local n=0 path digest list=$T/hostile/serve
+    local n=0 path page=() digest list=$T/hostile/serve
     digest=$(printf 'a%.0s' {1..64})
     rm -rf "$T/hostile"
     cp -a "$U" "$T/hostile"
@@ -100,6 +130,9 @@ hostile() {
     for path in ../secret "$T/secret" "blobs/sha256/../../../secret" serve/../../secret serve/99.json "blobs/sha256/$digest"; do
         printf 'lib/busybox/manifests/x%s "x%s %s text/plain";\n' $((++n)) $n "$path" >>"$list/nginx.map"
         printf 'lib/busybox/manifests/x%s %s|text/plain\n' $n "$path" >>"$list/apache.map"
+        printf '_page/page/page-%s.js "page-%s.js %s text/javascript";\n' "${path//[^a-z]/}" "${path//[^a-z]/}" "$path" >>"$list/nginx.map"
+        printf '_page/page/page-%s.js %s|text/javascript\n' "${path//[^a-z]/}" "$path" >>"$list/apache.map"
+        page+=("page-${path//[^a-z]/}.js")
     done
     "start_$KIND" "$T/hostile"
     for path in $(seq "$n" | sed 's/^/manifests\/x/') "blobs/sha256:$digest"; do
@@ -107,6 +140,12 @@ hostile() {
         want_status '40[34]'
         ! grep -aq "$SECRET" "$T/b" || PROBLEMS+=('it got out')
         verdict "$KIND, a medium that lies: ${path:0:30} does not lead out"
+    done
+    for path in "${page[@]}"; do
+        ask GET "/$path"
+        want_status '40[34]'
+        ! grep -aq "$SECRET" "$T/b" || PROBLEMS+=('it got out')
+        verdict "$KIND, a medium that lies: its page does not lead out, by ${path:0:30}"
     done
     stop "$SERVER"
 }
