@@ -29,15 +29,15 @@
  *
  *   serve/nginx.map         NAME/KIND/REFERENCE "REFERENCE PATH TYPE|...";
  *   serve/apache.map        NAME/KIND/REFERENCE PATH|TYPE
- *   serve/<number>.json     what these maps lead to: lists of tags and of referrers, and, whatever their types, the
- *                           files of the web page
+ *   serve/<number>.json     what these maps lead to: lists of tags and of referrers, and, whatever their
+ *                           types, the files of the web page
  *   serve/catalog.json      the answer to GET /v2/_catalog
  *   serve/referrers.json    the list of a manifest that has no referrers
  *
- * KIND/REFERENCE is what follows NAME in the URL. STL_BUNDLE_PAGE/page/FILE is a file of the web page, or what it
- * says of all repositories (details.h); NAME/tags/_about is {"description":TEXT}. Bundles that were made before
- * lack these, and older versions take bundles that have them. nginx looks up keys case-insensitively; so tags that differ
- * only in case share a line, and REFERENCE tells them apart.
+ * KIND/REFERENCE is what follows NAME in the URL. nginx looks up keys case-insensitively; so tags that differ
+ * only in case share a line, and REFERENCE tells them apart. STL_BUNDLE_PAGE/page/FILE is a file of the web
+ * page, or what it says of all repositories (details.h); NAME/tags/_about is {"description":TEXT}. Older
+ * bundles lack these, and older versions of stillage take bundles that have them.
  */
 #ifndef STL_BUNDLE_H
 #define STL_BUNDLE_H

@@ -181,8 +181,8 @@ static int add_tags(struct listing *listing, struct stl_error *err)
 /* --- for the page --------------------------------------------------------------------------------------- */
 
 /* The line about the repository, as in a file of details, of what was added since `first`. */
-static void add_line(const struct listing *listing, size_t first, const char *description,
-                     struct stl_buf *lines)
+static void add_repository_line(const struct listing *listing, size_t first, const char *description,
+                                struct stl_buf *lines)
 {
     const struct stl_contents *contents = &listing->contents;
     STL_AUTO_JSON struct json_object *line = json_object_new_object();
@@ -218,7 +218,7 @@ static void describe(struct listing *listing, size_t first, struct stl_buf *line
         add_document(listing->flat, STL_FLAT_ABOUT, "application/json", stl_json_text(document));
         listing->flat->entries[listing->flat->count - 1].repository = listing->name;
     }
-    add_line(listing, first, about.description, lines);
+    add_repository_line(listing, first, about.description, lines);
 }
 
 /* --- choosing ------------------------------------------------------------------------------------------- */

@@ -12,8 +12,8 @@ const char *stl_page_file(size_t i, const char **media_type);
 /* Writes all of them, with title, accent and logo from registry.yaml, in place of those that are there. Does
  * not wait for the disk: after a power cut they can be written again. */
 int stl_page_put(const struct stl_registry *registry, struct stl_error *err);
-/* Appends what is in www/ of it: of the index, for NULL, or of a file beside it. Returns 1, 0 if it is missing
- * or empty, or -1. */
+/* Appends what is in www/ of it: the index, for NULL, or a file beside it. Returns 1, 0 if that is missing or
+ * empty, or -1. */
 int stl_page_read(const struct stl_registry *registry, const char *name, struct stl_buf *bytes,
                   struct stl_error *err);
 /* Whether the index is ours, and a file that it loads is missing. */

@@ -57,13 +57,12 @@ export async function lookAround() {
 // server can, and only a server with stillage.cgi cuts a list short.
 export async function rights(name) {
   if (!session.user && session.closed) return new Set();
-  const administers = await places() !== null;
-  if (!session.user) return new Set(administers ? ["pull", "push", "delete", "admin"] : await takesChanges() ? ["pull", "push", "delete"] : []);
+  const changes = await places() !== null;
+  if (!session.user) return new Set(changes ? ["pull", "push", "delete", "admin"] : await takesChanges() ? ["pull", "push", "delete"] : []);
+  if (!changes) return new Set(["pull"]);   // a server that only reads, whatever the token says
   const granted = await tokenFor(changeScope(name)).catch(() => ({ scope: "" }));
   const own = granted.scope.split(" ").find(scope => scope.startsWith(`repository:${name}:`)) || "";
-  const actions = new Set(own.slice(`repository:${name}:`.length).split(",").filter(Boolean));
-  if (!administers) actions.delete("admin");
-  return actions;
+  return new Set(own.slice(`repository:${name}:`.length).split(",").filter(Boolean));
 }
 
 // What the user may do with the registry; null where the server does not know.

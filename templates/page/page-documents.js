@@ -64,6 +64,7 @@ function summarise(bytes) {
 
 async function open(name, entry) {
   const { document } = await api.manifest(name, entry.digest || entry.tag), nodes = [];
+  const signs = attachmentKind(entry.artifactType, entry.predicateType) === "signature";   // which is no document
   const layers = api.array(document.layers).map(object).filter(layer => isDigest(layer.digest || ""));
   for (const layer of layers.slice(0, 8)) {
     const title = string(object(layer.annotations)["in-toto.io/predicate-type"]) || string(layer.mediaType) || "";
@@ -72,7 +73,7 @@ async function open(name, entry) {
       if (layer.size > DOCUMENT_MAX) throw new Error(text.tooLarge(size(DOCUMENT_MAX)));
       nodes.push(...view(await summarise(await api.blobBytes(name, layer.digest, DOCUMENT_MAX))));
     } catch (error) {
-      nodes.push(el("p", { class: "problem" }, error.message));
+      nodes.push(signs ? el("p", {}, text.markHint.signed) : el("p", { class: "problem" }, error.message));
     }
     if (object(layer.annotations)["dev.cosignproject.cosign/signature"]) nodes.push(el("p", {}, text.markHint.signed));
   }

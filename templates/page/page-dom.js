@@ -67,6 +67,13 @@ export function cut(value, most = 2000) {
   return word.length > most ? `${word.slice(0, most)}…` : word;
 }
 
+// A long value is folded away behind its beginning.
+export function folded(value) {
+  const word = cut(value, 5000);
+  if (word.length <= 300 || /^https?:/.test(word)) return linked(word);
+  return el("details", {}, el("summary", {}, name(word.slice(0, 120)), el("span", { class: "dim" }, ` … ${text.letters(String(value).length)}`)), name(word));
+}
+
 export function facts(pairs) {
   const list = el("dl", { class: "facts" });
   for (const [key, value] of pairs)
@@ -82,7 +89,7 @@ export function table(headings, rows, caption) {
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     el("table", {}, el("caption", { class: "unseen" }, caption),
       el("thead", {}, el("tr", {}, headings.map(heading => el("th", { scope: "col" }, heading)))),
-      el("tbody", {}, rows.map(row => el("tr", {}, row.map(cell => el("td", {}, cell)))))));
+      el("tbody", {}, rows.map(row => el("tr", {}, row.map((cell, i) => el("td", { "data-label": i && typeof headings[i] === "string" ? headings[i] : null }, cell)))))));
 }
 
 // A dialog whose form calls submit(form), which returns true to close it.

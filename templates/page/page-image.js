@@ -1,7 +1,7 @@
 // One image, or whatever else a tag or digest leads to.
 import * as api from "./page-api.js";
 import { array, object, string } from "./page-api.js";
-import { copyButton, cut, el, facts, linked, name as bidi, say, section, table } from "./page-dom.js";
+import { copyButton, cut, el, facts, folded, linked, name as bidi, say, section, table } from "./page-dom.js";
 import { tagDialog } from "./page-change.js";
 import { showReferrers } from "./page-documents.js";
 import { isDigest, isImageConfig, isIndex, kindOf, route, shortDigest, size, time } from "./page-format.js";
@@ -74,7 +74,7 @@ function configSection(image) {
 export function mapSection(title, map) {
   const entries = Object.entries(object(map)).slice(0, ROWS_MAX);
   if (!entries.length) return null;
-  return section(title, table([text.name, text.value], entries.map(([key, value]) => [bidi(cut(key, 200)), linked(cut(value))]), title));
+  return section(title, table([text.name, text.value], entries.map(([key, value]) => [bidi(cut(key, 200)), folded(value)]), title));
 }
 
 function chartSection(image) {

@@ -39,14 +39,14 @@ function tree(names, openByDefault) {
   return rows;
 }
 
-function emptyRegistry() {
+function emptyRegistry(create) {
   const host = location.host, tag = `docker tag hello-world ${host}/hello:latest`, push = `docker push ${host}/hello:latest`;
   const command = line => el("div", { class: "command" }, el("code", {}, line), copyButton(line));
   return el("section", { class: "empty" }, el("h2", {}, text.emptyTitle),
     api.isClosed() && !api.user() ? el("p", {}, text.emptyClosed) : null,
     el("p", {}, text.emptyText),
     api.isClosed() ? command(`docker login ${host}`) : null, command("docker pull hello-world"), command(tag), command(push),
-    el("p", {}, text.emptyServer), command("stillage add docker-archive:hello.tar"));
+    el("p", {}, text.emptyServer), command("stillage add docker-archive:hello.tar"), create);
 }
 
 // The button is there for those who may create repositories.
@@ -60,7 +60,7 @@ function createTools() {
 
 export async function show(main) {
   const names = await api.catalog(), create = createTools();
-  if (!names.length) { main.replaceChildren(el("h1", { class: "unseen" }, text.repositories), emptyRegistry(), create); return null; }
+  if (!names.length) { main.replaceChildren(el("h1", { class: "unseen" }, text.repositories), emptyRegistry(create)); return null; }
   let known = new Map(), sorted = names.sort(compareNames);
   const search = el("input", { type: "search", id: "search", placeholder: text.searchRepositories, "aria-label": text.searchRepositories, autocomplete: "off", spellcheck: "false" });
   const order = el("select", { "aria-label": text.order, id: "order" },

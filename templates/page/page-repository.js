@@ -151,7 +151,7 @@ export async function show(main, name) {
   function drawTools() {
     const list = [];
     if (may.has("push") && shown.length) list.push(el("button", { type: "button", id: "add-tag", onclick: () => tagDialog(name, shown, found, refresh) }, text.addTag));
-    if (may.has("delete")) list.push(el("button", { type: "button", id: "delete-tags", class: "danger", disabled: !chosen.size, onclick: () => deleteDialog(name, [...chosen], tags, found, may, refresh) }, text.deleteTags(chosen.size)));
+    if (may.has("delete") && tags.length) list.push(el("button", { type: "button", id: "delete-tags", class: "danger", disabled: !chosen.size, onclick: () => deleteDialog(name, [...chosen], tags, found, may, refresh) }, text.deleteTags(chosen.size)));
     if (may.has("push") && said) list.push(el("button", { type: "button", id: "restore-tags", onclick: () => restoreDialog(name, exists, refresh).catch(error => say(error.message)) }, text.restoreTags));
     tools.replaceChildren(...list);
   }
@@ -177,7 +177,7 @@ export async function show(main, name) {
   }
 
   for (const box of [filter, group, hidden]) box.addEventListener("input", update);
-  main.replaceChildren(el("h1", {}, bidi(name), copyButton(`${location.host}/${name}`)), description, notice, tags.length ? pull : firstPush(name),
+  main.replaceChildren(el("div", { class: "head" }, el("h1", {}, bidi(name), copyButton(`${location.host}/${name}`)), description), notice, tags.length ? pull : firstPush(name),
     el("div", { class: "tools" }, tags.length ? [filter, groupLabel, hiddenTags ? hiddenLabel : null] : null, tools), count, tags.length ? table.node : "");
   drawPull();
   update();

@@ -44,6 +44,7 @@ export const text = {
   charts: { appVersion: "App version", description: "Description", kubeVersion: "Kubernetes", home: "Home", dependencies: "Depends on", maintainers: "Maintainers", keywords: "Keywords", sources: "Sources" },
   root: "root (none is set)", name: "Name", value: "Value",
   referrers: "Attached to this image", noReferrers: "No signatures, SBOMs or reports are attached.",
+  letters: n => count(n, "letter", "letters"),
   showDocument: "Show", document: "Document", summary: "Summary", missingPlatform: "This platform was not copied here.",
   packages: n => count(n, "package", "packages"), searchPackages: "Search packages", version: "Version", license: "License",
   findings: n => count(n, "finding", "findings"), severity: "Severity", finding: "Finding", inPackage: "In", fixedIn: "Fixed in", message: "Message",

@@ -116,7 +116,7 @@ def image():
     wait("the SBOM's packages are counted", has("300 packages", "lib0", "MIT"))
     wait("the findings, too", has("5 findings", "high 2", "low 3", "CVE-2026-1"))
     wait("who built it from what", has("https://ci.example.org", "c0ffee"))
-    wait("a signature is no document", has("It is no JSON document"))
+    wait("a signature is no document", has("There is a signature. The page does not check it."))
     type_into(".document input", "lib299")
     wait("packages are searched", lambda: "1 package" in text(".document .scroll caption") and "lib299" in text(".document"))
     pictures("image")

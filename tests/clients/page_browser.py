@@ -20,7 +20,7 @@ HOST = URL.split("//")[1]
 def start():
     options = Options()
     for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-                 "--disable-extensions", "--disable-background-networking", "--no-first-run", "--lang=en-GB"):
+                 "--disable-extensions", "--window-size=1280,900", "--disable-background-networking", "--no-first-run", "--lang=en-GB"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     return webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
