@@ -103,6 +103,21 @@ static void a_hook_says_no(void **state)
     assert_false(unit_exists(repo.fd, "tags/list"));
 }
 
+static void a_reason_is_one_line_or_none(void **state)
+{
+    struct unit *unit = *state;
+    script(unit, "hook", "exit 1\n");
+    STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: DIR/hook\n");
+    FAILS(STL_DENIED, push(&repo, "one", "v1"));
+    assert_non_null(strstr(err.message, ": it gave no reason"));
+    script(unit, "hook", "printf '%02000d' 0; exit 1\n");
+    FAILS(STL_DENIED, push(&repo, "one", "v1"));
+    const char *reason = strstr(err.message, ": 0");
+    assert_non_null(reason);
+    assert_int_equal(strspn(reason + 2, "0"), 300);
+    assert_int_equal(strlen(reason + 2), 300);
+}
+
 static void a_hook_that_cannot_be_asked_says_no(void **state)
 {
     struct unit *unit = *state;
@@ -253,12 +268,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         registry_test(what_a_hook_gets),
         registry_test(a_hook_says_no),
+        registry_test(a_reason_is_one_line_or_none),
         registry_test(a_hook_that_cannot_be_asked_says_no),
         registry_test(a_hook_has_its_time),
         registry_test(a_large_manifest_and_no_reader),
         registry_test(the_hook_after),
         runner_test(what_a_hook_gets),
         runner_test(a_hook_says_no),
+        runner_test(a_reason_is_one_line_or_none),
         runner_test(a_hook_that_cannot_be_asked_says_no),
         runner_test(a_hook_has_its_time),
         runner_test(a_large_manifest_and_no_reader),
