@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Sourced by bench.sh: what one repository costs with more and more tags. BENCH_TAGS changes how many.
+# Sourced by bench.sh: what one repository costs with more and more tags, a registry with more and more repositories, and one
+# with more and more blobs; plotted, if gnuplot is there. BENCH_TAGS, BENCH_REPOSITORIES and BENCH_BLOBS change how many.
 
 # grow_tags REG FROM TO: tags of one image, put there as lib/LAYOUT.md has it, because that is faster; the list is for verify to
 # make.
@@ -13,16 +14,44 @@ grow_tags() {
     "$STILLAGE" verify -q --quick --repair -r "$1" >/dev/null
 }
 
-# growth_figure WHAT COMMAND...: the median of seven, in milliseconds, in $T/growth
+# growth_figure WHAT SIZE COMMAND...: the median of seven, in milliseconds, in $T/growth
 growth_figure() {
-    local what=$1 run from
-    shift
+    local what=$1 size=$2 run from
+    shift 2
     for run in 1 2 3 4 5 6 7; do
         from=${EPOCHREALTIME/./}
         "$@" >"$T/log/growth"
         echo "$((${EPOCHREALTIME/./} - from))"
     done >"$T/times"    # no pipe: in a subshell, `http` would start a curl for each
-    median <"$T/times" | awk -v w="$what" '{ printf "%s\t%.1f\n", w, $1 / 1000 }' >>"$T/growth"
+    median <"$T/times" | awk -v w="$what" -v n="$size" '{ printf "%s\t%s\t%.1f\n", w, n, $1 / 1000 }' >>"$T/growth"
+}
+
+# growth_table OF: what is in $T/growth, printed, in build/bench/growth-OF.tsv, and plotted beside it.
+growth_table() {
+    local what wanted to=$TOP/build/bench/growth-$1
+    mapfile -t wanted < <(cut -f 1 "$T/growth" | awk '!seen[$0]++')
+    cp "$T/growth" "$to.tsv"
+    printf '  %-12s' "$1"
+    cut -f 2 "$T/growth" | awk '!seen[$0]++ { printf "%10s", $0 }'
+    for what in "${wanted[@]}"; do
+        printf '\n  %-12s' "$what"
+        awk -F '\t' -v w="$what" '$1 == w { printf "%10.1f", $3 }' "$T/growth"
+    done
+    echo
+    if have gnuplot; then
+        gnuplot <<END
+set terminal svg size 800,500
+set output "$to.svg"
+set logscale xy
+set xlabel "$1"
+set ylabel "milliseconds"
+set key left top
+plot for [what in "${wanted[*]}"] sprintf("< awk -F '\t' '\$1 == \"%s\"' '$to.tsv'", what) using 2:3 with linespoints title what
+END
+        row 'plotted' "${to#"$TOP/"}.svg"
+    else
+        row 'not plotted' 'gnuplot is not installed'
+    fi
 }
 
 # Each call sets another tag, or removes one of those.
@@ -54,22 +83,113 @@ bench_growth() {
         grow_tags "$reg" "$have" "$target"
         have=$target
         sync -f "$reg"
-        growth_figure push push_tag
-        growth_figure tag next_tag "$reg"
-        growth_figure rm last_tag "$reg"
-        growth_figure ls "$STILLAGE" ls -r "$reg" app
-        growth_figure verify "$STILLAGE" verify -q --quick -r "$reg"
-        growth_figure gc "$STILLAGE" gc -q -r "$reg"
+        growth_figure push "$target" push_tag
+        growth_figure tag "$target" next_tag "$reg"
+        growth_figure rm "$target" last_tag "$reg"
+        growth_figure ls "$target" "$STILLAGE" ls -r "$reg" app
+        growth_figure verify "$target" "$STILLAGE" verify -q --quick -r "$reg"
+        growth_figure gc "$target" "$STILLAGE" gc -q -r "$reg"
     done
-    printf '  %-10s' tags
-    printf '%10s' "${sizes[@]}"
-    for what in push tag rm ls verify gc; do
-        mapfile -t figures < <(awk -F '\t' -v w="$what" '$1 == w { print $2 }' "$T/growth")
-        printf '\n  %-10s' "$what"
-        printf '%10.1f' "${figures[@]}"
-        case $what in push | tag | rm) keep "growth, $what, fewest tags of most" "${figures[0]}" "${figures[-1]}" ;; esac
+    growth_table tags
+    for what in push tag rm; do
+        mapfile -t figures < <(awk -F '\t' -v w="$what" '$1 == w { print $3 }' "$T/growth")
+        keep "growth, $what, fewest tags of most" "${figures[0]}" "${figures[-1]}"
     done
-    echo
     stop "$SERVER"
+    rm -rf "$reg" "$T/small"
+}
+
+# grow_repositories REG FROM TO: each with the image of app, as lib/LAYOUT.md has it; the catalog at the end.
+grow_repositories() {
+    # shellcheck disable=SC2016
+    perl -e '
+        my ($reg, $from, $to) = @ARGV;
+        my $v2 = "$reg/www/v2";
+        my $digest = readlink "$v2/app/manifests/v1" or die "v1: $!";
+        my $file = readlink "$v2/app/manifests/$digest" or die "$digest: $!";
+        $file =~ s{^\.\./}{};
+        my ($type) = $file =~ m{^_manifests/([^/]+)/};
+        my ($folder) = $file =~ m{^(.*)/};
+        sub slurp { local (@ARGV, $/) = @_; <> }
+        sub put { my ($path, $text) = @_; open my $f, ">", $path or die "$path: $!"; print $f $text }
+        my $text = slurp("$v2/app/$file");
+        opendir my $d, "$v2/app/blobs" or die $!;
+        my @blobs = grep { /:/ } readdir $d;
+        for my $name (map { sprintf "r%06d", $_ } $from .. $to - 1) {
+            my $repo = "$v2/$name";
+            for ("", "/_manifests", "/_manifests/$type", "/$folder", "/manifests", "/blobs", "/referrers", "/tags") {
+                mkdir "$repo$_" or die "$repo$_: $!";
+            }
+            put("$repo/$file", $text);
+            symlink "../$file", "$repo/manifests/$digest" or die $!;
+            symlink $digest, "$repo/manifests/v1" or die $!;
+            put("$repo/tags/list", "{\"name\":\"$name\",\"tags\":[\"v1\"]}\n");
+            link "$v2/app/blobs/$_", "$repo/blobs/$_" or put("$repo/blobs/$_", slurp("$v2/app/blobs/$_")) for @blobs;
+        }
+        opendir $d, $v2 or die $!;
+        my @names = sort grep { /^[a-z]/ } readdir $d;
+        put("$v2/_catalog", "{\"repositories\":[" . join(",", map { "\"$_\"" } @names) . "]}\n");
+        ' "$@"
+}
+
+# A repository that was not there.
+push_new() { "$STILLAGE" add -q -r "$1" "oci:$T/small" "new${EPOCHREALTIME/./}:v1"; }
+
+bench_growth_repositories() {
+    heading 'growth: a registry with so many repositories, milliseconds for one command'
+    local reg=$T/grown have=0 target sizes
+    read -ra sizes <<<"${BENCH_REPOSITORIES:-10 1000 20000}"
+    "$STILLAGE" init -q "$reg"
+    layout "$T/small" 2 4096
+    "$STILLAGE" add -q -r "$reg" "oci:$T/small" app:v1
+    : >"$T/growth"
+    for target in "${sizes[@]}"; do
+        grow_repositories "$reg" "$have" "$target"
+        have=$target
+        sync -f "$reg"
+        growth_figure add "$target" push_new "$reg"
+        growth_figure ls "$target" "$STILLAGE" ls -r "$reg"
+        growth_figure access "$target" "$STILLAGE" access apply -r "$reg"
+        growth_figure verify "$target" "$STILLAGE" verify -q --quick -r "$reg"
+        growth_figure gc "$target" "$STILLAGE" gc -q -r "$reg"
+    done
+    growth_table repositories
+    rm -rf "$reg" "$T/small"
+}
+
+# grow_blobs REG FROM TO: blobs of a few bytes, which no manifest refers to and which are too young for gc to take.
+grow_blobs() {
+    # shellcheck disable=SC2016
+    perl -MDigest::SHA=sha256_hex -e '
+        my ($reg, $from, $to) = @ARGV;
+        for my $text ($from .. $to - 1) {
+            my $hex = sha256_hex($text);
+            my $folder = "$reg/store/sha256/" . substr $hex, 0, 2;
+            mkdir $folder;
+            open my $f, ">", "$folder/$hex" or die "$folder/$hex: $!";
+            print $f $text;
+            close $f;
+            link "$folder/$hex", "$reg/www/v2/app/blobs/sha256:$hex" or die "$hex: $!";
+        }' "$@"
+}
+
+bench_growth_blobs() {
+    heading 'growth: a repository with so many blobs, milliseconds for one command'
+    local reg=$T/grown have=0 target sizes
+    read -ra sizes <<<"${BENCH_BLOBS:-10 10000 200000}"
+    "$STILLAGE" init -q "$reg"
+    layout "$T/small" 2 4096
+    "$STILLAGE" add -q -r "$reg" "oci:$T/small" app:v1
+    : >"$T/growth"
+    for target in "${sizes[@]}"; do
+        grow_blobs "$reg" "$have" "$target"
+        have=$target
+        sync -f "$reg"
+        growth_figure add "$target" push_new "$reg"
+        growth_figure tag "$target" next_tag "$reg"
+        growth_figure verify "$target" "$STILLAGE" verify -q --quick -r "$reg"
+        growth_figure gc "$target" "$STILLAGE" gc -q -r "$reg"
+    done
+    growth_table blobs
     rm -rf "$reg" "$T/small"
 }

@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-PARTS=${BENCH:-add sweep reads push growth bundle remote upkeep publish}
+PARTS=${BENCH:-add sweep reads push growth growth_repositories growth_blobs bundle remote upkeep publish}
 BYTES=${BENCH_BYTES:-1073741824}
 IMAGES=${BENCH_IMAGES:-500}
 LOAD=$TOP/build/bench-push
