@@ -61,7 +61,8 @@ function createTools() {
 export async function show(main) {
   const names = await api.catalog(), create = createTools();
   if (!names.length) { main.replaceChildren(el("h1", { class: "unseen" }, text.repositories), emptyRegistry(create)); return null; }
-  let known = new Map(), sorted = names.sort(compareNames);
+  let known = new Map();
+  const sorted = new Map([["name", names.sort(compareNames)]]);   // order -> all names, in that order
   const search = el("input", { type: "search", id: "search", placeholder: text.searchRepositories, "aria-label": text.searchRepositories, autocomplete: "off", spellcheck: "false" });
   const order = el("select", { "aria-label": text.order, id: "order" },
     Object.entries(text.orders).map(([key, label]) => el("option", { value: key }, label)));
@@ -97,15 +98,25 @@ export async function show(main) {
   function update() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     Object.assign(remembered, { search: search.value, order: order.value });
-    const says = (name, word) => name.includes(word) || (known.get(name)?.description || "").toLowerCase().includes(word);
-    const matching = words.length ? sorted.filter(name => words.every(word => says(name, word))) : sorted;
+    const says = (name, word) => name.includes(word) || (known.get(name)?.said || "").includes(word);
+    const all = inOrder(order.value), matching = words.length ? all.filter(name => words.every(word => says(name, word))) : all;
     found.textContent = matching.length ? text.found(matching.length, names.length) : text.nothingFound;
-    if (order.value === "name") {
-      table.show(words.length ? matching.map(name => ({ name, label: name, depth: 0 })) : tree(matching, names.length <= OPEN_MAX));
-      return;
-    }
-    const value = name => known.get(name)?.[order.value] ?? -1;
-    table.show([...matching].sort((a, b) => value(b) - value(a) || compareNames(a, b)).map(name => ({ name, label: name, depth: 0 })));
+    const isTree = order.value === "name" && !words.length;
+    table.show(isTree ? tree(matching, names.length <= OPEN_MAX) : matching.map(name => ({ name, label: name, depth: 0 })));
+  }
+
+  // Whoever types asks for it with each letter.
+  function inOrder(key) {
+    const value = name => known.get(name)?.[key] ?? -1;
+    if (!sorted.has(key)) sorted.set(key, [...names].sort((a, b) => value(b) - value(a) || compareNames(a, b)));
+    return sorted.get(key);
+  }
+
+  function learn(details) {
+    known = details;
+    for (const facts of known.values()) facts.said = (facts.description || "").toLowerCase();
+    for (const key of sorted.keys()) if (key !== "name") sorted.delete(key);
+    update();
   }
 
   search.addEventListener("input", update);
@@ -113,7 +124,7 @@ export async function show(main) {
   main.replaceChildren(el("h1", { class: "unseen" }, text.repositories), el("div", { class: "tools" }, search, order, create), found, table.node);
   update();
   api.registryDetails().then(details => {
-    if (details) { known = details; update(); }
+    if (details) learn(details);
   }).catch(() => { /* the names alone */ });
   return () => table.end();
 }

@@ -3,11 +3,6 @@ import * as api from "./page-api.js";
 import { dialog, el, name as bidi, say } from "./page-dom.js";
 import { parseRoute, TOKENS } from "./page-format.js";
 import { text } from "./page-text.js";
-import * as compare from "./page-compare.js";
-import * as image from "./page-image.js";
-import * as registry from "./page-registry.js";
-import * as repository from "./page-repository.js";
-import * as tokens from "./page-tokens.js";
 
 const main = document.getElementById("main"), account = document.getElementById("account"), title = document.title;
 let end = null, turn = 0, hasTokens = false;
@@ -15,12 +10,11 @@ let end = null, turn = 0, hasTokens = false;
 const accent = document.querySelector("meta[name=accent]")?.content;
 if (/^#[0-9a-f]{6}$/i.test(accent || "")) document.documentElement.style.setProperty("--accent", `light-dark(${accent}, color-mix(in srgb, ${accent} 45%, white))`);
 
-function view(where, place) {
-  if (where.tokens) return tokens.show(place);
-  if (!where.name) return registry.show(place);
-  if (!where.reference) return repository.show(place, where.name);
-  if (where.other) return compare.show(place, where.name, where.reference, where.other);
-  return image.show(place, where.name, where.reference);
+// Each view is loaded when it is wanted for the first time.
+async function view(where, place) {
+  const { show } = await (where.tokens ? import("./page-tokens.js") : !where.name ? import("./page-registry.js") : !where.reference ? import("./page-repository.js")
+    : where.other ? import("./page-compare.js") : import("./page-image.js"));
+  return show(place, where.name, where.reference, where.other);
 }
 
 function problem(message, hint, again) {

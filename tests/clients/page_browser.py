@@ -15,6 +15,7 @@ from selenium.webdriver.common.keys import Keys
 
 URL, FOLDER = sys.argv[1:3]
 HOST = URL.split("//")[1]
+PATIENCE = 120  # seconds, on a machine that has much else to do
 
 
 def start():
@@ -27,6 +28,7 @@ def start():
 
 
 browser = start()
+browser.set_script_timeout(PATIENCE)
 
 
 def check(good, what, why=""):
@@ -37,7 +39,7 @@ def check(good, what, why=""):
 
 def wait(what, probe):
     """Waits until `probe` returns something true; that is a check."""
-    end, got = time.monotonic() + 20, None
+    end, got = time.monotonic() + PATIENCE, None
     while time.monotonic() < end:
         try:
             got = probe()
@@ -88,7 +90,7 @@ def type_into(selector, word):
 def on(selector, what, *arguments):
     """Waits for the element `e`, and does that in one step: rows are drawn anew whenever something is learnt about them."""
     script = f"const e = document.querySelector(arguments[0]); if (!e || e.disabled) return false; {what}; return true"
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while not browser.execute_script(script, selector, *arguments):
         if time.monotonic() > end:
             raise RuntimeError(f"there is no {selector}")
