@@ -13,6 +13,8 @@
 #include "mem.h"
 #include "random.h"
 
+#define STAGE_SUFFIX ".d"
+
 /* Adds 32 random digits and a NUL. */
 static void add_random(char *text)
 {
@@ -136,30 +138,22 @@ int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, str
 
 /* --- stages --------------------------------------------------------------------------------------------- */
 
+/* The folder comes after its lock, and goes before it: one without a lock is dead. */
 int stl_stage_begin(const struct stl_root *root, struct stl_stage *stage, struct stl_error *err)
 {
-    for (;;) {
-        stage->root = root;
-        stl_temp_name(stage->name);
-        if (mkdirat(root->fd, stage->name, 0700)) {
-            stage->name[0] = '\0';
-            return stl_error_errno(err, "cannot create a folder in tmp/");
-        }
-        int ours = 0;
-        stage->fd = openat(root->fd, stage->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (stage->fd >= 0)
-            ours = lock_as_ours(stage->fd, err);
-        else if (errno != ENOENT)
-            ours = stl_error_errno(err, "cannot open a folder in tmp/");
-        if (ours > 0)
-            return 0;
-        stl_stage_end(stage);
-        if (ours < 0)
-            return -1;
+    stage->root = root;
+    if (stl_temp_begin(root, &stage->lock, err))
+        return -1;
+    snprintf(stage->name, sizeof stage->name, "%.*s" STAGE_SUFFIX,
+             (int)(sizeof stage->name - sizeof STAGE_SUFFIX), stage->lock.name);
+    if (mkdirat(root->fd, stage->name, 0700)) {
+        stage->name[0] = '\0';
+        return stl_error_errno(err, "cannot create a folder in tmp/");
     }
+    stage->fd = openat(root->fd, stage->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return stage->fd < 0 ? stl_error_errno(err, "cannot open a folder in tmp/") : 0;
 }
 
-/* Locked before it gets a name in tmp/, so that nobody sweeps it while it is being removed. */
 int stl_stage_take_away(const struct stl_root *root, int at, const char *path, struct stl_stage *stage,
                         struct stl_error *err)
 {
@@ -167,8 +161,6 @@ int stl_stage_take_away(const struct stl_root *root, int at, const char *path, s
     stl_temp_name(name);
     stage->root = root;
     stage->fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (stage->fd >= 0 && flock(stage->fd, LOCK_EX | LOCK_NB) && errno != EWOULDBLOCK)
-        return stl_error_errno(err, "cannot lock %s", path);
     if (stage->fd < 0 || renameat(at, path, root->fd, name))
         return stl_error_errno(err, "cannot remove %s", path);
     memcpy(stage->name, name, sizeof name);
@@ -183,6 +175,7 @@ void stl_stage_end(struct stl_stage *stage)
         stl_tree_remove(stage->root->fd, stage->name, &ignored);
     stage->name[0] = '\0';
     stl_close_fd(&stage->fd);
+    stl_temp_abort(&stage->lock);
     errno = saved;
 }
 
@@ -257,36 +250,68 @@ static int add_size(void *context, const char *name, unsigned char type, struct 
     return 0;
 }
 
-static void count_dead(const struct temp_sweep *sweep, int fd)
+static void count_dead(const struct temp_sweep *sweep, int fd, bool folder)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct temp_sweep stage = {fd, sweep->swept};
     struct stat st;
     sweep->swept->count++;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-        sweep->swept->bytes += (uint64_t)st.st_size;
-    else
+    if (folder)
         stl_dir_each(fd, ".", add_size, &stage, &ignored);
+    else if (fstat(fd, &st) == 0)
+        sweep->swept->bytes += (uint64_t)st.st_size;
+}
+
+static int open_there(const struct temp_sweep *sweep, const char *name)
+{
+    return openat(sweep->tmp, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* A stage is dead if its lock is free, or gone. The lock is held until the folder is removed, and goes with
+ * it. */
+static void sweep_folder(const struct temp_sweep *sweep, int fd, const char *name)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    STL_AUTO_FREE char *lock_name = stl_strdup(name);
+    char *suffix = strrchr(lock_name, '.');
+    STL_AUTO_CLOSE int lock = -1;
+    if (suffix && !strcmp(suffix, STAGE_SUFFIX)) {
+        *suffix = '\0';
+        lock = open_there(sweep, lock_name);
+        if (lock < 0 ? errno != ENOENT : flock(lock, LOCK_EX | LOCK_NB))
+            return;
+    }
+    count_dead(sweep, fd, true);
+    if (sweep->swept->dry_run || stl_tree_remove(sweep->tmp, name, &ignored))
+        return;
+    if (lock >= 0)
+        unlinkat(sweep->tmp, lock_name, 0);
+}
+
+static void sweep_file(const struct temp_sweep *sweep, int fd, const char *name)
+{
+    STL_AUTO_FREE char *folder = stl_sprintf("%s" STAGE_SUFFIX, name);
+    if (flock(fd, LOCK_EX | LOCK_NB) || faccessat(sweep->tmp, folder, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return;
+    count_dead(sweep, fd, false);
+    if (!sweep->swept->dry_run)
+        unlinkat(sweep->tmp, name, 0);
 }
 
 /* Symbolic links cannot be locked: all are removed, and stl_link_put() tries again if one was in use. */
 static int sweep_one(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     const struct temp_sweep *sweep = context;
-    struct stl_error ignored = STL_ERROR_INIT;
-    bool dry_run = sweep->swept->dry_run;
+    struct stat st;
     (void)err;
-    if (type == DT_LNK) {
-        if (!dry_run)
+    STL_AUTO_CLOSE int fd = type == DT_LNK ? -1 : open_there(sweep, name);
+    if (fd < 0) {
+        if (!sweep->swept->dry_run && (type == DT_LNK || errno == ELOOP))
             unlinkat(sweep->tmp, name, 0);
-        return 0;
-    }
-    STL_AUTO_CLOSE int fd = openat(sweep->tmp, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
-        return 0;
-    count_dead(sweep, fd);
-    if (!dry_run && unlinkat(sweep->tmp, name, 0) && errno == EISDIR)
-        stl_tree_remove(sweep->tmp, name, &ignored);
+    } else if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        sweep_folder(sweep, fd, name);
+    else
+        sweep_file(sweep, fd, name);
     return 0;
 }
 

@@ -50,12 +50,15 @@ int stl_temp_sync(struct stl_temp *temp, struct stl_error *err);
 int stl_temp_link(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 
-/* A folder in tmp/ for files that wait for each other, possibly more than can be open at once: the lock on
- * the folder protects them all. A file of a stage can be parked, which closes it and leaves it to the stage,
- * and taken out again later. Ending the stage removes every file that was not put in place. */
+/* A folder in tmp/ for files that wait for each other, possibly more than can be open at once: they live as
+ * long as the lock of an empty file beside the folder, whose name is that of the folder without the ".d" (a
+ * lock on the folder itself would not reach other machines on a shared file system). A file of a stage can be
+ * parked, which closes it and leaves it to the stage, and taken out again later. Ending the stage removes
+ * every file that was not put in place. */
 struct stl_stage {
     const struct stl_root *root;
     int fd;
+    struct stl_temp lock;
     char name[STL_TEMP_NAME_SIZE];
 };
 
@@ -63,13 +66,14 @@ enum { STL_STAGED_NAME_MAX = 32 }; /* of a file in a stage, with the NUL */
 
 #define STL_STAGE_INIT                                                                                       \
     {                                                                                                        \
-        NULL, -1, ""                                                                                         \
+        NULL, -1, STL_TEMP_INIT, ""                                                                          \
     }
 
 int stl_stage_begin(const struct stl_root *root, struct stl_stage *stage, struct stl_error *err);
 /* Moves a folder of the registry, with what is in it, to tmp/, where ending the stage removes it. This takes
- * no space, so it removes a folder in one step even on a full disk. Fails with sys_errno ENOENT if the folder
- * does not exist. Not durable on return. */
+ * no space, so it removes a folder in one step even on a full disk. It has no lock: whoever sweeps tmp/
+ * meanwhile helps to remove it. Fails with sys_errno ENOENT if the folder does not exist. Not durable on
+ * return. */
 int stl_stage_take_away(const struct stl_root *root, int at, const char *path, struct stl_stage *stage,
                         struct stl_error *err);
 void stl_stage_end(struct stl_stage *stage);

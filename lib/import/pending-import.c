@@ -33,9 +33,16 @@ static bool is_current(int root, const char *path, int fd)
            named.st_ino == open.st_ino && named.st_dev == open.st_dev;
 }
 
-static int lock_import(int fd, struct stl_error *err)
+/* Returns 1, 0 if the folder has been removed meanwhile, or -1. */
+static int lock_import(const struct stl_root *root, const char *path, struct stl_repo *holder,
+                       struct stl_error *err)
 {
-    return stl_flock(fd, LOCK_EX) ? stl_error_errno(err, "cannot lock a pending import") : 0;
+    holder->lock = openat(holder->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (holder->lock < 0 && errno == ENOENT)
+        return 0;
+    if (holder->lock < 0 || stl_flock(holder->lock, LOCK_EX))
+        return stl_error_errno(err, "cannot lock a pending import");
+    return is_current(root->fd, path, holder->fd);
 }
 
 int stl_pending_open(struct stl_pending *pending, const struct stl_registry *registry,
@@ -51,19 +58,17 @@ int stl_pending_open(struct stl_pending *pending, const struct stl_registry *reg
     for (;;) {
         if (make && make_folder(registry, path, err))
             return -1;
-        int fd = stl_dir_open(registry->root.fd, path, err);
-        if (fd < 0 && (make || err->sys_errno != ENOENT))
+        pending->holder.fd = stl_dir_open(registry->root.fd, path, err);
+        if (pending->holder.fd < 0 && (make || err->sys_errno != ENOENT))
             return -1;
         stl_error_clear(err);
-        if (fd < 0)
+        if (pending->holder.fd < 0)
             return 0;
-        if (mode == STL_PENDING_LOOK ||
-            (lock_import(fd, err) == 0 && is_current(registry->root.fd, path, fd))) {
-            pending->holder.fd = fd;
+        int locked = mode == STL_PENDING_LOOK ? 1 : lock_import(&registry->root, path, &pending->holder, err);
+        if (locked > 0)
             return 1;
-        }
-        stl_close_fd(&fd);
-        if (err->code)
+        stl_repo_close(&pending->holder);
+        if (locked < 0)
             return -1;
     }
 }
@@ -74,7 +79,7 @@ void stl_pending_close(struct stl_pending *pending)
 }
 
 /* It is moved to tmp/ first: a half-removed folder would be a different import. What a killed process leaves
- * there is swept, since the lock ends with the process. */
+ * there is swept, and whoever sweeps meanwhile helps. */
 int stl_pending_remove(struct stl_pending *pending, struct stl_error *err)
 {
     const struct stl_root *root = &pending->holder.registry->root;

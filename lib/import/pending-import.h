@@ -3,7 +3,7 @@
  * (lib/LAYOUT.md).
  *
  * It holds blobs as a repository does, by links in its folder blobs/, so that garbage collection leaves them
- * alone. One process at a time works on it: the open folder is locked.
+ * alone. One process at a time works on it: the file `lock` in it is locked.
  */
 #ifndef STL_PENDING_IMPORT_H
 #define STL_PENDING_IMPORT_H
@@ -16,7 +16,7 @@
 struct stl_pending {
     struct stl_registry registry; /* borrowed, without the limits, which do not apply to blobs that only
                                      wait here */
-    struct stl_repo holder;       /* fd: the folder */
+    struct stl_repo holder;       /* fd: the folder; lock: its lock */
     struct stl_digest id;         /* of the bundle */
 };
 

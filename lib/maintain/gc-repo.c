@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "about.h"
@@ -227,7 +226,7 @@ static int do_tasks(struct turn *turn, struct stl_error *err)
     return full.code ? -1 : 0;
 }
 
-/* A push holds a lock on the repository's folder until it is done. */
+/* A push holds a lock until it is done. */
 static int remove_repository(struct turn *turn, struct stl_error *err)
 {
     const struct gc *gc = turn->gc;
@@ -239,7 +238,11 @@ static int remove_repository(struct turn *turn, struct stl_error *err)
     STL_AUTO_CLOSE int lists = stl_reserve_lock(gc->registry, STL_LOCK_LISTS, &repo->name, gc->patience, err);
     if (lists < 0)
         return -1;
-    if (flock(repo->fd, LOCK_EX | LOCK_NB) || !stl_dir_has_no_file(repo->fd, STL_REPO_LINKS) ||
+    STL_AUTO_CLOSE int pushes = stl_reserve_lock(gc->registry, STL_LOCK_REPOSITORY, &repo->name, 1, err);
+    if (pushes < 0 && err->code != STL_UNAVAILABLE)
+        return -1;
+    stl_error_clear(err);
+    if (pushes < 0 || !stl_dir_has_no_file(repo->fd, STL_REPO_LINKS) ||
         !stl_dir_has_no_file(repo->fd, STL_REPO_BLOBS) || stl_about_exists(repo->fd))
         return 0;
     while (stl_catalog_has(gc->registry, &repo->name) && stl_catalog_remove(gc->registry, &repo->name, err))
@@ -351,7 +354,7 @@ static void renew_details(struct gc *gc, const struct stl_name *name)
 int stl_gc_repository(struct gc *gc, const struct stl_name *name, struct stl_error *err)
 {
     __attribute__((cleanup(turn_clear))) struct turn turn = {
-        .gc = gc, .repo = {.registry = gc->registry, .name = *name, .fd = -1}};
+        .gc = gc, .repo = {.registry = gc->registry, .name = *name, .fd = -1, .lock = -1}};
     if (delete_orphans(gc, name, err) || look(&turn, err))
         return -1;
     bool idle = !turn.count && !turn.abandoned, held = turn.repo.fd >= 0;

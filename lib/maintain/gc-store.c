@@ -4,17 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "gc.h"
+#include "reserve.h"
 
-enum { LOCK_TRIES = 200, LOCK_PAUSE_NS = 5000000 };
+enum { LOCK_MILLISECONDS = 1000 };
 
 /* Files of one folder that are linked nowhere else. */
 struct folder {
     struct gc *gc;
-    const char *algorithm;
+    const char *algorithm, *name; /* store/<algorithm>/<name> */
     int fd;
     char **names;
     size_t count;
@@ -71,22 +71,16 @@ static int look_at(void *context, const char *name, unsigned char type, struct s
     return 0;
 }
 
-static bool lock_folder(const struct folder *folder)
-{
-    for (int tries = 0; flock(folder->fd, LOCK_EX | LOCK_NB); tries++) {
-        if (tries == LOCK_TRIES)
-            return false;
-        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
-    }
-    return true;
-}
-
 /* Under the lock, nobody has found a blob here and is about to link it: one that still has a single link is
  * free. */
 static int clean(const struct folder *folder, struct stl_error *err)
 {
-    if (folder->count && !lock_folder(folder))
-        return stl_error_set(err, STL_UNAVAILABLE, "blobs are being put there all the time");
+    const struct stl_name name = stl_store_lock_name(folder->name);
+    STL_AUTO_CLOSE int lock =
+        folder->count ? stl_reserve_lock(folder->gc->registry, STL_LOCK_STORE, &name, LOCK_MILLISECONDS, err)
+                      : -1;
+    if (lock < 0)
+        return folder->count ? -1 : 0;
     for (size_t i = 0; i < folder->count; i++) {
         struct stat st;
         int wanted = is_free(folder, folder->names[i], &st, err);
@@ -115,6 +109,7 @@ static int visit_folder(void *context, const char *name, unsigned char type, str
     __attribute__((cleanup(folder_clear))) struct folder folder = {
         .gc = algorithm->gc,
         .algorithm = algorithm->name,
+        .name = name,
         .fd =
             openat(algorithm->gc->registry->root.fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     if (folder.fd < 0)

@@ -95,7 +95,7 @@ static int prune_repository(const struct prune *prune, const struct stl_repo *re
 /* A dry run needs no lock: it promises nothing. */
 static int prune_if_any(const struct prune *prune, const struct stl_name *name, struct stl_error *err)
 {
-    STL_AUTO_REPO struct stl_repo repo = {.registry = prune->registry, .name = *name, .fd = -1};
+    STL_AUTO_REPO struct stl_repo repo = {.registry = prune->registry, .name = *name, .fd = -1, .lock = -1};
     STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
     stl_publication_begin(&publication, &repo);
     if (prune->options->apply && stl_publication_lock(&publication, LOCK_MILLISECONDS, err))

@@ -245,7 +245,7 @@ int stl_replica_take_repository(struct taking *taking, const struct stl_name *na
 {
     const struct stl_registry *registry = taking->replica->registry;
     __attribute__((cleanup(turn_clear))) struct turn turn = {
-        .taking = taking, .repo = {.registry = registry, .name = *name, .fd = -1}, .fd = -1};
+        .taking = taking, .repo = {.registry = registry, .name = *name, .fd = -1, .lock = -1}, .fd = -1};
     stl_path_repository(name, turn.path);
     STL_AUTO_FREE char *manifests = stl_sprintf("%s/" STL_REPO_MANIFESTS, turn.path);
     if (stl_reachable_add(&turn.reachable, taking->root, manifests, NULL, err))

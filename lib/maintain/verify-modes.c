@@ -1,12 +1,24 @@
 /* The modes and the owner that everything should have; and where damaged files go. */
 #include "verify-run.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "verify.h"
+
+bool stl_verify_look(const struct verify *verify, const char *path, struct stat *st,
+                     struct verify_problems *problems)
+{
+    if (fstatat(verify->registry->root.fd, path, st, AT_SYMLINK_NOFOLLOW) == 0)
+        return true;
+    if (errno != ENOENT)
+        stl_verify_add(problems, VERIFY_UNREADABLE, path, "cannot be looked at: %s", strerror(errno));
+    return false;
+}
 
 int stl_verify_begin(struct verify *verify, struct stl_error *err)
 {

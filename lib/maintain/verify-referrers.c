@@ -128,7 +128,7 @@ static int check_list_file(void *context, const char *name, unsigned char type, 
     (void)type;
     STL_AUTO_FREE char *path = stl_sprintf(STL_REPO_REFERRERS "/%s", name);
     STL_AUTO_FREE char *full = stl_sprintf("%s/%s", repo->path, path);
-    if (fstatat(repo->repo.fd, path, &st, AT_SYMLINK_NOFOLLOW))
+    if (!stl_verify_look(repo->verify, full, &st, &repo->problems))
         return 0;
     if (!S_ISREG(st.st_mode) || stl_digest_parse(name, &digest, err)) {
         stl_verify_add(&repo->problems, VERIFY_FOREIGN, full, "is not a list of referrers");

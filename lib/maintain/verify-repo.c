@@ -34,6 +34,13 @@ static void check_modes(struct verify_repo *repo, const char *name, const struct
     stl_verify_modes(repo->verify, path, st, &repo->problems);
 }
 
+/* Returns false if it has gone since it was listed; or if it cannot be looked at, which is reported. */
+static bool is_there(struct verify_repo *repo, const char *name, struct stat *st)
+{
+    STL_AUTO_FREE char *path = stl_sprintf("%s/%s", repo->path, name);
+    return stl_verify_look(repo->verify, path, st, &repo->problems);
+}
+
 /* Visits what the repository has in a folder; a missing folder is reported elsewhere. */
 static int each(struct verify_repo *repo, const char *folder, stl_dir_visit *visit, struct stl_error *err)
 {
@@ -60,7 +67,7 @@ static void check_folders(struct verify_repo *repo)
         const char *folder = stl_repo_folders[i].name;
         if (stl_repo_folders[i].optional)
             continue;
-        bool missing = fstatat(repo->repo.fd, folder, &st, AT_SYMLINK_NOFOLLOW) != 0;
+        bool missing = !is_there(repo, folder, &st);
         if (missing && !shell)
             PROBLEM(repo, VERIFY_FOLDER, folder,
                     "is missing: the repository was left half made or half deleted");
@@ -127,7 +134,7 @@ static void check_manifest(struct verify_repo *repo, const char *type, const cha
     STL_AUTO_FREE char *path = stl_sprintf(STL_REPO_MANIFESTS "/%s/%s", type, name);
     char link[STL_PATH_MAX];
     stl_path_reference(name, link);
-    if (fstatat(repo->repo.fd, path, &st, AT_SYMLINK_NOFOLLOW))
+    if (!is_there(repo, path, &st))
         return;
     if (!S_ISREG(st.st_mode) || stl_digest_parse(name, &digest, err)) {
         PROBLEM(repo, VERIFY_FOREIGN, path, "is not a manifest");
@@ -167,7 +174,7 @@ static int visit_type(void *context, const char *name, unsigned char entry_type,
     }
     STL_AUTO_FREE char *type = walk->depth ? stl_sprintf("%s/%s", walk->type, name) : stl_strdup(name);
     STL_AUTO_FREE char *path = stl_sprintf(STL_REPO_MANIFESTS "/%s", type);
-    if (fstatat(repo->repo.fd, path, &st, AT_SYMLINK_NOFOLLOW))
+    if (!is_there(repo, path, &st))
         return 0;
     if (!S_ISDIR(st.st_mode)) {
         PROBLEM(repo, VERIFY_FOREIGN, path, "is not a media type");
@@ -212,7 +219,7 @@ static int check_link(void *context, const char *name, unsigned char type, struc
     (void)type;
     char path[STL_PATH_MAX];
     stl_path_reference(name, path);
-    if (fstatat(repo->repo.fd, path, &st, AT_SYMLINK_NOFOLLOW))
+    if (!is_there(repo, path, &st))
         return 0;
     if (!S_ISLNK(st.st_mode) || stl_reference_parse(name, &reference, err)) {
         PROBLEM(repo, VERIFY_FOREIGN, path, "is neither a digest nor a tag");
@@ -335,14 +342,14 @@ static int check_blob(void *context, const char *name, unsigned char type, struc
     char store[STL_PATH_MAX];
     (void)type;
     STL_AUTO_FREE char *path = stl_sprintf(STL_REPO_BLOBS "/%s", name);
-    if (fstatat(repo->repo.fd, path, &st, AT_SYMLINK_NOFOLLOW))
+    if (!is_there(repo, path, &st))
         return 0;
     if (!S_ISREG(st.st_mode) || stl_digest_parse(name, &digest, err)) {
         PROBLEM(repo, VERIFY_FOREIGN, path, "is not a blob");
         stl_error_clear(err);
         return 0;
     }
-    if (fstatat(verify->registry->root.fd, stl_path_store(&digest, store), &stored, AT_SYMLINK_NOFOLLOW))
+    if (!stl_verify_look(verify, stl_path_store(&digest, store), &stored, &repo->problems))
         PROBLEM(repo, VERIFY_NOT_IN_STORE, path, "is not in the store");
     else if (stored.st_ino != st.st_ino)
         check_modes(repo, path, &st);
@@ -453,7 +460,8 @@ static int collect_problems(struct verify_repo *repo, struct stl_error *err)
 int stl_verify_repo_collect(struct verify *verify, const char *name, struct verify_repo *repo,
                             struct stl_error *err)
 {
-    *repo = (struct verify_repo){.verify = verify, .repo = {.registry = verify->registry, .fd = -1}};
+    *repo =
+        (struct verify_repo){.verify = verify, .repo = {.registry = verify->registry, .fd = -1, .lock = -1}};
     if (stl_name_parse(name, &repo->repo.name, err))
         return -1;
     stl_path_repository(&repo->repo.name, repo->path);

@@ -66,14 +66,16 @@ static int check_stored(void *context, const char *name, unsigned char type, str
     const char *algorithm = stl_algorithm_name(scan->algorithm);
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_digest digest;
+    struct verify_problems problems = {0};
     struct stat st;
     (void)type;
     (void)err;
     STL_AUTO_FREE char *path = stl_sprintf(STL_STORE "/%s/%s/%s", algorithm, scan->prefix, name);
     STL_AUTO_FREE char *text = stl_sprintf("%s:%s", algorithm, name);
-    if (fstatat(scan->verify->registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW))
-        return 0; /* collected since it was listed */
-    if (!S_ISREG(st.st_mode) || stl_digest_parse(text, &digest, &ignored) || strncmp(name, scan->prefix, 2))
+    if (!stl_verify_look(scan->verify, path, &st, &problems)) /* collected since it was listed */
+        report(scan->verify, &problems);
+    else if (!S_ISREG(st.st_mode) || stl_digest_parse(text, &digest, &ignored) ||
+             strncmp(name, scan->prefix, 2))
         report_foreign(scan->verify, path);
     else
         add_blob(scan->verify, path, &digest, &st);

@@ -43,6 +43,22 @@ static void collect_files(struct verify *verify, struct verify_problems *problem
         stl_verify_add(problems, VERIFY_FILE, STL_WWW "/" STL_PAGE, "needs a file that is missing");
 }
 
+/* Without these, nothing can be changed. A copy of a registry may lack them, since they are empty. */
+static void collect_folders(struct verify *verify, struct verify_problems *problems)
+{
+    static const char *const folders[] = {STL_LOCKS_CONTENT, STL_LOCKS_LISTS, STL_TMP, STL_UPLOADS};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (faccessat(verify->registry->root.fd, folders[i], F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
+            stl_verify_add(problems, VERIFY_FOLDER, folders[i], "is missing");
+}
+
+static int replace_folder(const struct verify *verify, const char *path, struct stl_error *err)
+{
+    const struct stl_root *root = &verify->registry->root;
+    STL_AUTO_CLOSE int folder = stl_dir_make(root, root->fd, path, err);
+    return folder < 0 ? -1 : 0;
+}
+
 static int rewrite_file(struct verify *verify, const char *path, struct stl_error *err)
 {
     const struct stl_root *root = &verify->registry->root;
@@ -92,6 +108,8 @@ static int repair_file(struct verify *verify, const struct verify_problem *probl
 {
     if (problem->kind == VERIFY_FILE)
         return rewrite_file(verify, problem->path, err);
+    if (problem->kind == VERIFY_FOLDER)
+        return replace_folder(verify, problem->path, err);
     return problem->kind == VERIFY_MODE ? stl_verify_repair_mode(verify, problem->path, err) : 0;
 }
 
@@ -100,6 +118,7 @@ void stl_verify_files(struct verify *verify)
 {
     struct verify_problems before = {0}, after = {0};
     check_modes(verify, &before);
+    collect_folders(verify, &before);
     collect_files(verify, &before);
     for (size_t i = 0; i < before.count && verify->options->repair; i++) {
         struct stl_error err = STL_ERROR_INIT;
@@ -109,6 +128,7 @@ void stl_verify_files(struct verify *verify)
     }
     if (after.count == 0) {
         check_modes(verify, &after);
+        collect_folders(verify, &after);
         collect_files(verify, &after);
     }
     stl_verify_report_all(verify, &before, &after);

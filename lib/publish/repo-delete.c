@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "access.h"
@@ -152,7 +151,7 @@ static int delete_repository(const struct stl_registry *registry, const struct s
         return -1;
     /* Who begins to push now waits (stl_repo_make()), and finds all folders gone rather than some. Who has
      * begun waits for us, perhaps. */
-    (void)flock(repo.fd, LOCK_EX | LOCK_NB);
+    STL_AUTO_CLOSE int pushes = stl_registry_lock_within(registry, STL_LOCK_REPOSITORY, name, 0, &ignored);
     if (stl_repo_unmake(&repo, err))
         return -1;
     stl_event_delete(&repo, NULL, NULL);

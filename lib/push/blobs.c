@@ -90,17 +90,11 @@ static int link_from_store(const struct stl_repo *repo, const struct stl_digest 
     return link_blob(repo, repo->registry->root.fd, stl_path_store(digest, path), digest, err);
 }
 
-static int unknown_blob(const struct stl_digest *digest, struct stl_error *err)
-{
-    char text[STL_DIGEST_TEXT_MAX];
-    return stl_error_set(err, STL_BLOB_UNKNOWN, "there is no blob %s", stl_digest_format(digest, text));
-}
-
 int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
 {
-    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, false, err);
-    if (store < 0)
-        return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
+    STL_AUTO_CLOSE int lock = stl_store_lock(repo->registry, digest, err);
+    if (lock < 0)
+        return -1;
     return link_from_store(repo, digest, err) || stl_repo_sync_folder(repo, STL_REPO_BLOBS, err) ? -1 : 0;
 }
 
@@ -108,9 +102,9 @@ int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from
                         const struct stl_digest *digest, struct stl_error *err)
 {
     char path[STL_PATH_MAX];
-    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, false, err);
-    if (store < 0)
-        return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
+    STL_AUTO_CLOSE int lock = stl_store_lock(repo->registry, digest, err);
+    if (lock < 0)
+        return -1;
     return link_blob(repo, from->fd, stl_path_blob(digest, path), digest, err) ||
                    stl_repo_sync_folder(repo, STL_REPO_BLOBS, err)
                ? -1
@@ -130,9 +124,12 @@ static int link_known_blob(const struct stl_repo *repo, const struct stl_digest 
                            struct stl_error *err)
 {
     int known = stl_store_has(repo->registry, digest, NULL, err);
-    STL_AUTO_CLOSE int store = known > 0 ? stl_store_lock(repo->registry, digest, false, err) : -1;
+    STL_AUTO_CLOSE int lock = known > 0 ? stl_store_lock(repo->registry, digest, err) : -1;
     if (known <= 0)
         return known < 0 ? -1 : 1;
+    char path[STL_PATH_MAX];
+    STL_AUTO_CLOSE int store =
+        lock < 0 ? -1 : stl_dir_open(repo->registry->root.fd, stl_path_store_directory(digest, path), err);
     if (store < 0)
         return -1;
     if (link_from_store(repo, digest, err) == 0)
@@ -161,6 +158,13 @@ static int check_room(const struct stl_repo *repo, const struct stl_temp *temp, 
                : 0;
 }
 
+static int make_store_folder(const struct stl_registry *registry, const struct stl_digest *digest,
+                             struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    return stl_dir_make(&registry->root, registry->root.fd, stl_path_store_directory(digest, path), err);
+}
+
 /* The bytes are made durable before either name exists, and the two names once both exist, since a journal
  * writes them together. A power cut in between may leave one of them; either leads to a whole blob. */
 int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,
@@ -172,7 +176,8 @@ int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const 
     if (check_room(repo, temp, err) || stl_temp_sync(temp, err))
         return -1;
     char path[STL_PATH_MAX];
-    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, true, err);
+    STL_AUTO_CLOSE int lock = stl_store_lock(repo->registry, digest, err);
+    STL_AUTO_CLOSE int store = lock < 0 ? -1 : make_store_folder(repo->registry, digest, err);
     stl_path_store(digest, path);
     if (store < 0 || stl_temp_link(temp, store, strrchr(path, '/') + 1, err) < 0 ||
         link_from_store(repo, digest, err))
@@ -186,9 +191,10 @@ int stl_repo_enter_blob(const struct stl_repo *repo, struct stl_temp *temp, cons
     char path[STL_PATH_MAX];
     if (temp && check_room(repo, temp, err))
         return -1;
-    STL_AUTO_CLOSE int store = stl_store_lock(repo->registry, digest, temp != NULL, err);
-    if (store < 0)
-        return err->sys_errno == ENOENT ? unknown_blob(digest, err) : -1;
+    STL_AUTO_CLOSE int lock = stl_store_lock(repo->registry, digest, err);
+    STL_AUTO_CLOSE int store = lock < 0 || !temp ? -1 : make_store_folder(repo->registry, digest, err);
+    if (lock < 0 || (temp && store < 0))
+        return -1;
     stl_path_store(digest, path);
     if (temp && stl_temp_link(temp, store, strrchr(path, '/') + 1, err) < 0)
         return -1;

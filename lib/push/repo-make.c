@@ -2,13 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "access.h"
 #include "consent.h"
-#include "io.h"
 #include "nesting.h"
 #include "recovery.h"
 
@@ -49,6 +47,13 @@ static int make_folders(struct stl_repo *repo, const char *from, struct stl_erro
     return fill(repo, err);
 }
 
+/* Keeps garbage collection from removing it while it is empty. */
+static int lock_repository(struct stl_repo *repo, struct stl_error *err)
+{
+    repo->lock = stl_registry_lock(repo->registry, STL_LOCK_REPOSITORY, &repo->name, false, err);
+    return repo->lock < 0 ? -1 : 0;
+}
+
 static bool has_folders(const struct stl_repo *repo)
 {
     struct stat st;
@@ -60,33 +65,40 @@ static bool has_folders(const struct stl_repo *repo)
     return true;
 }
 
-static int open_or_make(struct stl_repo *repo, struct stl_error *err)
+/* Opens it, with the lock, if all of it is there already. Returns 1, 0 if it is not, or -1. */
+static int open_if_whole(struct stl_repo *repo, struct stl_error *err)
 {
     struct stat st;
-    if (stl_repo_open(repo, repo->registry, &repo->name, err) == 0 && fstat(repo->fd, &st) == 0 &&
-        stl_dir_is_durable(&st))
-        return 0;
-    stl_repo_close(repo);
-    if (err->code && err->code != STL_NAME_UNKNOWN)
-        return -1;
-    stl_error_clear(err);
-    return make_folders(repo, NULL, err);
+    int found = stl_repo_open_folder(repo, repo->registry, &repo->name, err);
+    if (found > 0)
+        found = fstat(repo->fd, &st) == 0 && stl_dir_is_durable(&st);
+    if (found > 0)
+        found = lock_repository(repo, err) ? -1 : has_folders(repo);
+    if (found <= 0)
+        stl_repo_close(repo);
+    return found;
 }
 
-/* The lock on the folder keeps garbage collection from removing it while it is empty. If garbage collection
- * was faster, it may have removed some of the folders that we had just made. */
+/* The same after making what is missing. If garbage collection was faster than the lock, it may have removed
+ * some of the folders that we had just made. */
+static int make_whole(struct stl_repo *repo, struct stl_error *err)
+{
+    if (make_folders(repo, NULL, err) == 0 && lock_repository(repo, err) == 0 &&
+        (has_folders(repo) || fill(repo, err) == 0))
+        return 0;
+    stl_repo_close(repo);
+    return -1;
+}
+
 int stl_repo_make(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
                   struct stl_error *err)
 {
     for (int tries = 0;; tries++) {
-        *repo = (struct stl_repo){registry, *name, -1, NULL};
-        int made = open_or_make(repo, err);
-        if (made == 0 && stl_flock(repo->fd, LOCK_SH))
-            made = stl_error_errno(err, "cannot lock repository %s", name->text);
-        if (made == 0 && (has_folders(repo) || fill(repo, err) == 0))
+        *repo = (struct stl_repo){registry, *name, -1, -1, NULL};
+        int opened = open_if_whole(repo, err);
+        if (opened > 0 || (opened == 0 && make_whole(repo, err) == 0))
             break;
-        stl_repo_close(repo);
-        if (err->sys_errno != ENOENT || tries == MAKE_TRIES)
+        if (opened < 0 || err->sys_errno != ENOENT || tries == MAKE_TRIES)
             return -1;
         stl_error_clear(err);
     }

@@ -303,22 +303,15 @@ static int mark_ended(const struct stl_upload *upload, struct stl_error *err)
     return 0;
 }
 
-static void remove_files(const struct stl_upload *upload)
+/* After mark_ended(). `bytes`: they have not become a blob. */
+static void remove_files(const struct stl_upload *upload, bool bytes)
 {
     char path[STL_UPLOAD_PATH_MAX];
-    unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), 0);
+    if (bytes)
+        unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), 0);
     if (upload->saved)
         unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0);
     stl_upload_leave(upload);
-}
-
-static int end_session(struct stl_upload *upload, struct stl_error *err)
-{
-    int result = mark_ended(upload, err);
-    if (result == 0)
-        remove_files(upload);
-    close_data(upload);
-    return result;
 }
 
 int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest, struct stl_error *err)
@@ -331,13 +324,15 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
                        err))
         return -1;
     struct stl_error ignored = STL_ERROR_INIT; /* a leftover session expires */
-    mark_ended(
-        upload,
-        &ignored); /* while the lock keeps others out: once the bytes are gone, others can lock a new file */
+    /* While the lock keeps others out: once the bytes are gone, others can lock a new file. */
+    bool marked = mark_ended(upload, &ignored) == 0;
     int result = stl_repo_put_blob(&repo, &temp, digest, err);
-    if (result == 0 || !temp.name[0]) /* without a name, the file belongs to the store already: leave it
-                                         alone */
-        end_session(upload, &ignored);
+    bool is_blob = !temp.name[0]; /* the file belongs to the store: it is left alone */
+    if (result && !is_blob)
+        return result;
+    if (marked || mark_ended(upload, &ignored) == 0)
+        remove_files(upload, !is_blob);
+    close_data(upload);
     return result;
 }
 
@@ -348,7 +343,11 @@ int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err)
         return 0;
     if (ftruncate(upload->data, 0))
         return stl_error_errno(err, "cannot drop the data of the upload");
-    return end_session(upload, err);
+    int result = mark_ended(upload, err);
+    if (result == 0)
+        remove_files(upload, true);
+    close_data(upload);
+    return result;
 }
 
 bool stl_upload_drop(const struct stl_registry *registry, const char *id)

@@ -19,6 +19,8 @@ const struct stl_tree_entry stl_tree_entries[STL_TREE_ENTRIES] = {
     {STL_LOCKS_CONTENT, true, true, true},
     {STL_LOCKS_LISTS, true, true, true},
     {STL_LOCKS_QUOTA, true, false, true},
+    {STL_LOCKS_REPOSITORIES, true, false, true},
+    {STL_LOCKS_STORE, true, false, true},
     {STL_LOG, true, true, true},
     {STL_RESERVE, true, true, true},
     {STL_SNAPSHOTS, true, false, false},

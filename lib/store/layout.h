@@ -89,6 +89,8 @@ bool stl_layout_may_nest(const char *component, size_t length);
 #define STL_LOCKS "locks" /* permanent files; what they lock: registry.h, and */
 #define STL_LOCKS_CONTENT STL_LOCKS "/content"
 #define STL_LOCKS_LISTS STL_LOCKS "/lists"
+#define STL_LOCKS_REPOSITORIES STL_LOCKS "/repositories"
+#define STL_LOCKS_STORE STL_LOCKS "/store"
 #define STL_LOCKS_QUOTA STL_LOCKS "/quota"
 #define STL_LOCKS_CATALOG STL_LOCKS "/catalog"
 #define STL_LOCKS_USERS STL_LOCKS "/users"
@@ -110,7 +112,7 @@ struct stl_tree_entry {
     bool made;    /* together with the registry; otherwise when it is needed */
     bool written; /* stillage.cgi writes to it and to everything below it */
 };
-enum { STL_TREE_ENTRIES = 27 };
+enum { STL_TREE_ENTRIES = 29 };
 extern const struct stl_tree_entry stl_tree_entries[STL_TREE_ENTRIES];
 
 /* --- paths: all return `path` --------------------------------------------------------------------------- */

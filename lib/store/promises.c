@@ -165,9 +165,12 @@ static int exclusive(struct views *views)
 }
 
 /* Whether a lock that one view holds keeps the other out, and no longer. */
-static int lock_between(struct views *views, const char *name, int flags)
+static int file_locks(struct views *views)
 {
-    int first = openat(views->a, name, flags | O_CLOEXEC), second = openat(views->b, name, flags | O_CLOEXEC);
+    if (write_short_file(views->a, "lock", ""))
+        return failed(views, "write");
+    int first = openat(views->a, "lock", O_RDWR | O_CLOEXEC);
+    int second = openat(views->b, "lock", O_RDWR | O_CLOEXEC);
     int result = 0;
     if (first < 0 || second < 0 || flock(first, LOCK_EX))
         result = failed(views, "flock");
@@ -182,18 +185,6 @@ static int lock_between(struct views *views, const char *name, int flags)
     if (second >= 0)
         close(second);
     return result;
-}
-
-static int file_locks(struct views *views)
-{
-    return write_short_file(views->a, "lock", "") ? failed(views, "write")
-                                                  : lock_between(views, "lock", O_RDWR);
-}
-
-static int folder_locks(struct views *views)
-{
-    return mkdirat(views->a, "locked", 0755) ? failed(views, "mkdir")
-                                             : lock_between(views, "locked", O_RDONLY | O_DIRECTORY);
 }
 
 static int folder_sync(struct views *views)
@@ -320,8 +311,8 @@ static const struct {
     {"hard links, and their number", "gc would remove blobs that are in use", hard_links, true},
     {"symbolic links, replaced in one step", "tags are symbolic links", symbolic_links, true},
     {"a file is made by one process only", "two pushes would write into the same file", exclusive, true},
-    {"locks on files", "changes would overwrite each other", file_locks, true},
-    {"locks on folders", "gc would remove what is being pushed", folder_locks, true},
+    {"a lock keeps others out",
+     "changes would overwrite each other, and gc would remove what is being pushed", file_locks, true},
     {"a folder can be synced", "a power cut would take acknowledged pushes", folder_sync, true},
     {"a growing file has its size", "uploads in pieces would fail", growing, true},
     {"a file stays readable while it is open", "pulls would break while gc runs", removed_while_open, true},

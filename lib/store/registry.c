@@ -83,12 +83,11 @@ void stl_registry_close(struct stl_registry *registry)
 /* For messages: what a lock is for. */
 static const char *locked_thing(enum stl_lock_kind kind, const struct stl_name *name)
 {
-    static const char *const things[] = {[STL_LOCK_CATALOG] = "the catalog",
-                                         [STL_LOCK_USERS] = "the list of users",
-                                         [STL_LOCK_ACCESS] = "the list of public repositories",
-                                         [STL_LOCK_PULLS] = "the list of pulls",
-                                         [STL_LOCK_WRITES] = "the registry"};
-    return name ? name->text : things[kind];
+    static const char *const things[] = {
+        [STL_LOCK_CATALOG] = "the catalog",     [STL_LOCK_STORE] = "the store",
+        [STL_LOCK_USERS] = "the list of users", [STL_LOCK_ACCESS] = "the list of public repositories",
+        [STL_LOCK_PULLS] = "the list of pulls", [STL_LOCK_WRITES] = "the registry"};
+    return things[kind] ? things[kind] : name->text;
 }
 
 static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kind,
@@ -96,15 +95,16 @@ static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kin
 {
     static const char *const paths[] = {
         [STL_LOCK_CONTENT] = STL_LOCKS_CONTENT, [STL_LOCK_LISTS] = STL_LOCKS_LISTS,
-        [STL_LOCK_CATALOG] = STL_LOCKS_CATALOG, [STL_LOCK_QUOTA] = STL_LOCKS_QUOTA,
+        [STL_LOCK_CATALOG] = STL_LOCKS_CATALOG, [STL_LOCK_REPOSITORY] = STL_LOCKS_REPOSITORIES,
+        [STL_LOCK_STORE] = STL_LOCKS_STORE,     [STL_LOCK_QUOTA] = STL_LOCKS_QUOTA,
         [STL_LOCK_USERS] = STL_LOCKS_USERS,     [STL_LOCK_ACCESS] = STL_LOCKS_ACCESS,
         [STL_LOCK_PULLS] = STL_LOCKS_PULLS,     [STL_LOCK_WRITES] = STL_LOCKS_WRITES};
     char flat[STL_PATH_MAX];
     const char *path = name ? stl_path_flat(paths[kind], name, flat) : paths[kind];
     const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(registry->root.fd, path, flags, registry->root.file_mode & 0660);
-    if (fd < 0 && errno == ENOENT && kind == STL_LOCK_QUOTA) {
-        STL_AUTO_CLOSE int folder = stl_dir_make(&registry->root, registry->root.fd, STL_LOCKS_QUOTA, err);
+    if (fd < 0 && errno == ENOENT && name) {
+        STL_AUTO_CLOSE int folder = stl_dir_make(&registry->root, registry->root.fd, paths[kind], err);
         if (folder < 0)
             return -1;
         fd = openat(registry->root.fd, path, flags, registry->root.file_mode & 0660);

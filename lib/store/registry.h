@@ -51,13 +51,16 @@ int stl_registry_make(const char *path, const char *settings_text, const char *p
 int stl_registry_wanted_modes(const struct stl_registry *registry, struct stl_root *wanted,
                               struct stl_error *err);
 
-/* Locks: flock on permanent empty files in locks/. They end with the process. Order: repository content,
- * repository lists, catalog. */
+/* Locks: flock on permanent empty files in locks/, since locks on folders do not reach other machines on a
+ * shared file system. They end with the process. Order: as here; the last five stand for themselves. */
 enum stl_lock_kind {
-    STL_LOCK_CONTENT, /* shared: a push is between checking blobs and publishing; exclusive: garbage
+    STL_LOCK_CONTENT,    /* shared: a push is between checking blobs and publishing; exclusive: garbage
                          collection */
-    STL_LOCK_LISTS,   /* exclusive: tags, tags/list, referrers of one repository change */
-    STL_LOCK_CATALOG, /* exclusive: _catalog changes; `name` is NULL */
+    STL_LOCK_LISTS,      /* exclusive: tags, tags/list, referrers of one repository change */
+    STL_LOCK_CATALOG,    /* exclusive: _catalog changes; `name` is NULL */
+    STL_LOCK_REPOSITORY, /* shared: somebody pushes; exclusive: the repository is removed */
+    STL_LOCK_STORE,  /* shared: a blob is put into a folder of the store, or linked from it; exclusive: blobs
+                            leave it; `name` is that of the folder: stl_store_lock_name() */
     STL_LOCK_QUOTA,  /* exclusive: blobs are counted and one is added; taken for a moment, inside any other */
     STL_LOCK_USERS,  /* exclusive: auth/htpasswd or auth/oidc-keys changes; `name` is NULL */
     STL_LOCK_ACCESS, /* exclusive: auth/public changes; `name` is NULL */

@@ -15,7 +15,7 @@ int stl_repo_open_folder(struct stl_repo *repo, const struct stl_registry *regis
                          const struct stl_name *name, struct stl_error *err)
 {
     char path[STL_PATH_MAX];
-    *repo = (struct stl_repo){registry, *name, -1, NULL};
+    *repo = (struct stl_repo){registry, *name, -1, -1, NULL};
     repo->fd = stl_dir_open(registry->root.fd, stl_path_repository(name, path), err);
     if (repo->fd >= 0)
         return 1;
@@ -44,7 +44,7 @@ static int open_whole(struct stl_repo *repo, struct stl_error *err)
 int stl_repo_open(struct stl_repo *repo, const struct stl_registry *registry, const struct stl_name *name,
                   struct stl_error *err)
 {
-    *repo = (struct stl_repo){registry, *name, -1, NULL};
+    *repo = (struct stl_repo){registry, *name, -1, -1, NULL};
     return open_whole(repo, err);
 }
 
@@ -62,6 +62,7 @@ int stl_repo_open_if_any(struct stl_repo *repo, const struct stl_registry *regis
 void stl_repo_close(struct stl_repo *repo)
 {
     stl_close_fd(&repo->fd);
+    stl_close_fd(&repo->lock);
 }
 
 int stl_repo_remove_folders(const struct stl_registry *registry, const struct stl_name *name,
@@ -118,18 +119,20 @@ int stl_store_has(const struct stl_registry *registry, const struct stl_digest *
     return stl_blob_size(registry->root.fd, stl_path_store(digest, path), size, err);
 }
 
-int stl_store_lock(const struct stl_registry *registry, const struct stl_digest *digest, bool make,
+struct stl_name stl_store_lock_name(const char *ab)
+{
+    struct stl_name name;
+    snprintf(name.text, sizeof name.text, "%s", ab);
+    return name;
+}
+
+int stl_store_lock(const struct stl_registry *registry, const struct stl_digest *digest,
                    struct stl_error *err)
 {
     char path[STL_PATH_MAX];
-    stl_path_store_directory(digest, path);
-    int directory = make ? stl_dir_make(&registry->root, registry->root.fd, path, err)
-                         : stl_dir_open(registry->root.fd, path, err);
-    if (directory >= 0 && stl_flock(directory, LOCK_SH)) {
-        stl_error_errno(err, "cannot lock %s", path);
-        stl_close_fd(&directory);
-    }
-    return directory;
+    const struct stl_name name =
+        stl_store_lock_name(strrchr(stl_path_store_directory(digest, path), '/') + 1);
+    return stl_registry_lock(registry, STL_LOCK_STORE, &name, false, err);
 }
 
 /* Garbage collection takes the age of a blob from its ctime. */
@@ -138,14 +141,10 @@ int stl_store_claim(const struct stl_registry *registry, const struct stl_digest
 {
     const struct timespec touch[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
     char path[STL_PATH_MAX];
-    STL_AUTO_CLOSE int store = stl_store_lock(registry, digest, false, err);
-    if (store < 0 && err->sys_errno == ENOENT) {
-        stl_error_clear(err);
-        return 0;
-    }
-    int found = store < 0 ? -1 : stl_store_has(registry, digest, size, err);
+    STL_AUTO_CLOSE int lock = stl_store_lock(registry, digest, err);
+    int found = lock < 0 ? -1 : stl_store_has(registry, digest, size, err);
     if (found > 0)
-        utimensat(store, strrchr(stl_path_store(digest, path), '/') + 1, touch, AT_SYMLINK_NOFOLLOW);
+        utimensat(registry->root.fd, stl_path_store(digest, path), touch, AT_SYMLINK_NOFOLLOW);
     return found;
 }
 

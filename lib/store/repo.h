@@ -14,14 +14,15 @@ struct stl_actor;
 struct stl_repo {
     const struct stl_registry *registry; /* outlives the repo */
     struct stl_name name;
-    int fd; /* www/v2/<name> */
+    int fd;   /* www/v2/<name> */
+    int lock; /* of one that was made (repo-make.h); else -1 */
     /* Who changes it, for events and hooks; NULL: the command line. Set by the caller after opening. */
     const struct stl_actor *actor;
 };
 
 #define STL_REPO_INIT                                                                                        \
     {                                                                                                        \
-        .fd = -1                                                                                             \
+        .fd = -1, .lock = -1                                                                                 \
     }
 #define STL_AUTO_REPO __attribute__((cleanup(stl_repo_close), unused))
 
@@ -62,10 +63,11 @@ int stl_repo_has_blob(const struct stl_repo *repo, const struct stl_digest *dige
 
 /* The same for a path: fails with STL_DAMAGED if something other than a file is there. */
 int stl_blob_size(int at, const char *path, int64_t *size, struct stl_error *err);
-/* Opens the folder of the store that a blob belongs in, with a shared lock: while it is held, garbage
- * collection removes nothing from it. If the folder is missing, it is made if `make` is set; otherwise
- * err->sys_errno is ENOENT. */
-int stl_store_lock(const struct stl_registry *registry, const struct stl_digest *digest, bool make,
+/* What locks the folder <ab> of the store, for STL_LOCK_STORE: that of sha256 and that of sha512. */
+struct stl_name stl_store_lock_name(const char *ab);
+/* Locks the folder of the store that a blob belongs in, shared: while the lock is held, garbage collection
+ * removes nothing from it. */
+int stl_store_lock(const struct stl_registry *registry, const struct stl_digest *digest,
                    struct stl_error *err);
 
 /* Whether the path <folder>/<digest> leads to a blob; if so, fills *digest and *st. Returns false for a file

@@ -148,6 +148,18 @@ is "$(json '.temporary.count, .temporary.bytes, .uploads.count, .uploads.bytes' 
 is "$(ls "$REG/tmp" "$REG/uploads/" | xargs)" "$REG/tmp: live $REG/uploads/: 00000002" 'and leaves what is locked, or was written to of late'
 exec {live}<&-
 
+lone=$(printf lone | sha256sum | cut -c1-64)
+mkdir -p "$REG/store/sha256/${lone:0:2}" "$REG/locks/store"
+printf lone >"$REG/store/sha256/${lone:0:2}/$lone"
+exec {user}>>"$REG/locks/store/${lone:0:2}"
+flock -s "$user"
+capture stillage gc --grace 0s
+is "$RC $(<"$T/.err")" "1 stillage: store/sha256/${lone:0:2}: nothing of it was collected, the next run will try again: the store is busy" 'gc says that blobs are being linked from there'
+ok_run 'a blob of a locked folder of the store stays' test -e "$REG/store/sha256/${lone:0:2}/$lone"
+exec {user}>&-
+ok_run 'gc' stillage gc --grace 0s
+is "$(ls "$REG/store/sha256/${lone:0:2}")" '' 'which frees it when the lock is free'
+
 # ---- while an archive is being read ------------------------------------------------------------------------------
 
 # The store has the layer, and nothing refers to it any more. An archive that holds it comes slowly.
@@ -189,12 +201,12 @@ push a/b v1 "$T/a"
 push full v1 "$T/a"
 stillage rm -q "a/b/c@$(digest "$T/a")" "a/b@$(digest "$T/a")"
 age
-exec {user}<"$REG/www/v2/a/b"
+exec {user}>>"$REG/locks/repositories/a~b"
 flock -s "$user"
 ok_run 'gc' "${GC[@]}" --json
 is "$(json .emptyRepositories)" 1 'removes an empty repository'
 is "$(cd "$REG/www/v2" && ls a/b)" $'_manifests\nblobs\nmanifests\nreferrers\ntags' 'and leaves one that somebody is about to push to'
-exec {user}<&-
+exec {user}>&-
 is "$(put a/b/c v1 "$T/a")" 201 'a push that saw its blobs succeeds even then'
 all_well 'and all is well'
 stillage rm -q "a/b/c@$(digest "$T/a")"

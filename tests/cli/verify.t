@@ -90,6 +90,9 @@ mended 'a folder that is missing' folder 'multi/referrers$' 'rmdir www/v2/lib/mu
 mended 'a repository that was left half deleted' folder 'multi/tags$' 'rm -r www/v2/lib/multi/tags'
 mended 'the answer to GET /v2/' file '^www/v2/_ping$' 'echo >www/v2/_ping'
 mended 'the answer for no referrers' file '^www/v2/_no_referrers$' 'rm www/v2/_no_referrers'
+mended 'the folder of the locks' folder '^locks/content$' 'rm -r locks'
+mended 'the folder of files that are being written' folder '^tmp$' 'rmdir tmp'
+mended 'the folder of uploads' folder '^uploads$' 'rm -r uploads'
 mended 'the page' file '^www/index.html$' 'rm www/index.html'
 mended 'a blob that is not linked into its repository' missing-blob "busybox/blobs/$LAYER" "rm www/v2/lib/busybox/blobs/$LAYER"
 mended 'a blob that is not in the store' not-in-store "busybox/blobs/$LAYER" "rm $STORED"

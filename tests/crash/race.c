@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,6 +57,11 @@ static void before_call(void)
 /* Who does not want to wait is refused at first, and then waits, since it would only ask again. */
 int __wrap_flock(int fd, int operation)
 {
+    struct stat st;
+    if (fstat(fd, &st) || S_ISDIR(st.st_mode)) { /* would not reach other machines on a shared file system */
+        fputs("# a lock on a folder\n", stderr);
+        _exit(1);
+    }
     if (judge < 0 || operation == LOCK_UN)
         return __real_flock(fd, operation);
     bool patient = operation & LOCK_NB, exclusive = operation & LOCK_EX;

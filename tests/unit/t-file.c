@@ -239,10 +239,19 @@ static void sweeping_takes_the_dead_and_spares_the_living(void **state)
     assert_int_equal(symlinkat("x", root->fd, "tmp/deadlink"), 0);
     STL_AUTO_CLOSE int folder = stl_dir_make(root, root->fd, "tmp/deadstage/inner", &err);
     unit_write(folder, "file", "x");
+    unit_write(root->fd, "tmp/stage", "");
+    STL_AUTO_CLOSE int dead = stl_dir_make(root, root->fd, "tmp/stage.d", &err);
+    unit_write(dead, "file", "12345");
+    struct stl_swept swept = {.dry_run = true};
+    OK(stl_temp_sweep_counted(root, &swept, &err));
+    assert_int_equal(swept.count, 3); /* a stage and its lock are one */
     OK(stl_temp_sweep(root, &err));
-    assert_int_equal(unit_count(root->fd, "tmp"), 2);
+    assert_int_equal(unit_count(root->fd, "tmp"), 3);
     assert_true(unit_exists(root->fd, living.name));
+    assert_true(unit_exists(root->fd, stage.name));
+    assert_true(unit_exists(root->fd, stage.lock.name));
     stl_stage_end(&stage);
+    assert_int_equal(unit_count(root->fd, "tmp"), 1);
     OK(stl_write_all(living.fd, "x", 1, &err));
     OK(stl_temp_replace(&living, root->fd, "log/file", &err));
     OK(stl_temp_sweep(root, &err));
