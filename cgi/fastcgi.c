@@ -271,7 +271,7 @@ static void dismiss(struct crew *crew)
 /* --- the connections ------------------------------------------------------------------------------------ */
 
 /* Signal handlers have no other way to tell. */
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, end_status;
 
 static void on_stop(int number)
 {
@@ -355,5 +355,11 @@ int fastcgi_serve(const struct fastcgi *fastcgi)
     }
     close(waiter);
     dismiss(&crew);
-    return 0;
+    return end_status;
+}
+
+void fastcgi_end(int status)
+{
+    end_status = status;
+    stop = 1;
 }

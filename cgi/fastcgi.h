@@ -22,4 +22,7 @@ struct fastcgi {
  * seconds are given up. SIGTERM is blocked except while nothing is being done. Returns the exit status. */
 int fastcgi_serve(const struct fastcgi *fastcgi);
 
+/* Called by a handler: ends fastcgi_serve() as SIGTERM does, within a second, with this exit status. */
+void fastcgi_end(int status);
+
 #endif

@@ -45,6 +45,8 @@ struct cache {
     pthread_mutex_t lock;
     struct shared *current; /* NULL: none yet */
     int hook_runner;        /* -1: none */
+    bool stays;             /* this is a responder: it has to notice when the registry is mounted anew */
+    bool confined;          /* to the folder that was there when it began */
 };
 
 static bool is_current(const struct shared *shared, const char *directory, const struct stat *settings)
@@ -126,6 +128,32 @@ static void cache_give_back(struct cache *cache, struct shared *shared)
     pthread_mutex_unlock(&cache->lock);
 }
 
+/* Whether another folder is where the open registry was: its file system has been mounted anew after it was
+ * gone, as happens to a machine that a shared file system has shut out. */
+static bool has_moved(const struct shared *shared)
+{
+    struct stat open, named;
+    STL_AUTO_FREE char *file = stl_sprintf("%s/registry.yaml", shared->directory);
+    return stat(file, &named) == 0 && (fstat(shared->registry.root.fd, &open) || open.st_dev != named.st_dev);
+}
+
+/* After a request that failed for the storage: the next one opens the registry anew. A process that is confined
+ * to the old folder cannot, and ends. */
+static void look_after(struct cache *cache)
+{
+    pthread_mutex_lock(&cache->lock);
+    bool moved = cache->current && has_moved(cache->current);
+    if (moved) {
+        let_go(cache->current);
+        cache->current = NULL;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    if (moved && cache->confined) {
+        fputs("stillage.cgi: the registry has been mounted anew: starting again\n", stderr);
+        fastcgi_end(WORKERS_RENEW);
+    }
+}
+
 /* Whatever is wrong with it, clients only learn that there is no registry. */
 static struct shared *open_registry(struct cache *cache, const char *directory, struct stl_error *err)
 {
@@ -172,6 +200,8 @@ static void answer(void *context, struct channel *channel, bool full)
     response_clear(&exchange.response);
     request_clear(&exchange.request);
     cache_give_back(cache, shared);
+    if (cache->stays && (err.code == STL_STORAGE || err.code == STL_NOT_REGISTRY))
+        look_after(cache);
 }
 
 /* --- the sandbox ---------------------------------------------------------------------------------------- */
@@ -295,7 +325,10 @@ static int limit_connections(int wanted)
 static int serve(void *context, int number)
 {
     const struct responder *responder = context;
-    struct cache cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .hook_runner = responder->hook_runner};
+    struct cache cache = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                          .hook_runner = responder->hook_runner,
+                          .stays = true,
+                          .confined = responder->directory != NULL};
     struct fastcgi fastcgi = {responder->slots, number, answer, &cache};
     struct stl_sandbox sandbox;
     mallopt(M_ARENA_MAX, ARENAS);
@@ -340,12 +373,15 @@ static int serve_all(struct responder *responder)
     struct workers workers = {responder->workers, serve, release_slots, responder};
     if (start_hooks(responder))
         return 1;
-    responder->slots = slots_make(limit_connections(responder->connections));
+    if (!responder->slots)
+        responder->slots = slots_make(limit_connections(responder->connections));
     if (!responder->slots) {
         perror("stillage.cgi: cannot start");
         return 1;
     }
-    return responder->workers == 1 ? serve(responder, 0) : workers_run(&workers);
+    int status = responder->workers == 1 ? serve(responder, 0) : workers_run(&workers);
+    stl_close_fd(&responder->hook_runner);
+    return status;
 }
 
 static bool is_listening(int fd)
@@ -395,5 +431,9 @@ int main(int argc, char **argv)
         return answer_one(argc, argv);
     parse_options(argc, argv, &responder);
     responder.directory = get_confinement();
-    return serve_all(&responder);
+    int status;
+    do
+        status = serve_all(&responder);
+    while (status == WORKERS_RENEW && responder.workers > 1); /* alone, it is confined itself */
+    return status;
 }

@@ -49,8 +49,10 @@ static bool start_missing(const struct workers *workers, struct worker *running,
     return missing;
 }
 
-static void reap(const struct workers *workers, struct worker *running)
+/* Returns whether one has asked for all to be started anew. */
+static bool reap(const struct workers *workers, struct worker *running)
 {
+    bool renew = false;
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
         for (int i = 0; i < workers->count; i++) {
@@ -58,10 +60,12 @@ static void reap(const struct workers *workers, struct worker *running)
                 continue;
             running[i].pid = 0;
             workers->ended(workers->context, i);
+            renew |= WIFEXITED(status) && WEXITSTATUS(status) == WORKERS_RENEW;
         }
         if (WIFSIGNALED(status))
             fprintf(stderr, "stillage.cgi: worker %d ended by signal %d\n", (int)pid, WTERMSIG(status));
     }
+    return renew;
 }
 
 static void end_all(const struct worker *running, int count)
@@ -82,11 +86,15 @@ int workers_run(const struct workers *workers)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    for (int received = SIGCHLD; received != SIGTERM && received != SIGINT;) {
+    bool renew = false;
+    for (int received = SIGCHLD; received != SIGTERM && received != SIGINT && !renew;) {
         bool missing = start_missing(workers, running, &signals);
         received = sigtimedwait(&signals, NULL, missing ? &(struct timespec){.tv_sec = 1} : NULL);
-        reap(workers, running);
+        renew = reap(workers, running);
     }
     end_all(running, workers->count);
-    return 0;
+    for (int i = 0; i < workers->count; i++)
+        workers->ended(workers->context, i);
+    sigprocmask(SIG_UNBLOCK, &signals, NULL);
+    return renew ? WORKERS_RENEW : 0;
 }
