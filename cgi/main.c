@@ -137,8 +137,8 @@ static bool has_moved(const struct shared *shared)
     return stat(file, &named) == 0 && (fstat(shared->registry.root.fd, &open) || open.st_dev != named.st_dev);
 }
 
-/* After a request that failed for the storage: the next one opens the registry anew. A process that is confined
- * to the old folder cannot, and ends. */
+/* After a request that failed for the storage: the next one opens the registry anew. A process that is
+ * confined to the old folder cannot, and ends. */
 static void look_after(struct cache *cache)
 {
     pthread_mutex_lock(&cache->lock);

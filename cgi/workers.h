@@ -15,9 +15,9 @@ struct workers {
 
 enum { WORKERS_RENEW = 3 }; /* exit status of one that asks for all to be started anew */
 
-/* Keeps them running until SIGTERM or SIGINT, or until one ends with WORKERS_RENEW; then sends them SIGTERM and
- * waits for them. One that ends otherwise is started again, and if that fails, again a second later. Returns 0,
- * or WORKERS_RENEW. */
+/* Keeps them running until SIGTERM or SIGINT, or until one ends with WORKERS_RENEW; then sends them SIGTERM
+ * and waits for them. One that ends otherwise is started again, and if that fails, again a second later.
+ * Returns 0, or WORKERS_RENEW. */
 int workers_run(const struct workers *workers);
 
 #endif
