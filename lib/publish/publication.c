@@ -35,14 +35,14 @@ void stl_publication_add_manifest(struct stl_publication *publication, const str
 {
     stl_grow(publication->manifests, publication->manifest_count);
     publication->manifests[publication->manifest_count++] =
-        (struct stl_publication_manifest){.manifest = manifest, .bytes = bytes, .repeated = repeated};
+        STL_PUBLICATION_MANIFEST(manifest, bytes, repeated);
 }
 
 int stl_publication_write_manifest(const struct stl_publication *publication,
                                    const struct stl_manifest *manifest, const char *bytes, bool repeated,
                                    struct stl_error *err)
 {
-    struct stl_publication_manifest one = {.manifest = manifest, .bytes = bytes, .repeated = repeated};
+    struct stl_publication_manifest one = STL_PUBLICATION_MANIFEST(manifest, bytes, repeated);
     return stl_publish_bring(publication, &one, 1, 0, err);
 }
 

@@ -28,8 +28,9 @@
  * A commit that fails leaves the tags that were to be set, and their lists, as they were: everything that
  * takes space, including the new lists, is written before the first tag changes, and tags that have changed
  * are set back. Exceptions: the sync of tags/list or, after it, the rename of a finished _catalog fails; or
- * there is no space to set one of several tags back. The manifest and its entry in a list of referrers may
- * remain.
+ * there is no space to set one of several tags back. A manifest that it wrote is taken back, too, with its
+ * entry in a list of referrers, unless another commit has built on it meanwhile: has brought the same
+ * manifest, an index of it, or a tag. One that was there under another media type keeps the new one.
  */
 #ifndef STL_PUBLICATION_H
 #define STL_PUBLICATION_H

@@ -207,9 +207,14 @@ int stl_publish_bring(const struct stl_publication *publication, struct stl_publ
     struct bringing bringing = {publication, repo, manifests, count, set_count, 0, false};
     STL_AUTO_CLOSE int content =
         count ? stl_registry_lock(repo->registry, STL_LOCK_CONTENT, &repo->name, false, err) : -1;
-    if ((count && content < 0) || ask(&bringing, err) || put_manifests(&bringing, err) ||
-        change(&bringing, err))
+    if ((count && content < 0) || ask(&bringing, err))
         return -1;
-    stl_publish_start_hooks(publication, manifests, count, set_count);
-    return 0;
+    int result = put_manifests(&bringing, err) || change(&bringing, err) ? -1 : 0;
+    if (result)
+        stl_publish_take_back(repo, manifests, count);
+    for (size_t i = 0; i < count; i++)
+        stl_close_fd(&manifests[i].file);
+    if (result == 0)
+        stl_publish_start_hooks(publication, manifests, count, set_count);
+    return result;
 }

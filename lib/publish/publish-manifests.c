@@ -84,25 +84,38 @@ int stl_publish_check_content(const struct stl_publication *publication, const s
 int stl_publish_check_children(const struct stl_publication *publication, const struct stl_manifest *manifest,
                                struct stl_error *err)
 {
-    for (size_t i = 0; i < manifest->count; i++)
-        if (manifest->descriptors[i].role == STL_ROLE_MANIFEST &&
-            check_descriptor(publication, &manifest->descriptors[i], err))
+    for (size_t i = 0; i < manifest->count; i++) {
+        const struct stl_descriptor *descriptor = &manifest->descriptors[i];
+        if (descriptor->role == STL_ROLE_MANIFEST &&
+            (check_descriptor(publication, descriptor, err) ||
+             stl_publish_settle(publication->repo, &descriptor->digest, NULL, err)))
             return -1;
+    }
     return 0;
 }
 
 /* --- writing -------------------------------------------------------------------------------------------- */
 
-static int put_bytes(const struct stl_root *root, int directory, const char *name, const char *bytes,
-                     size_t length, struct stl_error *err)
+static int put_bytes(const struct stl_root *root, int directory, const char *name,
+                     struct stl_publication_manifest *item, struct stl_error *err)
 {
     STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    struct stat st;
     if (faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return 0;
-    if (stl_temp_begin(root, &temp, err) || stl_write_all(temp.fd, bytes, length, err) ||
-        stl_temp_sync(&temp, err))
+    if (stl_temp_begin(root, &temp, err) ||
+        stl_write_all(temp.fd, item->bytes, (size_t)item->manifest->size, err) || stl_temp_sync(&temp, err))
         return -1;
-    return stl_temp_link(&temp, directory, name, err) < 0 ? -1 : 0;
+    if (fstat(temp.fd, &st))
+        return stl_error_errno(err, "cannot look at a file in tmp/");
+    int placed = stl_temp_link(&temp, directory, name, err);
+    if (placed == 0) {
+        stl_close_fd(&item->file);
+        item->file = temp.fd;
+        item->written = st.st_mtim;
+        temp.fd = -1;
+    }
+    return placed < 0 ? -1 : 0;
 }
 
 static int is_other(void *context, const struct stl_manifest_file *file, struct stl_error *err)
@@ -152,7 +165,7 @@ int stl_publish_put_manifest(const struct stl_repo *repo, struct stl_publication
     STL_AUTO_CLOSE int directory = stl_dir_make(root, repo->fd, path, err);
     if (directory < 0)
         return -1;
-    if (put_bytes(root, directory, name, item->bytes, (size_t)manifest->size, err))
+    if (put_bytes(root, directory, name, item, err))
         return -1;
     if (put_digest_link(repo, manifest, name, &item->retyped, err))
         return -1;
@@ -234,7 +247,7 @@ int stl_publish_put_manifest_again(const struct stl_repo *repo, struct stl_publi
     stl_manifest_format_target(&manifest->media_type, &manifest->digest, wanted);
     if (stl_manifest_target(repo, &manifest->digest, target, err) == 0 && !strcmp(target, wanted) &&
         faccessat(repo->fd, wanted + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return 0;
+        return stl_publish_settle(repo, &manifest->digest, item, err);
     stl_error_clear(err);
     *synced = false;
     return stl_publish_put_manifest(repo, item, err);
@@ -255,7 +268,7 @@ int stl_publication_is_done(const struct stl_repo *repo, const struct stl_manife
     snprintf(path, sizeof path, STL_REPO_REFS "/%s", stl_digest_format(&manifest->digest, text));
     if ((repo->registry->settings.apache && faccessat(repo->fd, path, F_OK, AT_SYMLINK_NOFOLLOW)) ||
         faccessat(repo->fd, STL_REPO_TAG_LIST, F_OK, AT_SYMLINK_NOFOLLOW) ||
-        !stl_catalog_has(repo->registry, &repo->name))
+        !stl_catalog_has(repo->registry, &repo->name) || !stl_publish_is_settled(repo, &manifest->digest))
         return 0;
     int others = has_other_types(repo, manifest, err);
     return others ? (others < 0 ? -1 : 0) : stl_referrers_has(repo->fd, manifest, err);

@@ -4,6 +4,8 @@
 #ifndef STL_PUBLISH_STEPS_H
 #define STL_PUBLISH_STEPS_H
 
+#include <time.h>
+
 #include "listing.h"
 #include "manifest.h"
 #include "repo.h"
@@ -18,7 +20,14 @@ struct stl_publication_manifest {
     bool repeated;
     bool retyped;  /* the same bytes were there under another media type */
     bool referrer; /* it was not in the list of its subject's referrers before */
+    int file;      /* the file that this commit wrote, locked until it ends; -1: it was there before */
+    struct timespec written; /* its time then */
 };
+#define STL_PUBLICATION_MANIFEST(manifest_, bytes_, repeated_)                                               \
+    (struct stl_publication_manifest)                                                                        \
+    {                                                                                                        \
+        .manifest = (manifest_), .bytes = (bytes_), .repeated = (repeated_), .file = -1                      \
+    }
 
 /* Tags that are being set. */
 struct publish_tags {
@@ -57,6 +66,18 @@ int stl_publish_put_manifest_again(const struct stl_repo *repo, struct stl_publi
 /* Makes the names of the manifests durable, and the lists that are written for them and not yet in place. */
 int stl_publish_sync(const struct stl_repo *repo, const struct stl_publication_manifest *manifests,
                      size_t count, struct publish_tags *tags, struct stl_error *err);
+
+/* publish-take-back.c. A commit that fails removes the manifests that it wrote, unless another has built on
+ * them: has published the same, or what refers to it. While a commit goes on, it holds the lock (flock) of
+ * each manifest's file that it wrote; who builds on such a file changes its time under STL_LOCK_LISTS
+ * (settle), which the first one sees under the same lock. */
+void stl_publish_take_back(const struct stl_repo *repo, const struct stl_publication_manifest *manifests,
+                           size_t count);
+/* `item`: the caller's own manifest with this digest, or NULL. The caller holds STL_LOCK_LISTS. */
+int stl_publish_settle(const struct stl_repo *repo, const struct stl_digest *digest,
+                       const struct stl_publication_manifest *item, struct stl_error *err);
+/* Whether it is there, and nobody will take it back. Needs no lock. */
+bool stl_publish_is_settled(const struct stl_repo *repo, const struct stl_digest *digest);
 
 /* publish-tags.c. Sets the time of manifests/<reference> to now: it was pushed, or lost a tag. */
 void stl_publish_touch(const struct stl_repo *repo, const char *reference);

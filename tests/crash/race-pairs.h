@@ -36,7 +36,8 @@ int race_ask(struct unit *unit, const char *method, const char *uri, const char 
  * far it has come counts, too. */
 #define RACE_SESSION "session"
 
-/* Returns the exit status. */
-int race_pairs_run(const struct scene *scenes, size_t count);
+/* `builder`: a deed that builds on manifests which the other has begun to put there, so that they stay though
+ * that one is refused; or NULL. Returns the exit status. */
+int race_pairs_run(const struct scene *scenes, size_t count, race_deed *builder);
 
 #endif

@@ -212,5 +212,5 @@ static const struct scene scenes[] = {
 
 int main(void)
 {
-    return race_pairs_run(scenes, sizeof scenes / sizeof *scenes);
+    return race_pairs_run(scenes, sizeof scenes / sizeof *scenes, NULL);
 }

@@ -116,8 +116,14 @@ static void a_child_goes_while_its_index_comes(void **state)
     FAILS(STL_MANIFEST_BLOB_UNKNOWN, commit_manifest(&f->repo, &manifest, index, &how, &err));
     assert_null(victim);
     FAILS(STL_MANIFEST_UNKNOWN, stl_tag_resolve(&f->repo, &tag, &current, &err));
+    STL_AUTO_FREE char *name = manifest_path(&manifest.digest),
+                       *file = stl_sprintf("_manifests/" STL_TYPE_OCI_INDEX "/%s",
+                                           unit_digest_text(&manifest.digest));
+    assert_false(unit_exists(f->repo.fd, name));
+    assert_false(unit_exists(f->repo.fd, file));
     unit_push(&f->repo, "one", "one");
     OK(commit_manifest(&f->repo, &manifest, index, &how, &err));
+    assert_true(unit_exists(f->repo.fd, name));
 }
 
 /* lib/LAYOUT.md: the catalog has the "names that hold at least one manifest". */
