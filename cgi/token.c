@@ -9,6 +9,7 @@
 #include "bearer.h"
 #include "id-token.h"
 #include "json.h"
+#include "project-members.h"
 #include "user-tokens.h"
 
 enum { FORM_MAX = 64 << 10 };
@@ -198,6 +199,7 @@ struct form {
     const char *grant_type, *username, *password, *scope;
     const char *subject_token, *subject_token_type; /* RFC 8693 */
     struct user_token_form own;
+    struct member_form members;
 };
 
 /* Decodes in place: the values are parts of `text`. */
@@ -214,7 +216,10 @@ static int parse_form(char *text, struct form *form, struct stl_error *err)
                   {"token", &form->own.verb},
                   {"id", &form->own.id},
                   {"name", &form->own.name},
-                  {"expires", &form->own.expires}};
+                  {"expires", &form->own.expires},
+                  {"project", &form->members.project},
+                  {"member", &form->members.user},
+                  {"role", &form->members.role}};
     for (char *part; (part = strsep(&text, "&"));) {
         char *value = strchr(part, '=');
         if (!value)
@@ -287,6 +292,8 @@ static int answer_form(struct exchange *exchange, struct form *form, struct stl_
     if (stl_access_controlled(exchange->registry) &&
         auth_login(exchange, form->username, form->password, err))
         return err->code == STL_UNAUTHORIZED ? refuse_login(exchange) : -1;
+    if (form->members.project)
+        return manage_members(exchange, &form->members, err);
     if (form->own.verb) {
         form->own.scope = form->scope;
         return manage_user_tokens(exchange, &form->own, err);

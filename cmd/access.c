@@ -37,6 +37,12 @@ static void explain(const struct stl_registry *registry, const struct stl_decisi
                verdict, repository, repository, registry->path);
         return;
     }
+    if (decision->member) {
+        cmd_print_line(
+            "%s: '%s' was made a member of the project of %s ('stillage project ls' tells the role)", verdict,
+            user, repository);
+        return;
+    }
     if (!decision->rule) {
         printf("%s: no rule in %s/registry.yaml covers %s of %s%s\n", verdict, registry->path, verb,
                repository, action == STL_PULL ? ", and it is not public" : "");

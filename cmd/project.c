@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bearer.h"
+#include "project-roles.h"
 #include "project-quota.h"
 
-static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_JSON, {0}};
+static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, CMD_OPTION_JSON, {0}};
 
 static char *join(const struct stl_words *words)
 {
@@ -29,7 +31,29 @@ static char *amount_text(const struct stl_project *project, const struct stl_pro
     return may < 0 ? stl_sprintf("%lld %s", has, what) : stl_sprintf("%lld of %lld %s", has, may, what);
 }
 
-static void print_text(const struct stl_project *project, const struct stl_project_use *use)
+/* Those that registry.yaml names, and those that were added: a list of names for each role. */
+static int collect_members(const struct stl_registry *registry, const struct stl_project *project,
+                           struct stl_words members[STL_PROJECT_ROLES], struct stl_error *err)
+{
+    STL_AUTO_JSON struct json_object *added = stl_project_members_read(registry, project, err);
+    if (!added)
+        return -1;
+    for (size_t role = 0; role < STL_PROJECT_ROLES; role++)
+        for (size_t i = 0; i < project->members[role].count; i++)
+            stl_words_add(&members[role], project->members[role].items[i]);
+    json_object_object_foreach(added, user, value)
+    {
+        struct stl_error ignored = STL_ERROR_INIT;
+        enum stl_project_role role;
+        const char *text = json_object_get_string(value);
+        if (stl_project_role_parse(text ? text : "", &role, &ignored) == 0)
+            stl_words_add(&members[role], user);
+    }
+    return 0;
+}
+
+static void print_text(const struct stl_project *project, const struct stl_words members[STL_PROJECT_ROLES],
+                       const struct stl_project_use *use)
 {
     char has[CMD_SIZE_TEXT_MAX], may[CMD_SIZE_TEXT_MAX];
     int64_t quota = project->quota[STL_PROJECT_SIZE];
@@ -40,13 +64,14 @@ static void print_text(const struct stl_project *project, const struct stl_proje
            quota < 0 ? "" : " of ", quota < 0 ? "" : cmd_format_size((uint64_t)quota, may), tags,
            repositories);
     for (int role = STL_PROJECT_ROLES - 1; role >= 0; role--) {
-        STL_AUTO_FREE char *members = join(&project->members[role]);
-        if (*members)
-            printf("  %-10s  %s\n", stl_project_role_name((enum stl_project_role)role), members);
+        STL_AUTO_FREE char *names = join(&members[role]);
+        if (*names)
+            cmd_print_line("  %-10s  %s", stl_project_role_name((enum stl_project_role)role), names);
     }
 }
 
 static struct json_object *describe_project(const struct stl_project *project,
+                                            const struct stl_words words[STL_PROJECT_ROLES],
                                             const struct stl_project_use *use)
 {
     struct json_object *object = json_object_new_object(), *members = json_object_new_object(),
@@ -61,29 +86,57 @@ static struct json_object *describe_project(const struct stl_project *project,
     json_object_object_add(object, "quota", quota);
     for (size_t role = 0; role < STL_PROJECT_ROLES; role++) {
         struct json_object *list = json_object_new_array();
-        for (size_t i = 0; i < project->members[role].count; i++)
-            json_object_array_add(list, json_object_new_string(project->members[role].items[i]));
+        for (size_t i = 0; i < words[role].count; i++)
+            json_object_array_add(list, json_object_new_string(words[role].items[i]));
         json_object_object_add(members, stl_project_role_name((enum stl_project_role)role), list);
     }
     json_object_object_add(object, "members", members);
     return object;
 }
 
+static int list_one(const struct stl_registry *registry, const struct stl_project *project,
+                    struct json_object *array, struct stl_error *err)
+{
+    struct stl_words members[STL_PROJECT_ROLES] = {{0}};
+    struct stl_project_use use;
+    int result = stl_project_look(registry, project, &use, err);
+    if (result == 0)
+        result = collect_members(registry, project, members, err);
+    if (result == 0 && array)
+        json_object_array_add(array, describe_project(project, members, &use));
+    else if (result == 0)
+        print_text(project, members, &use);
+    for (size_t role = 0; role < STL_PROJECT_ROLES; role++)
+        stl_words_clear(&members[role]);
+    return result;
+}
+
 static int list(const struct stl_registry *registry, bool json, struct stl_error *err)
 {
     const struct stl_projects *projects = &registry->settings.projects;
-    STL_AUTO_JSON struct json_object *array = json_object_new_array();
-    for (size_t i = 0; i < projects->count; i++) {
-        struct stl_project_use use;
-        if (stl_project_look(registry, &projects->items[i], &use, err))
+    STL_AUTO_JSON struct json_object *array = json ? json_object_new_array() : NULL;
+    for (size_t i = 0; i < projects->count; i++)
+        if (list_one(registry, &projects->items[i], array, err))
             return -1;
-        if (json)
-            json_object_array_add(array, describe_project(&projects->items[i], &use));
-        else
-            print_text(&projects->items[i], &use);
-    }
     if (json)
         cmd_print_json(array);
+    return 0;
+}
+
+/* `role`: NULL to take it away. */
+static int set_member(const struct stl_registry *registry, const char *name, const char *user,
+                      const char *role, bool quiet, struct stl_error *err)
+{
+    const struct stl_project *project = stl_projects_find(&registry->settings.projects, name);
+    if (!project)
+        return stl_error_set(err, STL_INVALID, "%s/registry.yaml has no project '%s' (projects:)",
+                             registry->path, name);
+    if (stl_project_members_set(registry, project, user, role, err) || stl_bearer_revoke(registry, user, err))
+        return -1;
+    if (!quiet && role)
+        cmd_print_line("%s: %s is %s", name, user, role);
+    else if (!quiet)
+        cmd_print_line("%s: %s is no member any more", name, user);
     return 0;
 }
 
@@ -93,9 +146,16 @@ static int run_project(int argc, char **argv)
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct cmd_common common = {0};
     cmd_parse_common(&cmd_project, argc, argv, &common);
-    if (optind + 1 != argc || strcmp(argv[optind], "ls"))
-        return cmd_usage(&cmd_project, "give ls");
-    if (cmd_open_registry(&registry, common.registry, &err) || list(&registry, common.json, &err))
+    char **arguments = argv + optind;
+    int count = argc - optind;
+    bool ls = count == 1 && !strcmp(arguments[0], "ls"), add = count == 4 && !strcmp(arguments[0], "add"),
+         rm = count == 3 && !strcmp(arguments[0], "rm");
+    if (!ls && !add && !rm)
+        return cmd_usage(&cmd_project, "give ls, add PROJECT USER ROLE, or rm PROJECT USER");
+    if (cmd_open_registry_as_owner(&registry, common.registry, CMD_KEEP_NOTHING, &err) ||
+        (ls ? list(&registry, common.json, &err)
+            : set_member(&registry, arguments[1], arguments[2], add ? arguments[3] : NULL, common.quiet,
+                         &err)))
         return cmd_fail(&err);
     return 0;
 }
@@ -103,12 +163,19 @@ static int run_project(int argc, char **argv)
 const struct cmd_command cmd_project = {
     .name = "project",
     .run = run_project,
-    .arguments = "ls",
-    .summary = "List projects, their members and what they hold",
+    .arguments = "ls, or add PROJECT USER ROLE, or rm PROJECT USER",
+    .summary = "Projects: what they hold, and their members",
     .description =
         "A project is a repository and all below it, with members and a quota; registry.yaml names them "
         "(projects:). ls lists them: whether everybody may pull, how many bytes of blobs they hold, each counted "
-        "once, how many tags and repositories, of how many, and who has which role. 'stillage access check' tells what somebody may do.",
+        "once, how many tags and repositories, of how many, and who has which role. 'stillage access check' tells "
+        "what somebody may do.\n\n"
+        "add gives a user a role, guest, developer, maintainer or admin, besides the members that registry.yaml "
+        "names; rm takes it away. The admins of a project do the same with their password, by a form: curl -d "
+        "grant_type=password -d username=NAME -d password=... -d project=team -d member=USER -d role=developer "
+        "https://HOST/v2/_token; role=none takes it away, and without member the members are listed.",
     .options = options,
-    .examples = "  stillage project ls",
+    .examples = "  stillage project ls\n"
+                "  stillage project add team bob developer\n"
+                "  stillage project rm team bob",
 };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "auth-secrets.h"
+#include "project-roles.h"
 #include "repos.h"
 #include "users.h"
 
@@ -44,12 +45,34 @@ static bool says_it_is_public(const struct stl_registry *registry, const char *r
            stl_about_read(repo.fd, &about, &ignored) > 0 && about.is_public;
 }
 
+/* Those who may push or administer may also pull. */
+static bool is_member(const struct stl_registry *registry, const char *user, const char *repository,
+                      enum stl_action action)
+{
+    static const enum stl_action more[] = {STL_PUSH, STL_ADMIN};
+    const struct stl_access_rules *rules = &registry->settings.access_rules;
+    struct stl_decision decided;
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (!registry->settings.projects.count || !user || stl_user_name_check(user, &ignored))
+        return false;
+    stl_access_rules_allow(rules, user, repository, action, &decided);
+    if (decided.rule && decided.rule->project &&
+        stl_project_members_allow(registry, decided.rule->project, user, action))
+        return true;
+    for (size_t i = 0; action == STL_PULL && i < sizeof more / sizeof *more; i++)
+        if (is_member(registry, user, repository, more[i]))
+            return true;
+    return false;
+}
+
 bool stl_access_decide(const struct stl_registry *registry, const char *user, const char *repository,
                        enum stl_action action, struct stl_decision *decision)
 {
     struct stl_decision decided;
     stl_access_rules_allow(&registry->settings.access_rules, user, repository, action, &decided);
-    if (!decided.rule && action == STL_PULL)
+    if (!decided.allowed && is_member(registry, user, repository, action))
+        decided.allowed = decided.member = true;
+    if (!decided.rule && !decided.allowed && action == STL_PULL)
         decided.allowed = decided.own = says_it_is_public(registry, repository);
     if (decision)
         *decision = decided;
@@ -68,7 +91,7 @@ static bool rules_allow(const struct stl_registry *registry, const struct stl_id
         return stl_oidc_allows(&registry->settings.auth.oidc, &identity->oidc, repository, action, &line);
     if (!identity->user[0] || (identity->is_robot && !grants(&identity->robot, repository, action)))
         return false;
-    return stl_access_rules_allow(&registry->settings.access_rules, identity->user, repository, action, NULL);
+    return stl_access_decide(registry, identity->user, repository, action, NULL);
 }
 
 bool stl_access_allows(const struct stl_registry *registry, const struct stl_identity *identity,
@@ -115,8 +138,7 @@ void stl_access_explain(const struct stl_registry *registry, const struct stl_id
             "'%s' may not %s '%s', if there is such a repository: no rule that its ID token matches "
             "lets it (registry.yaml, auth: oidc:)",
             user, verb, repository);
-    else if (!identity->oidc.count &&
-             !stl_access_rules_allow(&registry->settings.access_rules, user, repository, action, NULL))
+    else if (!identity->oidc.count && !stl_access_decide(registry, user, repository, action, NULL))
         stl_error_set(
             err, code,
             "'%s' may not %s '%s', if there is such a repository: no rule of the registry lets them (its "
@@ -154,6 +176,29 @@ unsigned stl_access_could(const struct stl_registry *registry, const struct stl_
     return actions;
 }
 
+/* Not a robot, whose token would make rights that outlive it. */
+bool stl_access_manages(const struct stl_registry *registry, const struct stl_identity *identity,
+                        const char *project)
+{
+    const struct stl_settings *settings = &registry->settings;
+    return stl_access_controlled(registry) && identity->user[0] && !identity->is_robot &&
+           !identity->is_bearer && !identity->oidc.count && stl_projects_find(&settings->projects, project) &&
+           (stl_access_rules_of_project(&settings->access_rules, project, identity->user, STL_ADMIN) ||
+            stl_project_members_allow(registry, project, identity->user, STL_ADMIN));
+}
+
+/* Of the projects in which somebody was made an admin. */
+static void add_administered(const struct stl_registry *registry, const char *user,
+                             struct stl_words *patterns)
+{
+    const struct stl_projects *projects = &registry->settings.projects;
+    for (size_t i = 0; i < projects->count; i++) {
+        STL_AUTO_FREE char *pattern = stl_sprintf("%s/**", projects->items[i].name);
+        if (stl_project_members_allow(registry, projects->items[i].name, user, STL_ADMIN))
+            stl_words_add(patterns, pattern);
+    }
+}
+
 void stl_access_administers(const struct stl_registry *registry, const struct stl_identity *identity,
                             struct stl_words *patterns)
 {
@@ -162,8 +207,11 @@ void stl_access_administers(const struct stl_registry *registry, const struct st
         stl_words_add(patterns, "**");
     else if (identity->is_robot && identity->robot.actions & 1u << STL_ADMIN)
         stl_words_add(patterns, identity->robot.repository);
-    else if (!identity->is_robot)
+    else if (!identity->is_robot) {
         stl_access_rules_patterns(&registry->settings.access_rules, user, STL_ADMIN, patterns);
+        if (user)
+            add_administered(registry, user, patterns);
+    }
 }
 
 /* --- the files ------------------------------------------------------------------------------------------ */

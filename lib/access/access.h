@@ -54,7 +54,8 @@ void stl_identity_clear(struct stl_identity *identity);
 
 bool stl_access_controlled(const struct stl_registry *registry);
 /* What decides about a user, or a client that is not logged in (NULL), where there is access control: the
- * rules, and for pulls the repository's own visibility. `decision` may be NULL. */
+ * rules, where a project's rule decides its members (project-roles.h), too, and for pulls the repository's
+ * own visibility. `decision` may be NULL. */
 bool stl_access_decide(const struct stl_registry *registry, const char *user, const char *repository,
                        enum stl_action action, struct stl_decision *decision);
 /* Whether the client may do that now. Anything that everybody may do is allowed with any token. */
@@ -74,6 +75,9 @@ bool stl_access_lists(const struct stl_registry *registry, const struct stl_iden
  * bearer token. */
 unsigned stl_access_could(const struct stl_registry *registry, const struct stl_identity *identity,
                           const char *repository);
+/* Whether the client manages the members of a project: one of its admins, with their password. */
+bool stl_access_manages(const struct stl_registry *registry, const struct stl_identity *identity,
+                        const char *project);
 /* Adds the patterns of the rules by which the client could administer repositories, which a more specific
  * rule may outweigh; none for an ID token. */
 void stl_access_administers(const struct stl_registry *registry, const struct stl_identity *identity,

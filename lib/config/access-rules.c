@@ -289,9 +289,10 @@ static struct stl_decision decide(const struct stl_access_rules *access, const c
     for (size_t i = 0; i < access->count; i++) {
         const struct stl_rule *rule = &access->rules[i];
         if (rule->who[action].line && covers(rule, repository))
-            return (struct stl_decision){includes(access, &rule->who[action], user), rule, action, false};
+            return (struct stl_decision){
+                .allowed = includes(access, &rule->who[action], user), .rule = rule, .line = action};
     }
-    return (struct stl_decision){false, NULL, action, false};
+    return (struct stl_decision){.line = action};
 }
 
 bool stl_access_rules_allow(const struct stl_access_rules *access, const char *user, const char *repository,
@@ -310,6 +311,15 @@ bool stl_access_rules_allow(const struct stl_access_rules *access, const char *u
     if (decision)
         *decision = result;
     return result.allowed;
+}
+
+bool stl_access_rules_of_project(const struct stl_access_rules *access, const char *project, const char *user,
+                                 enum stl_action action)
+{
+    for (size_t i = 0; i < access->count; i++)
+        if (access->rules[i].project && !strcmp(access->rules[i].project, project))
+            return includes(access, &access->rules[i].who[action], user);
+    return false;
 }
 
 bool stl_access_rules_know(const struct stl_access_rules *access, const char *user)

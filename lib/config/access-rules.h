@@ -78,6 +78,7 @@ struct stl_decision {
     const struct stl_rule *rule; /* the rule that decided; NULL: none matches */
     enum stl_action line;        /* the deciding line of that rule: a pull may be allowed by the line for
                                     STL_PUSH or STL_ADMIN */
+    bool member;                 /* not the rule, but the members of its project (project-roles.h) */
     bool own; /* no rule says who may pull, and the repository itself is public: stl_access_decide() */
 };
 
@@ -97,6 +98,9 @@ void stl_words_clear(struct stl_words *words);
  * logged in. */
 void stl_access_rules_patterns(const struct stl_access_rules *access, const char *user,
                                enum stl_action action, struct stl_words *patterns);
+/* Whether the rule that stands for a project lets this user do that. */
+bool stl_access_rules_of_project(const struct stl_access_rules *access, const char *project, const char *user,
+                                 enum stl_action action);
 /* Whether a rule lets this user do anything that not everybody may do. */
 bool stl_access_rules_know(const struct stl_access_rules *access, const char *user);
 

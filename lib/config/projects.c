@@ -15,6 +15,29 @@ const char *stl_project_role_name(enum stl_project_role role)
     return role_names[role];
 }
 
+int stl_project_role_parse(const char *text, enum stl_project_role *role, struct stl_error *err)
+{
+    for (size_t i = 0; i < STL_PROJECT_ROLES; i++) {
+        if (!strcmp(text, role_names[i])) {
+            *role = (enum stl_project_role)i;
+            return 0;
+        }
+    }
+    return stl_error_set(err, STL_INVALID, "'%.40s' is not a role: use guest, developer, maintainer or admin",
+                         text);
+}
+
+enum stl_project_role stl_project_least_role(enum stl_action action)
+{
+    static const enum stl_project_role least[STL_ACTIONS] = {
+        [STL_PULL] = STL_PROJECT_GUEST,
+        [STL_PUSH] = STL_PROJECT_DEVELOPER,
+        [STL_DELETE] = STL_PROJECT_MAINTAINER,
+        [STL_ADMIN] = STL_PROJECT_ADMIN,
+    };
+    return least[action];
+}
+
 const char *stl_project_amount_name(enum stl_project_amount amount)
 {
     return amount_names[amount];
@@ -121,6 +144,14 @@ void stl_projects_clear(struct stl_projects *projects)
     *projects = (struct stl_projects){0};
 }
 
+const struct stl_project *stl_projects_find(const struct stl_projects *projects, const char *name)
+{
+    for (size_t i = 0; i < projects->count; i++)
+        if (!strcmp(projects->items[i].name, name))
+            return &projects->items[i];
+    return NULL;
+}
+
 const struct stl_project *stl_projects_of(const struct stl_projects *projects, const char *repository)
 {
     const struct stl_project *best = NULL;
@@ -143,12 +174,6 @@ static void add_words(struct stl_words *words, const struct stl_words *more)
 
 static void add_rule(const struct stl_project *project, struct stl_access_rules *access)
 {
-    static const enum stl_project_role least[STL_ACTIONS] = {
-        [STL_PULL] = STL_PROJECT_GUEST,
-        [STL_PUSH] = STL_PROJECT_DEVELOPER,
-        [STL_DELETE] = STL_PROJECT_MAINTAINER,
-        [STL_ADMIN] = STL_PROJECT_ADMIN,
-    };
     stl_grow(access->rules, access->count);
     struct stl_rule *rule = &access->rules[access->count++];
     *rule = (struct stl_rule){.pattern = stl_sprintf("%s/**", project->name),
@@ -156,7 +181,7 @@ static void add_rule(const struct stl_project *project, struct stl_access_rules 
                               .line = project->line};
     for (size_t action = 0; action < STL_ACTIONS; action++) {
         rule->who[action].line = project->line;
-        for (size_t role = least[action]; role < STL_PROJECT_ROLES; role++)
+        for (size_t role = stl_project_least_role((enum stl_action)action); role < STL_PROJECT_ROLES; role++)
             add_words(&rule->who[action], &project->members[role]);
     }
     if (project->is_public)

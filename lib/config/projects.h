@@ -23,7 +23,8 @@
  *   admin       x      x       x        x
  *
  * A project is one rule of access: that says all four things, so wider rules do not count in it, and narrower
- * ones do. Of projects within each other, the innermost counts.
+ * ones do. 'stillage project' and the project's admins add members, who are kept elsewhere (project-roles.h).
+ * Of projects within each other, the innermost counts.
  */
 #ifndef STL_PROJECTS_H
 #define STL_PROJECTS_H
@@ -64,12 +65,18 @@ struct stl_projects {
 };
 
 const char *stl_project_role_name(enum stl_project_role role);
+/* Fails with STL_INVALID. */
+int stl_project_role_parse(const char *text, enum stl_project_role *role, struct stl_error *err);
+/* The least role that may do that. */
+enum stl_project_role stl_project_least_role(enum stl_action action);
 /* "size", "tags" or "repositories". */
 const char *stl_project_amount_name(enum stl_project_amount amount);
 bool stl_project_has_quota(const struct stl_project *project);
 /* From now on everything is counted, and nothing is refused. */
 void stl_projects_lift_quotas(struct stl_projects *projects);
 void stl_projects_clear(struct stl_projects *projects);
+/* The project of that name, or NULL. */
+const struct stl_project *stl_projects_find(const struct stl_projects *projects, const char *name);
 /* The project that a repository belongs to, or NULL. */
 const struct stl_project *stl_projects_of(const struct stl_projects *projects, const char *repository);
 

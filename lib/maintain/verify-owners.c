@@ -36,7 +36,8 @@ static struct bounds bounds_in_auth(const struct verify *verify, const char *pat
         return (struct bounds){0400, grouped && !strcmp(path, STL_AUTH_HTPASSWD) ? 0640 : 0600};
     if (!strcmp(path, STL_AUTH) || !strcmp(path, STL_AUTH_TOKENS))
         return (struct bounds){searchable, searchable};
-    bool private = begins(path, STL_AUTH_ROBOTS) || begins(path, STL_AUTH_FAILURES);
+    bool private =
+        begins(path, STL_AUTH_ROBOTS) || begins(path, STL_AUTH_PROJECTS) || begins(path, STL_AUTH_FAILURES);
     return (struct bounds){0700, private ? 0700 : searchable};
 }
 

@@ -76,6 +76,7 @@ bool stl_layout_may_nest(const char *component, size_t length);
 #define STL_AUTH_HTPASSWD STL_AUTH "/htpasswd"
 #define STL_AUTH_OIDC_KEYS STL_AUTH "/oidc-keys"
 #define STL_AUTH_ROBOTS STL_AUTH "/robots"
+#define STL_AUTH_PROJECTS STL_AUTH "/projects"
 #define STL_AUTH_TOKENS STL_AUTH "/tokens"
 #define STL_AUTH_PUBLIC STL_AUTH "/public"
 #define STL_AUTH_FAILURES STL_AUTH "/failures"

@@ -62,7 +62,7 @@ enum stl_lock_kind {
     STL_LOCK_STORE,  /* shared: a blob is put into a folder of the store, or linked from it; exclusive: blobs
                             leave it; `name` is that of the folder: stl_store_lock_name() */
     STL_LOCK_QUOTA,  /* exclusive: blobs are counted and one is added; taken for a moment, inside any other */
-    STL_LOCK_USERS,  /* exclusive: auth/htpasswd or auth/oidc-keys changes; `name` is NULL */
+    STL_LOCK_USERS,  /* exclusive: auth/htpasswd, auth/oidc-keys or auth/projects/ changes; `name` is NULL */
     STL_LOCK_ACCESS, /* exclusive: auth/public changes; `name` is NULL */
     STL_LOCK_PULLS,  /* exclusive: log/pulls changes; `name` is NULL */
     STL_LOCK_WRITES, /* shared: something is being written; exclusive: waits until nothing is; `name` is
