@@ -4,6 +4,7 @@
 . "$(dirname "$0")/pull-through-common.sh"
 
 multi=$(cached multi) small=$(cached twice)
+FRESH_FOR=0s # nobody asks for tags again in the background: requests are counted here
 big_layout "$T/big"
 start_upstream
 there app:v1 "oci:$multi"
