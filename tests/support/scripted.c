@@ -29,6 +29,32 @@ static void read_request(int fd, char **text)
     *text = request.data ? request.data : stl_strdup("");
 }
 
+static void send_all(int fd, const char *answer)
+{
+    for (size_t left = strlen(answer); left > 0;) {
+        ssize_t sent = send(fd, answer, left, MSG_NOSIGNAL);
+        if (sent <= 0)
+            break;
+        answer += sent;
+        left -= (size_t)sent;
+    }
+}
+
+/* Sends the answer and ends the connection as it says. */
+static void give(struct server *server, int fd, const char *answer)
+{
+    static const struct linger reset = {.l_onoff = 1};
+    bool stalled = *answer == *STALLED;
+    if (*answer == *RESET)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    else
+        send_all(fd, answer + stalled);
+    if (stalled)
+        server->stalled[server->stalled_count++] = fd;
+    else
+        close(fd);
+}
+
 static void *serve(void *context)
 {
     struct server *server = context;
@@ -41,17 +67,8 @@ static void *serve(void *context)
                 return NULL;
             read_request(fds[i], &server->asked[server->count++]);
         }
-        for (size_t i = 0; i < server->together; i++) {
-            const char *answer = server->answers[first + i];
-            for (size_t left = strlen(answer); left > 0;) {
-                ssize_t sent = send(fds[i], answer, left, MSG_NOSIGNAL);
-                if (sent <= 0)
-                    break;
-                answer += sent;
-                left -= (size_t)sent;
-            }
-            close(fds[i]);
-        }
+        for (size_t i = 0; i < server->together; i++)
+            give(server, fds[i], server->answers[first + i]);
     }
     return NULL;
 }
@@ -76,6 +93,8 @@ void end(struct server *server, size_t asked)
     shutdown(server->fd, SHUT_RDWR);
     pthread_join(server->thread, NULL);
     close(server->fd);
+    for (size_t i = 0; i < server->stalled_count; i++)
+        close(server->stalled[i]);
     assert_int_equal(server->count, asked);
     for (size_t i = 0; i < server->count; i++)
         free(server->asked[i]);

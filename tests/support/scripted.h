@@ -18,9 +18,16 @@ struct server {
     size_t together;            /* so many are asked before the first is answered */
     char *asked[SCRIPTED_ASKED_MAX];
     size_t count;
+    int stalled[SCRIPTED_ASKED_MAX]; /* connections that stay open */
+    size_t stalled_count;
     char host[32]; /* "127.0.0.1:<port>" */
     char url[64];  /* "http://<host>/a" */
 };
+
+/* In front of an answer: after it, the connection stays open until the end. */
+#define STALLED "\001"
+/* An answer that is none: the connection is reset. */
+#define RESET "\002"
 
 #define ANSWER(status, headers, body) "HTTP/1.1 " status "\r\nConnection: close\r\n" headers "\r\n" body
 

@@ -1,7 +1,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "clock.h"
 #include "exchange.h"
 #include "scripted.h"
 #include "unit.h"
@@ -105,6 +107,79 @@ static void impatience(void **state)
     assert_int_equal(exchange.answer.status, 429);
     assert_string_equal(exchange.answer.body.data, "wait");
     stl_http_clear(&exchange);
+    end(&server, 1);
+}
+
+/* As a number and as a date, which are both beyond the two minutes that anybody waits. */
+static void the_server_says_when(void **state)
+{
+    (void)state;
+    char date[64], busy[160];
+    time_t later = time(NULL) + 3600;
+    struct tm parts;
+    struct server server;
+    struct stl_http_exchange exchange = {.owner = NULL};
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&later, &parts));
+    snprintf(busy, sizeof busy, ANSWER("503 Busy", "Retry-After: %s\r\n", "busy"), date);
+    OK(ask((const char *const[]){busy, NULL}, &server, &exchange));
+    assert_int_equal(exchange.answer.status, 503);
+    stl_http_clear(&exchange);
+    end(&server, 1);
+    double before = stl_monotonic();
+    OK(ask((const char *const[]){ANSWER("429 Slow down", "Retry-After: 1\r\n", "wait"),
+                                 ANSWER("200 OK", TEN, "0123456789"), NULL},
+           &server, &exchange));
+    assert_true(stl_monotonic() - before >= 1);
+    stl_http_clear(&exchange);
+    end(&server, 2);
+    /* What is no time is no reason to wait. */
+    OK(ask((const char *const[]){ANSWER("503 Busy", "Retry-After: soon\r\n", ""),
+                                 ANSWER("503 Busy", "Retry-After: -1\r\n", ""),
+                                 ANSWER("200 OK", TEN, "0123456789"), NULL},
+           &server, &exchange));
+    stl_http_clear(&exchange);
+    end(&server, 3);
+}
+
+static void a_reset_is_a_cut(void **state)
+{
+    (void)state;
+    struct server server;
+    struct stl_http_exchange exchange = {.owner = NULL};
+    OK(ask((const char *const[]){RESET, RESET, ANSWER("200 OK", TEN, "0123456789"), NULL}, &server,
+           &exchange));
+    stl_http_clear(&exchange);
+    end(&server, 3);
+}
+
+/* It could come one day: nobody waits for it. */
+static void an_answer_that_stops(void **state)
+{
+    (void)state;
+    struct server server;
+    STL_AUTO_HTTP struct stl_http *http = open_client(&(struct stl_http_options){.attempts = 1, .idle = 1});
+    begin(&server, (const char *const[]){STALLED ANSWER("200 OK", TEN, "01234"), NULL}, 1);
+    struct stl_http_exchange exchange = {.request = {.url = server.url}};
+    FAILS(STL_UNAVAILABLE, stl_http_send(http, &exchange, &err));
+    end(&server, 1);
+    begin(&server, (const char *const[]){STALLED "HTTP/1.1 200 OK\r\n", NULL}, 1);
+    exchange = (struct stl_http_exchange){.request = {.url = server.url}};
+    FAILS(STL_UNAVAILABLE, stl_http_send(http, &exchange, &err));
+    end(&server, 1);
+}
+
+/* Of an error, only the beginning is of interest. */
+static void an_error_without_end(void **state)
+{
+    (void)state;
+    enum { MUCH = 4 << 20 };
+    struct server server;
+    STL_AUTO_FREE char *much = stl_alloc(MUCH);
+    memset(much, 'x', MUCH - 1);
+    STL_AUTO_FREE char *answer = stl_sprintf(ANSWER("404 None", "", "%s"), much);
+    struct stl_http_exchange exchange = {.request = {.most = 16}};
+    FAILS(STL_INVALID, ask((const char *const[]){answer, NULL}, &server, &exchange));
+    assert_non_null(strstr(err.message, "404 does not end"));
     end(&server, 1);
 }
 
@@ -336,6 +411,10 @@ int main(void)
         cmocka_unit_test(answers_outlast_trouble),
         cmocka_unit_test(trouble_outlasts_attempts),
         cmocka_unit_test(impatience),
+        cmocka_unit_test(the_server_says_when),
+        cmocka_unit_test(a_reset_is_a_cut),
+        cmocka_unit_test(an_answer_that_stops),
+        cmocka_unit_test(an_error_without_end),
         cmocka_unit_test(what_may_have_happened_is_not_repeated),
         cmocka_unit_test(a_cut_body_goes_on),
         cmocka_unit_test(a_body_begins_where_the_caller_says),
