@@ -477,7 +477,7 @@ const struct cmd_command cmd_add = {
         "store; otherwise docker made them up for the archive.)\n\n"
         "From a registry (without HOST, docker.io), an image comes with its signatures, attestations and other "
         "referrers. Blobs that this registry has are not fetched; an interrupted transfer continues where it "
-        "stopped; after 429, 503 and the like it waits and tries again. For private images, log in with 'stillage "
+        "stopped, if the command was killed by the next one within a day; after 429, 503 and the like it waits and tries again. For private images, log in with 'stillage "
         "login', docker or podman first. Proxies are those of http_proxy, https_proxy and no_proxy.\n\n"
         "From a bucket comes what 'stillage publish' has put there, under the names that it has there: tags, "
         "manifests without one, signatures and other referrers, one repository after the other, each whole or not at "

@@ -141,7 +141,7 @@ const struct cmd_command cmd_gc = {
         "A blob that nothing refers to is removed in two steps, so that no push in progress ever misses "
         "it: after the grace period it is set aside, and a push that needs it brings it back; after "
         "another grace period it is deleted. With --grace 0s everything is deleted at once: use it only "
-        "while nobody pushes.\n\n"
+        "while nobody pushes. What has arrived of a blob of another registry waits for the rest for a day at most.\n\n"
         "Manifests are never deleted, with or without a tag: 'stillage prune' and 'stillage rm' do that. "
         "The only exceptions are referrers (signatures and the like) whose subject is gone, if "
         "registry.yaml says so.\n\n"

@@ -141,6 +141,10 @@ static int fetch_blob(void *context, size_t index, struct stl_error *err)
     STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
     char text[STL_DIGEST_TEXT_MAX], name[STL_STAGED_NAME_MAX], unpacked[STL_STAGED_NAME_MAX];
     stl_add_staged_name(number, name);
+    if (add->images.format == STL_FORMAT_REMOTE) {
+        add->blobs[number] = ADD_BLOB_STAGED;
+        return stl_images_sync(&add->images, digest, err);
+    }
     if (stl_images_staged(&add->images, digest, unpacked)) {
         add->blobs[number] = ADD_BLOB_STAGED;
         return stl_stage_link(&add->stage, unpacked, name, err) || stl_stage_sync(&add->stage, name, err) ? -1
@@ -158,7 +162,8 @@ static int fetch_blob(void *context, size_t index, struct stl_error *err)
     return 0;
 }
 
-/* From a registry, they come over few connections and in one thread; then they are in the stage. */
+/* From a registry, they come over few connections and in one thread; then they are in files of their own,
+ * which stand in for the stage. */
 static int fetch_remote(struct fetch *fetch, struct stl_error *err)
 {
     const struct stl_graph *graph = &fetch->add->graph;

@@ -7,6 +7,7 @@
 #include "add.h"
 #include "blobs.h"
 #include "consent.h"
+#include "images-remote.h"
 #include "publication.h"
 #include "quota.h"
 #include "references.h"
@@ -111,11 +112,15 @@ static int enter_blob(struct placing *place, size_t number, struct stl_added *ad
     const struct stl_digest *digest = &place->add->graph.blob_digests.items[number];
     STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
     char name[STL_STAGED_NAME_MAX];
-    if (*state != ADD_BLOB_STAGED)
-        return stl_repo_enter_blob(&place->repo, NULL, digest, err);
-    if (stl_stage_take(&place->add->stage, stl_add_staged_name(number, name), &temp, err) ||
-        stl_repo_enter_blob(&place->repo, &temp, digest, err))
+    int staged = *state == ADD_BLOB_STAGED;
+    if (staged && place->add->images.format == STL_FORMAT_REMOTE)
+        staged = stl_images_take(&place->add->images, digest, &temp, err);
+    else if (staged)
+        staged = stl_stage_take(&place->add->stage, stl_add_staged_name(number, name), &temp, err) ? -1 : 1;
+    if (staged < 0 || stl_repo_enter_blob(&place->repo, staged ? &temp : NULL, digest, err))
         return -1;
+    if (!staged)
+        return 0;
     *state = ADD_BLOB_PLACED;
     added->new_bytes += (uint64_t)place->add->graph.blobs[number].size;
     return 0;

@@ -8,12 +8,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mem.h"
 #include "random.h"
 
 #define STAGE_SUFFIX ".d"
+static const char kept[] = "kept-"; /* what the names of stl_temp_keep() begin with */
 
 /* Adds 32 random digits and a NUL. */
 static void add_random(char *text)
@@ -134,6 +136,73 @@ int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, str
         return stl_error_errno(err, "cannot put %s into its place", name);
     temp->name[0] = '\0';
     return 0;
+}
+
+/* --- what outlasts its writer --------------------------------------------------------------------------- */
+
+/* Whether the name still leads to the open file. */
+static bool has_name(int root, const char *name, int fd)
+{
+    struct stat open, named;
+    return fstat(fd, &open) == 0 && fstatat(root, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           open.st_ino == named.st_ino && open.st_dev == named.st_dev;
+}
+
+/* Returns 1, 0 if another process holds it, or has taken it away, or -1. */
+static int open_kept(struct stl_temp *temp, struct stl_error *err)
+{
+    temp->fd = openat(temp->root->fd, temp->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (temp->fd < 0)
+        return stl_error_errno(err, "cannot create a file in tmp/");
+    int ours = lock_as_ours(temp->fd, err);
+    if (ours > 0 && !has_name(temp->root->fd, temp->name, temp->fd))
+        ours = 0;
+    return ours > 0 && set_mode(temp->root, temp->fd, err) ? -1 : ours;
+}
+
+int stl_temp_keep(const struct stl_root *root, const char *key, struct stl_temp *temp, struct stl_error *err)
+{
+    *temp = (struct stl_temp){.root = root, .fd = -1};
+    snprintf(temp->name, sizeof temp->name, STL_TMP "/%s%s", kept, key);
+    int ours = open_kept(temp, err);
+    if (ours == 0) {
+        stl_close_fd(&temp->fd);
+        snprintf(temp->name, sizeof temp->name, STL_TMP "/%s", kept);
+        add_random(temp->name);
+        ours = open_kept(temp, err);
+    }
+    if (ours > 0)
+        return 0;
+    if (ours == 0)
+        stl_error_set(err, STL_UNAVAILABLE, "a file in tmp/ has just been removed: try again");
+    temp->name[0] = '\0';
+    stl_close_fd(&temp->fd);
+    return -1;
+}
+
+int stl_temp_take(const struct stl_root *root, const char *name, struct stl_temp *temp, struct stl_error *err)
+{
+    *temp = (struct stl_temp){.root = root};
+    temp->fd = openat(root->fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (temp->fd < 0)
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot open a file in tmp/");
+    while (flock(temp->fd, LOCK_EX))
+        if (errno != EINTR)
+            return stl_error_errno(err, "cannot lock a file in tmp/");
+    if (!has_name(root->fd, name, temp->fd)) {
+        stl_close_fd(&temp->fd);
+        return 0;
+    }
+    snprintf(temp->name, sizeof temp->name, "%s", name);
+    return 1;
+}
+
+void stl_temp_drop(const struct stl_root *root, const char *name)
+{
+    STL_AUTO_CLOSE int fd = openat(root->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (fd >= 0 && lock_as_ours(fd, &ignored) > 0)
+        unlinkat(root->fd, name, 0);
 }
 
 /* --- stages --------------------------------------------------------------------------------------------- */
@@ -288,10 +357,18 @@ static void sweep_folder(const struct temp_sweep *sweep, int fd, const char *nam
         unlinkat(sweep->tmp, lock_name, 0);
 }
 
+static bool is_spared(const struct temp_sweep *sweep, const char *name, int fd)
+{
+    struct stat st;
+    return !strncmp(name, kept, sizeof kept - 1) && fstat(fd, &st) == 0 &&
+           st.st_mtime > time(NULL) - sweep->swept->spared;
+}
+
 static void sweep_file(const struct temp_sweep *sweep, int fd, const char *name)
 {
     STL_AUTO_FREE char *folder = stl_sprintf("%s" STAGE_SUFFIX, name);
-    if (flock(fd, LOCK_EX | LOCK_NB) || faccessat(sweep->tmp, folder, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    if (flock(fd, LOCK_EX | LOCK_NB) || is_spared(sweep, name, fd) ||
+        faccessat(sweep->tmp, folder, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return;
     count_dead(sweep, fd, false);
     if (!sweep->swept->dry_run)
@@ -317,7 +394,7 @@ static int sweep_one(void *context, const char *name, unsigned char type, struct
 
 int stl_temp_sweep(const struct stl_root *root, struct stl_error *err)
 {
-    struct stl_swept uncounted = {0};
+    struct stl_swept uncounted = {.spared = STL_TEMP_KEPT};
     return stl_temp_sweep_counted(root, &uncounted, err);
 }
 

@@ -50,6 +50,18 @@ int stl_temp_sync(struct stl_temp *temp, struct stl_error *err);
 int stl_temp_link(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 
+/* A file in tmp/ that another process can go on with: if its writer is killed, or parks it, a sweep spares it
+ * for a day after the last byte was written. `key` says what it is, and has STL_TEMP_KEY digits. If another
+ * process holds the file with that key, or has just removed it, this makes an empty one of another name. */
+enum { STL_TEMP_KEY = 32, STL_TEMP_KEPT = 24 * 3600 /* seconds */ };
+int stl_temp_keep(const struct stl_root *root, const char *key, struct stl_temp *temp, struct stl_error *err);
+/* Opens one that was parked, by its name, once no other process holds it. Returns 1, 0 if it is gone, or
+ * -1. */
+int stl_temp_take(const struct stl_root *root, const char *name, struct stl_temp *temp,
+                  struct stl_error *err);
+/* Removes one that was parked, unless another process holds it now. */
+void stl_temp_drop(const struct stl_root *root, const char *name);
+
 /* A folder in tmp/ for files that wait for each other, possibly more than can be open at once: they live as
  * long as the lock of an empty file beside the folder, whose name is that of the folder without the ".d" (a
  * lock on the folder itself would not reach other machines on a shared file system). A file of a stage can be
@@ -95,10 +107,12 @@ int stl_stage_link(const struct stl_stage *stage, const char *name, const char *
 /* What a sweep removed, or, if `dry_run` is set, would remove. */
 struct stl_swept {
     bool dry_run;
+    int64_t spared;        /* seconds: files of stl_temp_keep() that were written to since then stay */
     uint64_t count, bytes; /* `count`: files or folders; `bytes`: of their contents */
 };
 
-/* Removes what dead writers left in tmp/. The second function counts what it removes. */
+/* Removes what dead writers left in tmp/, but for files of stl_temp_keep(), which it spares for
+ * STL_TEMP_KEPT seconds. The second function counts what it removes. */
 int stl_temp_sweep(const struct stl_root *root, struct stl_error *err);
 int stl_temp_sweep_counted(const struct stl_root *root, struct stl_swept *swept, struct stl_error *err);
 

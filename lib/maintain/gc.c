@@ -132,6 +132,7 @@ int stl_gc(const struct stl_registry *registry, const struct stl_gc_options *opt
     struct gc gc = {.registry = registry, .options = options, .result = result, .now = time(NULL)};
     *result = (struct stl_gc_result){0};
     result->temporary.dry_run = result->uploads.dry_run = result->expired.dry_run = options->dry_run;
+    result->temporary.spared = options->grace < STL_TEMP_KEPT ? options->grace : STL_TEMP_KEPT;
     int failed = collect_all(&gc, err);
     stl_digestset_clear(&gc.touched);
     free(gc.touches);

@@ -5,10 +5,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "arriving.h"
 #include "blobs.h"
-#include "copy.h"
 #include "fetched.h"
 #include "freeze.h"
+#include "project-quota.h"
 #include "publication.h"
 #include "quota.h"
 #include "references.h"
@@ -95,19 +96,20 @@ struct download {
     struct through *through;
     struct through_fetch *fetch; /* NULL: nobody waits */
     struct stl_http_exchange exchange;
-    struct stl_temp temp;
-    struct stl_copy copy;
-    int64_t size; /* bytes, as a manifest says */
+    struct stl_arriving arriving;
+    bool begun;   /* the upstream has sent something */
     bool is_ours; /* what went wrong is no fault of the upstream */
 };
 
 /* Who waits for what comes packed, though nobody asked for that, gets it when it is here. */
 static int begin_download(struct download *download, struct stl_error *err)
 {
-    if (stl_space_check(download->temp.fd, (uint64_t)download->size, err))
+    const struct stl_arriving *arriving = &download->arriving;
+    download->begun = true;
+    if (stl_space_check(arriving->temp.fd, (uint64_t)(arriving->size - arriving->from), err))
         return -1;
     if (download->fetch && !stl_http_header(&download->exchange.answer, "Content-Encoding"))
-        stl_through_begun(download->through, download->fetch, download->temp.name, download->size);
+        stl_through_begun(download->through, download->fetch, arriving->temp.name, arriving->size);
     return 0;
 }
 
@@ -115,9 +117,9 @@ static int write_bytes(void *context, const void *bytes, size_t length, struct s
 {
     struct download *download = context;
     download->is_ours = true;
-    if (download->copy.size == 0 && begin_download(download, err))
+    if (!download->begun && begin_download(download, err))
         return -1;
-    if (stl_copy_add(&download->copy, bytes, length, err))
+    if (stl_arriving_write(&download->arriving, bytes, length, err))
         return -1;
     download->is_ours = false;
     return 0;
@@ -131,25 +133,26 @@ static int send(struct stl_remote *remote, struct stl_http_exchange *exchange, s
     return status == 200 || status == 206 ? 0 : stl_remote_refused(remote, exchange, err);
 }
 
+/* Once somebody reads along, the bytes that were there before cannot be taken back: if they were wrong, it
+ * fails, and who asks again gets the blob from its first byte on. */
 static int download(struct download *download, struct stl_remote *remote, const char *url,
-                    const struct stl_digest *digest, struct stl_error *err)
+                    struct stl_error *err)
 {
     static const char *const headers[] = {"Accept-Encoding: identity", NULL};
-    struct stl_digest actual;
-    download->exchange.request = (struct stl_http_request){.url = url,
-                                                           .headers = headers,
-                                                           .write = write_bytes,
-                                                           .context = download,
-                                                           .most = download->size ? download->size : 1};
-    stl_copy_begin(&download->copy, download->temp.fd, digest->algorithm, NULL, NULL);
-    int result = send(remote, &download->exchange, err);
-    stl_http_clear(&download->exchange);
-    if (result)
-        return download->is_ours ? -1 : judge_upstream(remote->host, false, err);
-    stl_copy_end(&download->copy, &actual);
-    if (download->copy.size == download->size && stl_digest_equal(&actual, digest))
-        return 0;
-    return stl_error_set(err, STL_UNAVAILABLE, "what %s sent has another digest", remote->host);
+    struct stl_arriving *arriving = &download->arriving;
+    int result, status;
+    do {
+        download->exchange.request = (struct stl_http_request){.url = url,
+                                                               .headers = headers,
+                                                               .write = write_bytes,
+                                                               .context = download,
+                                                               .from = arriving->from,
+                                                               .most = arriving->size ? arriving->size : 1};
+        result = send(remote, &download->exchange, err);
+        status = download->exchange.answer.status;
+        stl_http_clear(&download->exchange);
+    } while (result && !download->begun && stl_arriving_restart(arriving, status, err));
+    return result ? result : stl_arriving_check(arriving, err);
 }
 
 /* The store has it, from elsewhere: that is no reason to give it to who may pull here, unless the upstream
@@ -162,12 +165,39 @@ static int look(struct stl_remote *remote, const char *url, struct stl_error *er
     return result ? judge_upstream(remote->host, false, err) : 0;
 }
 
+/* Where bytes are counted, none are kept that nobody counts. */
+static bool is_counted(const struct stl_registry *registry, const struct stl_name *name, int64_t left)
+{
+    return left != INT64_MAX || stl_project_with_quota(registry, name);
+}
+
+/* Brings the blob into a file in tmp/. What another process has left may be all of it: then the upstream is
+ * only asked whether it has it, too. */
+static int bring(struct download *transfer, struct stl_remote *remote, const char *url, bool counted,
+                 struct stl_error *err)
+{
+    struct stl_arriving *arriving = &transfer->arriving;
+    bool whole = arriving->size > 0 && arriving->from == arriving->size;
+    int result = whole ? stl_arriving_check(arriving, err) : download(transfer, remote, url, err);
+    if (result == 0)
+        return whole ? look(remote, url, err) : 0;
+    struct stl_error lasting = *err;
+    if (counted)
+        lasting.code = STL_DENIED;
+    stl_arriving_close(arriving, &lasting);
+    if (transfer->is_ours)
+        return -1;
+    if (err->code == STL_DIGEST_INVALID || err->code == STL_SIZE_INVALID)
+        return stl_error_set(err, STL_UNAVAILABLE, "what %s sent has another digest", remote->host);
+    return judge_upstream(remote->host, false, err);
+}
+
 int stl_through_get_blob(struct through *through, struct through_fetch *fetch, struct stl_remote *remote,
                          const struct stl_address *address, const struct stl_name *name,
                          const struct stl_digest *digest, int64_t size, struct stl_error *err)
 {
     const struct stl_registry *registry = through->options->registry;
-    struct download transfer = {.through = through, .fetch = fetch, .temp = STL_TEMP_INIT, .size = size};
+    struct download transfer = {.through = through, .fetch = fetch, .arriving.temp = STL_TEMP_INIT};
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     STL_AUTO_CLOSE int writing = -1;
     char text[STL_DIGEST_TEXT_MAX];
@@ -181,9 +211,10 @@ int stl_through_get_blob(struct through *through, struct through_fetch *fetch, s
     int stored = stl_store_claim(registry, digest, NULL, err);
     int result = stored < 0 ? -1 : stored ? look(remote, url, err) : 0;
     if (!stored) {
-        result = stl_temp_begin(&registry->root, &transfer.temp, err);
+        result = stl_arriving_begin(&transfer.arriving, &registry->root, remote, address->name.text, digest,
+                                    size, NULL, NULL, err);
         if (result == 0)
-            result = download(&transfer, remote, url, digest, err);
+            result = bring(&transfer, remote, url, is_counted(registry, name, left), err);
     }
     if (result == 0)
         writing = stl_write_begin(registry, err);
@@ -191,8 +222,8 @@ int stl_through_get_blob(struct through *through, struct through_fetch *fetch, s
         result = -1;
     else
         result = stored ? stl_repo_link_blob(&repo, digest, err)
-                        : stl_repo_put_blob(&repo, &transfer.temp, digest, err);
-    stl_temp_abort(&transfer.temp);
+                        : stl_repo_put_blob(&repo, &transfer.arriving.temp, digest, err);
+    stl_temp_abort(&transfer.arriving.temp);
     return result;
 }
 

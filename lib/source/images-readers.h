@@ -60,8 +60,7 @@ int stl_remote_images_manifest(const struct stl_images *images, const struct stl
                                struct stl_buf *bytes, struct stl_error *err);
 int stl_remote_images_blob(const struct stl_images *images, const struct stl_digest *digest, int64_t size,
                            struct stl_buf *bytes, struct stl_error *err);
-bool stl_remote_images_staged(const struct stl_images *images, const struct stl_digest *digest,
-                              char name[STL_STAGED_NAME_MAX]);
-void stl_remote_images_clear(struct stl_remote_images *remote);
+void stl_remote_images_clear(struct stl_remote_images *remote, const struct stl_root *root);
+void stl_remote_images_clear_blobs(struct stl_remote_images *remote, const struct stl_root *root);
 
 #endif

@@ -1,7 +1,11 @@
-/* Blobs of a registry, into the stage. */
+/* Blobs of a registry: fetched into files that outlast a killed run, and taken from there. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "arriving.h"
 #include "images-readers.h"
 #include "images-remote.h"
 #include "images.h"
@@ -9,138 +13,194 @@
 
 static const char *const headers[] = {"Accept-Encoding: identity", NULL};
 
+struct download {
+    struct stl_http_exchange exchange;
+    struct stl_arriving arriving;
+    const struct stl_remote_blob *blob;
+    struct download *next;
+};
+
 struct fetching {
     const struct stl_images *images;
     const struct stl_remote_blob *blobs;
     size_t count, next;
+    struct download *again; /* to be made once more */
     stl_copy_progress *progress;
     void *context;
     struct stl_error broken; /* why the next one could not begin */
 };
 
-struct download {
-    struct stl_http_exchange exchange;
-    const struct stl_remote_blob *blob;
-    struct stl_temp temp;
-    struct stl_copy copy;
-};
-
-static int write_download(void *context, const void *bytes, size_t length, struct stl_error *err)
+/* Where the name of the file with a blob is kept. */
+static char **file_of(const struct stl_images *images, const struct stl_digest *digest)
 {
-    struct download *download = context;
-    return stl_copy_add(&download->copy, bytes, length, err);
+    struct stl_remote_images *remote = images->remote;
+    size_t number;
+    stl_digestset_find(&remote->blobs, digest, &number);
+    return &remote->files[number];
 }
 
-static char *staged_name(size_t number, char name[STL_STAGED_NAME_MAX])
+static void download_free(struct download *download)
 {
-    snprintf(name, STL_STAGED_NAME_MAX, "fetched-%zu", number);
-    return name;
-}
-
-static void download_clear(struct download *download)
-{
-    stl_temp_abort(&download->temp);
     free((char *)download->exchange.request.url);
     stl_http_clear(&download->exchange);
     free(download);
 }
 
-static struct stl_http_exchange *next_download(void *context)
+static void blame(const struct fetching *fetching, const struct stl_digest *digest, struct stl_error *err)
 {
-    struct fetching *fetching = context;
+    char text[STL_DIGEST_TEXT_MAX];
+    stl_error_context(err, "%s: blob %s", fetching->images->source->label, stl_digest_format(digest, text));
+}
+
+/* Checks it and leaves it where it is, without a lock. Returns 1 if it is to be made once more. */
+static int finish_download(const struct fetching *fetching, struct download *download, int status,
+                           struct stl_error *err)
+{
+    struct stl_arriving *arriving = &download->arriving;
+    if (err->code == STL_OK && stl_arriving_check(arriving, err) == 0) {
+        stl_temp_park(&arriving->temp);
+        return 0;
+    }
+    if (stl_arriving_restart(arriving, status, err))
+        return 1;
+    if (stl_arriving_close(arriving, err))
+        fetching->images->remote->interrupted = true;
+    blame(fetching, &download->blob->digest, err);
+    return -1;
+}
+
+/* Returns 1 if there is something to be asked for, 0 if it is all here, or -1. */
+static int begin_download(struct fetching *fetching, struct download *download, struct stl_error *err)
+{
     const struct stl_remote_choice *choice = fetching->images->remote->choice;
-    char name[STL_STAGED_NAME_MAX], text[STL_DIGEST_TEXT_MAX];
-    if (fetching->next == fetching->count || fetching->broken.code != STL_OK)
-        return NULL;
-    struct download *download = stl_alloc(sizeof *download);
-    download->blob = &fetching->blobs[fetching->next];
-    download->temp = (struct stl_temp)STL_TEMP_INIT;
+    const struct stl_digest *digest = &download->blob->digest;
+    struct stl_arriving *arriving = &download->arriving;
+    char text[STL_DIGEST_TEXT_MAX], **file = file_of(fetching->images, digest);
+    if (stl_arriving_begin(arriving, &fetching->images->source->registry->root, choice->remote,
+                           choice->address.name.text, digest, download->blob->size, fetching->progress,
+                           fetching->context, err))
+        return -1;
+    *file = stl_strdup(arriving->temp.name);
     download->exchange.owner = download;
     download->exchange.request =
         (struct stl_http_request){.url = stl_remote_url(choice->remote, choice->address.name.text, "blobs/%s",
-                                                        stl_digest_format(&download->blob->digest, text)),
+                                                        stl_digest_format(digest, text)),
                                   .headers = headers,
-                                  .write = write_download,
-                                  .context = download,
+                                  .write = stl_arriving_write,
+                                  .context = arriving,
+                                  .from = arriving->from,
                                   .most = download->blob->size};
-    staged_name(fetching->next++, name);
-    if (stl_stage_create(fetching->images->source->stage, name, &download->temp, &fetching->broken)) {
-        download_clear(download);
-        return NULL;
-    }
-    stl_copy_begin(&download->copy, download->temp.fd, download->blob->digest.algorithm, fetching->progress,
-                   fetching->context);
-    return &download->exchange;
+    /* An empty blob is asked for, too: the registry has to have it. */
+    return arriving->from < arriving->size || arriving->size == 0
+               ? 1
+               : finish_download(fetching, download, 0, err);
 }
 
-static int check_download(const struct fetching *fetching, struct download *download, struct stl_error *err)
+static struct stl_http_exchange *next_download(void *context)
 {
-    const struct stl_http_answer *answer = &download->exchange.answer;
-    struct stl_digest actual;
-    if (answer->status == 404)
-        return stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN, "the registry does not have it");
-    if (answer->status != 200 && answer->status != 206)
-        return stl_remote_refused(fetching->images->remote->choice->remote, &download->exchange, err);
-    if (download->copy.size != download->blob->size)
-        return stl_error_set(err, STL_SIZE_INVALID, "it has %lld bytes where %lld are expected",
-                             (long long)download->copy.size, (long long)download->blob->size);
-    stl_copy_end(&download->copy, &actual);
-    if (!stl_digest_equal(&actual, &download->blob->digest))
-        return stl_error_set(err, STL_DIGEST_INVALID, "its content has another digest");
-    return 0;
+    struct fetching *fetching = context;
+    if (fetching->again) {
+        struct download *download = fetching->again;
+        fetching->again = download->next;
+        download->exchange.request.from = 0;
+        return &download->exchange;
+    }
+    while (fetching->next < fetching->count && fetching->broken.code == STL_OK) {
+        struct download *download = stl_alloc(sizeof *download);
+        download->blob = &fetching->blobs[fetching->next++];
+        int needed = begin_download(fetching, download, &fetching->broken);
+        download->exchange.request.from = download->arriving.from;
+        if (needed > 0)
+            return &download->exchange;
+        download_free(download);
+    }
+    return NULL;
 }
 
+static void check_answer(const struct fetching *fetching, const struct stl_http_exchange *exchange,
+                         struct stl_error *err)
+{
+    int status = exchange->answer.status;
+    if (exchange->error.code != STL_OK)
+        *err = exchange->error;
+    else if (status == 404)
+        stl_error_set(err, STL_MANIFEST_BLOB_UNKNOWN, "the registry does not have it");
+    else if (status != 200 && status != 206)
+        stl_remote_refused(fetching->images->remote->choice->remote, exchange, err);
+}
+
+/* Another one has failed: what came of this one is worth as much as it was. */
 static void dropped(void *context, struct stl_http_exchange *exchange)
 {
+    struct download *download = exchange->owner;
     (void)context;
-    download_clear(exchange->owner);
+    stl_temp_park(&download->arriving.temp);
+    download_free(download);
 }
 
 static int download_ended(void *context, struct stl_http_exchange *exchange, struct stl_error *err)
 {
     struct fetching *fetching = context;
     struct download *download = exchange->owner;
-    char text[STL_DIGEST_TEXT_MAX];
-    int result = -1;
-    if (exchange->error.code != STL_OK)
-        *err = exchange->error;
-    else
-        result = check_download(fetching, download, err);
-    if (result == 0)
-        stl_temp_park(&download->temp);
-    else
-        stl_error_context(err, "%s: blob %s", fetching->images->source->label,
-                          stl_digest_format(&download->blob->digest, text));
-    download_clear(download);
+    check_answer(fetching, exchange, err);
+    int result = finish_download(fetching, download, exchange->answer.status, err);
+    if (result > 0) {
+        stl_http_clear(exchange);
+        download->next = fetching->again;
+        fetching->again = download;
+        return 0;
+    }
+    download_free(download);
     return result;
 }
 
 int stl_images_fetch(const struct stl_images *images, const struct stl_remote_blob *blobs, size_t count,
                      stl_copy_progress *progress, void *context, struct stl_error *err)
 {
+    struct stl_remote_images *remote = images->remote;
     struct fetching fetching = {
         .images = images, .blobs = blobs, .count = count, .progress = progress, .context = context};
     size_t ignored;
-    if (stl_remote_run(images->remote->choice->remote,
-                       &(struct stl_http_work){next_download, download_ended, dropped, &fetching}, err))
-        return -1;
-    if (fetching.broken.code != STL_OK) {
-        *err = fetching.broken;
-        return -1;
-    }
+    remote->files = stl_alloc(count * sizeof *remote->files);
     for (size_t i = 0; i < count; i++)
-        stl_digestset_add(&images->remote->blobs, &blobs[i].digest, &ignored);
-    return 0;
+        stl_digestset_add(&remote->blobs, &blobs[i].digest, &ignored);
+    int result =
+        stl_remote_run(remote->choice->remote,
+                       &(struct stl_http_work){next_download, download_ended, dropped, &fetching}, err);
+    while (fetching.again)
+        dropped(&fetching, next_download(&fetching));
+    if (result == 0 && fetching.broken.code != STL_OK) {
+        *err = fetching.broken;
+        result = -1;
+    }
+    return result;
 }
 
-bool stl_remote_images_staged(const struct stl_images *images, const struct stl_digest *digest,
-                              char name[STL_STAGED_NAME_MAX])
+int stl_images_sync(const struct stl_images *images, const struct stl_digest *digest, struct stl_error *err)
 {
-    size_t number;
-    if (!stl_digestset_find(&images->remote->blobs, digest, &number))
-        return false;
-    staged_name(number, name);
-    return true;
+    STL_AUTO_CLOSE int fd = openat(images->source->registry->root.fd, *file_of(images, digest),
+                                   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    return fd < 0 || fsync(fd) ? stl_error_errno(err, "cannot sync a file in tmp/") : 0;
+}
+
+int stl_images_take(const struct stl_images *images, const struct stl_digest *digest, struct stl_temp *temp,
+                    struct stl_error *err)
+{
+    STL_AUTO_FREE char *file = stl_steal(*file_of(images, digest));
+    return stl_temp_take(&images->source->registry->root, file, temp, err);
+}
+
+void stl_remote_images_clear_blobs(struct stl_remote_images *remote, const struct stl_root *root)
+{
+    for (size_t i = 0; i < remote->blobs.count; i++) {
+        if (remote->files[i] && !remote->interrupted)
+            stl_temp_drop(root, remote->files[i]);
+        free(remote->files[i]);
+    }
+    free(remote->files);
+    stl_digestset_clear(&remote->blobs);
 }
 
 /* A small blob, such as a config, that is needed to decide what to fetch. */

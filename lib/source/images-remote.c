@@ -1,6 +1,6 @@
 /*
  * Images of a repository of a registry. All manifests are fetched at once, before the graph is made,
- * several at a time; blobs come later, into the stage (images-remote-blobs.c).
+ * several at a time; blobs come later (images-remote-blobs.c).
  *
  * Signatures and the like, of images and of the manifests that an index lists: what the referrers API or its
  * stand-in lists, and cosign's tags (sha256-<hex>.sig, .att, .sbom).
@@ -393,13 +393,11 @@ int stl_images_read_remote(struct stl_images *images, const struct stl_source *s
     return result;
 }
 
-void stl_remote_images_clear(struct stl_remote_images *remote)
+void stl_remote_images_clear(struct stl_remote_images *remote, const struct stl_root *root)
 {
-    if (!remote)
-        return;
+    stl_remote_images_clear_blobs(remote, root);
     stl_fetched_clear(&remote->fetched);
     stl_tags_clear(&remote->listed);
-    stl_digestset_clear(&remote->blobs);
     stl_temp_abort(&remote->spool);
     free(remote);
 }

@@ -14,7 +14,9 @@ struct stl_remote_images {
     struct stl_temp spool; /* in the stage: manifests */
     struct stl_fetched fetched;
     struct stl_tags listed;     /* all tags there, where they were listed */
-    struct stl_digestset blobs; /* in the stage: "fetched-<number>" */
+    struct stl_digestset blobs; /* to be fetched, or fetched */
+    char **files;               /* of each, its file below the registry's folder; NULL: none */
+    bool interrupted;           /* by trouble that passes: the files stay for another run */
 };
 
 /* A blob to be fetched. */
@@ -23,10 +25,16 @@ struct stl_remote_blob {
     int64_t size;
 };
 
-/* Fetches blobs into the stage, several at once, where stl_images_staged() finds them. Their digests have
- * been checked; they are not durable. Fails with STL_DIGEST_INVALID, STL_MANIFEST_BLOB_UNKNOWN, or as
- * stl_remote_refused(). `progress` may be NULL. */
+/* Fetches blobs, several at once, once for these images. Their digests have been checked; they are not
+ * durable. What another run has left of them is used (arriving.h). Fails with STL_DIGEST_INVALID,
+ * STL_MANIFEST_BLOB_UNKNOWN, or as stl_remote_refused(). `progress` may be NULL. */
 int stl_images_fetch(const struct stl_images *images, const struct stl_remote_blob *blobs, size_t count,
                      stl_copy_progress *progress, void *context, struct stl_error *err);
+/* Makes the bytes of a fetched blob durable. */
+int stl_images_sync(const struct stl_images *images, const struct stl_digest *digest, struct stl_error *err);
+/* Gives the file of a fetched blob to the caller. Returns 1, 0 if another run has put it into the store, or
+ * -1. */
+int stl_images_take(const struct stl_images *images, const struct stl_digest *digest, struct stl_temp *temp,
+                    struct stl_error *err);
 
 #endif

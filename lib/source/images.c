@@ -103,7 +103,8 @@ void stl_images_clear(struct stl_images *images)
     free(images->items);
     stl_docker_clear_made(images->made);
     stl_inlined_clear(images->inlined);
-    stl_remote_images_clear(images->remote);
+    if (images->remote)
+        stl_remote_images_clear(images->remote, &images->source->registry->root);
     stl_buf_clear(&images->notes);
     *images = (struct stl_images){0};
 }
@@ -152,8 +153,6 @@ bool stl_images_staged(const struct stl_images *images, const struct stl_digest 
     char path[STL_MEMBER_NAME_MAX];
     if (images->format == STL_FORMAT_DOCKER)
         return stl_docker_staged(images, digest, name);
-    if (images->format == STL_FORMAT_REMOTE)
-        return stl_remote_images_staged(images, digest, name);
     path_of_file(images, digest, false, path);
     return stl_source_staged(images->source, path, name);
 }

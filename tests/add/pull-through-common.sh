@@ -22,7 +22,7 @@ start_upstream() {
 daemon off; pid "$UPSTREAM_DIR/pid"; error_log "$UPSTREAM_DIR/error.log";
 events {}
 http {
-    log_format short '\$request_method \$uri \$status';
+    log_format short '\$request_method \$uri \$status \$http_range';
     access_log "$UPSTREAM_DIR/asked" short;
     client_body_temp_path "$UPSTREAM_DIR/b"; proxy_temp_path "$UPSTREAM_DIR/p"; fastcgi_temp_path "$UPSTREAM_DIR/f";
     scgi_temp_path "$UPSTREAM_DIR/s"; uwsgi_temp_path "$UPSTREAM_DIR/u";
@@ -59,9 +59,10 @@ start_gate() {
     wait_up gate 15 answers "http://127.0.0.1:$gate_port"
     echo "location = /v2/$3/blobs/$2 { proxy_pass http://127.0.0.1:$gate_port; proxy_buffering off; }" >"$T/upstream.d/gate.conf"
 }
-# open_gate rest|lie|cut; close_gate
+# open_gate rest|lie|cut; close_gate. asked_from: where the requests to the gate began, in one line
 open_gate() { echo "$1" >"$GATE.new" && mv "$GATE.new" "$GATE"; }
 close_gate() { rm -f "$GATE"; }
+asked_from() { paste -sd' ' "$GATE.log"; }
 
 # asked REGEX: how often the upstream was asked for what matches. nginx logs a request some time after its answer, but one after
 # the other: what was answered so far is in the log with a request of our own.
@@ -80,13 +81,13 @@ there() {
     "$STILLAGE" push -q -r "$T/near" --plain-http "$name" "docker://$BEHIND"
 }
 
-# big_layout DIR: an image with a layer of 3 MB that does not compress
+# big_layout DIR [DESCRIPTOR...]: an image with a layer of 3 MB that does not compress, and with these
 big_layout() {
     local config layer
     oci_init "$1"
     layer=$(head -c 3000000 /dev/urandom | oci_blob "$1" "$OCI_TYPE.layer.v1.tar")
     config=$(empty_blob "$1")
-    oci_name "$1" "$(oci_manifest "$1" "$config" "$layer")" v1
+    oci_name "$1" "$(oci_manifest "$1" "$config" "$layer" "${@:2}")" v1
     BIG=$(field digest <<<"$layer")
 }
 

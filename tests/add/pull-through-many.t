@@ -42,6 +42,13 @@ half_is_here() {
     for i in $(seq "$1"); do [ "$(stat -c %s "$T/got.$i")" -ge 1400000 ] || return 1; done
 }
 nothing_stored() { [ -z "$(find "$REG/www/v2" "$REG/store" "$REG/tmp" -type f -size +1k)" ]; }
+# half_is_kept: in a file of which nobody is a writer, and nowhere else
+half_is_kept() {
+    [ -z "$(find "$REG/www/v2" "$REG/store" -type f -size +1k)" ] &&
+        [ "$(find "$REG/tmp" -name 'kept-*' -size +1300k -size -1700k | wc -l) $(find "$REG/tmp" -type f | wc -l)" = '1 1' ]
+}
+# goes_on: the last request to the upstream was for the second half alone
+goes_on() { [[ $(tail -n 1 "$GATE.log") =~ ^1[345][0-9]{5}$ ]]; }
 
 # ---- 50 clients, some of which leave -----------------------------------------------------------------------------
 
@@ -87,6 +94,7 @@ is "$(<"$T/whole")" 0 '... of a process that is killed in the middle'
 open_gate rest
 try_again() { pull 1; pulled; [ "$(<"$T/whole")" = 1 ]; }
 ok_run '... gets it from the next one' wait_for 10 try_again
+ok_run '... which asks for the other half' goes_on
 ok_run '... and gc removes what was left' "$STILLAGE" gc
 is "$(find "$REG/tmp" -type f)" '' '... all of it'
 
@@ -96,8 +104,32 @@ ok_run 'two clients' wait_for 20 half_is_here 2
 stop_upstream
 pulled
 is "$(<"$T/whole")" 0 '... of an upstream that is killed in the middle'
-ok_run '... of which nothing is left here' wait_for 10 nothing_stored
+ok_run '... of which half stays, out of sight' wait_for 10 half_is_kept
 restart_upstream
 open_gate rest
 ok_run '... get it when the upstream is there again' wait_for 10 try_again
+ok_run '... which is asked for the other half' goes_on
+is "$(find "$REG/tmp" -type f)" '' '... and nothing is left'
+
+# What is kept may be anything: it is found out, and the next client gets the right bytes.
+again
+pull 1
+ok_run 'a client' wait_for 20 half_is_here 1
+kill -KILL "$(pgrep -P "${PID_OF[$FETCHER]}")"
+pulled
+printf wrong | dd of="$(echo "$REG"/tmp/kept-*)" conv=notrunc status=none
+open_gate rest
+pull 1
+pulled
+is "$(<"$T/whole")" 0 '... and bytes that are not those'
+ok_run '... are forgotten' wait_for 20 try_again
+is "$(tail -n 1 "$GATE.log")" 0 '... all of them'
+
+# With a quota, bytes that it does not count do not stay.
+again 'quotas:' '  - {repository: hub/large, size: 1G}'
+pull 1
+ok_run 'a client of a repository with a quota' wait_for 20 half_is_here 1
+stop_upstream
+pulled
+ok_run '... and an upstream that is killed' wait_for 10 nothing_stored
 done_testing

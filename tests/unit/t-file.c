@@ -258,6 +258,52 @@ static void sweeping_takes_the_dead_and_spares_the_living(void **state)
     unit_check_text(root->fd, "log/file", "x");
 }
 
+#define KEY "0123456789abcdef0123456789abcdef"
+
+static void check_size(int fd, off_t size)
+{
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, size);
+}
+
+static void what_outlasts_its_writer(void **state)
+{
+    const struct stl_root *root = root_of(state);
+    static const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT, other = STL_TEMP_INIT, taken = STL_TEMP_INIT;
+    OK(stl_temp_keep(root, KEY, &temp, &err));
+    OK(stl_write_all(temp.fd, "half", 4, &err));
+    OK(stl_temp_keep(root, KEY, &other, &err)); /* which another process holds */
+    assert_string_not_equal(other.name, temp.name);
+    check_size(other.fd, 0);
+    stl_temp_abort(&other);
+    STL_AUTO_FREE char *name = stl_strdup(temp.name);
+    stl_temp_park(&temp);
+    OK(stl_temp_sweep(root, &err));
+    OK(stl_temp_keep(root, KEY, &temp, &err));
+    assert_string_equal(temp.name, name);
+    check_size(temp.fd, 4);
+    assert_int_equal(futimens(temp.fd, old), 0);
+    OK(stl_temp_sweep(root, &err)); /* it is old, but being written */
+    stl_temp_drop(root, name);      /* nor does that take it away */
+    stl_temp_park(&temp);
+    assert_int_equal(stl_temp_take(root, name, &taken, &err), 1);
+    stl_temp_park(&taken);
+    OK(stl_temp_sweep(root, &err));
+    assert_int_equal(stl_temp_take(root, name, &taken, &err), 0);
+    OK(stl_temp_keep(root, KEY, &temp, &err));
+    check_size(temp.fd, 0);
+    stl_temp_park(&temp);
+    struct stl_swept swept = {.spared = 0};
+    OK(stl_temp_sweep_counted(root, &swept, &err));
+    assert_int_equal(swept.count, 1);
+    OK(stl_temp_keep(root, KEY, &temp, &err));
+    stl_temp_park(&temp);
+    stl_temp_drop(root, name);
+    assert_int_equal(unit_count(root->fd, "tmp"), 0);
+}
+
 static void write_to_a_full_device(void **state)
 {
     (void)state;
@@ -419,6 +465,7 @@ int main(void)
         registry_test(failures_leave_nothing_behind),
         registry_test(without_tmp),
         registry_test(sweeping_takes_the_dead_and_spares_the_living),
+        registry_test(what_outlasts_its_writer),
         registry_test(write_to_a_full_device),
         registry_test(a_stage_keeps_files_until_they_are_taken),
         registry_test(links_are_put_and_read),

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "arriving.h"
 #include "fetched.h"
 #include "lists.h"
 #include "remote.h"
@@ -221,6 +222,42 @@ static void what_is_no_manifest(void **state)
     assert_non_null(strstr(err.message, "403: not you"));
 }
 
+/* --- blobs ---------------------------------------------------------------------------------------------- */
+
+/* What was there before may be wrong; what is not its fault is told as it is. */
+static void what_was_there_is_suspected(void **state)
+{
+    const struct unit *f = *state;
+    static const struct stl_remote remote = {.host = "a.example"};
+    const struct stl_error passing = {.code = STL_UNAVAILABLE};
+    const struct stl_digest digest = unit_digest("whole");
+    struct stl_arriving arriving;
+    struct stl_error why = STL_ERROR_INIT;
+#define BEGIN(name)                                                                                          \
+    OK(stl_arriving_begin(&arriving, &f->registry.root, &remote, name, &digest, 5, NULL, NULL, &err))
+    BEGIN("lib/app");
+    FAILS(STL_SIZE_INVALID, stl_arriving_check(&arriving, &err));
+    assert_false(stl_arriving_restart(&arriving, 200, &err)); /* nothing was there */
+    OK(stl_arriving_write(&arriving, "who", 3, &err));
+    assert_true(stl_arriving_close(&arriving, &passing));
+    BEGIN("lib/other");
+    assert_int_equal(arriving.from, 0);
+    assert_false(stl_arriving_close(&arriving, &passing));
+    BEGIN("lib/app");
+    assert_int_equal(arriving.from, 3);
+    why.code = STL_NO_SPACE;
+    assert_false(stl_arriving_restart(&arriving, 0, &why));
+    why.code = STL_UNAVAILABLE;
+    assert_false(stl_arriving_restart(&arriving, 503, &why));
+    assert_true(stl_arriving_restart(&arriving, 416, &why)); /* the registry has a shorter one */
+    assert_int_equal(why.code, STL_OK);
+    assert_int_equal(arriving.copy.size, 0);
+    OK(stl_arriving_write(&arriving, "whole", 5, &err));
+    OK(stl_arriving_check(&arriving, &err));
+    why.code = STL_DIGEST_INVALID;
+    assert_false(stl_arriving_close(&arriving, &why));
+}
+
 /* --- lists ---------------------------------------------------------------------------------------------- */
 
 static int list(const char *const *answers, struct stl_tags *tags, size_t asked)
@@ -344,6 +381,7 @@ int main(void)
         cmocka_unit_test(token_servers_that_are_none),
         cmocka_unit_test(manifests),
         cmocka_unit_test(what_is_no_manifest),
+        registry_test(what_was_there_is_suspected),
         cmocka_unit_test(pages_of_tags),
         cmocka_unit_test(lists_that_are_none),
         cmocka_unit_test(addresses),
