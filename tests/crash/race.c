@@ -115,7 +115,8 @@ struct racer {
     struct word last;
 };
 
-static struct racer start(struct unit *unit, race_deed *deed, int at, bool every)
+/* `other`: the line of the other racer, or -1. A line ends when nobody but its racer has it. */
+static struct racer start(struct unit *unit, race_deed *deed, int at, bool every, int other)
 {
     int pair[2];
     struct racer racer = {0};
@@ -123,6 +124,9 @@ static struct racer start(struct unit *unit, race_deed *deed, int at, bool every
     racer.pid = fork();
     assert_true(racer.pid >= 0);
     if (racer.pid == 0) {
+        close(pair[0]);
+        if (other >= 0)
+            close(other);
         judge = pair[1];
         points_left = at;
         every_call = every;
@@ -151,7 +155,8 @@ static void finish(struct racer *racer)
 void race_run(struct unit *unit, race_deed *first, race_deed *second, int at, bool every,
               struct race_end ends[2], struct race_course *course)
 {
-    struct racer racers[2] = {start(unit, first, at, every), start(unit, second, 0, false)};
+    struct racer racers[2] = {start(unit, first, at, every, -1)};
+    racers[1] = start(unit, second, 0, false, racers[0].line);
     racers[0].last.what = racers[1].last.what = STOPPED;
     int turns = 0;
     turn(&racers[0]);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "details.h"
 #include "publishing.h"
 #include "repo-make.h"
 
@@ -83,6 +84,7 @@ static void others_go(void **state)
     assert_int_equal(unit_count(f->registry.root.fd, "trash/tags/lib~app"), 2);
     assert_true(has_apache_file(f, "v1") && has_apache_file(f, "v3") && has_apache_file(f, "v10"));
     assert_false(has_apache_file(f, "v2") || has_apache_file(f, "v1.1"));
+    assert_false(stl_details_are_stale(&f->repo));
     STL_AUTO_FREE char *path = manifest_path(&one);
     assert_true(unit_exists(f->repo.fd, path)); /* manifests stay */
     assert_int_equal(unit_count(f->registry.root.fd, "tmp"), 0);
