@@ -19,6 +19,7 @@
 #include "auth.h"
 #include "fastcgi.h"
 #include "hook-runner.h"
+#include "io.h"
 #include "route.h"
 #include "sandbox.h"
 #include "workers.h"
@@ -424,6 +425,7 @@ static void parse_options(int argc, char **argv, struct responder *responder)
 int main(int argc, char **argv)
 {
     struct responder responder = {NULL, -1, 1, CONNECTIONS, NULL};
+    stl_fill_standard_descriptors();
     umask(022);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_DFL); /* hooks are waited for, also where the web server does not wait for us */

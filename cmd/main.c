@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io.h"
+
 const struct cmd_command *const cmd_commands[] = {
     &cmd_init,
     &cmd_add,
@@ -53,6 +55,7 @@ const struct cmd_command *const cmd_commands[] = {
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "help";
+    stl_fill_standard_descriptors();
     cmd_remember(argc, argv);
     /* Large blocks are then grown by the kernel, leave no holes, and are given back at once. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);

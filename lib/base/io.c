@@ -1,6 +1,7 @@
 #include "io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,4 +75,14 @@ int stl_wait(pid_t pid, int *status)
         ended = waitpid(pid, status, 0);
     while (ended < 0 && errno == EINTR);
     return ended < 0 ? -1 : 0;
+}
+
+void stl_fill_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
 }

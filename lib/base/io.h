@@ -18,6 +18,11 @@ ssize_t stl_pread_full(int fd, void *bytes, size_t length, off_t position);
 /* Writes all bytes at the file offset of the descriptor, however many write(2) calls that takes. */
 int stl_write_all(int fd, const void *bytes, size_t length, struct stl_error *err);
 
+/* Opens those of the descriptors 0 to 2 that are closed, as /dev/null, for reading only: otherwise a file of
+ * the registry would become standard output or standard error, and messages be written into it. Programs
+ * call this before they open anything. */
+void stl_fill_standard_descriptors(void);
+
 /* flock(2), waiting as long as it takes. Returns 0, or -1 with errno. */
 int stl_flock(int fd, int operation);
 /* Waits for the end of a child process. Returns 0, or -1 with errno. */
