@@ -18,9 +18,10 @@ enum { CMD_KEY_CA = 512, CMD_KEY_INSECURE, CMD_KEY_PLAIN_HTTP, CMD_KEY_PARALLEL 
     {                                                                                                        \
         CMD_KEY_PARALLEL, "parallel", "N", "Requests to a registry at once; 6 by default"                    \
     }
-#define CMD_OPTION_CA                                                                                        \
-    {                                                                                                        \
-        CMD_KEY_CA, "ca", "FILE", "Trust the certificates in this file instead of the system's and those in certs.d of docker and podman"              \
+#define CMD_OPTION_CA                                                                                               \
+    {                                                                                                               \
+        CMD_KEY_CA, "ca", "FILE",                                                                                   \
+            "Trust the certificates in this file instead of the system's and those in certs.d of docker and podman" \
     }
 #define CMD_OPTION_INSECURE                                                                                  \
     {                                                                                                        \
