@@ -1,5 +1,5 @@
 /* Replicating is a sequence of rsync runs, each of which copies one of the lists of a replica
- * (lib/maintain/replica.h). */
+ * (lib/replica/replica.h). */
 #include "replica.h"
 
 #include <errno.h>

@@ -83,12 +83,12 @@ arrows() {
         }
         print map { "$_\n" } @bad;' -- "$@"
 }
-is "$(arrows base http oci config store access push publish remote source add bundle export import maintain site)" '' \
+is "$(arrows base http oci config store access push publish remote source add bundle export import records maintain gc verify replica site)" '' \
     'the folders of lib/ and the programs build on each other in one direction, and so do the modules of lib/'
 
 # Where a name is also a key of JSON, or a part of a URL, only review can tell.
 is "$(grep -nE '"(\.\./|%s/)?(www|_manifests|_refs|store|uploads|imports|snapshots|trash/|locks|auth/|log|reserve|frozen|tmp|_catalog|_ping)[/"]' \
-    lib/{store,access,push,publish,source,add,bundle,export,import,maintain,site}/*.c cgi/*.c cmd/{ls,rm,replicate,serve,snapshot,show}.c |
+    lib/{store,access,push,publish,source,add,bundle,export,import,records,maintain,gc,verify,replica,site}/*.c cgi/*.c cmd/{ls,rm,replicate,serve,snapshot,show}.c |
     grep -vE '^lib/store/layout|: *(/?\*|//)|object_add|/\* ' || true)" '' 'paths of the registry stand in lib/store/layout.h alone'
 
 # The compiler's own limits.h includes the next one of that name, quoted.

@@ -1,5 +1,5 @@
 /*
- * A replica that is being made (replica.h). It need not be durable. Only lib/maintain uses this.
+ * A replica that is being made (replica.h). It need not be durable. Only lib/replica uses this.
  */
 #ifndef STL_REPLICA_RUN_H
 #define STL_REPLICA_RUN_H

@@ -29,7 +29,7 @@ static int mark_holders(const struct holders *holders, struct stl_error *err)
 }
 
 /* In the order in which a manifest moves when it is deleted, so that it is found in at least one place; then
- * everything that keeps manifests wherever they are: snapshots and replicas (lib/maintain/replica.h). */
+ * everything that keeps manifests wherever they are: snapshots and replicas (lib/replica/replica.h). */
 int stl_gc_mark(const struct gc *gc, const struct stl_name *name, struct gc_marks *reachable,
                 struct stl_error *err)
 {

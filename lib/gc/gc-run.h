@@ -1,5 +1,5 @@
 /*
- * One run of stl_gc() (gc.h), and its steps. Only lib/maintain uses this.
+ * One run of stl_gc() (gc.h), and its steps. Only lib/gc uses this.
  */
 #ifndef STL_GC_RUN_H
 #define STL_GC_RUN_H

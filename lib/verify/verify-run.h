@@ -1,5 +1,5 @@
 /*
- * One run of stl_verify() (verify.h), and its parts. Only lib/maintain uses this.
+ * One run of stl_verify() (verify.h), and its parts. Only lib/verify uses this.
  */
 #ifndef STL_VERIFY_RUN_H
 #define STL_VERIFY_RUN_H
