@@ -58,10 +58,11 @@ static int clean_blob(void *context, const char *name, unsigned char type, struc
     struct stat st;
     size_t number;
     (void)type;
-    (void)err;
     STL_AUTO_FREE char *path = stl_sprintf(STL_REPO_BLOBS "/%s", name);
-    if (stl_blob_look(turn->repo.fd, path, &digest, &st) &&
-        !stl_digestset_find(&turn->reachable.all.blobs, &digest, &number) &&
+    int found = stl_blob_look(turn->repo.fd, path, &digest, &st, err);
+    if (found < 0)
+        return -1;
+    if (found && !stl_digestset_find(&turn->reachable.all.blobs, &digest, &number) &&
         stl_gc_is_old(turn->gc, &digest, &st))
         add_task(turn, turn->gc->options->grace ? DEED_SET_ASIDE : DEED_DELETE, &digest, &st);
     else
@@ -75,18 +76,19 @@ static int clean_blob(void *context, const char *name, unsigned char type, struc
 static int visit_trashed(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct turn *turn = context;
-    struct stl_error ignored = STL_ERROR_INIT;
     struct stl_digest digest;
     struct stat st;
     size_t number;
     (void)type;
-    (void)err;
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", turn->trash, name);
-    if (!stl_blob_look(turn->gc->registry->root.fd, path, &digest, &st))
-        return 0;
+    int found = stl_blob_look(turn->gc->registry->root.fd, path, &digest, &st, err);
+    if (found <= 0)
+        return found;
     bool named = stl_digestset_find(&turn->reachable.all.blobs, &digest, &number);
     bool own = named && turn->repo.fd >= 0 && turn->reachable.own && number < turn->reachable.own_blobs;
-    int there = own ? stl_repo_has_blob(&turn->repo, &digest, NULL, &ignored) : 0;
+    int there = own ? stl_repo_has_blob(&turn->repo, &digest, NULL, err) : 0;
+    if (there < 0)
+        return -1;
     if (own && there == 0)
         add_task(turn, DEED_RECALL, &digest, &st);
     else if ((!named || there == 1) && stl_gc_is_old(turn->gc, &digest, &st))

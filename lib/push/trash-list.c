@@ -35,9 +35,11 @@ static int visit_tag(void *context, const char *text, unsigned char type, struct
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", walk->folder, text);
     STL_AUTO_FREE char *tag = stl_strndup(text, (size_t)(at - text));
     item.deleted = (time_t)strtoll(at + 1, &end, 10);
-    if (*end != '.' || stl_tag_parse(tag, &item.tag, &ignored) ||
-        stl_link_read(walk->registry->root.fd, path, digest, sizeof digest) ||
-        stl_digest_parse(digest, &item.digest, &ignored))
+    if (*end != '.' || stl_tag_parse(tag, &item.tag, &ignored))
+        return 0;
+    if (stl_link_read(walk->registry->root.fd, path, digest, sizeof digest))
+        return errno == ENOENT || errno == EINVAL ? 0 : stl_error_errno(err, "cannot read %s", path);
+    if (stl_digest_parse(digest, &item.digest, &ignored))
         return 0;
     item.path = path;
     return walk->visit(walk->context, &item, err);
@@ -48,7 +50,7 @@ static int visit_manifest(void *context, const struct stl_manifest_file *file, s
     const struct trash_walk *walk = context;
     struct stat st;
     if (fstatat(walk->registry->root.fd, file->path, &st, AT_SYMLINK_NOFOLLOW))
-        return 0;
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look at %s", file->path);
     const struct stl_trash_item item = {.path = file->path,
                                         .name = walk->name,
                                         .digest = file->digest,

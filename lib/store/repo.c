@@ -148,11 +148,14 @@ int stl_store_claim(const struct stl_registry *registry, const struct stl_digest
     return found;
 }
 
-bool stl_blob_look(int at, const char *path, struct stl_digest *digest, struct stat *st)
+int stl_blob_look(int at, const char *path, struct stl_digest *digest, struct stat *st, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
-    return stl_digest_parse(strrchr(path, '/') + 1, digest, &ignored) == 0 &&
-           fstatat(at, path, st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st->st_mode);
+    if (stl_digest_parse(strrchr(path, '/') + 1, digest, &ignored))
+        return 0;
+    if (fstatat(at, path, st, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look at %s", path);
+    return S_ISREG(st->st_mode);
 }
 
 int stl_repo_has_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t *size,

@@ -70,8 +70,9 @@ struct stl_name stl_store_lock_name(const char *ab);
 int stl_store_lock(const struct stl_registry *registry, const struct stl_digest *digest,
                    struct stl_error *err);
 
-/* Whether the path <folder>/<digest> leads to a blob; if so, fills *digest and *st. Returns false for a file
- * that has vanished meanwhile. */
-bool stl_blob_look(int at, const char *path, struct stl_digest *digest, struct stat *st);
+/* Whether the path <folder>/<digest> leads to a blob: returns 1 and fills *digest and *st; 0 if it does not,
+ * or no longer; or -1. */
+int stl_blob_look(int at, const char *path, struct stl_digest *digest, struct stat *st,
+                  struct stl_error *err);
 
 #endif

@@ -83,12 +83,15 @@ static void check_folders(struct verify_repo *repo)
 /* --- manifests ------------------------------------------------------------------------------------------ */
 
 /* The target of manifests/<digest>; "" if there is none. */
-static void read_target(const struct verify_repo *repo, const char *digest, char target[TARGET_MAX])
+static void read_target(struct verify_repo *repo, const char *digest, char target[TARGET_MAX])
 {
     char path[STL_PATH_MAX];
     stl_path_reference(digest, path);
-    if (stl_link_read(repo->repo.fd, path, target, TARGET_MAX))
-        *target = '\0';
+    if (stl_link_read(repo->repo.fd, path, target, TARGET_MAX) == 0)
+        return;
+    *target = '\0';
+    if (errno != ENOENT && errno != EINVAL)
+        PROBLEM(repo, VERIFY_UNREADABLE, path, "cannot be read: %s", strerror(errno));
 }
 
 static struct timespec link_time(const struct verify_repo *repo, const char *name)

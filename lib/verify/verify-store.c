@@ -175,13 +175,14 @@ static int count_link(void *context, const char *name, unsigned char type, struc
 {
     struct jobs *jobs = context;
     struct verify *verify = jobs->verify;
+    struct stl_error ignored = STL_ERROR_INIT;
     struct stl_digest digest;
     struct stat st;
     size_t number;
     (void)type;
     (void)err;
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", jobs->folder, name);
-    if (!stl_blob_look(verify->registry->root.fd, path, &digest, &st))
+    if (stl_blob_look(verify->registry->root.fd, path, &digest, &st, &ignored) <= 0)
         return 0; /* reported by the repository's own check */
     bool stored = stl_digestset_find(&verify->store, &digest, &number);
     if (stored && verify->blobs[number].inode == st.st_ino)
