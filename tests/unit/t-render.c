@@ -18,8 +18,8 @@ static char *render(const char *name, const struct stl_render *values)
 /* Every value that any template knows; `bits` chooses which of the conditions hold. */
 static void set_all(struct stl_render *values, unsigned bits)
 {
-    static const char *const names[] = {"TITLE", "REGISTRY", "LISTEN",  "SERVER_NAME",    "RUNTIME",
-                                        "CGI",   "FASTCGI",  "TLS_KEY", "TLS_CERTIFICATE"};
+    static const char *const names[] = {"TITLE",   "EDITION", "REGISTRY", "LISTEN",  "SERVER_NAME",
+                                        "RUNTIME", "CGI",     "FASTCGI",  "TLS_KEY", "TLS_CERTIFICATE"};
     static const char *const conditions[] = {"GROUP", "APACHE", "STANDALONE", "AS_ROOT",
                                              "PUSH",  "TLS",    "FCGIWRAP"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
