@@ -24,16 +24,20 @@ note() { echo "$@" >>"$T/remote"; }
 middle() { awk -v n="$1" -v c="$2" '$1 == n { print $c }' "$T/remote" | median; }
 remote_row() { row "$1" "$(middle "$2" 2) s, $(middle "$2" 3) s CPU, $(middle "$2" 4) KiB${3:+, $3}"; }
 
-# everything_of BASE NAME FILE: a curl configuration that asks for all manifests, and once for each blob
+# everything_of BASE NAME FILE: curl configurations that ask for all manifests, and then once for each blob, as clients do, which
+# know of a blob from its manifest
 everything_of() {
     local i
     for ((i = 0; i < REMOTE_IMAGES; i++)); do printf 'url = "%s/v2/%s/manifests/v%d"\noutput = /dev/null\n' "$1" "$2" "$i"; done >"$3"
     jq -r '(.config, .layers[]).digest' "$T"/src/www/v2/app/_manifests/*/*/* | sort -u |
-        sed "s|.*|url = \"$1/v2/$2/blobs/&\"\noutput = /dev/null|" >>"$3"
+        sed "s|.*|url = \"$1/v2/$2/blobs/&\"\noutput = /dev/null|" >"$3.blobs"
 }
 
 ask_everything() {
-    timed curl -sS --fail --no-progress-meter -H "Accept: $OCI_TYPE.manifest.v1+json" --parallel --parallel-max 16 -K "$1"
+    # shellcheck disable=SC2016   # for the inner shell
+    timed bash -c 'for part in "$1" "$1.blobs"; do
+            curl -sS --fail --no-progress-meter -H "$2" --parallel --parallel-max 16 -K "$part" || exit 1
+        done' curl "$1" "Accept: $OCI_TYPE.manifest.v1+json"
 }
 
 remote_round() {
