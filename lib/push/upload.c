@@ -98,10 +98,12 @@ static int open_data(struct stl_upload *upload, struct stl_error *err)
         upload->data = openat(root, path, flags, 0600);
     }
     struct stat st;
-    if (upload->data >= 0 && fstat(upload->data, &st) == 0 && S_ISREG(st.st_mode))
-        return 0;
-    return upload->data >= 0 || errno == ELOOP ? stl_upload_unknown(upload->id, err)
-                                               : stl_error_errno(err, "cannot open %s", path);
+    if (upload->data < 0)
+        return errno == ELOOP ? stl_upload_unknown(upload->id, err)
+                              : stl_error_errno(err, "cannot open %s", path);
+    if (fstat(upload->data, &st))
+        return stl_error_errno(err, "cannot look at %s", path);
+    return S_ISREG(st.st_mode) ? 0 : stl_upload_unknown(upload->id, err);
 }
 
 /* Hashes what is in `data` from `from` to its end. */
@@ -160,9 +162,11 @@ static int lock_data(const struct stl_upload *upload, int patience, struct stl_e
     if (fstat(upload->data, &ours))
         return stl_error_errno(err, "cannot look at the upload session");
     /* The session may have ended while we waited; or just before, and then we have made a new file. */
-    if (fstatat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), &there,
-                AT_SYMLINK_NOFOLLOW) ||
-        ours.st_ino != there.st_ino)
+    int gone = fstatat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), &there,
+                       AT_SYMLINK_NOFOLLOW);
+    if (gone && errno != ENOENT)
+        return stl_error_errno(err, "cannot look at %s", path);
+    if (gone || ours.st_ino != there.st_ino)
         return stl_upload_unknown(upload->id, err);
     if (is_over(upload->registry, upload->id, ours.st_size)) {
         unlinkat(upload->registry->root.fd, path, 0);
