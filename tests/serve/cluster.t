@@ -38,7 +38,7 @@ for i in 1 2 3 4; do at m1 tag -q push/0:v0-0 "old-$i"; done
 clients push 2 3 "${URL_OF[m2]}" >"$T/beside" 2>&1 &
 pushing=$!
 # Status 1: a repository was busy.
-collect() { at "$1" gc -q || [ $? -eq 1 ]; }
+collect() { at "$1" gc -q --grace 1s || [ $? -eq 1 ]; }
 collect m1 &
 collecting=$!
 ok_run 'gc at both mounts at once, while pushes go on' collect m2
