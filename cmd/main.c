@@ -18,6 +18,8 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_pull_through, &cmd_log,           &cmd_metrics,   &cmd_help,         NULL,
 };
 
+enum { ARENAS = 2 }; /* of malloc(3): one for each thread would cost more than the thread */
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "help";
@@ -25,6 +27,7 @@ int main(int argc, char **argv)
     cmd_remember(argc, argv);
     /* Large blocks are then grown by the kernel, leave no holes, and are given back at once. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_ARENA_MAX, ARENAS);
     if (!strcmp(name, "--version") || !strcmp(name, "-V") || !strcmp(name, "version")) {
         puts("stillage " STL_VERSION);
         return cmd_flush(0);
