@@ -97,8 +97,8 @@ static bool has_children(const struct stl_manifest *manifest)
     return false;
 }
 
-/* The children of an index are safe only while the lists are locked: it is written then, in ask_again(), so
- * that a refusal leaves no index behind that lacks one.
+/* The children of an index are safe only while the lists are locked: it is written then, in ask_again(). What
+ * a refusal leaves is taken back anyway, but not by a process that is killed before.
  * A journal writes the names together with the list that a tag needs, so they need not be synced twice. */
 static int put_manifests(struct bringing *bringing, struct stl_error *err)
 {

@@ -135,26 +135,12 @@ grow_repositories() {
 # A repository that was not there.
 push_new() { "$STILLAGE" add -q -r "$1" "oci:$T/small" "new${EPOCHREALTIME/./}:v1"; }
 
-bench_growth_repositories() {
-    heading 'growth: a registry with so many repositories, milliseconds for one command'
-    local reg=$T/grown have=0 target sizes
-    read -ra sizes <<<"${BENCH_REPOSITORIES:-10 1000 20000}"
-    "$STILLAGE" init -q "$reg"
-    layout "$T/small" 2 4096
-    "$STILLAGE" add -q -r "$reg" "oci:$T/small" app:v1
-    : >"$T/growth"
-    for target in "${sizes[@]}"; do
-        grow_repositories "$reg" "$have" "$target"
-        have=$target
-        sync -f "$reg"
-        growth_figure add "$target" push_new "$reg"
-        growth_figure ls "$target" "$STILLAGE" ls -r "$reg"
-        growth_figure access "$target" "$STILLAGE" access apply -r "$reg"
-        growth_figure verify "$target" "$STILLAGE" verify -q --quick -r "$reg"
-        growth_figure gc "$target" "$STILLAGE" gc -q -r "$reg"
-    done
-    growth_table repositories
-    rm -rf "$reg" "$T/small"
+measure_repositories() { # REG SIZE
+    growth_figure add "$2" push_new "$1"
+    growth_figure ls "$2" "$STILLAGE" ls -r "$1"
+    growth_figure access "$2" "$STILLAGE" access apply -r "$1"
+    growth_figure verify "$2" "$STILLAGE" verify -q --quick -r "$1"
+    growth_figure gc "$2" "$STILLAGE" gc -q -r "$1"
 }
 
 # grow_blobs REG FROM TO: blobs of a few bytes, which no manifest refers to and which are too young for gc to take.
@@ -173,23 +159,36 @@ grow_blobs() {
         }' "$@"
 }
 
-bench_growth_blobs() {
-    heading 'growth: a repository with so many blobs, milliseconds for one command'
-    local reg=$T/grown have=0 target sizes
-    read -ra sizes <<<"${BENCH_BLOBS:-10 10000 200000}"
+measure_blobs() { # REG SIZE
+    growth_figure add "$2" push_new "$1"
+    growth_figure tag "$2" next_tag "$1"
+    growth_figure verify "$2" "$STILLAGE" verify -q --quick -r "$1"
+    growth_figure gc "$2" "$STILLAGE" gc -q -r "$1"
+}
+
+# grow_and_measure WHAT HEADING SIZE...: grow_WHAT makes so many, measure_WHAT takes the figures
+grow_and_measure() {
+    local what=$1 reg=$T/grown have=0 target
+    heading "growth: $2, milliseconds for one command"
     "$STILLAGE" init -q "$reg"
     layout "$T/small" 2 4096
     "$STILLAGE" add -q -r "$reg" "oci:$T/small" app:v1
     : >"$T/growth"
-    for target in "${sizes[@]}"; do
-        grow_blobs "$reg" "$have" "$target"
+    for target in "${@:3}"; do
+        "grow_$what" "$reg" "$have" "$target"
         have=$target
         sync -f "$reg"
-        growth_figure add "$target" push_new "$reg"
-        growth_figure tag "$target" next_tag "$reg"
-        growth_figure verify "$target" "$STILLAGE" verify -q --quick -r "$reg"
-        growth_figure gc "$target" "$STILLAGE" gc -q -r "$reg"
+        "measure_$what" "$reg" "$target"
     done
-    growth_table blobs
+    growth_table "$what"
     rm -rf "$reg" "$T/small"
+}
+
+bench_growth_repositories() {
+    # shellcheck disable=SC2086   # sizes
+    grow_and_measure repositories 'a registry with so many repositories' ${BENCH_REPOSITORIES:-10 1000 20000}
+}
+bench_growth_blobs() {
+    # shellcheck disable=SC2086   # sizes
+    grow_and_measure blobs 'a repository with so many blobs' ${BENCH_BLOBS:-10 10000 200000}
 }
