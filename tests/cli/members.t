@@ -1,6 +1,7 @@
 #!/bin/bash
 # Members of projects that 'stillage project' and the projects' admins add; and everybody who tries more than they may.
-. "$(dirname "$0")/gc-common.sh"
+# shellcheck source=tests/cli/project-common.sh
+. "$(dirname "$0")/project-common.sh"
 
 make_registry 'access:' '  - {repository: "a/special", push: [eve], admin: [eve]}' 'auth: {user-tokens: 1d}' \
     'projects:' '  - {name: a, admin: [alice], quota: {tags: 50}}' '  - {name: a/b, admin: [anna]}' '  - {name: ab, admin: [abel]}'
@@ -18,13 +19,6 @@ form() {
 }
 # as USER FIELD...
 as() { form "username=$1" "password=$1-password" "${@:2}"; }
-may() {
-    local action text=
-    for action in pull push delete admin; do
-        if "$STILLAGE" access check -q -r "$REG" "$1" "$2" $action 2>>"$T/notes"; then text+="${action:0:2} "; fi
-    done
-    printf '%s' "${text% }"
-}
 
 # ---- adding and removing -----------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # projects: in registry.yaml: who may do what in them, and what else holds there.
-. "$(dirname "$0")/gc-common.sh"
+# shellcheck source=tests/cli/project-common.sh
+. "$(dirname "$0")/project-common.sh"
 
 settings() { printf '%s\n' 'version: 1' "$@" >"$REG/registry.yaml"; }
 make_registry
@@ -21,13 +22,6 @@ PROJECTS=(
 settings "${PROJECTS[@]}"
 
 # The table of roles, and who is none: one line for each user and repository: which of pull push delete admin they may.
-may() {
-    local action text=
-    for action in pull push delete admin; do
-        if "$STILLAGE" access check -q -r "$REG" "$1" "$2" $action 2>>"$T/notes"; then text+="${action:0:2} "; fi
-    done
-    printf '%s' "${text% }"
-}
 while read -r user repository wanted; do
     is "$(may "$user" "$repository")" "$wanted" "$user in $repository: ${wanted:-nothing}"
 done <<'END'
