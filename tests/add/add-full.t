@@ -2,22 +2,22 @@
 # stillage add where inodes run out, at each step of it: what is refused leaves nothing half done.
 
 # The disk is a small file system in memory, seen by this test alone.
-if [ -z "${OWN_MOUNTS:-}" ]; then
-    unshare --map-root-user --mount true 2>/dev/null || { echo '1..0 # SKIP no mount namespaces here'; exit 0; }
+if [ -z "${OWN_MOUNTS:-}" ] && unshare --map-root-user --mount true 2>/dev/null; then
     OWN_MOUNTS=1 exec unshare --map-root-user --mount bash "$0"
 fi
 . "$(dirname "$0")/../bundle/bundle-common.sh"
+[ -n "${OWN_MOUNTS:-}" ] || skip_all 'a mount namespace takes root here'
 
 DISK=$T/disk
 mkdir "$DISK"
-mount -t tmpfs -o size=16m,nr_inodes=400 none "$DISK" || skip_all 'no tmpfs here'
+inodes() { mount -o "remount,size=16m,nr_inodes=$1" "$DISK"; }
+mount -t tmpfs -o size=16m,nr_inodes=400 none "$DISK"
+inodes 400 2>/dev/null || skip_all 'giving a file system another size takes root here'
 oci_init "$T/first"
 oci_init "$T/second"
 one_image "$T/first" app:v1 base:3000 first:2000
 one_image "$T/second" app:v2 base:3000 second:2000
 DIGEST=$(oci_ref "$T/second" app:v2 | field digest)
-
-inodes() { mount -o "remount,size=16m,nr_inodes=$1" "$DISK"; }
 
 # each_step WHAT REG FROM: adds it with one inode more each time, until there are enough
 each_step() {

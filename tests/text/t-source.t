@@ -98,6 +98,8 @@ is "$(cd "$(gcc -print-file-name=include)" && ls -- *.h | grep -Fx "$(cd "$TOP" 
 none 'nothing is left to do' '\b(TODO|FIXME|XXX)\b' lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch]
 is "$(grep -nE '\b(TODO|FIXME|XXX)\b' lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] templates/*.* templates/page/* || true)" '' 'not in a comment either'
 
+is "$(grep -ln '1\.\.0 # SK[I]P' tests/*/*.t || true)" '' 'what is skipped is noted (skip_all), for the end of the run'
+
 is "$(ls -A | grep -vxE 'cmd|lib|cgi|templates|tests|examples|build|Makefile|README\.md|LICENSE|\.(ci|git|gitignore|clang-format|clang-tidy)' || true)" \
     '' 'nothing else lies at the top level'
 is "$(wc -l lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*/*.[ch] tests/*/*.t tests/*.sh tests/*/*.sh | awk '$2 != "total" && $1 > 500')" '' \
