@@ -43,7 +43,8 @@ static int check_version(struct stl_images *images, struct stl_error *err)
     return 0;
 }
 
-/* Whether a ref contains a digest, even within a tag: then it says more than the name beside it. */
+/* Whether a ref contains a digest, even within a tag: then it says more than a name beside it that has none.
+ * (Of NAME:TAG@DIGEST, ctr leaves TAG@DIGEST as the ref.) */
 static bool names_digest(const char *ref)
 {
     struct stl_digest digest;
@@ -88,7 +89,7 @@ static int read_names(struct stl_image *image, struct json_object *descriptor, s
     image->suffix = suffix_of(kind);
     if (ref && *ref)
         image->ref = stl_strdup(ref);
-    if (!ref || !names_digest(ref))
+    if (!ref || !names_digest(ref) || (name && strchr(name, '@')))
         stl_image_add_name(image, name);
     if (!image->ref || image->names)
         return 0;

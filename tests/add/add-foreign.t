@@ -27,10 +27,13 @@ entry "$one" 1.36 docker.io/lib/busybox:1.36
 entry "$one" "@$(ids "$one")" "docker.io/lib/busybox@$(ids "$one")"
 entry "$one" '' "$bare"
 entry "$two" "@$(ids "$two")" "docker.io/lib/other@$(ids "$two")"
+entry "$two" "3.9@$(ids "$two")" "registry.k8s.io/pause:3.9@$(ids "$two")"
 added 'tags, digests and bare ids' "$T/layout"
 is "$(listed lib/busybox)" 1.36 'a tag is a tag'
 like "$(<"$T/.out")" "added lib/other without a tag $(ids "$two") " 'what has only a digest has no tag'
 same_file "$(repo lib/other "manifests/$(ids "$two")")" "$(blob_file "$T/layout" "$(ids "$two")")" 'but is there'
+is "$(listed pause)" 3.9 'a tag beside a digest is a tag'
+is "$(find "$REG/www/v2" -name 3.9)" "$(repo pause manifests/3.9)" 'and no name'
 like "$(<"$T/.err")" "1 name was skipped, being only a digest: $bare" 'a bare id is passed over, with a word'
 added 'the same again' "$T/layout"
 unlike "$(<"$T/.out")" '^added' 'changes nothing'
