@@ -17,6 +17,7 @@ struct maker {
     int64_t position;        /* in the extent */
     struct archive *archive; /* decompresses, unless it is a tar */
     char *chunk;             /* input of the archive */
+    bool is_empty;           /* the archive is over before it begins */
     struct stl_copy in;      /* hashes the tar */
     struct stl_copy out;     /* writes and hashes the blob */
     struct stl_error error;  /* set by a callback of the archive */
@@ -128,13 +129,16 @@ static int open_archive(struct maker *maker, struct stl_error *err)
     if (archive_read_open(maker->archive, maker, NULL, read_for_archive, NULL))
         return archive_failed(maker, err);
     int result = archive_read_next_header(maker->archive, &entry);
-    return result == ARCHIVE_OK || result == ARCHIVE_EOF ? 0 : archive_failed(maker, err);
+    maker->is_empty = result == ARCHIVE_EOF;
+    return result == ARCHIVE_OK || maker->is_empty ? 0 : archive_failed(maker, err);
 }
 
 /* Reads the next bytes of the tar. */
 static ssize_t read_tar(void *context, void *bytes, size_t length, struct stl_error *err)
 {
     struct maker *maker = context;
+    if (maker->is_empty)
+        return 0;
     ssize_t n = maker->archive ? archive_read_data(maker->archive, bytes, length)
                                : read_raw(maker, bytes, length, err);
     if (n < 0)

@@ -113,10 +113,25 @@ static int not_a_file(const struct stl_source *source, const char *path, struct 
 
 /* --- folders -------------------------------------------------------------------------------------------- */
 
+/* A link may begin with / and lead into the folder all the same. */
+static int open_absolute_link(int directory, const char *path)
+{
+    STL_AUTO_FREE char *link = stl_sprintf("/proc/self/fd/%d", directory);
+    STL_AUTO_FREE char *name = stl_sprintf("%s/%s", link, path);
+    STL_AUTO_FREE char *root = realpath(link, NULL), *file = realpath(name, NULL);
+    size_t length = root ? strlen(root) : 0;
+    if (file && length > 1 && !strncmp(file, root, length) && file[length] == '/')
+        return stl_dir_open_file(directory, file + length + 1);
+    errno = EXDEV;
+    return -1;
+}
+
 static int find_in_directory(const struct stl_source *source, const char *path, struct stl_extent *extent,
                              struct stl_error *err)
 {
     STL_AUTO_CLOSE int fd = stl_dir_open_file(source->fd, path);
+    if (fd < 0 && errno == EXDEV)
+        fd = open_absolute_link(source->fd, path);
     if (fd < 0 && errno == ENOENT)
         return 0;
     if (fd < 0 && errno == EXDEV)

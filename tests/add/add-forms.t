@@ -31,6 +31,12 @@ changed 'a blob that is a hard link' "mv $layer aaa && ln aaa $layer"
 changed 'a link to a link in a folder that is a link' \
     "mkdir real && mv $layer real/x && ln -s real cache && ln -s cache/x y && ln -s ../../y $layer"
 changed 'a folder of blobs that is a link' 'mv blobs elsewhere && ln -s elsewhere blobs'
+cp -a "$busybox" "$T/links"
+mv "$T/links/$layer" "$T/links/x" && ln -s "$T/links/x" "$T/links/$layer"
+arrives 'an absolute link that leads into the folder' "$T/links"
+mv "$T/links/x" "$T/outside" && ln -s "$T/outside" "$T/links/x"
+new_registry
+desc='one that leads out of it at last' fails_with 1 'leads out of the folder' "$STILLAGE" add "oci:$T/links" other
 changed 'an index.json that is a link' 'mv index.json elsewhere && ln -s elsewhere index.json'
 
 # ---- the file oci-layout -----------------------------------------------------------------------------------------
@@ -98,6 +104,9 @@ new_registry
 ok_run 'a layer with skippable frames' "$STILLAGE" add "$T/docker"
 is "$(jq -r '.layers[0].mediaType' "$(repo z manifests/1)")" $OCI_TYPE.layer.v1.tar+zstd 'is zstd'
 same_file "$(repo z "blobs/$(jq -r '.layers[0].digest' "$(repo z manifests/1)")")" "$T/docker/layer" 'and is kept as it is'
+skippable 0 >"$T/docker/layer"
+new_registry
+desc='a layer with nothing but such frames' fails_with 1 "layer layer is not the sha256:.* that the config names" "$STILLAGE" add "$T/docker"
 
 # ---- content that a descriptor carries ---------------------------------------------------------------------------
 
