@@ -48,6 +48,8 @@ bool cmd_http_take(struct cmd_http *http, int key, const char *argument)
         http->options.insecure = true;
     else if (key == CMD_KEY_PLAIN_HTTP)
         http->plain = true;
+    else if (key == CMD_KEY_ANY_ADDRESS)
+        http->options.any_address = true;
     else
         return false;
     return true;

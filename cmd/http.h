@@ -13,7 +13,7 @@ struct cmd_http {
     bool plain; /* http instead of https, for addresses without a scheme */
 };
 
-enum { CMD_KEY_CA = 512, CMD_KEY_INSECURE, CMD_KEY_PLAIN_HTTP, CMD_KEY_PARALLEL };
+enum { CMD_KEY_CA = 512, CMD_KEY_INSECURE, CMD_KEY_PLAIN_HTTP, CMD_KEY_ANY_ADDRESS, CMD_KEY_PARALLEL };
 #define CMD_OPTION_PARALLEL                                                                                  \
     {                                                                                                        \
         CMD_KEY_PARALLEL, "parallel", "N", "Requests to a registry at once; 6 by default"                    \
@@ -31,6 +31,14 @@ enum { CMD_KEY_CA = 512, CMD_KEY_INSECURE, CMD_KEY_PLAIN_HTTP, CMD_KEY_PARALLEL 
     {                                                                                                        \
         CMD_KEY_PLAIN_HTTP, "plain-http", NULL, "Talk HTTP instead of HTTPS"                                 \
     }
+#define CMD_OPTION_ANY_ADDRESS                                                                               \
+    {                                                                                                        \
+        CMD_KEY_ANY_ADDRESS, "any-address", NULL,                                                            \
+            "Follow the registry to private and local addresses, too, though it is public itself"            \
+    }
+/* All that a command may say about connections to registries. */
+#define CMD_OPTIONS_CONNECTION                                                                               \
+    CMD_OPTION_CA, CMD_OPTION_INSECURE, CMD_OPTION_PLAIN_HTTP, CMD_OPTION_ANY_ADDRESS
 
 /* Starts with what the environment says: http_proxy, https_proxy, all_proxy, no_proxy, also in capitals (but
  * for HTTP_PROXY, which a CGI's client could set). */

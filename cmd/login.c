@@ -203,9 +203,7 @@ static int run_logout(int argc, char **argv)
 static const struct cmd_option options[] = {
     {'u', "user", "NAME", "The name of the user"},
     {OPTION_STDIN, "stdin", NULL, "Read the password from standard input instead of the terminal"},
-    CMD_OPTION_CA,
-    CMD_OPTION_INSECURE,
-    CMD_OPTION_PLAIN_HTTP,
+    CMD_OPTIONS_CONNECTION,
     CMD_OPTION_QUIET,
     {0},
 };

@@ -67,6 +67,7 @@ static int find_clients(const struct arguments *arguments, const struct stl_upst
         STL_AUTO_FREE char *example = stl_sprintf("%s/name", upstream->from);
         http.options.ca = upstream->ca;
         http.plain = upstream->plain;
+        http.options.any_address = upstream->any_address;
         http.options.attempts = 3;
         http.options.patience = 10; /* clients wait */
         if (stl_address_parse(example, &address, err) ||

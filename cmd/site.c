@@ -27,6 +27,7 @@ static const struct cmd_option options[] = {
      "date, or sent with a wrong media type or digest"},
     CMD_OPTION_CA,
     CMD_OPTION_INSECURE,
+    CMD_OPTION_ANY_ADDRESS,
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {0},

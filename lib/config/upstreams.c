@@ -33,6 +33,7 @@ static int read_upstream(struct stl_yaml *yaml, yaml_node_t *node, void *target,
         {"from", stl_yaml_string, offsetof(struct stl_upstream, from)},
         {"fresh-for", stl_yaml_duration, offsetof(struct stl_upstream, fresh_for)},
         {"plain-http", stl_yaml_bool, offsetof(struct stl_upstream, plain)},
+        {"any-address", stl_yaml_bool, offsetof(struct stl_upstream, any_address)},
         {"ca", stl_yaml_string, offsetof(struct stl_upstream, ca)},
         {NULL, NULL, 0},
     };

@@ -6,6 +6,7 @@
  *       from: docker.io                  HOST[:PORT][/PREFIX]
  *       fresh-for: 1h                    how long a tag is taken for up to date; 0s: for ever
  *       plain-http: false                true: without TLS
+ *       any-address: false               true: follow it also to addresses that are nearer than its own
  *       ca: /etc/ssl/private-ca.pem      certificates to trust instead of the system's
  *
  * Of several whose prefix fits, the longest counts.
@@ -22,7 +23,7 @@ struct stl_upstream {
     char *from;
     char *ca;          /* a path, or NULL */
     int64_t fresh_for; /* seconds; 0: for ever */
-    bool plain;
+    bool plain, any_address;
 };
 
 struct stl_upstreams {

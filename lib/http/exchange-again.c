@@ -144,6 +144,18 @@ static bool redirect(struct stl_http_transfer *transfer)
     return false;
 }
 
+/* Where an answer sends us may not be nearer than the server. */
+static void measure(struct stl_http_transfer *transfer)
+{
+    if (transfer->nearest && !is_redirect(transfer))
+        return;
+    enum stl_distance distance = stl_http_distance(transfer);
+    if (distance > transfer->nearest)
+        transfer->nearest = distance;
+    if (transfer->redirects == 0)
+        transfer->exchange->answer.distance = distance;
+}
+
 /* --- all of it ------------------------------------------------------------------------------------------ */
 
 static bool failed(struct stl_http_transfer *transfer, CURLcode code)
@@ -168,6 +180,7 @@ bool stl_http_again(struct stl_http_transfer *transfer, CURLcode code)
         return failed(transfer, code);
     transfer->http->curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     answer->status = (int)status;
+    measure(transfer);
     if (is_redirect(transfer))
         return redirect(transfer);
     if (is_passing(transfer) && wait_for_another(transfer))

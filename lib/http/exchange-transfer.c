@@ -20,8 +20,10 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *context)
     struct stl_http_transfer *transfer = context;
     struct stl_buf *headers = &transfer->exchange->answer.headers;
     size_t length = size * count, text = length;
-    if (length > 5 && memcmp(bytes, "HTTP/", 5) == 0)
-        stl_buf_clear(headers); /* one before it was provisional */
+    if (length > 5 && memcmp(bytes, "HTTP/", 5) == 0) {
+        stl_buf_clear(headers);             /* one before it was provisional */
+        stl_error_clear(&transfer->broken); /* another address of the server was refused */
+    }
     headers->ceiling = STL_EXCHANGE_HEADERS_MAX;
     while (text > 0 && (bytes[text - 1] == '\n' || bytes[text - 1] == '\r' || bytes[text - 1] == ' '))
         text--;
@@ -206,7 +208,7 @@ static void set_connection(struct stl_http_transfer *transfer)
     const struct stl_curl *curl = &transfer->http->curl;
     const struct stl_http_options *options = &transfer->http->options;
     bool secure = strncasecmp(transfer->url, "https:", 6) == 0;
-    const char *proxy = secure ? options->proxy_https : options->proxy_http;
+    const char *proxy = stl_http_proxy(transfer);
     CURL *easy = transfer->easy;
     curl->easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy : ""); /* "": nor what the environment says */
     curl->easy_setopt(easy, CURLOPT_NOPROXY, options->no_proxy ? options->no_proxy : "");
@@ -243,6 +245,8 @@ static void set_callbacks(struct stl_http_transfer *transfer)
     curl->easy_setopt(transfer->easy, CURLOPT_HEADERDATA, transfer);
     curl->easy_setopt(transfer->easy, CURLOPT_WRITEFUNCTION, take_body);
     curl->easy_setopt(transfer->easy, CURLOPT_WRITEDATA, transfer);
+    curl->easy_setopt(transfer->easy, CURLOPT_OPENSOCKETFUNCTION, stl_http_socket);
+    curl->easy_setopt(transfer->easy, CURLOPT_OPENSOCKETDATA, transfer);
     if (transfer->http->options.agent)
         curl->easy_setopt(transfer->easy, CURLOPT_USERAGENT, transfer->http->options.agent);
 }

@@ -58,6 +58,7 @@ static void start_transfer(struct stl_http *http, struct stl_http_exchange *exch
                                            .exchange = exchange,
                                            .url = stl_strdup(exchange->request.url),
                                            .written = exchange->request.from,
+                                           .nearest = exchange->request.nearest,
                                            .next = http->transfers};
     http->transfers = transfer;
 }

@@ -9,6 +9,7 @@
  *   no connection, 429, 503. A body that goes to a writer continues where it was cut (Range).
  * - Redirects are followed for GET and HEAD, and with 307 and 308 for other methods, but never from https
  *   to http. The Authorization goes to the scheme, host and port of the first URL alone.
+ * - No server is asked that is nearer than the one that named it (distance.h), whatever its name resolves to.
  * - Everything that is received is bounded: headers, bodies, redirects, attempts, waits; an answer slower
  *   than 1 KiB a second for a minute is a cut.
  *
@@ -23,6 +24,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "distance.h"
 #include "err.h"
 #include "http-options.h"
 #include "mem.h"
@@ -37,6 +39,7 @@ struct stl_http_request {
     const char *url;            /* http:// or https:// */
     const char *const *headers; /* "Name: value", with NULL at the end; or NULL */
     const char *authorization;  /* "Bearer ...", "Basic ..."; or NULL */
+    enum stl_distance nearest;  /* of the servers that may be asked: that of whoever named the URL, or 0 */
     bool harmless;              /* to repeat, whatever the method */
     bool once;                  /* a cut is not followed by another attempt: the caller begins anew */
     const char *aws_region;     /* signs the request for S3 (AWS Signature Version 4) ... */
@@ -54,10 +57,11 @@ struct stl_http_request {
 
 struct stl_http_answer {
     int status;
-    struct stl_buf headers; /* for stl_http_header() */
-    struct stl_buf body;    /* of errors, only the first 64 KiB */
-    char *url;              /* where it came from: differs from the request's after redirects */
-    unsigned requests;      /* that it took: with attempts and redirects */
+    struct stl_buf headers;     /* for stl_http_header() */
+    struct stl_buf body;        /* of errors, only the first 64 KiB */
+    char *url;                  /* where it came from: differs from the request's after redirects */
+    unsigned requests;          /* that it took: with attempts and redirects */
+    enum stl_distance distance; /* of the server that was asked first, unless request.nearest is set */
 };
 
 /* The caller fills in `request` and keeps all it points to until the exchange has ended. */

@@ -14,6 +14,7 @@ struct stl_http_options {
     const char *certificate; /* a file with our own certificate (PEM), for servers that want one, and ... */
     const char *key;         /* ... with its key */
     bool insecure;           /* any certificate is accepted */
+    bool any_address;        /* servers may name others that are nearer than themselves */
     const char *proxy_http;  /* for http: the value of http_proxy */
     const char *proxy_https; /* for https: the value of https_proxy */
     const char *no_proxy;    /* hosts that are asked directly: the value of no_proxy */

@@ -86,6 +86,7 @@ static int ask_for_token(struct stl_remote *remote, struct stl_http_exchange *ex
         exchange->request = (struct stl_http_request){.url = url, .authorization = basic};
     }
     exchange->request.most = TOKEN_ANSWER_MAX;
+    exchange->request.nearest = remote->nearest;
     int result = stl_http_send(remote->http_for_tokens, exchange, err);
     if (basic)
         explicit_bzero(basic, strlen(basic));

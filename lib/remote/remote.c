@@ -146,6 +146,7 @@ static struct stl_http_exchange *next_request(void *context)
         stl_http_same_origin(run->remote->http, slot->exchange->request.url, run->remote->url))
         slot->authorization = stl_strdup(run->remote->authorization);
     slot->exchange->request.authorization = slot->authorization;
+    slot->exchange->request.nearest = run->remote->nearest;
     if (run->remote->store && run->remote->store->key)
         sign(run->remote->store, slot);
     return slot->exchange;
@@ -159,6 +160,8 @@ static int request_ended(void *context, struct stl_http_exchange *exchange, stru
     exchange->request.authorization = NULL;
     drop_authorization(slot);
     remote->requests += exchange->answer.requests;
+    if (!remote->nearest && exchange->error.code == STL_OK)
+        remote->nearest = exchange->answer.distance;
     if (exchange->error.code == STL_OK && exchange->answer.status == 401 && slot->tries++ < TRIES_MAX) {
         bool newer = slot->serial != remote->serial; /* another one has just got it */
         int got = newer ? 1 : stl_remote_authorize(remote, &exchange->answer, err);

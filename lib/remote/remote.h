@@ -34,11 +34,12 @@ struct stl_remote {
     unsigned parallel;                /* requests at once */
     struct stl_credentials credentials;
     char *scope; /* what a token is for: "repository:library/nginx:pull", or several with spaces between */
-    char *authorization;   /* what is sent; NULL: nothing */
-    double expires;        /* when it does, by the clock of exchange.h; 0: never */
-    unsigned serial;       /* counts authorizations */
-    char *realm, *service; /* of the token server; NULL: not known yet */
-    size_t requests;       /* so far */
+    char *authorization;       /* what is sent; NULL: nothing */
+    double expires;            /* when it does, by the clock of exchange.h; 0: never */
+    unsigned serial;           /* counts authorizations */
+    enum stl_distance nearest; /* where it may send us: as far away as it is itself; 0: not known yet */
+    char *realm, *service;     /* of the token server; NULL: not known yet */
+    size_t requests;           /* so far */
 };
 
 #define STL_AUTO_REMOTE __attribute__((cleanup(stl_remote_close)))

@@ -390,6 +390,43 @@ static void only_the_caller_names_a_proxy(void **state)
     end(&server, 2);
 }
 
+/* The servers of these tests are on this machine, where only one that is as near may send us. */
+static void nobody_sends_us_nearer(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        ANSWER("307 Moved", "Location: http://169.254.169.254/latest\r\n", ""), NULL};
+    static const char *const good[] = {GOOD, GOOD, GOOD, GOOD, NULL};
+    struct server server;
+    struct stl_http_exchange exchange = {.owner = NULL};
+    FAILS(STL_INVALID, ask(answers, &server, &exchange));
+    assert_non_null(strstr(err.message, "169.254.169.254 is a link-local address"));
+    end(&server, 1);
+    STL_AUTO_HTTP struct stl_http *http = open_client(NULL);
+    STL_AUTO_HTTP struct stl_http *anywhere = open_client(&(struct stl_http_options){.any_address = true});
+    begin(&server, good, 1);
+    exchange = (struct stl_http_exchange){.request = {.url = server.url}};
+    OK(stl_http_send(http, &exchange, &err));
+    assert_int_equal(exchange.answer.distance, STL_LOOPBACK);
+    stl_http_clear(&exchange);
+    exchange.request.nearest = STL_PRIVATE;
+    FAILS(STL_INVALID, stl_http_send(http, &exchange, &err));
+    assert_non_null(strstr(err.message, "127.0.0.1 is a loopback address"));
+    OK(stl_http_send(anywhere, &exchange, &err));
+    stl_http_clear(&exchange);
+    /* What a proxy on this machine asks for us is far away; the proxy itself is whom we choose to ask. */
+    STL_AUTO_FREE char *name = stl_sprintf("localhost:%u", server.port);
+    STL_AUTO_HTTP struct stl_http *through = open_client(&(struct stl_http_options){.proxy_http = name});
+    exchange.request = (struct stl_http_request){.url = "http://far.invalid/x"};
+    OK(stl_http_send(through, &exchange, &err));
+    assert_int_equal(exchange.answer.distance, STL_PUBLIC);
+    stl_http_clear(&exchange);
+    exchange.request.nearest = STL_PUBLIC;
+    OK(stl_http_send(through, &exchange, &err));
+    stl_http_clear(&exchange);
+    end(&server, 4);
+}
+
 static void nobody_there(void **state)
 {
     (void)state;
@@ -424,6 +461,7 @@ int main(void)
         cmocka_unit_test(addresses),
         cmocka_unit_test(several_at_once),
         cmocka_unit_test(only_the_caller_names_a_proxy),
+        cmocka_unit_test(nobody_sends_us_nearer),
         cmocka_unit_test(nobody_there),
     };
     return unit_run(tests);

@@ -126,7 +126,8 @@ static void upstreams(void **state)
              "version: 1\n"
              "upstream:\n"
              "  - {prefix: hub, from: docker.io}\n"
-             "  - {prefix: hub/team, from: \"r.example.org:5000/a\", fresh-for: 0s, plain-http: true}\n"));
+             "  - {prefix: hub/team, from: \"r.example.org:5000/a\", fresh-for: 0s, plain-http: true, "
+             "any-address: true}\n"));
     is_upstream(&settings, "hub/nginx", "docker.io/nginx");
     is_upstream(&settings, "hub/team", "docker.io/team");
     is_upstream(&settings, "hub/team/b/c", "r.example.org:5000/a/b/c");
@@ -137,6 +138,8 @@ static void upstreams(void **state)
     assert_int_equal(settings.upstreams.items[0].fresh_for, 3600);
     assert_int_equal(settings.upstreams.items[1].fresh_for, 0);
     assert_true(settings.upstreams.items[1].plain);
+    assert_true(settings.upstreams.items[1].any_address);
+    assert_false(settings.upstreams.items[0].any_address);
     stl_settings_clear(&settings);
     OK(parse(&settings, "version: 1\nupstream:\n  - from: docker.io\n  - {prefix: a, from: ghcr.io}\n"));
     is_upstream(&settings, "library/nginx", "docker.io/library/nginx");

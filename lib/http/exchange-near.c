@@ -1,0 +1,97 @@
+/* Which addresses an exchange may connect to (distance.h). */
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client.h"
+#include "exchange.h"
+
+const char *stl_http_proxy(const struct stl_http_transfer *transfer)
+{
+    const struct stl_http_options *options = &transfer->http->options;
+    return strncasecmp(transfer->url, "https:", 6) ? options->proxy_http : options->proxy_https;
+}
+
+static bool same_address(const struct sockaddr *left, const struct sockaddr *right)
+{
+    const struct sockaddr_in *v4 = (const void *)left, *other_v4 = (const void *)right;
+    const struct sockaddr_in6 *v6 = (const void *)left, *other_v6 = (const void *)right;
+    if (left->sa_family != right->sa_family)
+        return false;
+    if (left->sa_family == AF_INET)
+        return v4->sin_port == other_v4->sin_port && v4->sin_addr.s_addr == other_v4->sin_addr.s_addr;
+    return v6->sin6_port == other_v6->sin6_port && IN6_ARE_ADDR_EQUAL(&v6->sin6_addr, &other_v6->sin6_addr);
+}
+
+/* libcurl decides who is asked through the proxy, and does not say so before version 8.7. */
+static bool is_proxy(const struct stl_http_transfer *transfer, const struct sockaddr *address)
+{
+    const struct stl_curl *curl = &transfer->http->curl;
+    const char *proxy = stl_http_proxy(transfer);
+    struct addrinfo *found = NULL;
+    char *host = NULL, *port = NULL;
+    bool is = false;
+    if (!proxy)
+        return false;
+    CURLU *url = curl->url();
+    curl->url_set(url, CURLUPART_URL, proxy, CURLU_DEFAULT_SCHEME | CURLU_NON_SUPPORT_SCHEME);
+    curl->url_get(url, CURLUPART_HOST, &host, 0);
+    curl->url_get(url, CURLUPART_PORT, &port, 0);
+    curl->url_cleanup(url);
+    if (host && *host == '[') { /* the resolver wants an IPv6 address without brackets */
+        host[strcspn(host, "]")] = '\0';
+        memmove(host, host + 1, strlen(host));
+    }
+    const char *service = port                              ? port
+                          : strncasecmp(proxy, "https:", 6) ? "1080"
+                                                            : "443"; /* as libcurl has it */
+    if (host && getaddrinfo(host, service, &(struct addrinfo){.ai_socktype = SOCK_STREAM}, &found) == 0)
+        for (const struct addrinfo *item = found; item && !is; item = item->ai_next)
+            is = same_address(item->ai_addr, address);
+    if (found)
+        freeaddrinfo(found);
+    curl->free(host);
+    curl->free(port);
+    return is;
+}
+
+enum stl_distance stl_http_distance(const struct stl_http_transfer *transfer)
+{
+    const struct stl_curl *curl = &transfer->http->curl;
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    const struct sockaddr *address = (const void *)&v4;
+    char *text = NULL;
+    long port = 0;
+    curl->easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &text);
+    curl->easy_getinfo(transfer->easy, CURLINFO_PRIMARY_PORT, &port);
+    v4.sin_port = v6.sin6_port = htons((uint16_t)port);
+    if (!text || inet_pton(AF_INET, text, &v4.sin_addr) != 1) {
+        if (!text || inet_pton(AF_INET6, text, &v6.sin6_addr) != 1)
+            return STL_PUBLIC;
+        address = (const void *)&v6;
+    }
+    enum stl_distance distance = stl_distance_of(address);
+    return distance < STL_PUBLIC && is_proxy(transfer, address) ? STL_PUBLIC : distance;
+}
+
+int stl_http_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct stl_http_transfer *transfer = context;
+    enum stl_distance distance = stl_distance_of(&address->addr);
+    char text[INET6_ADDRSTRLEN] = "";
+    const void *bytes = address->family == AF_INET
+                            ? (const void *)&((const struct sockaddr_in *)&address->addr)->sin_addr
+                            : (const void *)&((const struct sockaddr_in6 *)&address->addr)->sin6_addr;
+    (void)purpose;
+    if (distance >= transfer->nearest || transfer->http->options.any_address ||
+        is_proxy(transfer, &address->addr))
+        return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    inet_ntop(address->family, bytes, text, sizeof text);
+    stl_error_set(&transfer->broken, STL_INVALID,
+                  "%s is a %s address, to which only a server as near may send us: --any-address, or "
+                  "'any-address: true' of an upstream, allows it",
+                  text, stl_distance_name(distance));
+    return CURL_SOCKET_BAD;
+}
