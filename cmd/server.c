@@ -246,9 +246,10 @@ static int set_auth(const struct cmd_server *server, const struct cmd_served *se
     const char *auth = server->auth ? server->auth : cmd_served_controlled(served) ? "tokens" : "none";
     if (!strcmp(auth, "tokens") && !server->push)
         return stl_error_set(err, STL_USAGE,
-                             "%s has access control, so stillage.cgi has to hand out tokens: add --push, "
-                             "or let the server check passwords by itself with --auth basic",
-                             registry->path);
+                             "%s%s, so stillage.cgi has to hand out tokens: add --push, or let the "
+                             "server check passwords by itself with --auth basic",
+                             server->auth ? "" : registry->path,
+                             server->auth ? "--auth tokens is given" : " has access control");
     if (!strcmp(auth, "tokens")) {
         stl_render_set(values, "BEARER", "");
         if (url)

@@ -58,20 +58,26 @@ static int check_entry(void *context, const char *name, unsigned char type, stru
     (void)type;
     for (size_t i = 0; i < STL_TREE_ENTRIES; i++) {
         const struct stl_tree_entry *entry = &stl_tree_entries[i];
-        if (entry->made && strcmp(path, STL_SETTINGS_FILE) && !strcmp(path, entry->path))
+        if (entry->made && !strcmp(path, entry->path))
             return entry->folder ? stl_dir_each(place->root, path, check_entry, (void *)&inner, err) : 0;
     }
     if (is_temporary(path) || is_of_page(path))
         return 0;
-    if (!strcmp(path, STL_SETTINGS_FILE))
+    return stl_error_set(err, STL_INVALID,
+                         "%s is not empty (it holds %s): choose an empty or a new directory", place->target,
+                         path);
+}
+
+static int check_folder(int fd, const char *path, struct stl_error *err)
+{
+    const struct new_registry top = {fd, path, ""};
+    if (faccessat(fd, STL_SETTINGS_FILE, F_OK, 0) == 0)
         return stl_error_set(
             err, STL_INVALID,
             "%s is a registry already: 'stillage ls -r %s' lists what it holds; its settings "
             "are in %s/registry.yaml",
-            place->target, place->target, place->target);
-    return stl_error_set(err, STL_INVALID,
-                         "%s is not empty (it holds %s): choose an empty or a new directory", place->target,
-                         path);
+            path, path, path);
+    return stl_dir_each(fd, ".", check_entry, (void *)&top, err);
 }
 
 static int make_skeleton(struct stl_registry *registry, struct stl_error *err)
@@ -135,8 +141,7 @@ int stl_registry_make(const char *path, const char *settings_text, const char *p
     registry.root.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (registry.root.fd < 0)
         return stl_error_errno(err, "cannot open %s", path);
-    const struct new_registry top = {registry.root.fd, path, ""};
-    if (stl_dir_each(registry.root.fd, ".", check_entry, (void *)&top, err) ||
+    if (check_folder(registry.root.fd, path, err) ||
         stl_settings_parse(&registry.settings, STL_SETTINGS_FILE, settings_text, strlen(settings_text),
                            err) ||
         close_to_others(registry.root.fd, err) || stl_registry_wanted_modes(&registry, &registry.root, err) ||

@@ -23,7 +23,9 @@ echo 'app' >"$T/private/patterns"
 install -d -o "$OWNER" -g "$(id -g "$OWNER")" "$REG"
 ok_run 'root makes a registry in a folder of somebody' "$STILLAGE" init "$REG"
 mine init
+touch "$REG/aaa" "$REG/zzz"
 fails_with 1 "is a registry already: 'stillage ls -r $REG'" "$STILLAGE" init "$REG"
+rm "$REG/aaa" "$REG/zzz"
 
 # Nobody else may write there, whoever could before.
 for mode in 777 2775 1777 700 2750; do
