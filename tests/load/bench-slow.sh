@@ -12,7 +12,7 @@ ROUNDS=${BENCH_ROUNDS:-50}
 memory_of() {
     local name pid total=0 kib
     for name; do
-        for pid in $(pgrep -g "${PID_OF[$name]}"); do
+        for pid in $(pgrep -s "${PID_OF[$name]}"); do
             kib=$(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup" 2>/dev/null || echo 0)
             total=$((total + ${kib:-0}))
         done
@@ -92,6 +92,6 @@ bench_way() {
 }
 
 printf '\n## slow clients\n\n  %-16s %5s %10s %16s %17s %17s\n' way slow memory 'log-in p50, p99' 'push p50, p99' 'pull p50, p99 (ms)'
-for way in ${BENCH_WAYS:-nginx-fastcgi nginx-fcgiwrap apache-fastcgi registry:2}; do
+for way in ${BENCH_WAYS:-nginx-fastcgi nginx-fcgiwrap apache-fastcgi serve-push registry:2}; do
     bench_way "$way"
 done

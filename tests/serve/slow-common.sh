@@ -23,6 +23,10 @@ start_server() {
         nginx-fcgiwrap) start_fcgiwrap 8 && start_nginx "$REG" --push "fcgiwrap:$SOCKET" --cgi "$STILLAGE_CGI" ;;
         nginx-fastcgi) start_responder 2 && start_nginx "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI" ;;
         apache-fastcgi) start_responder 2 && start_apache "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI" ;;
+        serve-push)
+            next_server serve
+            spawn "$SERVER" "$STILLAGE" serve -r "$REG" -l "$HOST" --push
+            wait_up "$SERVER" 15 grep -q 'Ctrl-C' "$T/log/$SERVER" ;;
     esac
     PORT=${URL##*:}
 }
