@@ -137,9 +137,13 @@ static int no_such_file(const char *path, struct stl_error *err)
         return stl_error_errno(err, "cannot open %s", path);
     bool named = !is_path(path) && !looks_like_archive(path) &&
                  stl_image_name_parse_foreign(path, &name, &ignored) == 0;
-    return stl_error_set(err, STL_INVALID, "there is no file or folder %s%s%s%s", path,
-                         named ? ": an image that docker has is added with 'docker save " : "",
-                         named ? path : "", named ? " | stillage add -'" : "");
+    if (!named)
+        return stl_error_set(err, STL_INVALID, "there is no file or folder %s", path);
+    return stl_error_set(
+        err, STL_INVALID,
+        "there is no file or folder %s: an image that docker has is added with 'docker save %s | "
+        "stillage add -', one of a registry with 'stillage add docker://%s'",
+        path, path, path);
 }
 
 /* Opens PATH[:REF]. A path may hold colons, so the longest that exists counts. */

@@ -31,8 +31,8 @@ static int prepare(struct mirroring *m, struct stl_error *err)
         return -1;
     const struct stl_address *address = &m->choice.address;
     if (address->has_digest || (address->has_tag && (mirror->tags.line || mirror->newest)))
-        return stl_error_set(err, STL_USAGE, "%s: give a repository and 'tags', or one image with its tag",
-                             from);
+        return stl_error_set(err, STL_USAGE,
+                             "give a repository and 'tags', or one image with its tag and without a digest");
     if (stl_name_parse(mirror->to ? mirror->to : address->name.text, &m->to.name, err))
         return -1;
     for (size_t i = 0; i < mirror->platforms.count; i++)

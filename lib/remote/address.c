@@ -1,6 +1,7 @@
 #include "address.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "mem.h"
@@ -16,15 +17,41 @@ bool stl_address_begins(const char *text, const char **rest)
     return false;
 }
 
-/* A host becomes a part of URLs: only what a name, an address and a port consist of. */
+/* A host becomes a part of URLs: a name or an address (IPv6 in brackets), and perhaps a port. */
+static bool is_host(const char *text, size_t length)
+{
+    const char *end = text + length, *rest = text;
+    long port = 0;
+    if (*rest == '[') {
+        rest += 1 + strspn(rest + 1, "0123456789abcdefABCDEF:.");
+        if (rest >= end || *rest++ != ']')
+            return false;
+    } else
+        while (rest < end && (isalnum((unsigned char)*rest) || strchr(".-", *rest)))
+            rest++;
+    if (rest == text || rest == end)
+        return rest == end && rest > text;
+    if (*rest++ != ':' || rest == end)
+        return false;
+    for (; rest < end && isdigit((unsigned char)*rest) && port <= UINT16_MAX; rest++)
+        port = 10 * port + (*rest - '0');
+    return rest == end && port > 0 && port <= UINT16_MAX;
+}
+
+/* What comes from browsers and other tools. */
+static int refuse_scheme(const char *text, struct stl_error *err)
+{
+    const char *end = strstr(text, "://");
+    return end ? stl_error_set(err, STL_NAME_INVALID, "%s: leave out '%.*s'", text, (int)(end + 3 - text),
+                               text)
+               : 0;
+}
+
 static int take_host(const char *text, size_t length, char host[STL_HOST_MAX], struct stl_error *err)
 {
-    static const char more[] = ".-:[]";
-    bool good = length > 0 && length < STL_HOST_MAX && text[0] != ':';
-    for (size_t i = 0; i < length && good; i++)
-        good = isalnum((unsigned char)text[i]) || strchr(more, text[i]);
-    if (!good)
-        return stl_error_set(err, STL_NAME_INVALID, "'%.*s' is not the host of a registry", (int)length,
+    if (length >= STL_HOST_MAX || !is_host(text, length))
+        return stl_error_set(err, STL_NAME_INVALID,
+                             "'%.*s' is not the host of a registry: HOST[:PORT] is expected", (int)length,
                              text);
     for (size_t i = 0; i < length; i++)
         host[i] = (char)tolower((unsigned char)text[i]);
@@ -34,11 +61,24 @@ static int take_host(const char *text, size_t length, char host[STL_HOST_MAX], s
     return 0;
 }
 
+/* Without a name behind it: Docker's own images, which need no host, have no dots in their names. */
+static bool looks_like_host(const char *text)
+{
+    size_t name = strcspn(text, ":@/");
+    return text[name] != '/' &&
+           (name == 0 || memchr(text, '.', name) || (name == 9 && !memcmp(text, "localhost", 9)));
+}
+
 int stl_address_parse(const char *text, struct stl_address *address, struct stl_error *err)
 {
     size_t length = stl_image_name_host(text);
     struct stl_image_name image;
     *address = (struct stl_address){0};
+    if (refuse_scheme(text, err))
+        return -1;
+    if (length == 0 && looks_like_host(text))
+        return stl_error_set(err, STL_NAME_INVALID,
+                             "'%s' names no repository: [HOST[:PORT]/]NAME[:TAG|@DIGEST] is expected", text);
     if (take_host(length ? text : "docker.io", length ? length : strlen("docker.io"), address->host, err))
         return -1;
     const char *rest = text + (length ? length + 1 : 0);
@@ -60,7 +100,7 @@ int stl_address_parse_host(const char *text, char host[STL_HOST_MAX], char **pre
     const char *rest = text[length] ? text + length + 1 : "";
     struct stl_name name;
     *prefix = NULL;
-    if (take_host(text, length, host, err))
+    if (refuse_scheme(text, err) || take_host(text, length, host, err))
         return -1;
     if (!*rest)
         return 0;

@@ -323,10 +323,37 @@ static void addresses(void **state)
     check_address("index.docker.io/a/b", "docker.io", "a/b", "https://registry-1.docker.io");
     check_address("GHCR.io/a/b@" WRONG, "ghcr.io", "a/b", "https://ghcr.io");
     check_address("localhost/a", "localhost", "a", "https://localhost");
+    check_address("docker.io/a.b", "docker.io", "library/a.b", "https://registry-1.docker.io");
+    check_address("Registry-1.docker.io/a/b:1@" WRONG, "docker.io", "a/b", "https://registry-1.docker.io");
+    check_address("a.example:65535/a", "a.example:65535", "a", "https://a.example:65535");
+    check_address("[2001:DB8::1]/a", "[2001:db8::1]", "a", "https://[2001:db8::1]");
     check_address("[::1]:5000/a:1", "[::1]:5000", "a", "https://[::1]:5000");
     FAILS(STL_NAME_INVALID, stl_address_parse("user@host.example/a", &address, &err));
     FAILS(STL_NAME_INVALID, stl_address_parse("host.example/../a", &address, &err));
-    FAILS(STL_NAME_INVALID, stl_address_parse("host.example?x/a", &address, &err));
+    static const char *const wrong[] = {
+        "host.example?x/a",
+        "host.example:/a",
+        "host.example:0/a",
+        "host.example:65536/a",
+        "host.example:80x/a",
+        "host.example:1:2/a",
+        "[::1/a",
+        "[::1]1/a",
+        "[::1]:/a",
+        "[fe80::1%eth0]/a",
+        "::1:5000/a",
+        "http://a.example/a",
+        "https://a.example/a",
+        "ghcr.io",
+        "localhost:5000",
+        "127.0.0.1:5000",
+        "ghcr.io@" WRONG,
+        "",
+        ":1",
+        "host.example/a/",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        FAILS(STL_NAME_INVALID, stl_address_parse(wrong[i], &address, &err));
 }
 
 static int find(const char *config, const char *host, const char *name, struct stl_credentials *found,
