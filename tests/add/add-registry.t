@@ -59,6 +59,13 @@ changes_nothing 2 'give a tag, or --all-tags' 'a tag, and all tags' --plain-http
 changes_nothing 2 "--newest: '0' is not a number" 'no tags at all' --newest 0 "docker://$plain/lib/app"
 changes_nothing 2 'is not the host of a registry' 'a password in an address' "docker://me:word@$plain/lib/app"
 
+self_signed "$T/tls"
+REGISTRY_HTTP_TLS_CERTIFICATE=$T/tls/tls.crt REGISTRY_HTTP_TLS_KEY=$T/tls/tls.key start_registry2
+push_there "$HOST" twice v1 lib/app:1
+ok_run 'docker-registry with a CA of its own' add --ca "$T/tls/tls.crt" "docker://$HOST/lib/app:1" secure/app
+image_is '... and the image' "$small" "$(oci_ref "$small" v1)" secure/app:1
+in_order
+
 # ---- passwords ---------------------------------------------------------------------------------------------------
 
 # shellcheck disable=SC2016   # a salt
@@ -128,7 +135,6 @@ subject=$(oci_ref "$artifact" v1 | field digest)
 printf '%s\n' 'access:' '  - {repository: "**", pull: [me], push: [me]}' '  - {repository: "public/**", pull: [anonymous]}' \
     >>"$far/registry.yaml"
 echo word | "$STILLAGE" user add -q -r "$far" --stdin me
-self_signed "$T/tls"
 REG=$far start_responder 1
 start_nginx "$far" --tls-certificate "$T/tls/tls.crt" --tls-key "$T/tls/tls.key" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
 from=(--ca "$T/tls/tls.crt" "docker://$HOST/secret/app:v1")
@@ -143,10 +149,11 @@ cp "$T/tls/tls.crt" "$certs/ca.crt"
 ok_run '... may be trusted, where podman keeps that' add "docker://$HOST/public/app:1" other/app:1
 secure=$HOST
 next_server strict
-printf '%s\n' 'daemon off;' "pid $SERVER_DIR/pid;" "error_log $SERVER_DIR/error.log;" 'events {}' 'http {' 'access_log off;' \
+printf '%s\n' 'daemon off;' "pid $SERVER_DIR/pid;" "error_log $SERVER_DIR/error.log;" 'events {}' 'http {' \
+    "log_format protocol '\$server_protocol'; access_log $SERVER_DIR/protocols protocol;" \
     "client_body_temp_path $SERVER_DIR/b; proxy_temp_path $SERVER_DIR/p; fastcgi_temp_path $SERVER_DIR/f;" \
     "scgi_temp_path $SERVER_DIR/s; uwsgi_temp_path $SERVER_DIR/u;" \
-    "server { listen $HOST ssl; ssl_certificate $T/tls/tls.crt; ssl_certificate_key $T/tls/tls.key;" \
+    "server { listen $HOST ssl http2; ssl_certificate $T/tls/tls.crt; ssl_certificate_key $T/tls/tls.key;" \
     "ssl_client_certificate $T/tls/tls.crt; ssl_verify_client on;" \
     "location / { proxy_pass https://$secure; proxy_set_header Host \$http_host; } } }" >"$SERVER_DIR/nginx.conf"
 spawn "$SERVER" nginx -p "$SERVER_DIR" -e "$SERVER_DIR/start.log" -c "$SERVER_DIR/nginx.conf"
@@ -159,7 +166,9 @@ cp "$T/tls/tls.crt" "$strict/client.cert"
 changes_nothing 1 "client.cert needs its key" '... whose key is missing' "docker://$HOST/public/app:1"
 cp "$T/tls/tls.key" "$strict/client.key"
 ok_run '... gets the one of certs.d' add "docker://$HOST/public/app:1" strict/app:1
+protocols=$SERVER_DIR/protocols
 stop "$SERVER"
+is "$(sort -u "$protocols")" HTTP/2.0 'HTTP/2 is what is talked with who can'
 SERVER=$far_server HOST=$far_host
 rm -r "$certs" "$strict"
 changes_nothing 1 '401|403|unauthorized|denied' 'a private repository, and no login' "${from[@]}"

@@ -22,7 +22,17 @@ new_registry
 "$STILLAGE" add -q "oci:$multi" lib/multi:1 lib/multi:2 again/multi:1
 "$STILLAGE" add -q "oci:$artifact" lib/art
 subject=$(oci_ref "$artifact" v1 | field digest)
-"$STILLAGE" add -q "oci:$small" "lib/art:${subject/:/-}.sig" other/app:1
+"$STILLAGE" add -q "oci:$small" other/app:1
+# Its signature, as cosign makes one.
+signature=$T/signature
+oci_init "$signature"
+openssl ecparam -name prime256v1 -genkey -noout -out "$T/key.pem" && openssl ec -in "$T/key.pem" -pubout -out "$T/public.pem" 2>"$T/log/openssl"
+printf '{"critical":{"image":{"docker-manifest-digest":"%s"},"type":"cosign container image signature"}}' "$subject" >"$T/payload"
+layer=$(oci_blob "$signature" application/vnd.dev.cosign.simplesigning.v1+json <"$T/payload" |
+    jq -c --arg signature "$(openssl dgst -sha256 -sign "$T/key.pem" "$T/payload" | base64 -w 0)" \
+        '. + {annotations: {"dev.cosignproject.cosign/signature": $signature}}')
+oci_name "$signature" "$(oci_manifest "$signature" "$(empty_blob "$signature")" "$layer")" v1
+"$STILLAGE" add -q "oci:$signature" "lib/art:${subject/:/-}.sig"
 
 # ---- to docker-registry ------------------------------------------------------------------------------------------
 
@@ -93,5 +103,10 @@ ok_run '... and on to one of another kind' "$STILLAGE" push -r "$T/inside" --pla
 for image in lib/multi:1 lib/multi:2 lib/multi:moving lib/art:v1 "lib/art:${subject/:/-}.sig"; do
     is "$(digest_there "$HOST" "in/${image%:*}" "${image##*:}")" "$(tag_of "$image")" "... where ${image:0:40} is what it was"
 done
+ask GET "http://$HOST/v2/in/lib/art/manifests/${subject/:/-}.sig" -H 'Accept: application/vnd.oci.image.manifest.v1+json'
+jq -r '.layers[0].annotations["dev.cosignproject.cosign/signature"]' "$T/b" | base64 -d >"$T/signature.there"
+ask GET "http://$HOST/v2/in/lib/art/blobs/$(jq -r '.layers[0].digest' "$T/b")"
+ok_run '... and its signature is right' openssl dgst -sha256 -verify "$T/public.pem" -signature "$T/signature.there" "$T/b"
+is "$(jq -r '.critical.image["docker-manifest-digest"]' "$T/b")" "$(digest_there "$HOST" in/lib/art v1)" '... that of the image'
 in_order
 done_testing

@@ -390,6 +390,11 @@ static void credentials(void **state)
     assert_int_equal(find(AUTHS, "c.example", "x", &found, &helper), 2);
     assert_string_equal(helper, "ecr-login");
     free(helper);
+    assert_int_equal(find("{\"credsStore\":\"pass\",\"credHelpers\":{\"c.example\":\"ecr-login\"}}",
+                          "b.example", "x", &found, &helper),
+                     2);
+    assert_string_equal(helper, "pass");
+    free(helper);
     FAILS(STL_INVALID,
           find("{\"auths\":{\"a.example\":{\"auth\":\"!\"}}}", "a.example", "x", &found, &helper));
     OK(stl_credentials_parse_helper("{\"Username\":\"<token>\",\"Secret\":\"s\"}", 35, &found, &err));
