@@ -38,7 +38,7 @@ struct cmd_command {
     const char *partly;                /* what exit status 3 means, or NULL: there is none */
 };
 
-/* Every command, sorted for the help; ends with NULL. */
+/* Every command, in the order of the help, which has them in groups; ends with NULL. */
 extern const struct cmd_command *const cmd_commands[];
 
 extern const struct cmd_command cmd_init, cmd_add, cmd_ls, cmd_show, cmd_tag, cmd_rm, cmd_config, cmd_serve,
@@ -48,7 +48,10 @@ extern const struct cmd_command cmd_user, cmd_token, cmd_oidc, cmd_access, cmd_f
 extern const struct cmd_command cmd_export, cmd_import, cmd_inventory, cmd_key, cmd_verify_bundle;
 extern const struct cmd_command cmd_replicate, cmd_site, cmd_login, cmd_logout, cmd_push, cmd_mirror;
 extern const struct cmd_command cmd_upgrade, cmd_upgrade_page, cmd_publish, cmd_log, cmd_metrics, cmd_repo;
-extern const struct cmd_command cmd_pull_through, cmd_project;
+extern const struct cmd_command cmd_pull_through, cmd_project, cmd_quarantine;
+
+/* What the group of commands that begins with this one is about, or NULL: it belongs to the one before. */
+const char *cmd_group_title(const struct cmd_command *command);
 
 /* Options that many commands have. */
 #define CMD_OPTION_REGISTRY                                                                                  \

@@ -340,7 +340,7 @@ static int run_export(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     __attribute__((cleanup(export_arguments_clear))) struct arguments arguments = {
-        .output = "-", .options = {.host = "docker.io", .compression = STL_COMPRESS_NONE}};
+        .output = "-", .options = {.host = STL_EXPORT_HOST, .compression = STL_COMPRESS_NONE}};
     arguments.options.selection = &arguments.selection;
     if (parse_export(argc, argv, &arguments, &err) || export_images(&arguments, &err))
         return cmd_fail(&err);

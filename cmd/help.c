@@ -67,15 +67,38 @@ void cmd_print_help(const struct cmd_command *command)
         printf("\nexamples:\n%s\n", command->examples);
 }
 
+const char *cmd_group_title(const struct cmd_command *command)
+{
+    static const struct {
+        const struct cmd_command *first;
+        const char *title;
+    } groups[] = {
+        {&cmd_init, "images in a registry"},
+        {&cmd_serve, "serve and publish them"},
+        {&cmd_push, "other registries"},
+        {&cmd_export, "carry them elsewhere"},
+        {&cmd_user, "who may do what"},
+        {&cmd_verify, "look after a registry"},
+        {&cmd_help, "this program"},
+    };
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (groups[i].first == command)
+            return groups[i].title;
+    return NULL;
+}
+
 static void print_overview(void)
 {
     puts("usage: stillage COMMAND [OPTION]... [ARGUMENT]...\n");
     print_wrapped("A container registry that is only files: keeps images in a folder that any web server "
                   "can serve to docker, podman, skopeo, containerd and the like.",
                   0, 0);
-    puts("\ncommands:");
-    for (const struct cmd_command *const *command = cmd_commands; *command; command++)
+    for (const struct cmd_command *const *command = cmd_commands; *command; command++) {
+        const char *title = cmd_group_title(*command);
+        if (title)
+            printf("\n%s:\n", title);
         printf("  %-13s %s\n", (*command)->name, (*command)->summary);
+    }
     puts("\n"
          "'stillage COMMAND --help' tells more; 'stillage version' prints the version.\n"
          "Options whose argument is shown with dots can be given several times.");

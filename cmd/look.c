@@ -120,3 +120,13 @@ int cmd_explain_bundle(const struct stl_bundle *bundle, const char *name, const 
     stl_hint_bundle(&hint, bundle);
     return finish(&hint, err);
 }
+
+void cmd_find_pushed(const struct stl_repo *repo, const char *tag, char text[CMD_TIME_TEXT_MAX])
+{
+    struct stat st;
+    char path[STL_PATH_MAX];
+    stl_path_reference(tag, path);
+    *text = '\0';
+    if (fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        cmd_format_time(st.st_mtime, text);
+}

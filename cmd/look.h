@@ -6,6 +6,7 @@
 
 #include "bundle-view.h"
 #include "cmd.h"
+#include "repo.h"
 
 /* Whether it is a folder with the list of a bundle, and no registry. */
 bool cmd_is_bundle_folder(const char *path);
@@ -34,5 +35,8 @@ int cmd_explain(const struct stl_registry *registry, const char *name, const cha
                 struct stl_error *err);
 int cmd_explain_bundle(const struct stl_bundle *bundle, const char *name, const char *tag,
                        struct stl_error *err);
+
+/* When a tag was last pushed, or "": the time of its link. */
+void cmd_find_pushed(const struct stl_repo *repo, const char *tag, char text[CMD_TIME_TEXT_MAX]);
 
 #endif

@@ -1,11 +1,9 @@
 /* stillage ls: list the repositories, or the tags of one. */
 #include "cmd.h"
 
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "describe.h"
 #include "details.h"
@@ -99,17 +97,6 @@ static int list_repository(void *context, const char *text, struct stl_error *er
     return 0;
 }
 
-/* The time of a tag's link, which is when it was last pushed. */
-static void find_pushed(const struct stl_repo *repo, const char *tag, char text[CMD_TIME_TEXT_MAX])
-{
-    struct stat st;
-    char path[STL_PATH_MAX];
-    stl_path_reference(tag, path);
-    *text = '\0';
-    if (fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        cmd_format_time(st.st_mtime, text);
-}
-
 /* Spares reading the manifest and all that it refers to. Returns false if the details do not say it. */
 static bool print_by_details(struct listing *listing, const char *tag, const struct stl_digest *digest)
 {
@@ -125,7 +112,7 @@ static bool print_by_details(struct listing *listing, const char *tag, const str
         stl_json_string(image, "created", &created, &ignored))
         return false;
     if (!*created)
-        find_pushed(&listing->repo, tag, pushed);
+        cmd_find_pushed(&listing->repo, tag, pushed);
     print_line(tag, digest_text, size, *created ? created : pushed);
     return true;
 }
@@ -143,7 +130,7 @@ static int list_tag(void *context, const char *text, struct stl_error *err)
     STL_AUTO_JSON struct json_object *image = stl_describe(&listing->repo, &digest, err);
     if (!image)
         return -1;
-    find_pushed(&listing->repo, text, pushed);
+    cmd_find_pushed(&listing->repo, text, pushed);
     return print_tag(listing, text, pushed, image, err);
 }
 

@@ -83,12 +83,16 @@ static void print_overview(void)
     print_roff("Keeps container images in a folder that any web server can serve to docker, podman, "
                "skopeo, containerd and everything else that speaks the OCI distribution specification. The "
                "commands are:");
-    printf(".Bl -tag -width \"configXX\"\n");
-    for (const struct cmd_command *const *command = cmd_commands; *command; command++)
+    for (const struct cmd_command *const *command = cmd_commands; *command; command++) {
+        const char *title = cmd_group_title(*command);
+        if (title)
+            printf("%s.Ss %c%s\n.Bl -tag -width \"configXX\"\n", command == cmd_commands ? "" : ".El\n",
+                   toupper((unsigned char)*title), title + 1);
         printf(".It Cm %s\n%s; see\n.Xr stillage-%s 1 .\n", (*command)->name, (*command)->summary,
                (*command)->name);
+    }
     printf(".El\n"
-           ".Pp\n"
+           ".Ss Options\n"
            "Options whose argument is shown with dots can be given several times.\n"
            ".Sh ENVIRONMENT\n"
            ".Bl -tag -width Ds\n"

@@ -22,7 +22,9 @@ int stl_export_enter(struct stl_export *export, uint32_t place, struct stl_error
 bool stl_export_leaves_out(const struct stl_export *export, const struct stl_digest *digest)
 {
     size_t ignored;
-    return export->options->without && stl_digestset_find(export->options->without, digest, &ignored);
+    const struct stl_export_options *options = export->options;
+    return options->without_blobs ||
+           (options->without && stl_digestset_find(options->without, digest, &ignored));
 }
 
 int stl_export_open(struct stl_export *export, const struct stl_digest *digest, struct stl_error *err)

@@ -23,7 +23,7 @@ int stl_export_add_document(struct stl_export *export, struct stl_spool *spool, 
 static char *full_name(const struct stl_export *export, const struct stl_bundle_image *image)
 {
     const char *host = export->options->host;
-    bool library = !strcmp(host, "docker.io") && !strchr(image->name, '/');
+    bool library = !strcmp(host, STL_EXPORT_HOST) && !strchr(image->name, '/');
     return stl_sprintf("%s/%s%s:%s", host, library ? "library/" : "", image->name, image->tag);
 }
 

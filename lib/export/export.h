@@ -22,6 +22,9 @@
 #include "selection.h"
 #include "signature.h"
 
+/* The host that docker takes for granted. */
+#define STL_EXPORT_HOST "docker.io"
+
 struct stl_export_options {
     struct stl_selection *selection; /* the patterns that matched are noted */
     /* Export only these platforms of an index; none: all. With one platform, its manifest takes the place of
@@ -29,10 +32,11 @@ struct stl_export_options {
      * skipped. */
     struct stl_platforms platforms;
     const struct stl_digestset *without; /* blobs that are left out; or NULL */
+    bool without_blobs;                  /* all of them are left out */
     const char *key;                     /* the file of the private key that signs; or NULL */
-    const char *host;                    /* for the names that containerd and docker see: HOST/NAME:TAG */
-    int64_t volume_size;                 /* bytes; 0: one volume of any size */
-    enum stl_compression compression;    /* of the whole archive */
+    const char *host;    /* for the names that containerd and docker see, HOST/NAME:TAG: STL_EXPORT_HOST */
+    int64_t volume_size; /* bytes; 0: one volume of any size */
+    enum stl_compression compression; /* of the whole archive */
     bool without_referrers;
     bool mirror;         /* the list records the patterns, so that an import can delete what is gone */
     bool docker_archive; /* fail if old docker could not load an image */

@@ -29,7 +29,8 @@ struct stl_import_options {
     /* Files of public keys: the bundle must be signed with one of them; none: it need not be signed. */
     const char *const *trust;
     size_t trust_count;
-    bool dry_run; /* only report what would be done */
+    bool of_our_own; /* this process has made the bundle: no signature is asked for */
+    bool dry_run;    /* only report what would be done */
     /* Delete the tags that the export selected but the bundle does not have. Only repositories that images of
      * the bundle are, or would have been, imported into are affected: their names are derived with `maps` and
      * `prefix`, like those of the images. With maps, a repository that no map and no image leads to is left

@@ -2,7 +2,7 @@
 # What every command has in common: help, man page, completion, and what it says to a wrong command line.
 . "$(dirname "$0")/../lib.sh"
 
-mapfile -t COMMANDS < <("$STILLAGE" help | sed -n '/^commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
+mapfile -t COMMANDS < <("$STILLAGE" help | sed -n 's/^  \([a-z-]*\) .*/\1/p')
 reg=$T/reg
 "$STILLAGE" init -q --apache "$reg"
 export STILLAGE_REGISTRY=$reg

@@ -24,7 +24,7 @@ ok_run 'systemd finds nothing wrong with the units' systemd-analyze verify /usr/
 
 ok_run 'the deployment that the package brings' sh /usr/share/doc/stillage/examples/nginx-fastcgi/install.sh localhost --open
 is "$(find /etc/systemd/system -type f -name 'stillage*')" '' 'it uses the units of the package'
-like "$(</etc/nginx/conf.d/stillage.conf)" 'root "/var/lib/stillage"/www' 'and the registry of the package'
+like "$(</etc/nginx/conf.d/stillage.conf)" 'root "/var/lib/stillage/www"' 'and the registry of the package'
 sh examples/images/make-hello.sh "$T/hello" >/dev/null
 ok_run 'an image is added' /usr/bin/stillage add -q -r /var/lib/stillage "oci:$T/hello"
 before=$(find /var/lib/stillage -type f -path '*/store/*' -exec sha256sum {} + | sort)
