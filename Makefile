@@ -162,10 +162,11 @@ check-on:
 soak: all $(BUILD)/soak
 	SOAK_SECONDS=600 bash tests/load/soak.t
 
-# Puts N small mistakes into FILES (or, with SINCE=COMMIT, into what has changed since then) and runs the nearest tests.
+# Puts N small mistakes into FILES, or EACH into each folder (with SINCE=COMMIT, into what has changed since then), and runs
+# the nearest tests.
 N = 20
 mutate: all
-	perl tests/mutate.pl --count $(N) $(if $(SEED),--seed $(SEED)) $(if $(SINCE),--changed $(SINCE)) $(FILES)
+	perl tests/mutate.pl $(if $(EACH),--each $(EACH),--count $(N)) $(if $(SEED),--seed $(SEED)) $(if $(SINCE),--changed $(SINCE)) $(FILES)
 
 # Speed and memory side by side with other programs.
 bench: all $(BUILD)/bench-push
@@ -197,7 +198,7 @@ help:
 	@echo 'make check-on RELEASE=13  quickstart and all tests on another Debian (12, 13, sid), made for it'
 	@echo 'make unit        the tests of single modules; also as: make asan, make valgrind, make fuzz, make crash'
 	@echo 'make asan-check  all tests, with programs that have sanitizers in them'
-	@echo 'make mutate      small mistakes, and whether a test notices them: N=20 FILES=lib/oci/name.c SEED=1 SINCE=HEAD~1'
+	@echo 'make mutate      small mistakes, and whether a test notices them: N=20 or EACH=16 FILES=lib/oci/name.c SEED=1 SINCE=HEAD~1'
 	@echo 'make soak        ten minutes of load, on servers that are killed'
 	@echo 'make bench       speed and memory, compared'
 	@echo 'make bench-cluster  several front ends on CephFS, compared with docker-registry on S3'

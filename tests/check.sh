@@ -1,5 +1,5 @@
 #!/bin/bash
-# check.sh TEST...: runs tests, $JOBS at a time, and says at the end what was skipped, and what failed and why. Status 1 if a
+# check.sh TEST...: runs tests, $JOBS at a time, and says at the end what took longest, what was skipped, and what failed and why. Status 1 if a
 # test failed, or was skipped for a reason that is not in may-skip.
 #
 # AGAIN=N, for CI alone: up to MOST tests that fail beside others are run N times more, with nothing beside them. What passes each
@@ -36,5 +36,22 @@ if [ "$status" -ne 0 ]; then
         status=0
     fi
 fi
+# what_took_longest: the seconds of each folder's tests, one after another, and the ten slowest
+what_took_longest() {
+    perl -ne '
+        $name = $1 if /^  (\S+):$/;
+        $took{$name} = $1 if /^    elapsed: ([\d.]+)/;
+        END {
+            $folder{m{([^/]+)/[^/]+$} ? $1 : $_} += $took{$_} for keys %took;
+            for my $of (\%folder, \%took) {
+                my @slowest = sort { $of->{$b} <=> $of->{$a} } keys %$of;
+                printf "%8.1f s  %s\n", $of->{$_}, $_ for grep defined, @slowest[0 .. 9];
+                print "\n";
+            }
+        }' "$build/results"
+}
+printf '\nSeconds, by folder, and of the ten slowest:\n'
+what_took_longest
+
 bash "$here/skipped.sh" "$SKIPPED" || status=1
 exit "$status"

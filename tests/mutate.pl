@@ -1,10 +1,12 @@
 #!/usr/bin/perl
 # Puts one small mistake at a time into the source and runs the nearest tests: what none of them notices is reported.
 #
-#   mutate.pl [--count N] [--seed SEED] [--changed COMMIT] [FILE...]
+#   mutate.pl [--count N | --each N] [--quick] [--seed SEED] [--changed COMMIT] [FILE...]
 #
 # The mistakes (mutants) are chosen at random from all that can be made in FILEs, or in lib/, cgi/ and the templates of nginx and
-# Apache; with --changed, only from the lines that have changed since COMMIT. The same SEED chooses the same ones. It works in a copy of the tree.
+# Apache: N of all, or with --each N of each folder; with --changed, only from the lines that have changed since COMMIT. The
+# same SEED chooses the same ones. It works in a copy of the tree. With --quick, only
+# tests that take a moment are run, where a file has any.
 # mutate-tests says which tests are the nearest; mutate-equivalent lists mutants that change nothing, with the reason. What
 # the compiler makes the same program of counts as equivalent, too.
 # Status 1 if a mutant has survived.
@@ -14,11 +16,12 @@ use Cwd qw(abs_path);
 use File::Basename;
 use File::Temp;
 use Getopt::Long;
+use List::Util qw(min);
 use Time::HiRes qw(time);
 
-my ($count, $seed, $changed) = (20, undef, undef);
-GetOptions('count=i' => \$count, 'seed=i' => \$seed, 'changed=s' => \$changed)
-    or die "usage: mutate.pl [--count N] [--seed SEED] [--changed COMMIT] [FILE...]\n";
+my ($count, $each, $quick, $seed, $changed) = (20);
+GetOptions('count=i' => \$count, 'each=i' => \$each, quick => \$quick, 'seed=i' => \$seed, 'changed=s' => \$changed)
+    or die "usage: mutate.pl [--count N | --each N] [--quick] [--seed SEED] [--changed COMMIT] [FILE...]\n";
 $seed //= int(time) % 100000;
 srand($seed);
 $| = 1;
@@ -193,7 +196,9 @@ sub nearest {
         last;
     }
     my %seen;
-    return grep { !$seen{$_}++ } @tests;
+    @tests = grep { !$seen{$_}++ } @tests;
+    my @quick = grep { !m{\.t$|/t-(?:crash|powercut|races)} } @tests;
+    return $quick && @quick ? @quick : @tests;
 }
 
 sub quietly { my ($seconds, @command) = @_; return system("timeout -k 5 $seconds @command >mutate.out 2>&1") == 0 }
@@ -253,8 +258,12 @@ my $lines = $changed ? changed_lines($changed) : undef;
 my @files = @ARGV ? @ARGV : $lines ? sort keys %$lines : glob('lib/*/*.c cgi/*.c templates/nginx.conf templates/apache.conf');
 my @all = map { mutants($_, $lines && ($lines->{$_} // {})) } @files;
 die "there is nothing to change in @files\n" unless @all;
-my @chosen;
-push @chosen, splice(@all, int(rand @all), 1) while @all && @chosen < $count;
+my (%left, @chosen);
+push @{$left{$each ? dirname $_->{file} : ''}}, $_ for @all;
+for my $folder (sort keys %left) {
+    my $from = $left{$folder};
+    push @chosen, splice(@$from, int(rand @$from), 1) for 1 .. min($each // $count, scalar @$from);
+}
 @chosen = sort { $a->{file} cmp $b->{file} || $a->{line} <=> $b->{line} } @chosen;
 
 my %equivalent;
@@ -278,10 +287,10 @@ for my $mutant (@chosen) {
     chomp(my @text = <$in>);
     my @mutated = @text;
     splice @mutated, $mutant->{line} - 1, scalar @{$mutant->{before}}, @{$mutant->{after}};
-    if (is_same_program($file, \@text, \@mutated)) { $row->{mutants}++; $row->{equivalent}++; next }
     my $killer = killer($file, \@text, \@mutated, @tests);
     if (!defined $killer) { print "- $place: does not compile: ", shown($mutant), "\n"; next }
     $row->{mutants}++;
+    if (!$killer && is_same_program($file, \@text, \@mutated)) { $row->{equivalent}++; next }
     $row->{$killer ? 'killed' : 'survived'}++;
     print $killer ? "ok $place: $mutant->{operator}: $killer\n" : "SURVIVED $place: $mutant->{operator}: " . shown($mutant) . "\n";
     push @survivors, $mutant unless $killer;

@@ -56,7 +56,7 @@ int stl_trash_recall_blob(const struct stl_repo *repo, const struct stl_digest *
         return faccessat(blobs, text, F_OK, AT_SYMLINK_NOFOLLOW) ? 0 : 1; /* another push brought it back
                                                                              first */
     }
-    return stl_dir_sync(blobs, err) ? -1 : 1;
+    return 1;
 }
 
 /* --- tags and manifests --------------------------------------------------------------------------------- */

@@ -22,8 +22,8 @@
 /* Moves a blob of the repository to the trash. Fails with STL_NO_SPACE on a full disk. The caller holds
  * STL_LOCK_CONTENT, exclusive. */
 int stl_trash_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err);
-/* Brings a blob back from the trash: returns 1 (durable), 0 if it is not there, or -1: STL_DENIED if it
- * exceeds the quota. The caller holds STL_LOCK_CONTENT. */
+/* Brings a blob back from the trash: returns 1, 0 if it is not there, or -1: STL_DENIED if it exceeds the
+ * quota. It is durable where it was until the folder is synced. The caller holds STL_LOCK_CONTENT. */
 int stl_trash_recall_blob(const struct stl_repo *repo, const struct stl_digest *digest,
                           struct stl_error *err);
 

@@ -257,6 +257,8 @@ static void prepare_users(struct unit *unit)
     unit_write(unit->registry.root.fd, "auth/htpasswd", "alice:x\nbob:x\ncarol:x\n");
 }
 
+#define PROJECT "projects:\n  - {name: lib, developer: [anonymous], quota: {"
+
 static const struct scene scenes[] = {
     {{"immutable tags", prepare_images, .settings = "immutable:\n  - tags: ['v*']\n"},
      {{"put two as v2", put_two},
@@ -274,6 +276,12 @@ static const struct scene scenes[] = {
     {{"a quota of bytes", prepare_blobs, .settings = "quotas:\n  - repository: '**'\n    size: 50\n"},
      {{"push a", push_a}, {"push b", push_b}, {"mount c", mount_c}, {"mount d", mount_d}},
      "01 02 20 23"},
+    {{"a project's quota of tags", prepare_images, .settings = PROJECT "tags: 2}}\n"},
+     {{"tag one x", tag_x}, {"tag one y", tag_y}},
+     "01"},
+    {{"a project's quota of bytes", prepare_blobs, .settings = PROJECT "size: 50}}\n"},
+     {{"push a", push_a}, {"mount c", mount_c}},
+     "01 10"},
     {{"conditions", prepare_images, .settings = NULL},
      {{"If-Match: move v1 to two", move_to_two},
       {"If-Match: move v1 to three", move_to_three},

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bearer.h"
 #include "repo-make.h"
@@ -168,6 +169,63 @@ static void the_same_again_is_the_same_token(void **state)
     assert_true(is_good(&unit->registry, b) && !is_good(&unit->registry, a));
 }
 
+static int read_path(void *context, const char *name, unsigned char type, struct stl_error *unused)
+{
+    char **text = context;
+    (void)type;
+    (void)unused;
+    free(*text);
+    *text = stl_strdup(name);
+    return 0;
+}
+
+/* Moves a token to another second. */
+static void redate(int root, char token[STL_BEARER_TEXT], int64_t second)
+{
+    char text[11];
+    STL_AUTO_FREE char *from = path_of(token, "");
+    snprintf(text, sizeof text, "%010lld", (long long)second);
+    memcpy(token, text, 10);
+    STL_AUTO_FREE char *to = path_of(token, ""), *slot = stl_sprintf("auth/tokens/%.8s", token);
+    mkdirat(root, slot, 0700);
+    assert_int_equal(renameat(root, from, root, to), 0);
+}
+
+/* Points the request of the only token of its slot to `token`. */
+static void stand_for(int root, const char *token)
+{
+    STL_AUTO_FREE char *sets = stl_sprintf("auth/tokens/%.8s/sets", token), *set = NULL;
+    OK(stl_dir_each(root, sets, read_path, &set, &err));
+    STL_AUTO_FREE char *path = stl_sprintf("%s/%s", sets, set);
+    unit_remove(root, path);
+    assert_int_equal(symlinkat(token, root, path), 0);
+}
+
+/* Half a life is too little for somebody who has just asked. */
+static void what_is_given_again_has_most_of_its_life_left(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    for (time_t begin = 0; begin == 0 || time(NULL) - begin > 5;) { /* on a slow machine once more */
+        char token[STL_BEARER_TEXT], again[STL_BEARER_TEXT];
+        OK(stl_bearer_revoke(&unit->registry, "alice", &err));
+        begin = time(NULL);
+        /* All of what follows expires in one slot, whose last second but ten is the first. */
+        int64_t life = 100 + (190 - begin % 100) % 100, enough = life * 3 / 4;
+        unit->registry.settings.auth.token_life = life;
+        issue(&unit->registry, "alice", "a", 1, token);
+        redate(root, token, begin + enough + 10);
+        stand_for(root, token);
+        issue(&unit->registry, "alice", "a", 1, again);
+        if (time(NULL) - begin <= 5)
+            assert_string_equal(again, token);
+        redate(root, token, begin + enough - 10);
+        stand_for(root, token);
+        issue(&unit->registry, "alice", "a", 1, again);
+        assert_string_not_equal(again, token);
+    }
+}
+
 /* Only so many for each user, with two inodes each, and a few for all. */
 static void tokens_are_few_and_small(void **state)
 {
@@ -187,6 +245,11 @@ static void tokens_are_few_and_small(void **state)
     stl_error_clear(&err);
     snprintf(grant.repository, sizeof grant.repository, "n%d", issued - 1);
     OK(stl_bearer_issue(&unit->registry, &who, &grant, 1, false, token, &expires, &err));
+    /* Those that end at another time count, too. */
+    unit->registry.settings.auth.token_life += 1000;
+    snprintf(grant.repository, sizeof grant.repository, "later");
+    FAILS(STL_TOO_MANY_REQUESTS,
+          stl_bearer_issue(&unit->registry, &who, &grant, 1, false, token, &expires, &err));
     issue(&unit->registry, "bob", "n0", 1, token);
     OK(stl_bearer_revoke(&unit->registry, "bob", &err));
 }
@@ -244,18 +307,6 @@ static void the_alphabet(void **state)
     assert_false(is_good(&unit->registry, other));
 }
 
-/* Moves a token to another second. */
-static void redate(int root, char token[STL_BEARER_TEXT], int64_t second)
-{
-    char text[11];
-    STL_AUTO_FREE char *from = path_of(token, "");
-    snprintf(text, sizeof text, "%010lld", (long long)second);
-    memcpy(token, text, 10);
-    STL_AUTO_FREE char *to = path_of(token, ""), *slot = stl_sprintf("auth/tokens/%.8s", token);
-    mkdirat(root, slot, 0700);
-    assert_int_equal(renameat(root, from, root, to), 0);
-}
-
 static void a_token_ends_with_its_second(void **state)
 {
     struct unit *unit = *state;
@@ -277,7 +328,7 @@ static void ended_tokens_are_removed(void **state)
     char old[STL_BEARER_TEXT], young[STL_BEARER_TEXT], now[STL_BEARER_TEXT];
     OK(stl_bearer_sweep(&unit->registry, SIZE_MAX, &err));
     issue(&unit->registry, "alice", "a", 1, old);
-    redate(root, old, time(NULL) - 200);
+    redate(root, old, time(NULL) - 101);
     issue(&unit->registry, "alice", "a", 1, young);
     redate(root, young, time(NULL) + 50);
     OK(stl_bearer_sweep(&unit->registry, SIZE_MAX, &err));
@@ -324,12 +375,74 @@ static void a_token_that_cannot_be_read_ends(void **state)
     struct unit *unit = *state;
     int root = unit->registry.root.fd;
     char a[STL_BEARER_TEXT];
+    struct stl_identity who;
     make_repository(&unit->registry, "a");
     issue(&unit->registry, "bob", "a", 1, a);
     STL_AUTO_FREE char *own = path_of(a, ""), *marker = path_of(a, "pull/a/_");
     unit_write(root, own, "no JSON");
+    FAILS(STL_SYSTEM, stl_bearer_find(&unit->registry, a, &who, &err));
+    assert_null(strstr(err.message, a + 11));
     OK(stl_bearer_revoke(&unit->registry, "alice", &err));
     assert_false(unit_exists(root, own) || unit_exists(root, marker));
+}
+
+/* The second grant of a repository opens it as the first would. */
+static void two_grants_of_one_repository(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    char token[STL_BEARER_TEXT];
+    struct stl_identity who = user("alice");
+    struct stl_grant grants[] = {{"a", 1u << STL_PUSH}, {"a", 1u << STL_PULL}};
+    int64_t expires;
+    OK(stl_bearer_issue(&unit->registry, &who, grants, 2, false, token, &expires, &err));
+    make_repository(&unit->registry, "a");
+    assert_int_equal(stl_bearer_find(&unit->registry, token, &who, &err), 1);
+    OK(stl_bearer_open(&unit->registry, token, &who, "a", &err));
+    STL_AUTO_FREE char *marker = path_of(token, "pull/a/_");
+    assert_true(unit_exists(root, marker));
+    stl_identity_clear(&who);
+}
+
+/* An ID token of a second opens one door, once; another second or text is another. */
+static void used_once(void **state)
+{
+    struct unit *unit = *state;
+    int64_t ends = time(NULL) + 1000;
+    assert_int_equal(stl_bearer_use_once(&unit->registry, "a", ends, &err), 1);
+    assert_int_equal(stl_bearer_use_once(&unit->registry, "a", ends, &err), 0);
+    assert_int_equal(stl_bearer_use_once(&unit->registry, "ab", ends, &err), 1);
+    STL_AUTO_FREE char *used = stl_sprintf("auth/tokens/%08lld/used", (long long)ends / 100);
+    assert_int_equal(unit_count(unit->registry.root.fd, used), 2);
+    assert_int_equal(mode_of(unit->registry.root.fd, used), 0700);
+    OK(stl_bearer_revoke(&unit->registry, "a", &err)); /* ends tokens, and leaves this */
+    assert_int_equal(stl_bearer_use_once(&unit->registry, "a", ends, &err), 0);
+}
+
+/* Without its folders, no token is given, and none is left that nobody counts. */
+static void what_cannot_be_stored_is_not_given(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    static const char *const taken[] = {"sets", "users", "pull"};
+    struct stl_identity who = user("alice");
+    struct stl_grant grant = {"a", 1u << STL_PULL};
+    char token[STL_BEARER_TEXT];
+    int64_t expires;
+    make_repository(&unit->registry, "a");
+    issue(&unit->registry, "alice", "b", 1, token);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        unit->registry.settings.auth.token_life += 1000;
+        /* The slot, and the next, in which it is if this takes long. */
+        for (int k = 0; k < 2; k++) {
+            long long slot = (long long)(time(NULL) + unit->registry.settings.auth.token_life) / 100 + k;
+            STL_AUTO_FREE char *folder = stl_sprintf("auth/tokens/%08lld", slot);
+            STL_AUTO_FREE char *path = stl_sprintf("%s/%s", folder, taken[i]);
+            assert_int_equal(mkdirat(root, folder, 0711), 0);
+            unit_write(root, path, "");
+        }
+        FAILS(STL_SYSTEM, stl_bearer_issue(&unit->registry, &who, &grant, 1, false, token, &expires, &err));
+    }
 }
 
 int main(void)
@@ -339,10 +452,13 @@ int main(void)
         registry_test(the_files),
         registry_test(what_does_not_exist_costs_nothing),
         registry_test(the_same_again_is_the_same_token),
+        registry_test(what_is_given_again_has_most_of_its_life_left),
         registry_test(tokens_are_few_and_small),
         registry_test(forged_tokens),
         registry_test(the_alphabet),
-
+        registry_test(two_grants_of_one_repository),
+        registry_test(used_once),
+        registry_test(what_cannot_be_stored_is_not_given),
         registry_test(a_token_ends_with_its_second),
         registry_test(ended_tokens_are_removed),
         registry_test(a_user_loses_all_tokens),

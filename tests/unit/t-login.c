@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "login.h"
 #include "robot.h"
@@ -158,14 +159,14 @@ static void names_that_do_not_exist_count_as_well(void **state)
     FAILS(STL_TOO_MANY_REQUESTS, login(unit, "nobody", "wrong", HERE));
 }
 
-/* Failures of the hour before count; those of the day before are removed with the next one. */
+/* Failures of the hour before count; those of the hour before that are removed with the next one. */
 static void old_failures_are_forgotten(void **state)
 {
     struct unit *unit = *state;
     int root = unit->registry.root.fd;
     long long hour = (long long)time(NULL) / 3600;
     FAILS(STL_UNAUTHORIZED, login(unit, "alice", "wrong", HERE));
-    STL_AUTO_FREE char *old = stl_sprintf("auth/failures/%lld", hour - 24);
+    STL_AUTO_FREE char *old = stl_sprintf("auth/failures/%lld", hour - 2);
     STL_AUTO_FREE char *last = stl_sprintf("auth/failures/%lld", hour - 1);
     STL_AUTO_FREE char *now = stl_sprintf("auth/failures/%lld", hour);
     assert_int_equal(renameat(root, now, root, last), 0);
@@ -277,6 +278,31 @@ static void impossible_names_cost_nothing(void **state)
     OK(login(unit, "alice", "secret", "192.0.2.2"));
 }
 
+/* Whoever knows the password may come as often as they like, also one from their network. */
+static void right_passwords_count_for_nothing(void **state)
+{
+    struct unit *unit = *state;
+    OK(stl_users_add(&unit->registry, "alice", "secret", &err));
+    for (int i = 0; i < STL_LOGIN_FREE_OF_NETWORK - 1; i++) {
+        STL_AUTO_FREE char *name = stl_sprintf("!%d", i);
+        FAILS(STL_UNAUTHORIZED, login(unit, name, "x", HERE));
+    }
+    OK(login(unit, "alice", "secret", HERE));
+    OK(login(unit, "alice", "secret", HERE));
+}
+
+/* What the registry cannot do is nobody's failure. */
+static void trouble_counts_for_nothing(void **state)
+{
+    struct unit *unit = *state;
+    assert_int_equal(symlinkat("htpasswd", unit->registry.root.fd, "auth/htpasswd"), 0);
+    for (int i = 0; i < STL_LOGIN_FREE_OF_NETWORK + 1; i++)
+        FAILS(STL_SYSTEM, login(unit, "alice", "secret", HERE));
+    unit_remove(unit->registry.root.fd, "auth/htpasswd");
+    OK(stl_users_add(&unit->registry, "alice", "secret", &err));
+    OK(login(unit, "alice", "secret", HERE));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +315,8 @@ int main(void)
         registry_test(guesses_at_once_are_no_more_than_one_by_one),
         registry_test(a_token_is_never_slowed_down),
         registry_test(impossible_names_cost_nothing),
+        registry_test(right_passwords_count_for_nothing),
+        registry_test(trouble_counts_for_nothing),
     };
     return unit_run(tests);
 }

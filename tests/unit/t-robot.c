@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -177,6 +178,86 @@ static void beside_a_damaged_file(void **state)
     assert_int_equal(number, 0);
 }
 
+static void set_mtime(int root, const char *path, int64_t seconds)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = (time_t)seconds}};
+    assert_int_equal(utimensat(root, path, times, 0), 0);
+}
+
+static int64_t mtime_of(int root, const char *path)
+{
+    struct stat st;
+    assert_int_equal(fstatat(root, path, &st, 0), 0);
+    return st.st_mtime;
+}
+
+/* When it was last used: the time of its file, which is not before it was made, and set once a minute. */
+static void use_is_noted(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    char token[STL_ROBOT_TOKEN];
+    STL_AUTO_FREE char *path = NULL;
+    struct stl_robot found;
+    int64_t now = time(NULL), created = now - 1000;
+    struct stl_robot robot = {.user = "ci", .repository = "a", .actions = 1, .created = created};
+    OK(stl_robot_create(&unit->registry, &robot, token, &err));
+    OK(stl_dir_each(root, "auth/robots", read_one, &path, &err));
+    assert_int_equal(mtime_of(root, path), created);
+    assert_int_equal(stl_robot_find(&unit->registry, token, &found, &err), 1);
+    assert_int_equal(found.used, 0);
+    assert_int_equal(found.created, created);
+    assert_true(mtime_of(root, path) >= now);
+    set_mtime(root, path, now - 61);
+    assert_int_equal(stl_robot_find(&unit->registry, token, &found, &err), 1);
+    assert_int_equal(found.used, now - 61);
+    assert_true(mtime_of(root, path) >= now);
+    set_mtime(root, path, now + 1000); /* a slow machine is not late for this */
+    assert_int_equal(stl_robot_find(&unit->registry, token, &found, &err), 1);
+    assert_int_equal(mtime_of(root, path), now + 1000);
+}
+
+/* The first digits are enough if no other token has them. */
+static void named_by_its_first_digits(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    char token[STL_ROBOT_TOKEN], more[3] = "";
+    struct stl_robot removed, first = make(&unit->registry, "ci", "a", 1, 0, token);
+    STL_AUTO_FREE char *path = NULL, *twin = NULL;
+    OK(stl_dir_each(root, "auth/robots", read_one, &path, &err));
+    twin = stl_strdup(path);
+    char *second = strrchr(twin, '/') + 2;
+    *second = *second == '0' ? '1' : '0';
+    STL_AUTO_FREE char *text = unit_read(root, path);
+    unit_write(root, twin, text);
+    memcpy(more, first.id, 1);
+    FAILS(STL_INVALID, stl_robot_remove(&unit->registry, more, &removed, &err));
+    assert_non_null(strstr(err.message, "several tokens"));
+    memcpy(more, first.id, 2);
+    OK(stl_robot_remove(&unit->registry, more, &removed, &err));
+    assert_string_equal(removed.id, first.id);
+    assert_true(unit_exists(root, twin));
+    assert_false(unit_exists(root, path));
+}
+
+/* One line of text that can be shown as it is. */
+static void names_of_tokens(void **state)
+{
+    struct unit *unit = *state;
+    char token[STL_ROBOT_TOKEN];
+    struct stl_robot found, robot = {.user = "ci", .repository = "a", .actions = 1};
+    static const char *const bad[] = {"a\nb", "\x7f", "\x1b[1m", "\xc3"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(robot.name, sizeof robot.name, "%s", bad[i]);
+        FAILS(STL_INVALID, stl_robot_create(&unit->registry, &robot, token, &err));
+    }
+    snprintf(robot.name, sizeof robot.name, "nightly b\xc3\xbcild");
+    OK(stl_robot_create(&unit->registry, &robot, token, &err));
+    assert_int_equal(stl_robot_find(&unit->registry, token, &found, &err), 1);
+    assert_string_equal(found.name, robot.name);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +268,9 @@ int main(void)
         registry_test(removing),
         registry_test(of_one_user_only),
         registry_test(beside_a_damaged_file),
+        registry_test(use_is_noted),
+        registry_test(named_by_its_first_digits),
+        registry_test(names_of_tokens),
     };
     return unit_run(tests);
 }

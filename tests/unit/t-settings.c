@@ -33,6 +33,15 @@ static void defaults(void **state)
     assert_null(settings.hooks.before_manifest);
     assert_null(settings.hooks.after_manifest);
     assert_int_equal(settings.events.size, 10 << 20);
+    assert_int_equal(settings.push.open_uploads, 1000);
+    assert_int_equal(settings.push.open_bytes, INT64_C(100) << 30);
+    assert_int_equal(settings.push.slowest_body, 1024);
+    assert_true(settings.push.auto_create && !settings.push.sparse_images);
+    assert_int_equal(settings.hooks.time_limit, 30);
+    assert_int_equal(settings.retention.grace, 3600);
+    assert_int_equal(settings.retention.trash, 7 * 86400);
+    assert_false(settings.retention.delete_orphaned_referrers);
+    assert_int_equal(settings.auth.user_tokens, 0);
     stl_settings_clear(&settings);
     assert_null(settings.title);
     stl_settings_clear(&settings);
@@ -241,6 +250,136 @@ static void wrong_settings(void **state)
     refused(STL_INVALID, "version: 1\nhooks:\n  time-limit: 2h\n", "registry.yaml:3: ");
 }
 
+/* The first value that is refused, beside the last that is taken. */
+static void bounds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *good, *bad; /* "": nothing */
+    } pairs[] = {
+        {"push: {manifest-size: 64MiB}", "push: {manifest-size: 67108865}"},
+        {"push: {open-uploads: 0}", "push: {open-uploads: -1}"},
+        {"auth: {token-life: 1s}", "auth: {token-life: 0s}"},
+        {"auth: {token-life: 24h}", "auth: {token-life: 86401s}"},
+        {"auth: {url: 'http://a'}", "auth: {url: 'http://'}"},
+        {"auth: {url: 'https://[::1]:5000'}", "auth: {url: 'https://a/'}"},
+        {"hooks: {time-limit: 1s}", "hooks: {time-limit: 0s}"},
+        {"hooks: {time-limit: 1h}", "hooks: {time-limit: 3601s}"},
+        {"hooks: {after-manifest: /a}", "hooks: {after-manifest: a}"},
+        {"cors: {origins: ['https://a.b-c:1']}", "cors: {origins: ['https://a.b-c:']}"},
+        {"cors: {origins: ['http://a1']}", "cors: {origins: ['http://']}"},
+        {"cors: {origins: []}", "cors: {origins: ['ftp://a']}"},
+        {"", "cors: {origins: ['https://A']}"},
+        {"", "cors: {origins: ['https://a/']}"},
+        {"", "cors: {origins: ['https://:1']}"},
+        {"accent: '#00aaFF'", "accent: '00aaFF0'"},
+        {"logo: a._-Z9", "logo: _a"},
+        {"", "logo: ''"},
+        {"", "logo: -a"},
+        {"auth: {oidc: [{issuer: 'https://a', audience: b, leeway: 5m}]}",
+         "auth: {oidc: [{issuer: 'https://a', audience: b, leeway: 301s}]}"},
+        {"auth: {oidc: [{issuer: 'http://localhost:1', audience: b, ca: /a}]}",
+         "auth: {oidc: [{issuer: 'http://localhost:1', audience: b, ca: a}]}"},
+        {"auth: {oidc: [{issuer: 'https://a', audience: b}, {issuer: 'https://a2', audience: b}]}",
+         "auth: {oidc: [{issuer: 'https://a', audience: b}, {issuer: 'https://c', audience: b},"
+         " {issuer: 'https://a', audience: c}]}"},
+        {"auth: {oidc: [{issuer: 'https://a', audience: b, rules: [{claims: {a: b}, admin: ['**']}]}]}",
+         "auth: {oidc: [{issuer: 'https://a', audience: b, rules: [{claims: {'': b}, admin: ['**']}]}]}"},
+        {"gc: {orphaned-referrers: keep}", "gc: {orphaned-referrers: kept}"},
+        {"prune: [{untagged-older: 0s}]", "prune: [{tags: [a], keep: [b]}]"},
+        {"prune: [{keep-newest: 0}]", "prune: [{}]"},
+        {"prune: [{keep-younger: 0s}]", "prune: [{repository: a}]"},
+        {"prune: [{not-pulled-for: 0s}]", "prune: [{keep: [a]}]"},
+        {"quotas: [{repository: a}]", "quotas: [{tags: 1}]"},
+        {"mirror: [{from: a.io/b, newest: 1000000}]", "mirror: [{from: a.io/b, newest: 1000001}]"},
+        {"mirror: [{from: a.io/b, newest: 1, prune: true}]", "mirror: [{from: a.io/b, newest: -1}]"},
+        {"mirror: [{from: a.io/b, tags: [v1], prune: true}]", "mirror: [{from: a.io/b, prune: true}]"},
+        {"", "mirror: [{to: a}]"},
+        {"upstream: [{from: a.io, ca: /a}]", "upstream: [{from: a.io, ca: a}]"},
+        {"upstream: [{from: a.io}, {from: a.io, prefix: b}, {from: c.io, prefix: b2}]",
+         "upstream: [{from: a.io, prefix: b}, {from: c.io, prefix: b2}, {from: d.io, prefix: b}]"},
+        {"", "upstream: [{from: a.io, prefix: B}]"},
+        {"", "upstream: [{from: a}]"},
+        {"", "upstream: [{prefix: a}]"},
+        {"bundles: {trust: [a, /b]}", "bundles: {trust: ['']}"},
+        {"projects: [{name: a}, {name: a/b}, {name: ab}]", "projects: [{name: a}, {name: ab}, {name: a}]"},
+        {"projects: [{name: a, visibility: public}]", "projects: [{name: a, visibility: open}]"},
+        {"projects: [{name: a, prune: [{repository: a/b, keep-newest: 1}]}]",
+         "projects: [{name: a, prune: [{repository: ab, keep-newest: 1}]}]"},
+        {"access: [{repository: 'a/*'}, {repository: 'ab/**'}]\nprojects: [{name: a}]",
+         "access: [{repository: 'a/**'}]\nprojects: [{name: a}]"},
+        {"", "projects: [{guest: [user]}]"},
+        {"", "projects: [{name: A}]"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct stl_settings settings;
+        STL_AUTO_FREE char *good = stl_sprintf("version: 1\n%s\n", pairs[i].good),
+                           *bad = stl_sprintf("version: 1\n%s\n", pairs[i].bad);
+        OK(parse(&settings, good));
+        stl_settings_clear(&settings);
+        refused(STL_INVALID, bad, "registry.yaml:2: ");
+    }
+}
+
+/* The rules of a project come from its members, and only for what is below its name. */
+static void projects(void **state)
+{
+    (void)state;
+    struct stl_settings settings;
+    OK(parse(&settings,
+             "version: 1\n"
+             "prune: [{keep-newest: 9}]\n"
+             "projects:\n"
+             "  - {name: a/b, prune: [{keep-newest: 2, tags: [], keep: [x]}]}\n"
+             "  - {name: a, visibility: public, guest: [g], developer: [d], maintainer: [m], admin: [z],\n"
+             "     immutable: ['v*'], quota: {size: 5, tags: 6, repositories: 7},\n"
+             "     prune: [{keep-newest: 1, repository: a/x}, {keep-newest: 3}]}\n"));
+    static const struct {
+        const char *user;
+        bool may[STL_ACTIONS];
+    } roles[] = {{"g", {[STL_PULL] = true}},
+                 {"d", {[STL_PULL] = true, [STL_PUSH] = true}},
+                 {"m", {[STL_PULL] = true, [STL_PUSH] = true, [STL_DELETE] = true}},
+                 {"z", {true, true, true, true}}};
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+        for (int action = 0; action < STL_ACTIONS; action++) {
+            enum stl_action which = (enum stl_action)action;
+            const struct stl_access_rules *rules = &settings.access_rules;
+            assert_int_equal(stl_access_rules_allow(rules, roles[i].user, "a/x", which, NULL),
+                             roles[i].may[action]);
+            assert_false(stl_access_rules_allow(rules, roles[i].user, "a/b/x", which, NULL));
+            assert_int_equal(stl_access_rules_allow(rules, NULL, "a/x", which, NULL), action == STL_PULL);
+        }
+    assert_string_equal(stl_projects_of(&settings.projects, "a/x")->name, "a");
+    assert_string_equal(stl_projects_of(&settings.projects, "a/b/x")->name, "a/b");
+    assert_string_equal(stl_projects_of(&settings.projects, "a/bc/x")->name, "a");
+    assert_null(stl_projects_of(&settings.projects, "ab/x"));
+    assert_null(stl_projects_find(&settings.projects, "a/"));
+    const int64_t *quota = stl_projects_find(&settings.projects, "a")->quota;
+    assert_int_equal(quota[STL_PROJECT_SIZE], 5);
+    assert_int_equal(quota[STL_PROJECT_TAGS], 6);
+    assert_int_equal(quota[STL_PROJECT_REPOSITORIES], 7);
+    quota = stl_projects_find(&settings.projects, "a/b")->quota;
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(quota[i], -1);
+    assert_true(stl_limits_is_immutable(&settings.limits, "a/x", "v1"));
+    assert_false(stl_limits_is_immutable(&settings.limits, "a/x", "w1") ||
+                 stl_limits_is_immutable(&settings.limits, "ab/x", "v1"));
+    /* The narrowest project first, the rules of all last. */
+    static const int newest[] = {2, 1, 3, 9};
+    assert_int_equal(settings.prune.count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(settings.prune.items[i].keep_newest, newest[i]);
+    const struct stl_name ax = {"a/x"}, ay = {"a/y"}, abx = {"a/b/x"}, abc = {"a/bc/x"};
+    const struct stl_prune_rule *rules = settings.prune.items;
+    assert_true(stl_prune_rule_matches(&rules[0], &abx) && !stl_prune_rule_matches(&rules[0], &abc));
+    assert_true(stl_prune_rule_matches(&rules[1], &ax) && !stl_prune_rule_matches(&rules[1], &ay));
+    assert_true(stl_prune_rule_matches(&rules[2], &ay) && stl_prune_rule_matches(&rules[3], &abc));
+    assert_false(stl_words_choose(&rules[0].tags, "v1")); /* none, and not every */
+    assert_non_null(stl_words_match(&rules[0].keep, "x"));
+    stl_settings_clear(&settings);
+}
+
 /* What `stillage init` writes is what is read. */
 static void the_template_shows_the_defaults(void **state)
 {
@@ -281,6 +420,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),       cmocka_unit_test(every_key),
         cmocka_unit_test(upstreams),      cmocka_unit_test(lists_absent_and_empty),
+        cmocka_unit_test(bounds),         cmocka_unit_test(projects),
         cmocka_unit_test(wrong_settings), cmocka_unit_test(the_template_shows_the_defaults),
     };
     return unit_run(tests);
