@@ -40,4 +40,15 @@ http GET /v2/other/app/manifests/v1
 is "$STATUS" 200 '... but what has come stays'
 write_settings 'upstream:' "  - {prefix: third, from: \"$UPSTREAM\", plain-http: true}"
 ok_run 'an upstream again' wait_for 20 status_is 200 third/app
+
+# Several upstreams through one host, as containerd, docker and podman ask for them.
+write_settings 'upstream:' "  - {from: \"$UPSTREAM\", plain-http: true}" "  - {prefix: quay.io, from: \"$UPSTREAM/deep\", plain-http: true}"
+there deep/other:v1 "oci:$small"
+before=$(asked 'GET /v2/app/manifests/v1 ')
+ok_run 'one for all names' wait_for 20 status_is 200 app
+ok_run '... and one under its host' status_is 200 quay.io/other
+is "$(asked 'GET /v2/app/manifests/v1 ') $(asked 'GET /v2/deep/other/manifests/v1 ')" "$((before + 1)) 1" '... each is asked for its own'
+there second:v1 "oci:$small"
+http GET '/v2/second/manifests/v1?ns=docker.io'
+is "$STATUS" 200 "containerd's query does not matter"
 done_testing
