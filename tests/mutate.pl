@@ -130,7 +130,7 @@ sub mutants {
         $gives = $code[$i] =~ /\w*(?:free|clear)\(/ if $code[$i] =~ /^[a-z].*\(/;
         ($in_body, $descriptors) = (0, '') if $code[$i] =~ /^\}/;
         $descriptors .= "|\\b$1" while $code[$i] =~ /\bSTL_AUTO_CLOSE int (\w+)/g;
-        $code[$i] = '' if !$in_body || $gives || $code[$i] =~ /^#|^ +case |\[\d+\]|assert/;
+        $code[$i] = '' if !$in_body || $gives || $code[$i] =~ /^#|^ +case |\[\d+\]|assert|\{NULL, NULL, 0\}/;
         next if $lines && !$lines->{$i + 1};
         for (on_line($code[$i], qr/(?:\bfd$descriptors$members)/)) {
             my ($start, $length, $new, $operator) = @$_;

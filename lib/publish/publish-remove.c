@@ -92,16 +92,6 @@ static int remove_manifest(const struct stl_repo *repo, const struct stl_digest 
 
 /* --- tags ----------------------------------------------------------------------------------------------- */
 
-int stl_publish_unlink_tag(const struct stl_repo *repo, const char *tag, struct stl_error *err)
-{
-    char path[STL_PATH_MAX];
-    if (stl_apache_file_remove(repo, tag, err))
-        return -1;
-    return unlinkat(repo->fd, stl_path_reference(tag, path), 0) && errno != ENOENT
-               ? stl_error_errno(err, "cannot remove %s", path)
-               : 0;
-}
-
 /* Apache's files go before the links: if the process is killed in between, it can be repeated as long as
  * these exist. */
 static int remove_links(const struct removal *removal, struct stl_error *err)
@@ -116,9 +106,6 @@ static int remove_links(const struct removal *removal, struct stl_error *err)
             return -1;
     if (stl_apache_files_sync(repo, err) || stl_trash_tags(repo, removal->tags, removal->tag_count, err))
         return -1;
-    for (size_t i = 0; i < removal->tag_count; i++)
-        if (stl_publish_unlink_tag(repo, removal->tags[i].tag.text, err))
-            return -1;
     return stl_repo_sync_folder(repo, STL_REPO_LINKS, err);
 }
 

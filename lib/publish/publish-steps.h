@@ -103,8 +103,6 @@ void stl_publish_start_hooks(const struct stl_publication *publication,
 
 /* publish-remove.c: removes tags and manifests. */
 int stl_publish_remove(struct stl_publication *publication, struct stl_error *err);
-/* Removes a tag that has been taken off the list, and Apache's file. Not durable on return. */
-int stl_publish_unlink_tag(const struct stl_repo *repo, const char *tag, struct stl_error *err);
 /* Called after the same bytes came under another media type, to which manifests/<digest> already leads:
  * updates everything else that records the type, and removes the files under other types. The caller holds
  * STL_LOCK_LISTS. */

@@ -73,6 +73,17 @@ static int put_all(struct publish_tags *tags, struct stl_error *err)
     return 0;
 }
 
+/* A tag that has been taken off the list, and its file for Apache. */
+static int unlink_tag(const struct stl_repo *repo, const char *tag, struct stl_error *err)
+{
+    char path[STL_PATH_MAX];
+    if (stl_apache_file_remove(repo, tag, err))
+        return -1;
+    return unlinkat(repo->fd, stl_path_reference(tag, path), 0) && errno != ENOENT
+               ? stl_error_errno(err, "cannot remove %s", path)
+               : 0;
+}
+
 /* Sets tags back as far as possible. Tags that did not exist before can always be removed. */
 static void take_back(const struct publish_tags *tags)
 {
@@ -81,7 +92,7 @@ static void take_back(const struct publish_tags *tags)
         struct stl_tagging tagging = tags->set[i];
         struct stl_media_type type;
         if (!tags->old[i])
-            stl_publish_unlink_tag(tags->repo, tagging.tag.text, &ignored);
+            unlink_tag(tags->repo, tagging.tag.text, &ignored);
         else if (stl_digest_parse(tags->old[i], &tagging.digest, &ignored) == 0 &&
                  stl_manifest_type(tags->repo, &tagging.digest, &type, &ignored) == 0)
             put_tag(tags->repo, &tagging, &type, "", &ignored);

@@ -113,8 +113,9 @@ static bool use(const struct stl_registry *registry, int count, struct stl_error
             continue;
         syncfs(registry->root.fd);
         stl_error_clear(err);
+        return true;
     }
-    return err->code == STL_OK;
+    return false;
 }
 
 bool stl_reserve_use(const struct stl_registry *registry, struct stl_error *err)

@@ -29,15 +29,22 @@ static int put(struct unit *unit, const char *blob, const char *tag, struct stl_
     return content_push(&unit->registry, APP, json, tag, error);
 }
 
-static int tag(struct unit *unit, const char *blob, const char *text, struct stl_error *error)
+static int tag_in(struct unit *unit, const char *repository, const char *blob, const char *text,
+                  struct stl_error *error)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    const struct stl_name name = unit_name(repository);
     const struct stl_digest digest = content_digest(blob);
     const struct stl_tag tags[] = {unit_tag(text)};
-    return open_app(unit, &repo, error) ||
+    return stl_repo_open(&repo, &unit->registry, &name, error) ||
                    commit_tags(&repo, &digest, &(struct commit){.tags = tags, .tag_count = 1}, error)
                ? -1
                : 0;
+}
+
+static int tag(struct unit *unit, const char *blob, const char *text, struct stl_error *error)
+{
+    return tag_in(unit, APP, blob, text, error);
 }
 
 static int delete_image(struct unit *unit, const char *blob, struct stl_error *error)
@@ -77,6 +84,11 @@ static int tag_x(struct unit *unit, struct stl_error *error)
 static int tag_y(struct unit *unit, struct stl_error *error)
 {
     return tag(unit, "one", "y", error);
+}
+
+static int tag_other(struct unit *unit, struct stl_error *error)
+{
+    return tag_in(unit, "lib/other", "one", "y", error);
 }
 
 /* The first push of two as v2 is refused then; what is done with two meanwhile must last. */
@@ -245,6 +257,12 @@ static void prepare_images(struct unit *unit)
     OK(content_push_blob(&unit->registry, APP, "three", &err));
 }
 
+static void prepare_project(struct unit *unit)
+{
+    OK(content_push_image(&unit->registry, APP, "one", "v1", &err));
+    OK(content_push_image(&unit->registry, "lib/other", "one", NULL, &err));
+}
+
 static void prepare_blobs(struct unit *unit)
 {
     OK(content_push_blob(&unit->registry, APP, "eeeeeeeeeeeeeeeeeeee", &err));
@@ -276,8 +294,8 @@ static const struct scene scenes[] = {
     {{"a quota of bytes", prepare_blobs, .settings = "quotas:\n  - repository: '**'\n    size: 50\n"},
      {{"push a", push_a}, {"push b", push_b}, {"mount c", mount_c}, {"mount d", mount_d}},
      "01 02 20 23"},
-    {{"a project's quota of tags", prepare_images, .settings = PROJECT "tags: 2}}\n"},
-     {{"tag one x", tag_x}, {"tag one y", tag_y}},
+    {{"a project's quota of tags", prepare_project, .settings = PROJECT "tags: 2}}\n"},
+     {{"tag one x", tag_x}, {"tag one of the other repository y", tag_other}},
      "01"},
     {{"a project's quota of bytes", prepare_blobs, .settings = PROJECT "size: 50}}\n"},
      {{"push a", push_a}, {"mount c", mount_c}},

@@ -24,6 +24,20 @@ static void digests_are_numbered_in_order(void **state)
     assert_int_equal(set.count, 0);
 }
 
+/* Whoever chooses digests cannot choose where they lie. */
+static void each_set_has_an_order_of_its_own(void **state)
+{
+    struct stl_digestset sets[2] = {{0}};
+    struct stl_digest digest = {.algorithm = STL_SHA256};
+    size_t number;
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        stl_digestset_add(&sets[i], &digest, &number);
+    assert_true(sets[0].seed != sets[1].seed);
+    for (int i = 0; i < 2; i++)
+        stl_digestset_clear(&sets[i]);
+}
+
 static void digests_that_begin_alike(void **state)
 {
     struct stl_digestset set = {0};
@@ -54,6 +68,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_are_numbered_in_order),
         cmocka_unit_test(digests_that_begin_alike),
+        cmocka_unit_test(each_set_has_an_order_of_its_own),
         cmocka_unit_test(empty_set_finds_nothing),
     };
     return unit_run(tests);

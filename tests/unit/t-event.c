@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -85,6 +86,82 @@ static void a_tag_for_what_is_there(void **state)
     static const char *const same[] = {"mediaType", "size", "digest", "repository"};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         assert_string_equal(get(again, "target", same[i]), get(push, "target", same[i]));
+}
+
+/* "DIGEST TAG\n" of each event, from the `first` on. */
+static char *told(const struct unit *unit, size_t first)
+{
+    STL_AUTO_BUF struct stl_buf lines = STL_BUF_INIT;
+    STL_AUTO_FREE char *text = unit_read(unit->registry.root.fd, FILE_NAME);
+    size_t count = 0;
+    for (const char *p = text; (p = strchr(p, '\n')); p++)
+        count++;
+    stl_buf_puts(&lines, "");
+    for (size_t i = first; i < count; i++) {
+        STL_AUTO_JSON struct json_object *envelope = NULL;
+        struct json_object *one = event(unit, (int)i, &envelope);
+        const char *tag = get(one, "target", "tag");
+        stl_buf_printf(&lines, "%.14s %s\n", get(one, "target", "digest"), tag ? tag : "-");
+    }
+    return stl_strdup(lines.data);
+}
+
+static void check_told(const struct unit *unit, size_t first, const struct stl_digest *const digests[],
+                       const char *const tags[])
+{
+    STL_AUTO_BUF struct stl_buf expected = STL_BUF_INIT;
+    STL_AUTO_FREE char *lines = told(unit, first);
+    stl_buf_puts(&expected, "");
+    for (size_t i = 0; tags[i]; i++)
+        stl_buf_printf(&expected, "%.14s %s\n", unit_digest_text(digests[i]), tags[i]);
+    assert_string_equal(lines, expected.data);
+}
+
+/* Several manifests that come at once: each is told of once, with its own tags; then the tags of those that
+ * were there; and nothing of what is repeated. */
+static void each_with_its_own_tags(void **state)
+{
+    struct unit *unit = *state;
+    static const char *const seeds[] = {"one", "two", "three"};
+    char *json[3];
+    struct stl_manifest manifests[3];
+    struct stl_digest old = unit_push(&unit->repo, "old", "v0");
+    for (int i = 0; i < 3; i++) {
+        unit_image_blobs(&unit->repo, seeds[i]);
+        json[i] = unit_image(seeds[i], "");
+        manifests[i] = unit_parse(json[i]);
+    }
+    const struct stl_digest *one = &manifests[0].digest, *two = &manifests[1].digest,
+                            *three = &manifests[2].digest;
+    for (int only_tags = 0; only_tags < 2; only_tags++) {
+        STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
+        STL_AUTO_FREE char *text = unit_read(unit->registry.root.fd, FILE_NAME);
+        size_t first = 0;
+        for (const char *p = text; (p = strchr(p, '\n')); p++)
+            first++;
+        stl_publication_begin(&publication, &unit->repo);
+        publication.only_tags_told = only_tags;
+        const struct stl_tag a = unit_tag("a"), b = unit_tag("b"), c = unit_tag("c"), d = unit_tag("d"),
+                             e = unit_tag("e");
+        stl_publication_set_tag(&publication, &a, one, false);
+        stl_publication_set_tag(&publication, &b, two, false);
+        stl_publication_set_tag(&publication, &c, one, false);
+        stl_publication_set_tag(&publication, &d, &old, false);
+        stl_publication_set_tag(&publication, &e, one, true);
+        for (int i = 0; i < 3; i++)
+            stl_publication_add_manifest(&publication, &manifests[i], json[i], i == 1);
+        OK(stl_publication_commit(&publication, &err));
+        if (only_tags)
+            check_told(unit, first, (const struct stl_digest *const[]){one, one, two, &old},
+                       (const char *const[]){"a", "c", "b", "d", NULL});
+        else
+            check_told(unit, first, (const struct stl_digest *const[]){one, one, three, two, &old},
+                       (const char *const[]){"a", "c", "-", "b", "d", NULL});
+    }
+    for (int i = 0; i < 3; i++) {
+        stl_manifest_clear(&manifests[i]);
+        free(json[i]);
+    }
 }
 
 /* Every member is one of the distribution project's (notifications/event.go): who reads those can read ours.
@@ -206,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         registry_test(pushes_and_deletions),
         repository_test(a_tag_for_what_is_there),
+        repository_test(each_with_its_own_tags),
         registry_test(the_members_of_an_envelope),
         registry_test(hostile_text),
         registry_test(long_text),

@@ -27,6 +27,7 @@ static void deleting_a_tag_leaves_its_siblings(void **state)
     assert_false(unit_exists(f->repo.fd, "manifests/a"));
     CHECK_TAG(f, "b", &digest);
     check_tags(f, "\"b\"");
+    assert_int_equal(unit_count(f->registry.root.fd, "trash/tags/lib~app"), 1);
     FAILS(STL_MANIFEST_UNKNOWN, delete_tag(f, "a"));
     OK(delete_tag(f, "b"));
     check_tags(f, "");
@@ -159,6 +160,26 @@ static void deleting_a_repository(void **state)
     assert_true(stl_digest_equal(&found, &kept));
     OK(stl_repo_delete(&f->registry, &below, NULL, &err));
     assert_false(unit_exists(f->registry.root.fd, "www/v2/lib/app/nested"));
+}
+
+/* Then its links go one by one, the tags first, and the folder stays for the other's sake. */
+static void a_repository_nests_in_its_links(void **state)
+{
+    struct unit *f = *state;
+    int root = f->registry.root.fd;
+    STL_AUTO_REPO struct stl_repo nested = STL_REPO_INIT;
+    struct stl_name name = f->repo.name, below = unit_name("lib/app/manifests/nested");
+    struct stl_tag tag = unit_tag("v1");
+    struct stl_digest found;
+    OK(stl_repo_make(&nested, &f->registry, &below, &err));
+    struct stl_digest kept = unit_push(&nested, "nested", "v1"), one = unit_push(&f->repo, "one", "v1");
+    OK(publish_tag(f, &one, "v2"));
+    OK(stl_repo_delete(&f->registry, &name, NULL, &err));
+    assert_int_equal(unit_count(root, "www/v2/lib/app"), 1);
+    assert_int_equal(unit_count(root, "www/v2/lib/app/manifests"), 1);
+    assert_int_equal(unit_count(root, "trash/tags/lib~app"), 2);
+    OK(stl_tag_resolve(&nested, &tag, &found, &err));
+    assert_true(stl_digest_equal(&found, &kept));
 }
 
 /* What a killed deletion has left is the same file as in the trash. Another with the same bytes is that of a
@@ -400,6 +421,7 @@ int main(void)
         repository_test(a_child_goes_while_its_index_comes),
         repository_test(the_last_manifest_takes_the_name_off_the_catalog),
         repository_test(deleting_a_repository),
+        repository_test(a_repository_nests_in_its_links),
         repository_test(only_its_own_remains_are_finished),
         repository_test(publishing_goes_on_after_a_kill),
         repository_test(moving_a_tag_goes_on_after_a_kill),

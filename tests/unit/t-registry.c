@@ -360,9 +360,27 @@ static void a_lock_that_fails_says_what_it_is_for(void **state)
     }
 }
 
+/* A repository's name as that of one file, and back. */
+static void names_of_one_component(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "a/b", "a/b/c-d_e.f"};
+    struct stl_name name;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        STL_AUTO_FREE char *flat = stl_strdup(names[i]);
+        stl_path_flatten(flat);
+        assert_null(strchr(flat, '/'));
+        assert_true(stl_path_unflatten(flat, &name));
+        assert_string_equal(name.text, names[i]);
+    }
+    assert_false(stl_path_unflatten("a~", &name) || stl_path_unflatten("~", &name) ||
+                 stl_path_unflatten("A~b", &name));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_of_one_component),
         registry_test(make_makes_a_whole_registry),
         registry_test(make_refuses_what_is_not_empty),
         registry_test(make_checks_the_settings_first),

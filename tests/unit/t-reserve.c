@@ -30,6 +30,8 @@ static void lack_of_space_uses_it_up(void **state)
         assert_true(use(unit, left % 2 ? ENOSPC : EDQUOT));
     }
     assert_false(use(unit, ENOSPC));
+    assert_false(
+        stl_reserve_use(&unit->registry, &err)); /* what failed without a reason is not tried again */
 }
 
 /* What can be done without leaves the rest alone. */

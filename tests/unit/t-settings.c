@@ -380,6 +380,23 @@ static void projects(void **state)
     stl_settings_clear(&settings);
 }
 
+/* Mirrors in a file of their own: FROM [TO], one a line. */
+static void lines_of_mirrors(void **state)
+{
+    (void)state;
+    struct stl_mirrors mirrors = {0};
+    OK(stl_mirrors_add_lines(&mirrors, "list", "# all\n\n a.io/b \t c\r\nd.io/e#f\n", &err));
+    assert_int_equal(mirrors.count, 2);
+    assert_string_equal(mirrors.items[0].from, "a.io/b");
+    assert_string_equal(mirrors.items[0].to, "c");
+    assert_string_equal(mirrors.items[1].from, "d.io/e");
+    assert_null(mirrors.items[1].to);
+    assert_true(mirrors.items[1].referrers && !mirrors.items[1].prune);
+    FAILS(STL_USAGE, stl_mirrors_add_lines(&mirrors, "list", "a\nb c\nd e f\n", &err));
+    assert_non_null(strstr(err.message, "list:3: "));
+    stl_mirrors_clear(&mirrors);
+}
+
 /* What `stillage init` writes is what is read. */
 static void the_template_shows_the_defaults(void **state)
 {
@@ -418,10 +435,15 @@ static void the_template_shows_the_defaults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),       cmocka_unit_test(every_key),
-        cmocka_unit_test(upstreams),      cmocka_unit_test(lists_absent_and_empty),
-        cmocka_unit_test(bounds),         cmocka_unit_test(projects),
-        cmocka_unit_test(wrong_settings), cmocka_unit_test(the_template_shows_the_defaults),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(every_key),
+        cmocka_unit_test(upstreams),
+        cmocka_unit_test(lists_absent_and_empty),
+        cmocka_unit_test(lines_of_mirrors),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(projects),
+        cmocka_unit_test(wrong_settings),
+        cmocka_unit_test(the_template_shows_the_defaults),
     };
     return unit_run(tests);
 }
