@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "fs-kind.h"
 #include "promises.h"
 
 static int open_directory(const char *path, struct stl_error *err)
@@ -94,7 +95,7 @@ int cmd_trust_filesystem(const char *directory, struct stl_error *err)
     if (fd < 0)
         fd = open(dirname(parent), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     free(parent);
-    const char *kind = fd < 0 ? NULL : stl_promises_doubtful(fd);
+    const char *kind = fd < 0 ? NULL : stl_fs_doubtful(fd);
     int failed = kind && stl_promises_check(fd, -1, keep_first, first, &broken, err);
     if (fd >= 0)
         close(fd);

@@ -75,7 +75,8 @@ static int save(const struct large *large, struct stl_error *err)
 {
     struct stl_checkpoint checkpoint;
     char path[STL_PATH_MAX];
-    stl_checkpoint_make(&checkpoint, &large->copy.hasher, large->copy.size);
+    if (stl_checkpoint_make(&checkpoint, large->copy.fd, &large->copy.hasher, large->copy.size, err))
+        return -1;
     path_of_part(large->digest, ".state", path);
     return stl_pending_write(&large->import->pending, path, &checkpoint, sizeof checkpoint, err);
 }
@@ -104,7 +105,7 @@ static void resume(struct large *large)
         bytes.length != sizeof checkpoint || fstat(large->copy.fd, &st))
         return;
     memcpy(&checkpoint, bytes.data, sizeof checkpoint);
-    if (!stl_checkpoint_is_good(&checkpoint, st.st_size))
+    if (!stl_checkpoint_is_good(&checkpoint, large->copy.fd, st.st_size))
         return;
     large->copy.hasher = checkpoint.hasher;
     large->copy.size = large->copy.flushed = large->saved = checkpoint.covered;

@@ -1,22 +1,37 @@
 #include "checkpoint.h"
 
 #include <string.h>
+#include <unistd.h>
+
+#include "fs-kind.h"
 
 static const char magic[8] = "hash-1";
 
-void stl_checkpoint_make(struct stl_checkpoint *checkpoint, const struct stl_hasher *hasher, int64_t covered)
+static const char durable[] = "durable";
+
+int stl_checkpoint_make(struct stl_checkpoint *checkpoint, int fd, const struct stl_hasher *hasher,
+                        int64_t covered, struct stl_error *err)
 {
     memset(checkpoint, 0, sizeof *checkpoint);
+    if (!stl_fs_doubtful(fd))
+        stl_boot_id(checkpoint->boot);
+    else if (fdatasync(fd) == 0)
+        memcpy(checkpoint->boot, durable, sizeof durable);
+    else
+        return stl_error_errno(err, "cannot sync a file");
     memcpy(checkpoint->magic, magic, sizeof magic);
-    stl_boot_id(checkpoint->boot);
     checkpoint->covered = covered;
     checkpoint->hasher = *hasher;
+    return 0;
 }
 
-bool stl_checkpoint_is_good(const struct stl_checkpoint *checkpoint, int64_t size)
+bool stl_checkpoint_is_good(const struct stl_checkpoint *checkpoint, int fd, int64_t size)
 {
-    char boot[STL_BOOT_ID_SIZE];
-    stl_boot_id(boot);
+    char boot[STL_BOOT_ID_SIZE] = {0};
+    if (stl_fs_doubtful(fd))
+        memcpy(boot, durable, sizeof durable);
+    else
+        stl_boot_id(boot);
     return !memcmp(checkpoint->magic, magic, sizeof magic) && boot[0] &&
            !memcmp(boot, checkpoint->boot, sizeof boot) &&
            (unsigned)checkpoint->hasher.algorithm <= STL_SHA512 && checkpoint->covered >= 0 &&

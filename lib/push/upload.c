@@ -153,7 +153,7 @@ static int wait_for_lock(const struct stl_upload *upload, int patience, struct s
     return 0;
 }
 
-static int lock_data(const struct stl_upload *upload, int patience, struct stl_error *err)
+static int lock_data(struct stl_upload *upload, int patience, struct stl_error *err)
 {
     if (wait_for_lock(upload, patience, err))
         return -1;
@@ -161,6 +161,7 @@ static int lock_data(const struct stl_upload *upload, int patience, struct stl_e
     struct stat ours, there;
     if (fstat(upload->data, &ours))
         return stl_error_errno(err, "cannot look at the upload session");
+    upload->size = ours.st_size;
     /* The session may have ended while we waited; or just before, and then we have made a new file. */
     int gone = fstatat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), &there,
                        AT_SYMLINK_NOFOLLOW);
@@ -168,7 +169,7 @@ static int lock_data(const struct stl_upload *upload, int patience, struct stl_e
         return stl_error_errno(err, "cannot look at %s", path);
     if (gone || ours.st_ino != there.st_ino)
         return stl_upload_unknown(upload->id, err);
-    if (is_over(upload->registry, upload->id, ours.st_size)) {
+    if (is_over(upload->registry, upload->id, upload->size)) {
         unlinkat(upload->registry->root.fd, path, 0);
         return stl_upload_unknown(upload->id, err);
     }
@@ -181,7 +182,8 @@ int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
     struct stl_checkpoint checkpoint;
     if (upload->size == 0 || upload->data < 0)
         return 0;
-    stl_checkpoint_make(&checkpoint, &upload->hasher, upload->size);
+    if (stl_checkpoint_make(&checkpoint, upload->data, &upload->hasher, upload->size, err))
+        return -1;
     STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
                                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
     if (fd < 0 || pwrite(fd, &checkpoint, sizeof checkpoint, 0) != (ssize_t)sizeof checkpoint) {
@@ -200,7 +202,7 @@ static bool load_checkpoint(const struct stl_upload *upload, struct stl_checkpoi
     STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
                                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     return fd >= 0 && pread(fd, checkpoint, sizeof *checkpoint, 0) == (ssize_t)sizeof *checkpoint &&
-           stl_checkpoint_is_good(checkpoint, upload->size);
+           stl_checkpoint_is_good(checkpoint, upload->data, upload->size);
 }
 
 /* Removes the hash of a file that is gone: a process that died while the file became a blob may have left it
@@ -216,10 +218,6 @@ static int drop_checkpoint(const struct stl_upload *upload, struct stl_error *er
 static int take_up(struct stl_upload *upload, struct stl_error *err)
 {
     struct stl_checkpoint checkpoint;
-    struct stat st;
-    if (fstat(upload->data, &st))
-        return stl_error_errno(err, "cannot look at the data of the upload");
-    upload->size = st.st_size;
     stl_hasher_init(&upload->hasher, stl_upload_algorithm(upload->id));
     if (upload->size == 0)
         return drop_checkpoint(upload, err);

@@ -2,13 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -367,25 +365,4 @@ int stl_promises_check(int here, int there, stl_promise_visit *visit, void *cont
     if (views.b >= 0)
         close(views.b);
     return stl_tree_remove(here, name, result ? &ignored : err) || result ? -1 : 0;
-}
-
-const char *stl_promises_doubtful(int fd)
-{
-    static const struct {
-        const char *name;
-        long type;
-    } kinds[] = {
-        {"NFS", NFS_SUPER_MAGIC},     {"SMB", SMB_SUPER_MAGIC}, {"SMB", 0xff534d42},
-        {"SMB", 0xfe534d42},          {"CephFS", 0x00c36400},   {"FUSE", FUSE_SUPER_MAGIC},
-        {"9p", V9FS_MAGIC},           {"AFS", AFS_SUPER_MAGIC}, {"FAT", MSDOS_SUPER_MAGIC},
-        {"exFAT", 0x2011bab0},        {"NTFS", 0x7366746e},     {"NTFS", 0x5346544e},
-        {"OCFS2", OCFS2_SUPER_MAGIC}, {"GFS2", 0x01161970},     {"VirtualBox", 0x786f4256},
-    };
-    struct statfs fs;
-    if (fstatfs(fd, &fs))
-        return NULL;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if ((unsigned long)fs.f_type == (unsigned long)kinds[i].type)
-            return kinds[i].name;
-    return NULL;
 }

@@ -27,8 +27,4 @@ typedef void stl_promise_visit(void *context, const struct stl_promise *promise)
 int stl_promises_check(int here, int there, stl_promise_visit *visit, void *context, unsigned *broken,
                        struct stl_error *err);
 
-/* The kind of the file system of `fd` if it may lack promises: one of a network, FUSE, or one without
- * links. NULL for the others. */
-const char *stl_promises_doubtful(int fd);
-
 #endif
