@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced after lib.sh and ceph.sh: front ends of one registry, each on a mount of its own, and HAProxy by examples/cluster/.
 #
-#   front_end MOUNT                      nginx and the responder for the registry there; sets URL_OF[MOUNT], …
+#   front_end MOUNT [COMMAND...]         nginx and the responder, which that command starts, for the registry there; sets URL_OF[MOUNT], …
 #   mount_again MOUNT                    the mount anew, and both anew on it, as systemd does
 #   start_haproxy http|https MOUNT...    in front of those: HOST, URL; what was asked for besides: HAPROXY, an expression for sed
 #   is_up MOUNT UP|DOWN                  whether HAProxy sees it so
@@ -14,7 +14,7 @@ front_end() {
     local REG=$T/$1/reg NGINX_HTTP
     # shellcheck disable=SC2034   # servers.sh reads it
     NGINX_HTTP="set_real_ip_from 127.0.0.1; $(grep '^real_ip_header' "$CLUSTER/real-ip.conf")"
-    start_responder 2
+    start_responder 2 "${@:2}"
     RESPONDER_OF[$1]=$SERVER SOCKET_OF[$1]=$SOCKET
     start_nginx "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
     NGINX_OF[$1]=$SERVER URL_OF[$1]=$URL

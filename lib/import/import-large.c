@@ -105,7 +105,7 @@ static void resume(struct large *large)
         bytes.length != sizeof checkpoint || fstat(large->copy.fd, &st))
         return;
     memcpy(&checkpoint, bytes.data, sizeof checkpoint);
-    if (!stl_checkpoint_is_good(&checkpoint, large->copy.fd, st.st_size))
+    if (!stl_checkpoint_is_good(&checkpoint, st.st_size))
         return;
     large->copy.hasher = checkpoint.hasher;
     large->copy.size = large->copy.flushed = large->saved = checkpoint.covered;

@@ -25,15 +25,18 @@ int stl_checkpoint_make(struct stl_checkpoint *checkpoint, int fd, const struct 
     return 0;
 }
 
-bool stl_checkpoint_is_good(const struct stl_checkpoint *checkpoint, int fd, int64_t size)
+static bool bytes_are_there(const struct stl_checkpoint *checkpoint)
 {
-    char boot[STL_BOOT_ID_SIZE] = {0};
-    if (stl_fs_doubtful(fd))
-        memcpy(boot, durable, sizeof durable);
-    else
-        stl_boot_id(boot);
-    return !memcmp(checkpoint->magic, magic, sizeof magic) && boot[0] &&
-           !memcmp(boot, checkpoint->boot, sizeof boot) &&
+    char boot[STL_BOOT_ID_SIZE];
+    if (!memcmp(checkpoint->boot, durable, sizeof durable))
+        return true;
+    stl_boot_id(boot);
+    return boot[0] && !memcmp(boot, checkpoint->boot, sizeof boot);
+}
+
+bool stl_checkpoint_is_good(const struct stl_checkpoint *checkpoint, int64_t size)
+{
+    return !memcmp(checkpoint->magic, magic, sizeof magic) && bytes_are_there(checkpoint) &&
            (unsigned)checkpoint->hasher.algorithm <= STL_SHA512 && checkpoint->covered >= 0 &&
            checkpoint->covered <= size;
 }

@@ -3,9 +3,9 @@
  * hashed.
  *
  * On a local disk it is valid only until the machine is restarted (lib/base/boot.h): after a power cut, the
- * bytes that it covers may be gone. Where machines may share the file system, the boot of one says nothing of
- * what another one wrote: there, the bytes are made durable first, and the state is valid on all of them. They
- * have to be of one kind, since the structure is saved as it is in memory.
+ * bytes that it covers may be gone. Where machines may share the file system, the boot of one says nothing
+ * of what another one wrote: there, the bytes are made durable first, and the state is valid on all of them.
+ * They have to be of one kind, since the structure is saved as it is in memory.
  */
 #ifndef STL_CHECKPOINT_H
 #define STL_CHECKPOINT_H
@@ -28,7 +28,7 @@ struct stl_checkpoint {
 /* Fills in a checkpoint of the first `covered` bytes of `fd`, to be saved; its padding is zeroed. */
 int stl_checkpoint_make(struct stl_checkpoint *checkpoint, int fd, const struct stl_hasher *hasher,
                         int64_t covered, struct stl_error *err);
-/* Whether a loaded checkpoint is valid for `fd`, which has `size` bytes. If not, ignore it. */
-bool stl_checkpoint_is_good(const struct stl_checkpoint *checkpoint, int fd, int64_t size);
+/* Whether a loaded checkpoint is valid for a file of `size` bytes. If not, ignore it. */
+bool stl_checkpoint_is_good(const struct stl_checkpoint *checkpoint, int64_t size);
 
 #endif

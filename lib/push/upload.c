@@ -202,7 +202,7 @@ static bool load_checkpoint(const struct stl_upload *upload, struct stl_checkpoi
     STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
                                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     return fd >= 0 && pread(fd, checkpoint, sizeof *checkpoint, 0) == (ssize_t)sizeof *checkpoint &&
-           stl_checkpoint_is_good(checkpoint, upload->data, upload->size);
+           stl_checkpoint_is_good(checkpoint, upload->size);
 }
 
 /* Removes the hash of a file that is gone: a process that died while the file became a blob may have left it

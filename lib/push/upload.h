@@ -16,9 +16,10 @@
  *
  * One writer at a time: stl_upload_open() holds a lock on the bytes until stl_upload_close(). A session whose
  * writer was killed continues where it stopped: the length of the file says how far it got, and bytes that
- * the saved hash does not cover are read again. On a local disk, nothing is durable before stl_upload_finish()
- * returns 0: after a restart of the machine a session may be shorter, and its bytes are hashed anew. Where
- * machines share the file system, bytes with a saved hash are durable, and another machine goes on with it.
+ * the saved hash does not cover are read again. On a local disk, nothing is durable before
+ * stl_upload_finish() returns 0: after a restart of the machine a session may be shorter, and its bytes are
+ * hashed anew. Where machines share the file system, bytes with a saved hash are durable, and another
+ * machine goes on with it.
  */
 #ifndef STL_UPLOAD_H
 #define STL_UPLOAD_H

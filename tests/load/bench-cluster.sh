@@ -45,15 +45,27 @@ cluster_push() {
 
 # cluster_pull WHAT PATH: 400 times, 8 at once
 cluster_pull() {
+    local begin end
     curl -sfo "$T/b" "$URL$2"
     snapshot "$T/before"
+    begin=$EPOCHREALTIME
     curl -sf -Z --parallel-max 8 -o "$T/b" "$URL$2?n=[1-400]" 2>"$T/log/curl"
+    end=$EPOCHREALTIME
     snapshot "$T/after"
     for_each 400 "GET of a $1"
+    row '' "$(awk -v a="$begin" -v b="$end" 'BEGIN { printf "%.0f pulls/s", 400 / (b - a) }')"
+}
+
+# pull_both WHERE: what load/t0 has newest, by its tag, and one of its blobs
+pull_both() {
+    local tag
+    tag=$(curl -sf "$URL/v2/load/t0/tags/list" | jq -r '.tags[-1]')
+    cluster_pull "manifest by tag, $1" "/v2/load/t0/manifests/$tag"
+    cluster_pull "blob, $1" "/v2/load/t0/blobs/$(curl -sf "$URL/v2/load/t0/manifests/$tag" | jq -r '.layers[0].digest')"
 }
 
 bench_cluster() {
-    local why count mount tag
+    local why count mount
     heading "cluster: $CLUSTER_IMAGES small images by 4 at once, and single GETs; CPU and requests are for each of them"
     why=$(ceph_missing gateway files)
     [ -z "$why" ] || { row cluster "$why"; return; }
@@ -68,20 +80,18 @@ bench_cluster() {
     for count in 1 2 4; do
         start_haproxy http "${MOUNTS[@]:0:count}"
         cluster_push "$count front ends"
+        pull_both "$count front ends"
         stop "$SERVER"
     done
     HAPROXY='s/balance hash.*/balance roundrobin/; /^    hash-/d' start_haproxy http m1 m2
     cluster_push '2 front ends, each request at the next'
     stop "$SERVER"
-    URL=${URL_OF[m1]}
-    tag=$(curl -sf "$URL/v2/load/t0/tags/list" | jq -r '.tags[0]')
-    cluster_pull 'manifest by tag' "/v2/load/t0/manifests/$tag"
-    cluster_pull blob "/v2/load/t0/blobs/$(curl -sf "$URL/v2/load/t0/manifests/$tag" | jq -r '.layers[0].digest')"
 
     ceph_s3 -X PUT "$CEPH_URL/registry"
     start_registry_s3
     SERVERS=("$SERVER") MOUNTS=(radosgw)
     cluster_push "docker-registry with S3 (CPU of the gateway under mounts)"
+    pull_both 'docker-registry with S3'
 }
 
 # Debian's docker-registry with its files in a bucket
