@@ -105,9 +105,10 @@ int cmd_usage(const struct cmd_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void cmd_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Says which patterns lost their registry host, as a note on stderr. */
+/* Says, on stderr, which patterns lost their registry host, and which were to leave out something and did
+ * not. */
 struct stl_selection;
-void cmd_note_hosts(const struct stl_selection *selection);
+void cmd_note_patterns(const struct stl_selection *selection);
 
 /* Appends a file of text, or for "-" standard input, to `text`, whose ceiling is the limit. */
 int cmd_read_text(const char *file, struct stl_buf *text, struct stl_error *err);

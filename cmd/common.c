@@ -150,7 +150,7 @@ static void cmd_notice(const char *text)
     cmd_warn("%s", text);
 }
 
-void cmd_note_hosts(const struct stl_selection *selection)
+void cmd_note_patterns(const struct stl_selection *selection)
 {
     enum { SHOWN_MAX = 3 };
     size_t dropped = 0;
@@ -161,6 +161,9 @@ void cmd_note_hosts(const struct stl_selection *selection)
     }
     if (dropped > SHOWN_MAX)
         cmd_warn("%zu more patterns are taken without their registry hosts", dropped - SHOWN_MAX);
+    for (size_t i = 0; i < selection->count; i++)
+        if (selection->items[i].excludes && !selection->items[i].matched)
+            cmd_warn("'%s' leaves out nothing", selection->items[i].text);
 }
 
 void cmd_print_line(const char *format, ...)

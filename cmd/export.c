@@ -257,7 +257,7 @@ static void print_export_text(FILE *out, const struct arguments *arguments, cons
 static void print_notes(const struct arguments *arguments, const struct stl_export *export)
 {
     STL_AUTO_FREE char *platforms = stl_platforms_format(&arguments->options.platforms);
-    cmd_note_hosts(&arguments->selection);
+    cmd_note_patterns(&arguments->selection);
     for (size_t i = 0; i < export->skipped_count; i++) {
         const struct stl_export_skipped *skipped = &export->skipped[i];
         char digest[STL_DIGEST_TEXT_MAX];

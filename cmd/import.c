@@ -330,7 +330,7 @@ static int import_bundle(struct arguments *arguments, const struct stl_registry 
     if (result)
         return -1;
     if (!arguments->common.quiet)
-        cmd_note_hosts(&arguments->selection);
+        cmd_note_patterns(&arguments->selection);
     if (report.lost_count || report.damage.code)
         *status = 1;
     else if (!report.complete && *status == 0)

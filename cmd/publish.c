@@ -325,7 +325,7 @@ static int run_publish(int argc, char **argv)
         result = arguments.watch ? watch(&arguments, &err) : publish(&arguments, &registry, &err);
     cmd_progress_end(&arguments.progress);
     if (result == 0 && !arguments.common.quiet)
-        cmd_note_hosts(&arguments.selection);
+        cmd_note_patterns(&arguments.selection);
     publish_arguments_clear(&arguments);
     return result ? cmd_fail(&err) : 0;
 }

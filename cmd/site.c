@@ -211,7 +211,7 @@ static int run_site(int argc, char **argv)
         cmd_progress_end(&arguments.progress);
     }
     if (result >= 0 && !arguments.common.quiet)
-        cmd_note_hosts(&arguments.selection);
+        cmd_note_patterns(&arguments.selection);
     stl_selection_clear(&arguments.selection);
     return result < 0 ? cmd_fail(&err) : result;
 }

@@ -172,13 +172,14 @@ static bool matches(const struct stl_selection_pattern *pattern, const char *nam
     return tag && stl_pattern_match(pattern->tag, tag);
 }
 
-bool stl_selection_excludes(const struct stl_selection *selection, const char *name, const char *tag,
+bool stl_selection_excludes(struct stl_selection *selection, const char *name, const char *tag,
                             const struct stl_digest *digest)
 {
+    bool excluded = false;
     for (size_t i = 0; i < selection->count; i++)
         if (selection->items[i].excludes && matches(&selection->items[i], name, tag, digest))
-            return true;
-    return false;
+            excluded = selection->items[i].matched = true;
+    return excluded;
 }
 
 static bool choose_image(struct stl_selection *selection, const char *name, const char *tag,

@@ -28,7 +28,7 @@ struct stl_selection_pattern {
     struct stl_digest digest;
     bool has_digest, excludes;
     bool host_is_name, host_dropped;
-    bool matched; /* for the caller: set by stl_selection_matches() */
+    bool matched; /* for the caller: it has chosen something, or left out something */
 };
 
 struct stl_selection {
@@ -65,7 +65,7 @@ bool stl_selection_matches(struct stl_selection *selection, const char *name, co
 bool stl_selection_matches_tag(struct stl_selection *selection, const char *name, const char *tag,
                                const struct stl_digest *digest);
 /* Whether a pattern excludes the image. */
-bool stl_selection_excludes(const struct stl_selection *selection, const char *name, const char *tag,
+bool stl_selection_excludes(struct stl_selection *selection, const char *name, const char *tag,
                             const struct stl_digest *digest);
 /* Whether a repository may hold something that is chosen. */
 bool stl_selection_enters(const struct stl_selection *selection, const char *name);

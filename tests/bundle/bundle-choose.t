@@ -90,6 +90,8 @@ is "$(chosen '!lib/multi' '!lib/one:1*')" 'lib/one:2.0-rc1 lib/one:v1 lib/s390:v
 is "$(chosen --all --exclude lib/multi --exclude 'lib/one:?.*')" 'lib/one:v1 lib/s390:v1 ' '--exclude is another way to say it'
 is "$(chosen --all "!$digest")" 'lib/one:1.0 lib/one:1.1 lib/one:2.0-rc1 lib/one:v1 lib/s390:v1 ' 'a digest stays behind under every tag'
 fails_with 2 "nothing is left: the patterns with '!'" near export lib/one '!lib/*' -o "$T/none.tar"
+like "$(near export lib/one '!lib/on' '!lib/one:v*' -o "$T/some.tar" 2>&1)" "'!lib/on' leaves out nothing" 'one that leaves out nothing is told'
+unlike "$(near export lib/one '!lib/one:v*' -o "$T/some.tar" 2>&1)" 'leaves out nothing' 'but not one that does'
 near export -q --all -o "$T/all.tar"
 new_registry "$FAR"
 far import -q --select 'lib/*' --select '!lib/multi' --select '!**:*-rc*' "$T/all.tar"
