@@ -334,6 +334,33 @@ static void what_it_says_of_itself_marks_a_repository_alone(void **state)
     assert_false(is_marked(unit, "a/b"));
 }
 
+/* What is damaged makes nothing public. */
+static void what_it_says_is_read_whole_or_not_at_all(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_about about;
+    static const char *const damaged[] = {"",
+                                          "{",
+                                          "[]",
+                                          "{\"created\":\"x\",\"visibility\":\"public\"}",
+                                          "{\"created\":1,\"visibility\":[\"public\"]}",
+                                          "{\"visibility\":\"public\",\"description\":\"a\\nb\"}"};
+    say(&unit->registry, "a", true);
+    STL_AUTO_CLOSE int repo = stl_dir_open(unit->registry.root.fd, "www/v2/a", &err);
+    assert_int_equal(stl_about_read(repo, &about, &err), 1);
+    assert_true(about.is_public && about.created == 1);
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        unit_write(repo, "tags/_about", damaged[i]);
+        FAILS(STL_DAMAGED, stl_about_read(repo, &about, &err));
+        assert_false(about.is_public);
+    }
+    unit_write(repo, "tags/_about", "{}");
+    assert_int_equal(stl_about_read(repo, &about, &err), 1);
+    assert_false(about.is_public);
+    unit_remove(repo, "tags/_about");
+    assert_int_equal(stl_about_read(repo, &about, &err), 0);
+}
+
 static void changed_rules_change_all_marks(void **state)
 {
     struct unit *unit = *state;
@@ -424,6 +451,7 @@ int main(void)
         registry_test(visibility_that_may_be_chosen),
         registry_test(public_repositories_are_marked),
         registry_test(what_it_says_of_itself_marks_a_repository_alone),
+        registry_test(what_it_says_is_read_whole_or_not_at_all),
         registry_test(changed_rules_change_all_marks),
         registry_test(old_settings_make_nothing_public),
         registry_test(the_answer_to_anonymous_clients),
