@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "conditions.h"
 #include "io.h"
 #include "repo.h"
@@ -26,6 +27,17 @@ static void send_file(struct exchange *exchange, int fd, int64_t size, const cha
             return; /* the client sees that bytes are missing */
         size -= n;
     }
+}
+
+/* A tag may move; what is asked for by its digest never changes. */
+static void tell_caches(struct exchange *exchange)
+{
+    if (!strchr(exchange->request.reference, ':'))
+        response_header(&exchange->response, "Cache-Control", "no-cache");
+    else
+        response_header(&exchange->response, "Cache-Control", "%s, max-age=31536000, immutable",
+                        stl_access_is_public(exchange->registry, exchange->request.name.text) ? "public"
+                                                                                              : "private");
 }
 
 int send_stored(struct exchange *exchange, const struct stl_repo *repo, const struct stl_digest *digest,
@@ -51,8 +63,7 @@ int send_stored(struct exchange *exchange, const struct stl_repo *repo, const st
         return -1;
     response_header(&exchange->response, "Docker-Content-Digest", "%s", text);
     response_header(&exchange->response, "ETag", "\"%s\"", text);
-    if (!strchr(exchange->request.reference, ':')) /* a tag, which may move */
-        response_header(&exchange->response, "Cache-Control", "no-cache");
+    tell_caches(exchange);
     if (unchanged)
         response_send(&exchange->response, 304, NULL, NULL, 0);
     else

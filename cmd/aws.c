@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "file.h"
 
@@ -48,25 +49,56 @@ static char *trim(char *text)
     return text;
 }
 
-/* The value of `key` in the section of a profile: "[name]" or "[profile name]". On the heap, or NULL. */
-static char *look_up(const struct stl_buf *file, const char *profile, const char *key)
+/* The value of `key` in the section "[kind name]", or "[name]" for a profile. With `parent`, it is among the
+ * indented lines below "parent =", and without, among the others. On the heap, or NULL. */
+static char *look_up_in(const struct stl_buf *file, const char *kind, const char *name, const char *parent,
+                        const char *key)
 {
     STL_AUTO_FREE char *text = stl_strdup(file->data ? file->data : "");
-    STL_AUTO_FREE char *plain = stl_sprintf("[%s]", profile),
-                       *long_form = stl_sprintf("[profile %s]", profile);
+    STL_AUTO_FREE char *plain = stl_sprintf("[%s]", name), *full = stl_sprintf("[%s %s]", kind, name);
+    const char *above = NULL;
     bool ours = false;
     char *rest = NULL;
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        bool indented = *line == ' ' || *line == '\t';
         char *begin = trim(line), *equals = strchr(begin, '=');
-        if (*begin == '[')
-            ours = !strcmp(begin, plain) || !strcmp(begin, long_form);
-        if (!ours || !equals || *begin == '#')
+        if (*begin == '[') {
+            ours = !strcmp(begin, full) || (!strcmp(kind, "profile") && !strcmp(begin, plain));
+            above = NULL;
+        }
+        if (!ours || !equals || strchr("#;", *begin))
             continue;
         *equals = '\0';
-        if (!strcmp(trim(begin), key))
-            return stl_strdup(trim(equals + 1));
+        const char *found = trim(begin), *value = trim(equals + 1);
+        if (!indented)
+            above = *value ? NULL : found;
+        bool nested = indented && above;
+        if (nested == (parent != NULL) && (!nested || !strcmp(above, parent)) && !strcmp(found, key))
+            return stl_strdup(value);
     }
     return NULL;
+}
+
+static char *look_up(const struct stl_buf *file, const char *profile, const char *key)
+{
+    return look_up_in(file, "profile", profile, NULL, key);
+}
+
+/* Variables come before files, and what is for S3 before what is for all services. */
+static char *find_endpoint(const struct stl_buf *config, const char *profile)
+{
+    const char *named =
+        variable("AWS_ENDPOINT_URL_S3") ? variable("AWS_ENDPOINT_URL_S3") : variable("AWS_ENDPOINT_URL");
+    const char *ignore = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    STL_AUTO_FREE char *ignored =
+        ignore ? stl_strdup(ignore) : look_up(config, profile, "ignore_configured_endpoint_urls");
+    if (ignored && !strcasecmp(ignored, "true"))
+        return NULL;
+    if (named)
+        return stl_strdup(named);
+    STL_AUTO_FREE char *services = look_up(config, profile, "services");
+    char *own = services ? look_up_in(config, "services", services, "s3", "endpoint_url") : NULL;
+    return own ? own : look_up(config, profile, "endpoint_url");
 }
 
 static void keep_value(char **place, char *value)
@@ -84,14 +116,11 @@ int cmd_aws_find(struct cmd_aws *aws, struct stl_error *err)
     const char *id = variable("AWS_ACCESS_KEY_ID"), *secret = variable("AWS_SECRET_ACCESS_KEY");
     const char *token = variable("AWS_SESSION_TOKEN");
     const char *region = variable("AWS_REGION") ? variable("AWS_REGION") : variable("AWS_DEFAULT_REGION");
-    const char *endpoint =
-        variable("AWS_ENDPOINT_URL_S3") ? variable("AWS_ENDPOINT_URL_S3") : variable("AWS_ENDPOINT_URL");
     if (read_aws_file(variable("AWS_SHARED_CREDENTIALS_FILE"), "credentials", &secrets, err) ||
         read_aws_file(variable("AWS_CONFIG_FILE"), "config", &config, err))
         return -1;
     *aws = (struct cmd_aws){.region = region ? stl_strdup(region) : look_up(&config, profile, "region"),
-                            .endpoint =
-                                endpoint ? stl_strdup(endpoint) : look_up(&config, profile, "endpoint_url")};
+                            .endpoint = find_endpoint(&config, profile)};
     if (id && secret) {
         aws->key = stl_sprintf("%s:%s", id, secret);
         aws->token = token ? stl_strdup(token) : NULL;

@@ -224,7 +224,7 @@ static void current_name(const struct stl_registry *registry, char name[STL_STAM
              stl_access_controlled(registry) ? 'c' : 'o');
 }
 
-static bool is_public(const struct stl_registry *registry, const char *repository)
+bool stl_access_is_public(const struct stl_registry *registry, const char *repository)
 {
     struct stl_identity anonymous = STL_IDENTITY_ANONYMOUS;
     return stl_access_allows(registry, &anonymous, repository, STL_PULL);
@@ -254,7 +254,8 @@ static int build(const struct stl_registry *registry, int auth, const char *name
     if (public < 0)
         return -1;
     for (size_t i = 0; i < names.count; i++)
-        if (is_public(registry, names.items[i]) && put_marker(registry, public, names.items[i], err))
+        if (stl_access_is_public(registry, names.items[i]) &&
+            put_marker(registry, public, names.items[i], err))
             return -1;
     return syncfs(auth) ? stl_error_errno(err, "cannot sync auth/") : 0;
 }
@@ -397,7 +398,7 @@ int stl_access_mark(const struct stl_registry *known, const struct stl_name *nam
     const struct stl_registry *registry = lock < 0 ? NULL : renew(known, &fresh, err);
     if (!registry)
         return -1;
-    return is_public(registry, name->text) ? mark(registry, name->text, err) : 0;
+    return stl_access_is_public(registry, name->text) ? mark(registry, name->text, err) : 0;
 }
 
 /* --- what a repository says of itself ------------------------------------------------------------------- */
@@ -447,5 +448,5 @@ int stl_access_set_about(const struct stl_repo *repo, const struct stl_about *ab
         return -1;
     if (stl_about_write(&registry->root, repo->fd, about, err))
         return -1;
-    return has_marks(registry) && is_public(registry, name) ? mark(registry, name, err) : 0;
+    return has_marks(registry) && stl_access_is_public(registry, name) ? mark(registry, name, err) : 0;
 }

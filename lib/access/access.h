@@ -61,6 +61,8 @@ bool stl_access_decide(const struct stl_registry *registry, const char *user, co
 /* Whether the client may do that now. Anything that everybody may do is allowed with any token. */
 bool stl_access_allows(const struct stl_registry *registry, const struct stl_identity *identity,
                        const char *repository, enum stl_action action);
+/* Whether everybody may pull it. */
+bool stl_access_is_public(const struct stl_registry *registry, const char *repository);
 /* Sets the error that says why the client may not: whether a login, a rule or another token is missing. It is
  * the same whether or not the repository exists: STL_UNAUTHORIZED; STL_NO_ACCESS if the client sent a bearer
  * token; or STL_DENIED. */

@@ -36,7 +36,8 @@
  *
  * KIND/REFERENCE is what follows NAME in the URL. nginx looks up keys case-insensitively; so tags that differ
  * only in case share a line, and REFERENCE tells them apart. STL_BUNDLE_PAGE/page/FILE is a file of the web
- * page, or what it says of all repositories (details.h); NAME/tags/_about is {"description":TEXT}. Older
+ * page, or what it says of all repositories (details.h); NAME/tags/_about is {"description":TEXT},
+ * NAME/tags/_details says what the page shows of the tags. Older
  * bundles lack these, and older versions of stillage take bundles that have them.
  */
 #ifndef STL_BUNDLE_H

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "about.h"
+#include "details.h"
 #include "export.h"
 #include "json.h"
 #include "listing.h"
@@ -17,6 +18,7 @@
 struct serving {
     struct stl_export *export;
     struct stl_buf details;                /* a line about each repository */
+    struct stl_buf referrers;              /* a line about each of them, in tags/_details of this one */
     struct stl_buf *text, *nginx, *apache; /* into the spools: a document, and the two maps */
     const struct stl_bundle_image *images;
     size_t image_count;
@@ -29,6 +31,7 @@ struct serving {
 static void serving_clear(struct serving *s)
 {
     stl_buf_clear(&s->details);
+    stl_buf_clear(&s->referrers);
     free(s->seen);
     free(s->order);
 }
@@ -171,6 +174,7 @@ static int list_subject(struct serving *s, const struct referrer *referrers, siz
     }
     if (stl_buf_puts(s->text, stl_json_text(index)))
         return stl_spool_full(err);
+    stl_details_add_referrers(&s->referrers, referrers->subject, index);
     if (number_document(s, path, err))
         return -1;
     return map_one(s, s->images->name, "referrers", stl_digest_format(referrers->subject, text), path,
@@ -199,22 +203,37 @@ static int list_referrers(struct serving *s, struct stl_error *err)
 
 /* --- the web page --------------------------------------------------------------------------------------- */
 
-/* What the page says of the repository, in a list of all, and where it is looked at. */
-static int map_about(struct serving *s, struct stl_error *err)
+/* What the page says of the tags. */
+static int map_details(struct serving *s, const struct stl_repo *repo, struct stl_error *err)
 {
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_DETAILS struct stl_details details = {0};
+    char path[STL_BUNDLE_PATH_MAX];
+    struct stl_tag tag;
+    stl_details_read(repo, &details);
+    for (size_t i = 0; i < s->image_count; i++)
+        if (s->images[i].tag && stl_tag_parse(s->images[i].tag, &tag, err) == 0)
+            stl_details_copy_tag(s->text, repo, &details, &tag, &s->images[i].digest);
+    if (stl_buf_add(s->text, s->referrers.data, s->referrers.length))
+        return stl_spool_full(err);
+    stl_buf_clear(&s->referrers);
+    return number_document(s, path, err) ||
+                   map_one(s, repo->name.text, STL_REPO_TAGS, STL_DETAILS, path, "application/x-ndjson", err)
+               ? -1
+               : 0;
+}
+
+/* What the page says of the repository, in a list of all, and where it is looked at. */
+static int map_about(struct serving *s, const struct stl_repo *repo, struct stl_error *err)
+{
     STL_AUTO_JSON struct json_object *line = json_object_new_object(), *about = json_object_new_object();
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_about found;
     char path[STL_BUNDLE_PATH_MAX];
-    struct stl_name name;
     int64_t tags = 0;
     for (size_t i = 0; i < s->image_count; i++)
         tags += s->images[i].tag != NULL;
-    if (stl_name_parse(s->images->name, &name, err) || stl_repo_open(&repo, s->export->registry, &name, err))
-        return -1;
-    bool described = stl_about_read(repo.fd, &found, &ignored) > 0 && found.description[0];
-    stl_json_set_string(line, "repository", name.text);
+    bool described = stl_about_read(repo->fd, &found, &ignored) > 0 && found.description[0];
+    stl_json_set_string(line, "repository", repo->name.text);
     stl_json_set_number(line, "tags", tags);
     if (described)
         stl_json_set_string(line, "description", found.description);
@@ -225,9 +244,18 @@ static int map_about(struct serving *s, struct stl_error *err)
     stl_json_set_string(about, "description", found.description);
     stl_buf_puts(s->text, stl_json_text(about));
     return number_document(s, path, err) ||
-                   map_one(s, name.text, STL_REPO_TAGS, STL_ABOUT, path, "application/json", err)
+                   map_one(s, repo->name.text, STL_REPO_TAGS, STL_ABOUT, path, "application/json", err)
                ? -1
                : 0;
+}
+
+static int map_repository(struct serving *s, struct stl_error *err)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_name name;
+    if (stl_name_parse(s->images->name, &name, err) || stl_repo_open(&repo, s->export->registry, &name, err))
+        return -1;
+    return map_details(s, &repo, err) || map_about(s, &repo, err) ? -1 : 0;
 }
 
 /* A file of the page, or NULL for its index. */
@@ -247,7 +275,9 @@ static int map_page_file(struct serving *s, const char *name, const char *media_
 static int map_page(struct serving *s, struct stl_error *err)
 {
     char path[STL_BUNDLE_PATH_MAX];
-    const char *name, *media_type = NULL;
+    const char *name, *media_type = NULL, *logo = stl_page_logo(s->export->registry, &media_type);
+    if (logo && map_page_file(s, logo, media_type, err))
+        return -1;
     for (size_t i = 0; (name = stl_page_file(i, &media_type)); i++)
         if (map_page_file(s, name, media_type, err))
             return -1;
@@ -290,7 +320,7 @@ static int serve_repositories(struct serving *s, struct stl_error *err)
         names[count++] = s->images->name;
         collect_reached(s);
         if (map_tags(s, err) || map_digests(s, err) || map_tag_lists(s, err) || list_referrers(s, err) ||
-            map_about(s, err))
+            map_repository(s, err))
             return -1;
     }
     if (map_page(s, err))

@@ -100,3 +100,15 @@ const char *stl_details_line(const struct stl_details *details, const char *tag,
     }
     return NULL;
 }
+
+void stl_details_copy_tag(struct stl_buf *lines, const struct stl_repo *repo,
+                          const struct stl_details *details, const struct stl_tag *tag,
+                          const struct stl_digest *digest)
+{
+    char text[STL_DIGEST_TEXT_MAX];
+    const char *line = stl_details_line(details, tag->text, stl_digest_format(digest, text));
+    if (line)
+        stl_buf_add(lines, line, strcspn(line, "\n") + 1);
+    else
+        stl_details_add_tag(lines, repo, tag, digest);
+}

@@ -38,12 +38,21 @@ static int add_tag(void *context, const char *name, unsigned char type, struct s
     return 0;
 }
 
+void stl_details_add_referrers(struct stl_buf *lines, const struct stl_digest *subject,
+                               struct json_object *index)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct json_object *list = NULL;
+    if (stl_json_array(index, "manifests", &list, &ignored) == 0 && list)
+        for (size_t i = 0; i < json_object_array_length(list); i++)
+            stl_details_add_referrer(lines, subject, json_object_array_get_idx(list, i));
+}
+
 static int add_referrer_lines(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct renewing *renewing = context;
     struct stl_error ignored = STL_ERROR_INIT;
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
-    struct json_object *list = NULL;
     struct stl_digest subject;
     (void)type;
     (void)err;
@@ -51,9 +60,8 @@ static int add_referrer_lines(void *context, const char *name, unsigned char typ
         stl_referrers_read(renewing->repo->fd, &subject, NULL, &text, &ignored))
         return 0;
     STL_AUTO_JSON struct json_object *index = stl_json_parse(text.data, text.length, &ignored);
-    if (index && stl_json_array(index, "manifests", &list, &ignored) == 0 && list)
-        for (size_t i = 0; i < json_object_array_length(list); i++)
-            stl_details_add_referrer(&renewing->lines, &subject, json_object_array_get_idx(list, i));
+    if (index)
+        stl_details_add_referrers(&renewing->lines, &subject, index);
     return 0;
 }
 

@@ -21,6 +21,7 @@
 #ifndef STL_DETAILS_H
 #define STL_DETAILS_H
 
+#include "json.h"
 #include "manifest.h"
 #include "tagging.h"
 
@@ -48,6 +49,14 @@ bool stl_details_read(const struct stl_repo *repo, struct stl_details *details);
 void stl_details_clear(struct stl_details *details);
 /* The line about a tag, without a NUL at its end, or NULL if there is none or it is about another digest. */
 const char *stl_details_line(const struct stl_details *details, const char *tag, const char *digest);
+
+/* For a copy that has a part of the repository: append the line about a tag, as `details` has it or, if it
+ * has none, made anew; and the lines about all that refers to `subject`, by the list of its referrers. */
+void stl_details_copy_tag(struct stl_buf *lines, const struct stl_repo *repo,
+                          const struct stl_details *details, const struct stl_tag *tag,
+                          const struct stl_digest *digest);
+void stl_details_add_referrers(struct stl_buf *lines, const struct stl_digest *subject,
+                               struct json_object *index);
 
 /* Whether tags/_details is missing, does not match the tags, or holds many lines that later ones outweigh.
  * Needs no lock. */

@@ -97,6 +97,16 @@ int stl_s3_send(struct stl_s3 *s3, struct stl_s3_request *request, struct stl_er
     return sent;
 }
 
+/* What to do about an error. */
+static const char *advice(const char *code)
+{
+    if (!strcmp(code, "RequestTimeTooSkewed"))
+        return ": is the clock of this machine right?";
+    bool region = !strcmp(code, "AuthorizationHeaderMalformed") || !strcmp(code, "PermanentRedirect") ||
+                  !strcmp(code, "IllegalLocationConstraintException");
+    return region ? ": give the region of the bucket with --region" : "";
+}
+
 int stl_s3_check(const struct stl_s3_request *request, struct stl_error *err)
 {
     const struct stl_http_answer *answer = &request->exchange.answer;
@@ -107,11 +117,9 @@ int stl_s3_check(const struct stl_s3_request *request, struct stl_error *err)
         return 0;
     STL_AUTO_FREE char *message = stl_s3_element(body, NULL, "Message");
     bool refused = answer->status == 401 || answer->status == 403;
-    bool skewed = code && !strcmp(code, "RequestTimeTooSkewed");
     return stl_error_set(err, refused ? STL_DENIED : STL_UNAVAILABLE, "%s %s: %s%s%s (status %d)%s", method,
                          request->url, code ? code : "the store refuses it", message && *message ? ": " : "",
-                         message ? message : "", answer->status,
-                         skewed ? ": is the clock of this machine right?" : "");
+                         message ? message : "", answer->status, advice(code ? code : ""));
 }
 
 /* --- XML ------------------------------------------------------------------------------------------------ */

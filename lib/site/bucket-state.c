@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bucket.h"
+#include "page.h"
 
 #define STATE_HEAD "stillage publish 1\n"
 
@@ -74,12 +75,13 @@ static void add_known(struct bucket *bucket, const char *line)
 {
     char *key = stl_arena_strdup(&bucket->arena, line);
     char *etag = strchr(key, '\t'), *identity = etag ? strchr(etag + 1, '\t') : NULL;
-    struct stl_flat_place place;
+    const char *logo = stl_page_logo(bucket->registry, NULL);
+    struct stl_flat_place place = {.kind = STL_FLAT_PAGE};
     if (!identity)
         return;
     *etag++ = *identity++ = '\0';
     const char *type = strchr(identity, ' ');
-    if (!type || !stl_flat_parse_path(key, &place))
+    if (!type || !((logo && !strcmp(key, logo)) || stl_flat_parse_path(key, &place)))
         return;
     stl_grow(bucket->known, bucket->known_count);
     bucket->known[bucket->known_count++] =

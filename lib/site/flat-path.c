@@ -12,18 +12,20 @@ char *stl_flat_path(const struct stl_flat_entry *entry, char path[STL_PATH_MAX])
     static const char *const folders[] = {[STL_FLAT_BLOB] = STL_REPO_BLOBS,
                                           [STL_FLAT_MANIFEST] = STL_REPO_LINKS,
                                           [STL_FLAT_REFERRERS] = STL_REPO_REFERRERS,
-                                          [STL_FLAT_TAG] = STL_REPO_LINKS};
+                                          [STL_FLAT_TAG] = STL_REPO_LINKS},
+                             *const documents[] = {[STL_FLAT_TAGS] = STL_REPO_TAG_LIST,
+                                                   [STL_FLAT_ABOUT] = STL_REPO_ABOUT,
+                                                   [STL_FLAT_DETAILS] = STL_REPO_DETAILS};
     if (entry->kind == STL_FLAT_PAGE)
         snprintf(path, STL_PATH_MAX, "%s", entry->reference ? entry->reference : "");
     else if (entry->kind == STL_FLAT_PING)
         snprintf(path, STL_PATH_MAX, "v2/");
     else if (entry->kind == STL_FLAT_CATALOG)
         snprintf(path, STL_PATH_MAX, "v2/" STL_CATALOG);
-    else if (entry->kind == STL_FLAT_DETAILS)
+    else if (entry->kind == STL_FLAT_DETAILS && !entry->repository)
         snprintf(path, STL_PATH_MAX, "v2/" STL_DETAILS);
-    else if (entry->kind == STL_FLAT_TAGS || entry->kind == STL_FLAT_ABOUT)
-        snprintf(path, STL_PATH_MAX, "v2/%s/%s", entry->repository,
-                 entry->kind == STL_FLAT_TAGS ? STL_REPO_TAG_LIST : STL_REPO_ABOUT);
+    else if (entry->kind == STL_FLAT_TAGS || entry->kind == STL_FLAT_ABOUT || entry->kind == STL_FLAT_DETAILS)
+        snprintf(path, STL_PATH_MAX, "v2/%s/%s", entry->repository, documents[entry->kind]);
     else
         snprintf(path, STL_PATH_MAX, "v2/%s/%s/%s", entry->repository, folders[entry->kind],
                  entry->reference);
@@ -60,14 +62,14 @@ static char *cut(char *path)
 static bool take_file(struct stl_flat_place *place, const char *folder, const char *file)
 {
     struct stl_error ignored = STL_ERROR_INIT;
-    bool tags = !strcmp(folder, "tags"), manifests = !strcmp(folder, STL_REPO_LINKS);
-    place->kind = tags                                  ? STL_FLAT_TAGS
-                  : !strcmp(folder, STL_REPO_REFERRERS) ? STL_FLAT_REFERRERS
-                                                        : STL_FLAT_BLOB;
-    if (tags && !strcmp(file, STL_ABOUT))
-        place->kind = STL_FLAT_ABOUT;
-    if (tags)
-        return place->kind == STL_FLAT_ABOUT || !strcmp(file, "list");
+    bool manifests = !strcmp(folder, STL_REPO_LINKS);
+    if (!strcmp(folder, STL_REPO_TAGS)) {
+        place->kind = !strcmp(file, STL_ABOUT)     ? STL_FLAT_ABOUT
+                      : !strcmp(file, STL_DETAILS) ? STL_FLAT_DETAILS
+                                                   : STL_FLAT_TAGS;
+        return place->kind != STL_FLAT_TAGS || !strcmp(file, "list");
+    }
+    place->kind = !strcmp(folder, STL_REPO_REFERRERS) ? STL_FLAT_REFERRERS : STL_FLAT_BLOB;
     if ((!manifests && strcmp(folder, STL_REPO_BLOBS) && strcmp(folder, STL_REPO_REFERRERS)) ||
         stl_reference_parse(file, &place->reference, &ignored))
         return false;

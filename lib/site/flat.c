@@ -7,6 +7,7 @@
 
 #include "about.h"
 #include "access.h"
+#include "details.h"
 #include "find-hint.h"
 #include "json.h"
 #include "listing.h"
@@ -37,6 +38,7 @@ struct listing {
     struct stl_contents contents;
     bool *chosen, *tagged; /* for each manifest, for each tag */
     struct stl_digestset blobs;
+    struct stl_buf referrers; /* the lines about them for tags/_details */
 };
 
 static void listing_clear(struct listing *listing)
@@ -44,6 +46,7 @@ static void listing_clear(struct listing *listing)
     stl_repo_close(&listing->repo);
     stl_contents_clear(&listing->contents);
     stl_digestset_clear(&listing->blobs);
+    stl_buf_clear(&listing->referrers);
     free(listing->chosen);
     free(listing->tagged);
 }
@@ -144,16 +147,21 @@ static void add_manifests(struct listing *listing)
 
 static int list_referrers(struct listing *listing, struct stl_error *err)
 {
+    struct stl_error ignored = STL_ERROR_INIT;
     for (size_t i = 0; i < listing->contents.digests.count; i++) {
         STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
+        const struct stl_digest *subject = &listing->contents.digests.items[i];
         if (!listing->chosen[i])
             continue;
-        if (stl_referrers_read(listing->repo.fd, &listing->contents.digests.items[i], NULL, &text, err))
+        if (stl_referrers_read(listing->repo.fd, subject, NULL, &text, err))
             return -1;
         add_document(listing->flat, STL_FLAT_REFERRERS, STL_TYPE_OCI_INDEX, text.data);
         struct stl_flat_entry *entry = &listing->flat->entries[listing->flat->count - 1];
         entry->repository = listing->name;
-        entry->reference = add_reference(listing, &listing->contents.digests.items[i]);
+        entry->reference = add_reference(listing, subject);
+        STL_AUTO_JSON struct json_object *index = stl_json_parse(text.data, text.length, &ignored);
+        if (index)
+            stl_details_add_referrers(&listing->referrers, subject, index);
     }
     return 0;
 }
@@ -205,6 +213,21 @@ static void add_repository_line(const struct listing *listing, size_t first, con
         stl_json_set_string(line, "description", description);
     stl_buf_puts(lines, stl_json_text(line));
     stl_buf_puts(lines, "\n");
+}
+
+/* tags/_details, of the tags and referrers that are in the copy. */
+static void add_details(struct listing *listing)
+{
+    STL_AUTO_DETAILS struct stl_details details = {0};
+    STL_AUTO_BUF struct stl_buf lines = STL_BUF_INIT;
+    stl_details_read(&listing->repo, &details);
+    for (size_t i = 0; i < listing->contents.tag_count; i++)
+        if (listing->tagged[i])
+            stl_details_copy_tag(&lines, &listing->repo, &details, &listing->contents.tags[i].tag,
+                                 &listing->contents.tags[i].digest);
+    stl_buf_add(&lines, listing->referrers.data, listing->referrers.length);
+    add_document(listing->flat, STL_FLAT_DETAILS, "application/x-ndjson", lines.data ? lines.data : "");
+    listing->flat->entries[listing->flat->count - 1].repository = listing->name;
 }
 
 /* A description that cannot be read is left out: verify tells of it. */
@@ -294,6 +317,7 @@ static int list_locked(struct listing *listing, struct catalog *catalog, struct 
     add_manifests(listing);
     if (list_referrers(listing, err) || add_tags(listing, err))
         return -1;
+    add_details(listing);
     describe(listing, first, &catalog->details);
     return 0;
 }
@@ -304,11 +328,10 @@ static int list_repository(struct stl_flat *flat, const struct stl_registry *reg
 {
     __attribute__((cleanup(listing_clear))) struct listing listing = {
         .flat = flat, .selection = selection, .repo = STL_REPO_INIT};
-    struct stl_identity anonymous = STL_IDENTITY_ANONYMOUS;
     struct stl_name name;
     if (selection->count && !stl_selection_enters(selection, text))
         return 0;
-    if (!stl_access_allows(registry, &anonymous, text, STL_PULL)) {
+    if (!stl_access_is_public(registry, text)) {
         stl_names_add(&flat->hidden, text);
         return 0;
     }
@@ -333,15 +356,19 @@ static int add_page(struct stl_flat *flat, const struct stl_registry *registry, 
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     int found = stl_page_read(registry, name, &text, err);
     if (found > 0) {
-        add_document(flat, STL_FLAT_PAGE, media_type, text.data);
-        flat->entries[flat->count - 1].reference = name;
+        struct stl_flat_entry *entry = add_flat_entry(flat, STL_FLAT_PAGE, media_type);
+        entry->reference = name;
+        entry->size = (int64_t)text.length;
+        entry->text = memcpy(stl_arena_alloc(&flat->arena, text.length), text.data, text.length);
     }
     return found < 0 ? -1 : 0;
 }
 
 static int add_pages(struct stl_flat *flat, const struct stl_registry *registry, struct stl_error *err)
 {
-    const char *name, *media_type = NULL;
+    const char *name, *media_type = NULL, *logo = stl_page_logo(registry, &media_type);
+    if (logo && add_page(flat, registry, logo, media_type, err))
+        return -1;
     for (size_t i = 0; (name = stl_page_file(i, &media_type)); i++)
         if (add_page(flat, registry, name, media_type, err))
             return -1;

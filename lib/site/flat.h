@@ -7,7 +7,7 @@
  *
  * The entries are in the order in which they have to become visible, so that no name leads to content that is
  * missing: blobs, manifests (children before indexes), referrers, tags, lists of tags, descriptions, the
- * catalog and the page. Removals go in the opposite order.
+ * catalog, details and the page. Removals go in the opposite order.
  *
  * Every manifest has a list of referrers, an empty one if nothing refers to it. Queries of clients are not
  * answered: they get the whole list, and filter by themselves.
@@ -28,7 +28,8 @@ enum stl_flat_kind {
     STL_FLAT_TAGS,  /* tags/list */
     STL_FLAT_ABOUT, /* tags/_about: {"description":TEXT}, of those that have one */
     STL_FLAT_CATALOG,
-    STL_FLAT_DETAILS, /* what the page shows of the repositories (details.h), as far as it is in the copy */
+    STL_FLAT_DETAILS, /* what the page shows of a repository's tags, or of the repositories (details.h),
+                         as far as they are in the copy */
     STL_FLAT_PING,    /* the body of GET /v2/ */
     STL_FLAT_PAGE,    /* or, by its name, a file that it loads */
 };
@@ -43,7 +44,7 @@ struct stl_flat_entry {
     struct stl_digest digest; /* of the bytes: of blobs, manifests and tags */
     int64_t size;             /* bytes */
     const char *source;       /* its file, relative to the registry; NULL: its bytes are `text` */
-    const char *text;
+    const char *text;         /* `size` bytes */
 };
 
 struct stl_flat {

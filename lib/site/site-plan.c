@@ -31,9 +31,19 @@ static struct site_file *add_planned(struct site_plan *plan, const char *path,
                                      const struct stl_flat_entry *entry, const char *text)
 {
     stl_grow(plan->files, plan->count);
-    plan->files[plan->count] =
-        (struct site_file){.path = stl_arena_strdup(&plan->arena, path), .entry = entry, .text = text};
+    plan->files[plan->count] = (struct site_file){.path = stl_arena_strdup(&plan->arena, path),
+                                                  .entry = entry,
+                                                  .text = text,
+                                                  .length = text ? strlen(text) : 0};
     return &plan->files[plan->count++];
+}
+
+/* The bytes are those of the entry. */
+static void add_whole(struct site_plan *plan, const char *path, const struct stl_flat_entry *entry)
+{
+    struct site_file *file = add_planned(plan, path, entry, NULL);
+    file->text = entry->text;
+    file->length = entry->text ? (size_t)entry->size : 0;
 }
 
 static char *manifest_path(const struct stl_flat_entry *entry, const struct stl_site_host *host,
@@ -77,11 +87,11 @@ static void add_entry(struct site_plan *plan, const struct stl_flat_entry *entry
     if (entry->kind == STL_FLAT_MANIFEST || entry->kind == STL_FLAT_TAG)
         add_manifest(plan, entry, host);
     else if (entry->kind == STL_FLAT_PAGE)
-        add_planned(plan, entry->reference ? entry->reference : STL_PAGE, entry, entry->text);
+        add_whole(plan, entry->reference ? entry->reference : STL_PAGE, entry);
     else if (entry->kind == STL_FLAT_PING)
-        add_planned(plan, host->form == STL_SITE_FLAT ? "v2/" STL_PAGE : "v2/" STL_PING, entry, entry->text);
+        add_whole(plan, host->form == STL_SITE_FLAT ? "v2/" STL_PAGE : "v2/" STL_PING, entry);
     else
-        add_planned(plan, stl_flat_path(entry, path), entry, entry->text);
+        add_whole(plan, stl_flat_path(entry, path), entry);
 }
 
 static int check_names(const struct stl_flat *flat, const struct stl_site_host *host, struct stl_error *err)

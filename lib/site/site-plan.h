@@ -15,6 +15,7 @@ struct site_file {
     const char *path;                   /* in the copy */
     const struct stl_flat_entry *entry; /* NULL: the host's configuration */
     const char *text;                   /* its bytes; NULL: those of the entry's source */
+    size_t length;                      /* of the text */
     const char *twin;                   /* for tags: another file of the copy with the same bytes; or NULL */
 };
 

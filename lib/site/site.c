@@ -81,8 +81,7 @@ static int make_copy(struct writing *writing, const struct site_file *file, stru
     if (to < 0)
         return stl_error_errno(err, "cannot create a file");
     writing->dirty = true;
-    return file->text ? stl_write_all(to, file->text, strlen(file->text), err)
-                      : copy_bytes(writing, from, to, err);
+    return file->text ? stl_write_all(to, file->text, file->length, err) : copy_bytes(writing, from, to, err);
 }
 
 static bool link_new(int from, const char *path, int directory)
@@ -181,8 +180,8 @@ static bool is_right(const struct writing *writing, const struct site_file *file
     if (fstatat(writing->directory, file->path, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
         return false;
     if (file->text)
-        return st.st_size == (off_t)strlen(file->text) &&
-               has_text(writing->directory, file->path, file->text, strlen(file->text));
+        return st.st_size == (off_t)file->length &&
+               has_text(writing->directory, file->path, file->text, file->length);
     if (st.st_size != (off_t)file->entry->size)
         return false;
     if (!file->twin)
@@ -204,7 +203,7 @@ static int write_site_file(struct writing *writing, const struct site_file *file
     if (made)
         return made;
     writing->result->written++;
-    writing->result->bytes += file->text ? strlen(file->text) : file->twin ? 0 : size;
+    writing->result->bytes += file->text ? file->length : file->twin ? 0 : size;
     return put_in_place(writing, file->path, err);
 }
 

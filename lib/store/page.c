@@ -21,18 +21,41 @@ static const char *template_of(size_t i)
     return NULL;
 }
 
-const char *stl_page_file(size_t i, const char **media_type)
+static const char *type_of(const char *name)
 {
     static const struct {
         const char *ending, *media_type;
     } types[] = {{".js", "text/javascript; charset=utf-8"},
                  {".css", "text/css; charset=utf-8"},
-                 {".svg", "image/svg+xml"}};
+                 {".svg", "image/svg+xml"},
+                 {".png", "image/png"},
+                 {".ico", "image/x-icon"}};
+    const char *ending = strrchr(name, '.');
+    for (size_t k = 0; ending && k < sizeof types / sizeof *types; k++)
+        if (!strcmp(ending, types[k].ending))
+            return types[k].media_type;
+    return NULL;
+}
+
+const char *stl_page_file(size_t i, const char **media_type)
+{
     const char *name = template_of(i);
-    for (size_t k = 0; name && media_type && k < sizeof types / sizeof *types; k++)
-        if (!strcmp(strrchr(name, '.'), types[k].ending))
-            *media_type = types[k].media_type;
+    if (name && media_type)
+        *media_type = type_of(name);
     return name ? name + strlen(folder) : NULL;
+}
+
+const char *stl_page_logo(const struct stl_registry *registry, const char **media_type)
+{
+    const char *logo = registry->settings.logo, *type = logo ? type_of(logo) : NULL, *name;
+    if (!type || strncmp(type, "image/", strlen("image/")))
+        return NULL;
+    for (size_t i = 0; (name = stl_page_file(i, NULL)); i++)
+        if (!strcmp(name, logo))
+            return NULL;
+    if (media_type)
+        *media_type = type;
+    return logo;
 }
 
 static int put_page_file(const struct stl_root *root, int www, const char *name, const char *bytes,

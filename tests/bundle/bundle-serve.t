@@ -80,6 +80,10 @@ test_page() {
     want_status 200
     want_json '.description == "Many tools in \"one\""'
     verdict "$KIND: the description of a repository"
+    ask GET /v2/app/tags/_details
+    want_status 200
+    jq -es '(map(select(.tag).tag) | sort) == ["art", "v1"] and (map(select(.referrer)) | length) == 3' "$T/b" >/dev/null || PROBLEMS+=("$(body)")
+    verdict "$KIND: the details of its tags"
     ask GET /v2/_details
     want_status 200
     jq -es '(map(.repository) | sort) == ($catalog[0].repositories | sort) and any(.description == "Many tools in \"one\"" and .tags > 4)' \

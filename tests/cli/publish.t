@@ -39,6 +39,11 @@ verdict 'a blob is'
 ask GET /images/a/b/v2/
 want_json '. == {}'
 verdict 'v2/ is an object'
+ask GET /images/a/b/v2/lib/app/tags/_details
+want_header content-type application/x-ndjson
+want_json 'if .tag then .pushed > 0 else .referrer end'
+verdict 'what the page shows of the tags'
+is "$(jq -rs 'map(.tag // .subject) | join(" ")' "$T/b")" "v1 v2 $(digest "$T/one")" '... and of what is attached'
 
 : >"$LOG"
 ok_run 'again' publish --json
@@ -46,12 +51,23 @@ is "$(json '[.written, .unchanged] | tostring')" "[0,$written]" 'writes nothing'
 is "$(asked | sort | uniq -c | sed 's/^ *//')" "$(printf '%s\n' '1 GET .stillage/state' "$(json '.requests - 1') GET list")" \
     'and costs the list alone'
 
+printf '\211PNG\0' >"$REG/www/ours.png"
+printf 'logo: ours.png\n' >>"$REG/registry.yaml"
+ok_run 'a logo' publish --json
+is "$(json .written)" 1 'is one object'
+ask GET /images/a/b/ours.png
+want_header content-type image/png
+want_body "$REG/www/ours.png"
+verdict 'with its type'
+ok_run 'again' publish --json
+is "$(json .written)" 0 'it is known'
+
 push lib/app v1 "$T/two"
 push lib/app v3 "$T/three"
 : >"$LOG"
 ok_run 'two tags have changed' publish --json
 is "$(asked | sed -n 's/^PUT //p' | grep -v stillage | sort)" "$(printf '%s\n' "v2/lib/app/blobs/$(digest "$T/three.1")" "v2/lib/app/manifests/$(digest "$T/three")" \
-    "v2/lib/app/referrers/$(digest "$T/three")" v2/lib/app/manifests/v1 v2/lib/app/manifests/v3 v2/lib/app/tags/list v2/_details | sort)" 'only what has changed is written'
+    "v2/lib/app/referrers/$(digest "$T/three")" v2/lib/app/manifests/v1 v2/lib/app/manifests/v3 v2/lib/app/tags/list v2/lib/app/tags/_details v2/_details | sort)" 'only what has changed is written'
 readable 'all is well'
 
 stillage rm -q lib/multi:all lib/app:v3 "lib/app@$(digest "$T/three")"
@@ -131,7 +147,7 @@ faults '[{"match": "PUT .*manifests/v5", "do": "500", "times": 99}]'
 fails_with 1 'PUT .*/manifests/v5: InternalError' publish
 faults '[]'
 ok_run 'when it works again' publish --json
-is "$(json .written)" 3 'a repeat does the rest'
+is "$(json .written)" 4 'a repeat does the rest'
 readable 'all is there'
 faults '[{"match": "GET", "do": "skew"}]'
 fails_with 1 'RequestTimeTooSkewed.*is the clock of this machine right' publish

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """A small S3 of the tests' own: objects in memory, signatures checked, faults on demand.
 
-    s3.py PORT ID SECRET LOG
+    s3.py PORT ID SECRET LOG [CERTIFICATE KEY REGION TOKEN]
 
-Everybody may GET objects; all else takes a valid AWS Signature Version 4. LOG gets a line for each request. What fails is
+Everybody may GET objects; all else takes a valid AWS Signature Version 4. LOG gets a line for each request. With CERTIFICATE,
+it is a proxy that answers for AWS as https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html has it, in REGION
+and for those who have TOKEN. What fails is
 told by POST /_faults with a list of {"match": regex for "METHOD /path?query", "do": "500"|"501"|"503"|"skew"|"cut"|"etag"|
 "spoil" (a part), "times": n, "after": how many of them go well first, "late": true to do what is asked and answer nothing, "without": "conditions" to ignore If-None-Match}."""
 import base64
@@ -12,12 +14,14 @@ import hmac
 import http.server
 import json
 import re
+import ssl
 import sys
 import threading
 import urllib.parse
 from xml.sax.saxutils import escape, unescape
 
 PORT, ID, SECRET, LOG = int(sys.argv[1]), sys.argv[2], sys.argv[3], open(sys.argv[4], "a", buffering=1)
+CERTIFICATE, KEY, REGION, TOKEN = sys.argv[5:] or (None, None, None, None)
 objects, uploads, faults = {}, {}, []
 lock = threading.Lock()
 
@@ -37,6 +41,10 @@ def signature(handler, path, query, body):
                           + ["%s:%s" % (name, " ".join(handler.headers.get(name, "").split())) for name in names]
                           + ["", scope[3], handler.headers["x-amz-content-sha256"]])
     date, region, service, _ = scope[2].split("/")
+    if REGION and (region != REGION or service != "s3" or f".s3.{REGION}." not in "." + handler.headers["Host"]):
+        return None, "AuthorizationHeaderMalformed"
+    if TOKEN and (handler.headers["x-amz-security-token"] != TOKEN or "x-amz-security-token" not in names):
+        return None, "InvalidToken"
     text = "\n".join(["AWS4-HMAC-SHA256", handler.headers["x-amz-date"], scope[2], hashlib.sha256(canonical.encode()).hexdigest()])
     key = ("AWS4" + SECRET).encode()
     for part in (date, region, service, "aws4_request"):
@@ -66,7 +74,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def fail(self, status, code):
-        self.answer(status, f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no &amp; no</Message></Error>")
+        self.answer(status, f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no &amp; no</Message><Region>{REGION}</Region></Error>")
+
+    def do_CONNECT(self):
+        self.send_response(200)
+        self.end_headers()
+        if not CERTIFICATE:
+            return
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE, KEY)
+        try:
+            self.connection = context.wrap_socket(self.connection, server_side=True)
+        except OSError:                 # who does not trust us
+            self.close_connection = True
+            return
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+        self.close_connection = False
 
     def handle_any(self):
         path, _, query = self.path.partition("?")
@@ -77,9 +100,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/_put":             # an object that somebody else has written
             objects[urllib.parse.unquote(query)] = (body, {}, '"theirs"')
             return self.answer(200)
-        if path.startswith("/v2/"):     # the bucket's own host name
+        signed, host = path, re.fullmatch(r"(?:([a-z0-9-]+)\.)?s3\.[a-z0-9-]+\.amazonaws\.com", self.headers["Host"] or "")
+        if host and host[1]:
+            path = f"/{host[1]}{path if path != '/' else ''}"
+        elif path.startswith("/v2/"):   # the bucket's own host name
             path = "/images" + path
-        LOG.write(f"{self.command} {self.path}\n")
+        LOG.write(f"{self.command} {'https://' + host[0] if host else ''}{self.path}\n")
         with lock:
             fault = next((f for f in faults if f.get("times", 1) > 0 and re.search(f["match"], f"{self.command} {self.path}")), {})
             if fault.get("after", 0):
@@ -97,9 +123,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.connection.shutdown(2)
         anonymous = "Authorization" not in self.headers
         if not (anonymous and self.command in ("GET", "HEAD") and path.count("/") > 1):
-            _, why = (None, "AccessDenied") if anonymous else signature(self, path, query, body)
+            _, why = (None, "AccessDenied") if anonymous else signature(self, signed, query, body)
             if why:
-                return self.fail(403, why)
+                return self.fail(400 if why == "AuthorizationHeaderMalformed" else 403, why)
         with lock:
             self.act(path, dict(urllib.parse.parse_qsl(query, keep_blank_values=True)), body, fault)
 

@@ -37,6 +37,10 @@ is "$(jq -rs 'map([.repository, .tags, .description // ""] | join(" ")) | join("
     'the page finds them in one file'
 is "$(jq -r 'select(.repository == "lib/app") | [.pushed, .size] | join(" ")' "$SITE/v2/_details")" \
     "1700000000 $(cat "$SITE"/v2/lib/app/blobs/* | wc -c)" '... with the last push and the size'
+is "$(jq -r 'select(.tag) | [.tag, .digest, .pushed > 0, .size > 0] | join(" ")' "$SITE/v2/lib/app/tags/_details")" \
+    "$(printf '%s\n' "v1 $(digest "$T/a") true true" "v2 $(digest "$T/b") true true")" 'and the tags of a repository in another'
+is "$(jq -r 'select(.referrer) | .referrer + " of " + .subject' "$SITE/v2/lib/app/tags/_details")" "$(digest "$T/sig") of $(digest "$T/a")" \
+    '... with what is attached'
 before=$(state "$SITE")
 ok_run 'again' site --json
 is "$(json '[.written, .removed] | tostring')" '[0,0]' 'writes nothing'
@@ -44,15 +48,15 @@ is "$(state "$SITE")" "$before" 'touches nothing'
 
 push lib/app v1 "$T/b"
 ok_run 'a tag has moved' site --json
-is "$(json '[.written, .bytes, .removed] | tostring')" "[2,$(stat -c %s "$SITE/v2/_details"),0]" 'two files are written'
-is "$(diff <(echo "$before") <(state "$SITE") | sed -n 's/^> \([^ ]*\).*/\1/p' || true)" $'v2/_details\nv2/lib/app/manifests/v1' \
-    'the tag, and when it was pushed'
+is "$(json '[.written, .bytes, .removed] | tostring')" "[3,$(cat "$SITE/v2/_details" "$SITE/v2/lib/app/tags/_details" | wc -c),0]" 'three files are written'
+is "$(diff <(echo "$before") <(state "$SITE") | sed -n 's/^> \([^ ]*\).*/\1/p' || true)" $'v2/_details\nv2/lib/app/manifests/v1\nv2/lib/app/tags/_details' \
+    'the tag, and what the page says of it'
 is "$(digest "$SITE/v2/lib/app/manifests/v1")" "$(digest "$T/b")" 'and leads to the new one'
 
 stillage rm -q other "lib/app@$(digest "$T/sig")"
 push lib/app v3 "$T/c"
 ok_run 'more has changed' site --json
-is "$(json '.removed')" 9 'what is gone is removed'
+is "$(json '.removed')" 10 'what is gone is removed'
 ok_run 'down to its folders' test ! -e "$SITE/v2/other"
 readable 'names lead to content'
 rm -rf "$T/fresh"
@@ -94,6 +98,30 @@ ok_run 'patterns choose' stillage site -q -o "$T/some" lib/app:v2 'lib/m*'
 is "$(jq -c . "$T/some/v2/_catalog" "$T/some/v2/lib/app/tags/list")" \
     '{"repositories":["lib/app","lib/multi"]}'$'\n''{"name":"lib/app","tags":["v2"]}' 'images'
 readable 'with all that belongs to them' "$T/some"
+is "$(jq -rs 'map(.tag) | join(" ")' "$T/some/v2/lib/app/tags/_details")" v2 'the page hears of nothing else'
+rm "$REG/www/v2/lib/app/tags/_details"
+ok_run 'a registry without these files' stillage site -q -o "$T/some" --json lib/app:v2 'lib/m*'
+is "$(jq -rs 'map([.tag, .mediaType] | join(" ")) | join(" ")' "$T/some/v2/lib/app/tags/_details")" "v2 $MANIFEST" 'has them made for the copy'
+stillage verify -q --repair
+
+# ---- the page ----------------------------------------------------------------------------------------------------
+
+ok_run 'as it is' site -q
+printf '\211PNG\0one' >"$REG/www/ours.png"
+printf 'logo: ours.png\n' >>"$REG/registry.yaml"
+ok_run 'a logo' site --json
+is "$(json .written)" 1 'is one file more'
+same_file "$REG/www/ours.png" "$SITE/ours.png" 'every byte of it'
+printf '\211PNG\0two' >"$REG/www/ours.png"
+ok_run 'another logo of the same length' site --json
+is "$(json .written)" 1 'is seen'
+same_file "$REG/www/ours.png" "$SITE/ours.png" 'and is there'
+for logo in page.svg inventory.json none.png; do
+    sed -i "s/^logo: .*/logo: $logo/" "$REG/registry.yaml"
+    ok_run "the logo $logo" site --json
+    ok "$([ "$logo" = page.svg ] || [ ! -e "$SITE/$logo" ]; echo $?)" 'is no file of its own'
+done
+sed -i '/^logo:/d' "$REG/registry.yaml"
 fails_with 2 "no image matches 'lib/none'" stillage site -o "$T/some" lib/none
 printf '%s\n' 'access:' "  - {repository: '**', pull: [alice]}" '  - {repository: lib/multi, pull: [anonymous]}' >>"$REG/registry.yaml"
 ok_run 'rules' site
@@ -128,7 +156,7 @@ is "$(cat "$T/pages/_headers")" "/v2/lib/app/manifests/*
 ok_run 'hard links' stillage site -q -o "$T/linked" --hard-links large
 is "$(stat -c %i "$T/linked/v2/large/blobs/$(digest "$T/large.1")")" "$(stat -c %i "$REG/www/v2/large/blobs/$(digest "$T/large.1")")" \
     'are the files of the registry'
-is "$(find "$T/linked" -type f -path '*/v2/large/*' -links 1 ! -name list ! -path '*/referrers/*')" '' 'all of them'
+is "$(find "$T/linked" -type f -path '*/v2/large/*' -links 1 ! -name list ! -name _details ! -path '*/referrers/*')" '' 'all of them'
 stillage rm -q large
 
 # ---- examples/publish --------------------------------------------------------------------------------------------

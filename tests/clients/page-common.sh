@@ -29,3 +29,26 @@ browse() {
     done <"$T/checks"
     sed '/^Stacktrace/,$d; s/^/# /' "$T/browser.err" >&2
 }
+
+# fill_places SERVER: REG has something for each view, behind SERVER and stillage.cgi. alice may see and change everything.
+fill_places() {
+    REG=$T/reg
+    export STILLAGE_REGISTRY=$REG
+    "$STILLAGE" init -q "$REG"
+    printf '%s\n' 'apache: true' 'logo: ours.png' 'access:' '  - {repository: "**", push: [alice], delete: [alice], admin: [alice]}' \
+        '  - {repository: "public/**", pull: [anonymous]}' >>"$REG/registry.yaml"
+    printf iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg== | base64 -d >"$REG/www/ours.png"
+    "$STILLAGE" upgrade-page -q
+    echo alice-password | "$STILLAGE" user add -q --stdin alice
+    start_with_responder "$1" 2
+    ok_run 'images, charts and documents are pushed' /usr/bin/python3 tests/clients/page-data.py "$URL" alice alice-password
+    "$STILLAGE" repo set -q public/hello --description 'Says hello'
+    "$STILLAGE" repo set -q team/app --description 'What the team makes'
+}
+
+# From here on, everybody may see everything, and there is no process.
+open_places() {
+    sed -i '/^access:/,$d' "$REG/registry.yaml"
+    rm "$REG/auth/htpasswd"
+    "$STILLAGE" access apply -q
+}

@@ -4,6 +4,7 @@ page_browser.py.
 changes: stillage.cgi answers, and alice may change things; reads: there are private repositories, but nothing can be changed; flat:
 there is nothing but files, and everybody may read them."""
 
+import re
 import sys
 
 from page_browser import URL, all_of, browser, check, choose, click, column, find, go, has, log_in, open_attached, run, sort_by, text, type_into, wait
@@ -15,6 +16,7 @@ CLOSED = PLACE in ("changes", "reads")
 def registry():
     browser.get(URL + "/")
     wait("the registry", lambda: "hello" in text() and any("Says hello" in name for name in column(0)))
+    wait("... with its own logo", lambda: browser.execute_script("return document.querySelector('.brand img[src=\"ours.png\"]').naturalWidth"))
     check(("team" in text()) == (not CLOSED), "... with what everybody may see", text())
     wait("... tags are counted", lambda: "2" in column(1))
     type_into("#search", "says")
@@ -40,6 +42,8 @@ def private():
 def repository():
     wait("a repository has a description", lambda: "team/app" in text("h1") and text(".description") == "What the team makes")
     wait("... and platforms", lambda: any("linux/amd64, linux/arm64" in line for line in column(2)))
+    wait("... with what is attached", lambda: any(all(word in line for word in ("signed", "SBOM", "provenance", "scan")) for line in column(6)))
+    check(all(re.search(r"\d", line) for line in column(5)), "... and when it was pushed", column(5))
     click("#group")
     sort_by(0)
     wait("... sorted by version", lambda: column(0) == ["1.10.0", "1.10", "1.10.0-rc.1", "1.9.0", "1.2.0", "latest"])

@@ -1,21 +1,12 @@
 #!/bin/bash
 # The web page in a browser, wherever it is served from: nginx without stillage.cgi, Apache with it, a flat copy, an unpacked bundle.
-# (page.t has nginx with stillage.cgi, and more of each view.)
+# (page.t has nginx with stillage.cgi, and more of each view; page-gateways.t has caddy and lighttpd.)
 # shellcheck source=tests/clients/page-common.sh
 . "$(dirname "$0")/page-common.sh"
 
 have_browser
 have apache2 || skip_all 'apache2 is not installed'
-REG=$T/reg
-export STILLAGE_REGISTRY=$REG
-"$STILLAGE" init -q "$REG"
-printf '%s\n' 'apache: true' 'access:' '  - {repository: "**", push: [alice], delete: [alice], admin: [alice]}' \
-    '  - {repository: "public/**", pull: [anonymous]}' >>"$REG/registry.yaml"
-echo alice-password | "$STILLAGE" user add -q --stdin alice
-start_with_responder apache 2
-ok_run 'images, charts and documents are pushed' /usr/bin/python3 tests/clients/page-data.py "$URL" alice alice-password
-"$STILLAGE" repo set -q public/hello --description 'Says hello'
-"$STILLAGE" repo set -q team/app --description 'What the team makes'
+fill_places apache
 
 note 'Apache with stillage.cgi'
 browse page-places.py changes
@@ -31,10 +22,7 @@ browse page-places.py reads
 stop serve
 stop "$RESPONDER"
 
-# From here on, everybody may see everything, and there is no process.
-sed -i '/^access:/,$d' "$REG/registry.yaml"
-rm "$REG/auth/htpasswd"
-"$STILLAGE" access apply -q
+open_places
 note 'nginx without stillage.cgi'
 start_nginx "$REG"
 browse page-places.py flat

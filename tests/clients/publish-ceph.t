@@ -48,7 +48,7 @@ ok_run 'again' publish --json
 is "$(json '[.written, .unchanged, .requests] | tostring')" "[0,$written,2]" 'costs the state and the list'
 push lib/app v1 "$T/two"
 ok_run 'a tag has moved' publish --json
-is "$(json .written)" 5 'five objects are written: blob, manifest, referrers, tag, and what the page shows'
+is "$(json .written)" 6 'six objects are written: blob, manifest, referrers, tag, and what the page shows of it and of all'
 start_clients
 for client in skopeo ctr; do check_pull "$client" "$HOST/multi:latest" "$(cached multi)"; done
 for client in podman docker; do check_pull "$client" "$HOST/lib/busybox:v1" "$(cached busybox)"; done

@@ -1,7 +1,9 @@
 # shellcheck shell=bash
-# The read side, the same for every web server: serve-nginx.t and serve-apache.t set KIND, source this, run serve_tests.
+# The read side, the same for every web server: serve-*.t set KIND, source this, run serve_tests.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/serve/forbidden-common.sh
+. "$TESTS/serve/forbidden-common.sh"
 
 : "${KIND:?}"
 have "$([ "$KIND" = apache ] && echo apache2 || echo "$KIND")" || skip_all "$KIND is not installed"
@@ -51,6 +53,14 @@ plant_secrets() {
         echo "$SECRET" >"$REG/$file"
     done
     printf '\n# %s\n' "$SECRET" >>"$REG/registry.yaml"
+}
+
+# start_kind: KIND serves REG. caddy and lighttpd do with stillage.cgi behind them, which then also takes pushes.
+has_cgi() { [[ $KIND = caddy || $KIND = lighttpd ]]; }
+start_kind() {
+    has_cgi || { "start_$KIND" "$REG"; return; }
+    start_responder 4
+    "start_$KIND" "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
 }
 
 descriptor() { oci_ref "$(cached "$1")" "$2"; }
@@ -153,7 +163,7 @@ test_blobs() {
         want_header content-type application/octet-stream
         want_header docker-content-digest "${BLOB##*/}"
         want_header content-length "$SIZE"
-        want_header accept-ranges bytes
+        [ "$KIND" = lighttpd ] || want_header accept-ranges bytes
         want_header docker-distribution-api-version registry/2.0
         want_header_like cache-control immutable
         want_header_like etag '^"[^"]+"$'
@@ -175,6 +185,7 @@ test_blobs() {
     done
 
     for range in 0-0 0-99 100-199 "$((SIZE - 10))-$((SIZE + 10))" -50 $((SIZE - 1))-; do test_range "$range" "$etag"; done
+    [ "$KIND" != lighttpd ] || return 0
     ask GET "$BLOB" -H "Range: bytes=$SIZE-"
     want_status 416
     [ "$KIND" = apache ] || want_header content-range "bytes */$SIZE"      # which Apache leaves out of all errors
@@ -198,6 +209,14 @@ test_many_ranges() {
     verdict '400 ranges in one request'
 }
 
+# stillage.cgi sends no parts, which RFC 9110 leaves to a server.
+whole_blob() {
+    want_status 200
+    want_header content-length "$SIZE"
+    want_body "$FILE"
+    verdict "$1"
+}
+
 # test_range RANGE ETAG: plain, and with an If-Range that holds
 test_range() {
     local first=${1%-*} last=${1#*-} args
@@ -206,6 +225,10 @@ test_range() {
     tail -c +$((first + 1)) "$FILE" | head -c $((last - first + 1)) >"$T/part" || true
     for args in "If-Range: $2" 'X-None: 1'; do
         ask GET "$BLOB" -H "Range: bytes=$1" -H "$args"
+        if [ "$KIND" = lighttpd ] || { [ "$KIND" = caddy ] && [ "${args%%:*}" = If-Range ]; }; then
+            whole_blob "range $1 ($args): all of it"
+            continue
+        fi
         want_status 206
         want_header content-range "bytes $first-$last/$SIZE"
         want_header content-length $((last - first + 1))
@@ -251,6 +274,7 @@ test_lists() {
             [ "$path" = /v2/ ] || want_header cache-control no-cache
             if [ $method = HEAD ]; then want_header content-length "$size"; else size=$(stat -c %s "$T/b"); fi
             # Without stillage.cgi, a query is answered with the whole list.
+            case $path in *\?*) ! has_cgi || { verdict "$method $path"; continue; } ;; esac
             [ $method = HEAD ] || want_json 'if .tags and .name == "app" then .tags == ["art", "v1"] else .repositories == null or (.repositories | length) == 7 end'
             verdict "$method $path"
         done
@@ -370,41 +394,6 @@ test_writes() {
     done
 }
 
-# ---- nothing else gets out ---------------------------------------------------------------------------------------
-
-forbidden_paths() {
-    local repo=/v2/lib/busybox up path digest
-    digest=$(descriptor busybox v1 | field digest)
-    for up in .. %2e%2e .%2e %2e. %252e%252e ..%2f.. %2e%2e%2f%2e%2e '..\..' ..%5c.. '..;' %c0%ae%c0%ae; do
-        printf '%s\n' "/$up/registry.yaml" "/v2/$up/$up/registry.yaml" "$repo/$up/$up/$up/$up/registry.yaml" "$repo/blobs/$up/$up/$up/$up/$up/auth/password" \
-            "$repo/manifests/$up/$up/$up/$up/$up/registry.yaml" "$repo/manifests/v1/$up/$up/other" "$repo/tags/$up/other"
-    done
-    # shellcheck disable=SC2016
-    printf '%s\n' /registry.yaml /auth/password /store/ /uploads/x/data /log/access.log /.hidden /.git/config /_page /v2/.hidden /v2/_x \
-        /v2/_ping /v2/_no_referrers /sub/page.html /sub/ //etc/passwd /etc/passwd //v2/.hidden /v2//.hidden \
-        $repo $repo/ /v2/lib/ $repo/manifests/ $repo/manifests $repo/blobs/ $repo/tags/ $repo/referrers/ $repo/_manifests/ $repo/.htpasswd \
-        $repo/.git/config $repo/manifests/.x $repo/blobs/.x $repo/tags/.x $repo/tags/other $repo/other $repo/_manifests/application/x/y \
-        $repo/_refs/v1 "$repo/_manifests/application/vnd.oci.image.manifest.v1+json/$digest" "$repo/%5fmanifests/application/x/y" \
-        "$repo/manifests/v1/" "$repo/manifests/v1%00" "$repo/manifests/v1%2f" "$repo/manifests/v1%0a" "$repo/manifests/v1." \
-        "$repo/manifests/../_manifests/application/x/y" "$repo/manifests/%2e%2e%2f_manifests%2fapplication%2fx%2fy" \
-        "/v2/lib/_manifests/../busybox/other" "$repo/blobs/sha256:../other" "/v2/lib%2fbusybox%2fother" '/v2/${uri}/manifests/v1'
-}
-
-test_nothing_else() {
-    local path
-    while read -r path; do
-        ask GET "$path"
-        want_status '4[0-9][0-9]'
-        ! grep -aq -e "$SECRET" -e 'root:x:' "$T/b" || PROBLEMS+=('it got out')
-        ! grep -aqi -e 'index of' -e "$T" "$T/b" || PROBLEMS+=("tells about folders: $(body | head -c 200)")
-        verdict "GET $path: refused"
-    done < <(forbidden_paths)
-    ask GET /
-    want_status '200|404'
-    ! grep -aqi 'index of' "$T/b" || PROBLEMS+=('a listing')
-    verdict 'GET /: the page, or nothing; no listing'
-}
-
 # ---- no reload ---------------------------------------------------------------------------------------------------
 
 # want_tag NAME TAG DIGEST, with the ETag of what was there before
@@ -479,7 +468,7 @@ serve_tests() {
     local before
     fill_registry
     plant_secrets
-    "start_$KIND" "$REG"
+    start_kind
     before=$(fingerprint "$REG")
     test_manifests
     test_conditional_manifests
@@ -488,7 +477,7 @@ serve_tests() {
     test_details
     test_referrers
     test_errors
-    test_writes
+    has_cgi || test_writes
     test_nothing_else
     is "$(fingerprint "$REG")" "$before" 'no request has changed a byte of the registry'
     test_no_reload
