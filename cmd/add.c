@@ -245,15 +245,11 @@ static bool choose_of_bucket(const struct arguments *arguments, struct stl_selec
 {
     const struct stl_words patterns = {.items = (char **)&arguments->tags, .count = 1};
     struct stl_tags *tags = &repository->tags;
-    const char *name = repository->name.text;
-    size_t kept = 0;
-    for (size_t i = 0; i < tags->count; i++)
-        if (!selection->count || stl_selection_matches_tag(selection, name, tags->items[i].text, NULL))
-            tags->items[kept++] = tags->items[i];
-    tags->count = kept;
+    stl_bucket_choose(repository, selection);
     if (arguments->tags || arguments->choice.newest)
         stl_tags_choose(tags, arguments->tags ? &patterns : NULL, arguments->choice.newest);
-    return tags->count || (!selection->count && !arguments->tags && !arguments->choice.newest);
+    return tags->count || repository->chosen.count ||
+           (!selection->count && !arguments->tags && !arguments->choice.newest);
 }
 
 static int add_repository(struct arguments *arguments, const struct stl_registry *registry,
@@ -264,6 +260,7 @@ static int add_repository(struct arguments *arguments, const struct stl_registry
     bool some = arguments->options.ref || arguments->tags || arguments->choice.newest;
     struct stl_remote_choice choice = {.remote = remote,
                                        .known = &repository->tags,
+                                       .digests = &repository->chosen,
                                        .known_digests = &repository->digests,
                                        .untagged = !some,
                                        .referrers = arguments->choice.referrers};

@@ -203,16 +203,14 @@ static int list_referrers(struct serving *s, struct stl_error *err)
 
 /* --- the web page --------------------------------------------------------------------------------------- */
 
-/* What the page says of the tags. */
+/* What the page says of the tags. Two registries with the same images make the same bundle. */
 static int map_details(struct serving *s, const struct stl_repo *repo, struct stl_error *err)
 {
-    STL_AUTO_DETAILS struct stl_details details = {0};
     char path[STL_BUNDLE_PATH_MAX];
     struct stl_tag tag;
-    stl_details_read(repo, &details);
     for (size_t i = 0; i < s->image_count; i++)
         if (s->images[i].tag && stl_tag_parse(s->images[i].tag, &tag, err) == 0)
-            stl_details_copy_tag(s->text, repo, &details, &tag, &s->images[i].digest);
+            stl_details_copy_tag(s->text, repo, NULL, &tag, &s->images[i].digest);
     if (stl_buf_add(s->text, s->referrers.data, s->referrers.length))
         return stl_spool_full(err);
     stl_buf_clear(&s->referrers);

@@ -76,14 +76,14 @@ static void add_image(struct json_object *line, const struct stl_repo *repo, con
 }
 
 void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo, const struct stl_tag *tag,
-                         const struct stl_digest *digest)
+                         const struct stl_digest *digest, bool pushed)
 {
     struct json_object *line = json_object_new_object();
     char path[STL_PATH_MAX];
     struct stat st;
     stl_json_set_string(line, "tag", tag->text);
     add_digest_text(line, "digest", digest);
-    if (fstatat(repo->fd, stl_path_reference(tag->text, path), &st, AT_SYMLINK_NOFOLLOW) == 0)
+    if (pushed && fstatat(repo->fd, stl_path_reference(tag->text, path), &st, AT_SYMLINK_NOFOLLOW) == 0)
         stl_json_set_number(line, "pushed", st.st_mtime);
     add_image(line, repo, digest);
     add_line(lines, line);

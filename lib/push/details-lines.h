@@ -12,8 +12,9 @@ enum { STL_DETAILS_LIST_MAX = 64 << 10 };
 /* Bytes of a file of details. */
 enum { STL_DETAILS_MAX = 256 << 20 };
 
+/* `pushed`: with the time when the tag was set. */
 void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo, const struct stl_tag *tag,
-                         const struct stl_digest *digest);
+                         const struct stl_digest *digest, bool pushed);
 /* `entry`: of the list of the subject's referrers. */
 void stl_details_add_referrer(struct stl_buf *lines, const struct stl_digest *subject,
                               struct json_object *entry);

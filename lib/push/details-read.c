@@ -106,9 +106,9 @@ void stl_details_copy_tag(struct stl_buf *lines, const struct stl_repo *repo,
                           const struct stl_digest *digest)
 {
     char text[STL_DIGEST_TEXT_MAX];
-    const char *line = stl_details_line(details, tag->text, stl_digest_format(digest, text));
+    const char *line = details ? stl_details_line(details, tag->text, stl_digest_format(digest, text)) : NULL;
     if (line)
         stl_buf_add(lines, line, strcspn(line, "\n") + 1);
     else
-        stl_details_add_tag(lines, repo, tag, digest);
+        stl_details_add_tag(lines, repo, tag, digest, details != NULL);
 }

@@ -34,7 +34,7 @@ static int add_tag(void *context, const char *name, unsigned char type, struct s
     (void)err;
     if (stl_tag_parse(name, &tag, &ignored) == 0 &&
         stl_tag_resolve(renewing->repo, &tag, &digest, &ignored) == 0)
-        stl_details_add_tag(&renewing->lines, renewing->repo, &tag, &digest);
+        stl_details_add_tag(&renewing->lines, renewing->repo, &tag, &digest, true);
     return 0;
 }
 

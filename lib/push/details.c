@@ -47,7 +47,7 @@ void stl_details_tagged(const struct stl_repo *repo, const struct stl_tagging *s
 {
     STL_AUTO_BUF struct stl_buf lines = STL_BUF_INIT;
     for (size_t i = 0; i < count; i++)
-        stl_details_add_tag(&lines, repo, &set[i].tag, &set[i].digest);
+        stl_details_add_tag(&lines, repo, &set[i].tag, &set[i].digest, true);
     record(repo, &lines);
     if (count)
         record_repository(repo, time(NULL), STL_DETAILS_PUSHED);

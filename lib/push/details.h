@@ -51,7 +51,8 @@ void stl_details_clear(struct stl_details *details);
 const char *stl_details_line(const struct stl_details *details, const char *tag, const char *digest);
 
 /* For a copy that has a part of the repository: append the line about a tag, as `details` has it or, if it
- * has none, made anew; and the lines about all that refers to `subject`, by the list of its referrers. */
+ * has none, made anew; and the lines about all that refers to `subject`, by the list of its referrers.
+ * Without `details`, nothing is said of times, so equal content gives equal lines. */
 void stl_details_copy_tag(struct stl_buf *lines, const struct stl_repo *repo,
                           const struct stl_details *details, const struct stl_tag *tag,
                           const struct stl_digest *digest);

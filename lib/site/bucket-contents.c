@@ -10,6 +10,7 @@ void stl_bucket_contents_clear(struct stl_bucket_contents *contents)
     for (size_t i = 0; i < contents->count; i++) {
         stl_tags_clear(&contents->items[i].tags);
         stl_digestset_clear(&contents->items[i].digests);
+        stl_digestset_clear(&contents->items[i].chosen);
     }
     free(contents->items);
     *contents = (struct stl_bucket_contents){0};
@@ -64,4 +65,18 @@ int stl_bucket_contents(struct stl_s3 *s3, struct stl_bucket_contents *contents,
         result = stl_error_set(err, STL_NOT_FOUND, "%s holds no images that 'stillage publish' has written",
                                s3->base);
     return result;
+}
+
+void stl_bucket_choose(struct stl_bucket_repository *repository, struct stl_selection *selection)
+{
+    struct stl_tags *tags = &repository->tags;
+    const char *name = repository->name.text;
+    size_t kept = 0, ignored;
+    for (size_t i = 0; i < tags->count; i++)
+        if (!selection->count || stl_selection_matches_tag(selection, name, tags->items[i].text, NULL))
+            tags->items[kept++] = tags->items[i];
+    tags->count = kept;
+    for (size_t i = 0; selection->has_digests && i < repository->digests.count; i++)
+        if (stl_selection_matches(selection, name, NULL, &repository->digests.items[i]))
+            stl_digestset_add(&repository->chosen, &repository->digests.items[i], &ignored);
 }

@@ -51,9 +51,12 @@ static int list_wanted(struct stl_remote_images *remote, struct stl_wanted **wan
         return -1;
     remote->fetched.listed = choice->known ? choice->listed : listed ? &remote->listed : NULL;
     listed = listed || choice->known;
-    *count = listed ? tags.count : 1;
-    *wanted = stl_alloc(*count * sizeof **wanted);
-    for (size_t i = 0; i < *count; i++)
+    size_t named = listed ? tags.count : 1, digests = choice->digests ? choice->digests->count : 0;
+    *count = named + digests;
+    *wanted = stl_alloc((*count + 1) * sizeof **wanted);
+    for (size_t i = 0; i < digests; i++)
+        (*wanted)[named + i].reference = stl_strdup(stl_digest_format(&choice->digests->items[i], text));
+    for (size_t i = 0; i < named; i++)
         (*wanted)[i].reference = stl_strdup(listed                ? tags.items[i].text
                                             : address->has_digest ? stl_digest_format(&address->digest, text)
                                             : address->has_tag    ? address->tag.text

@@ -48,6 +48,16 @@ again
 ok_run 'what a pattern matches' add -q --ref 'lib/app:v*' s3://images/a/b
 is "$(jq -r '.tags | join(" ")' "$T/back/www/v2/lib/app/tags/list")" 'v1 v2' 'two tags'
 is "$(jq -r '.manifests[].digest' "$T/back/www/v2/lib/app/referrers/$(digest "$T/one")")" "$(digest "$T/sig")" 'with what refers to them'
+again
+ok_run 'one image by its digest' add -q --ref "lib/app@$(digest "$T/one")" s3://images/a/b
+is "$(find "$T/back/www/v2" -path '*/manifests/*' ! -name '*_*' -printf '%P\n' | sort)" \
+    "$(printf 'lib/app/manifests/%s\n' "$(digest "$T/one")" "$(digest "$T/sig")" | sort)" 'has no tag, and what refers to it'
+again
+ok_run 'and an index, wherever it is' add -q --ref "$(digest "$T/index")" s3://images/a/b
+is "$(find "$T/back/www/v2" -path '*/manifests/sha*' -printf '%f\n' | sort)" \
+    "$(printf '%s\n' "$(digest "$T/index")" "$(digest "$T/one")" "$(digest "$T/two")" "$(digest "$T/three")" "sha256-$(digest "$T/index" | cut -d: -f2).sig" | sort)" \
+    'with its manifests and its signature'
+fails_with 1 'has no image that is chosen' add --ref "lib/app@sha256:$(printf '%064d' 0)" s3://images/a/b
 ok_run 'below a prefix' add -q --prefix backup --tags latest s3://images/a/b
 ok "$([ -e "$T/back/www/v2/backup/docker.io/library/app/manifests/latest" ]; echo $?)" 'a name that looks like a host stays'
 

@@ -35,7 +35,7 @@ ok_run 'a bundle' "$STILLAGE" export -q --all --unpacked "$T/bundle"
 for kind in nginx apache; do
     note "the bundle, with $kind"
     "start_$kind" "$T/bundle"
-    browse page-places.py flat
+    browse page-places.py bundle
     stop "$SERVER"
 done
 done_testing
