@@ -27,8 +27,8 @@ struct stl_bucket_contents {
 /* Lists the bucket, and nothing else: the state that publishing leaves does not count. Fails with
  * STL_NOT_FOUND if there is no manifest. */
 int stl_bucket_contents(struct stl_s3 *s3, struct stl_bucket_contents *contents, struct stl_error *err);
-/* Drops the tags that the selection does not choose, and finds the manifests that it chooses by their digests.
- * An empty one chooses all tags. */
+/* Drops the tags that the selection does not choose, and finds the manifests that it chooses by their
+ * digests. An empty one chooses all tags. */
 void stl_bucket_choose(struct stl_bucket_repository *repository, struct stl_selection *selection);
 void stl_bucket_contents_clear(struct stl_bucket_contents *contents);
 
