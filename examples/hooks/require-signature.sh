@@ -5,8 +5,9 @@
 #
 # Signatures count in all forms that cosign keeps them in: its tag sha256-<hex>.sig, referrers of that form, and bundles
 # (cosign 3). So: push by digest or under another tag, sign with 'cosign sign --key', then set the tag. Keys may be ECDSA,
-# RSA or Ed25519. Signatures without a key (Fulcio) do not count here.
+# RSA or Ed25519. Signatures without a key of one's own count where a trusted root is given, and who may sign: keyless.sh.
 . "$(dirname "$0")/common.sh"
+. "$here/keyless.sh"
 
 KEYS=${KEYS:-/etc/stillage/signers}
 protected || exit 0
@@ -14,35 +15,47 @@ protected || exit 0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Whether one of the keys has signed $work/payload: $work/signature.
+# Whether a key has signed $work/payload: $work/signature.
+is_signed_by() {
+    case $(openssl pkey -pubin -in "$1" -noout -text 2>/dev/null) in
+        ED25519*) openssl pkeyutl -verify -pubin -inkey "$1" -rawin -in "$work/payload" -sigfile "$work/signature" ;;
+        ?*) openssl dgst -sha256 -verify "$1" -signature "$work/signature" "$work/payload" ;;
+        *) false ;;
+    esac >/dev/null 2>&1
+}
+
 is_signed() {
     for key in "$KEYS"/*.pub; do
-        case $(openssl pkey -pubin -in "$key" -noout -text 2>/dev/null) in
-            ED25519*) openssl pkeyutl -verify -pubin -inkey "$key" -rawin -in "$work/payload" -sigfile "$work/signature" ;;
-            ?*) openssl dgst -sha256 -verify "$key" -signature "$work/signature" "$work/payload" ;;
-            *) false ;;
-        esac >/dev/null 2>&1 && return 0
+        is_signed_by "$key" && return 0
     done
-    return 1
+    is_signed_keyless
 }
 
 # A layer that is a payload, whose signature is an annotation. What it signs stands in the payload, and nowhere else.
 check_layer() {
-    printf '%s' "$2" | base64 -d >"$work/signature" 2>/dev/null || return 1
-    cp "$FOLDER/blobs/$1" "$work/payload" 2>/dev/null && is_signed &&
+    said() { printf '%s' "$1" | jq -r --arg key "$2" '.annotations[$key] // ""'; }
+    said "$1" dev.cosignproject.cosign/signature | base64 -d >"$work/signature" 2>/dev/null || return 1
+    said "$1" dev.sigstore.cosign/certificate | openssl x509 -outform DER >"$work/certificate" 2>/dev/null
+    said "$1" dev.sigstore.cosign/bundle | jq -c '.Payload + {timestamp: .SignedEntryTimestamp}' >"$work/entry" 2>/dev/null
+    cp "$FOLDER/blobs/$(printf '%s' "$1" | jq -r .digest)" "$work/payload" 2>/dev/null && is_signed &&
         jq -e --arg d "$DIGEST" '.critical.type == "cosign container image signature" and
             .critical.image["docker-manifest-digest"] == $d' "$work/payload" >/dev/null 2>&1
 }
 
 # A layer that is a bundle: an envelope (DSSE) around a statement about what is signed.
 check_bundle() {
-    bundle=$FOLDER/blobs/$1
+    bundle=$FOLDER/blobs/$(printf '%s' "$1" | jq -r .digest)
     [ -f "$bundle" ] && jq -e '.dsseEnvelope.payload | strings' "$bundle" >/dev/null 2>&1 || return 1
     type=$(jq -r '.dsseEnvelope.payloadType // ""' "$bundle")
     jq -r .dsseEnvelope.payload "$bundle" | base64 -d >"$work/statement" 2>/dev/null || return 1
     { printf 'DSSEv1 %d %s %d ' "${#type}" "$type" "$(wc -c <"$work/statement")"; cat "$work/statement"; } >"$work/payload"
     jq -e --arg d "${DIGEST#sha256:}" '.predicateType == "https://sigstore.dev/cosign/sign/v1" and
         any(.subject[]?; .digest.sha256 == $d)' "$work/statement" >/dev/null 2>&1 || return 1
+    jq -r '.verificationMaterial | .certificate.rawBytes? // .x509CertificateChain.certificates[0].rawBytes? // ""' "$bundle" |
+        base64 -d >"$work/certificate" 2>/dev/null
+    log=$(jq -r '.verificationMaterial.tlogEntries[0]?.logId.keyId // ""' "$bundle" | base64 -d 2>/dev/null | od -An -v -tx1 | tr -d ' \n')
+    jq -c --arg log "$log" '.verificationMaterial.tlogEntries[0] // {} | {body: .canonicalizedBody, logID: $log, timestamp: .inclusionPromise.signedEntryTimestamp?,
+        integratedTime: (.integratedTime | tonumber?), logIndex: (.logIndex | tonumber?)}' "$bundle" >"$work/entry" 2>/dev/null
     jq -r '.dsseEnvelope.signatures[:10][]?.sig' "$bundle" >"$work/signatures"
     while read -r signature; do
         printf '%s' "$signature" | base64 -d >"$work/signature" 2>/dev/null && is_signed && return 0
@@ -51,12 +64,12 @@ check_bundle() {
 }
 
 attached "$DIGEST" sig | while read -r file; do
-    jq -r '.layers[:20][]? | [.digest, .mediaType, .annotations["dev.cosignproject.cosign/signature"] // "-"] | @tsv' "$file"
+    jq -c '.layers[:20][]? | {digest, mediaType, annotations}' "$file"
 done >"$work/layers"
-while read -r digest type signature; do
-    case $type in
-        application/vnd.dev.cosign.simplesigning.v1+json) check_layer "$digest" "$signature" && exit 0 ;;
-        application/vnd.dev.sigstore.bundle*) check_bundle "$digest" && exit 0 ;;
+while IFS= read -r layer; do
+    case $(printf '%s' "$layer" | jq -r .mediaType) in
+        application/vnd.dev.cosign.simplesigning.v1+json) check_layer "$layer" && exit 0 ;;
+        application/vnd.dev.sigstore.bundle*) check_bundle "$layer" && exit 0 ;;
     esac
 done <"$work/layers"
 refuse "$REPOSITORY:$TAG has to be signed: push $REPOSITORY@$DIGEST, sign that with cosign and one of the keys known here, then set the tag"
