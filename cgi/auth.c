@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "bearer.h"
-#include "brake.h"
+#include "throttle.h"
 #include "event.h"
 #include "login.h"
 
@@ -179,13 +179,13 @@ static bool lacks_source(const struct exchange *exchange, struct stl_name *from)
 /* Whether there is still room for the denials of a user in the log of this hour. */
 static bool may_report(const struct stl_registry *registry, const char *user)
 {
-    static const struct stl_brake_rule rule = {DENIALS_PER_HOUR, INT32_MAX, INT32_MAX};
+    static const struct stl_throttle_rule rule = {DENIALS_PER_HOUR, INT32_MAX, INT32_MAX};
     struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_brake brake;
+    struct stl_throttle throttle;
     int64_t now = time(NULL), wait;
     STL_AUTO_FREE char *what = stl_sprintf("denied\n%s", user);
-    stl_brake_init(&brake, rule, what, now);
-    return stl_brake_count(registry, &brake, now, &wait, &ignored) != 0;
+    stl_throttle_init(&throttle, rule, what, now);
+    return stl_throttle_count(registry, &throttle, now, &wait, &ignored) != 0;
 }
 
 void auth_report_denial(const struct exchange *exchange, const char *repository, enum stl_action action)

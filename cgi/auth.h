@@ -29,7 +29,8 @@ int auth_require(struct exchange *exchange, enum stl_action action, struct stl_e
 int auth_require_catalog(struct exchange *exchange, struct stl_error *err);
 int auth_require_token(struct exchange *exchange, struct stl_error *err);
 
-/* Logs the denial, as often as event.h says; denials of clients that have not logged in are not logged. */
+/* Logs the denial, within the limits of event.h; denials of clients that have not logged in are not logged.
+ * */
 void auth_report_denial(const struct exchange *exchange, const char *repository, enum stl_action action);
 
 /* Checks a name and a password, which may be an ID token; logs failures. On success it is

@@ -30,19 +30,19 @@ struct crew {
     const struct fastcgi *fastcgi;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t come, gone;
-    struct job *jobs;    /* all that a thread has, or that wait for one */
-    struct job *waiting; /* for the idle threads, which are as many at least */
+    struct served *jobs;    /* all that a thread has, or that wait for one */
+    struct served *waiting; /* for the idle threads, which are as many at least */
     int idle, threads, porters;
     bool ended;
 };
 
 /* --- one request ---------------------------------------------------------------------------------------- */
 
-struct job {
+struct served {
     struct crew *crew;
-    struct job *next, **back; /* among all of the process */
-    struct job *behind;       /* in the queue of those that wait for an idle thread */
-    int fd, slot;             /* -1: no slot is free */
+    struct served *next, **back; /* among all of the process */
+    struct served *behind;       /* in the queue of those that wait for an idle thread */
+    int fd, slot;                /* -1: no slot is free */
     struct timeout timeout;
     FCGX_Request request;
 };
@@ -50,7 +50,7 @@ struct job {
 /* How many bytes to read next: what libfcgi shows, or whatever the socket has; 0: there are none. A client
  * that has sent many at once is likely to go on like that: then it is cheaper to take more together, and to
  * wait for them a little. */
-static int bytes_there(const struct job *job, size_t got)
+static int bytes_there(const struct served *job, size_t got)
 {
     const FCGX_Stream *in = job->request.in;
     struct pollfd input = {.fd = job->fd, .events = POLLIN};
@@ -65,7 +65,7 @@ static int bytes_there(const struct job *job, size_t got)
 /* FCGX_GetStr() waits until all is there that is asked for: one byte, and then what has come with it. */
 static ssize_t fcgi_read(void *context, void *bytes, size_t size)
 {
-    struct job *job = context;
+    struct served *job = context;
     FCGX_Stream *in = job->request.in;
     size_t got = 0;
     for (int part = 1; part > 0 && got < size; part = bytes_there(job, got)) {
@@ -81,7 +81,7 @@ static ssize_t fcgi_read(void *context, void *bytes, size_t size)
 
 static int fcgi_write(void *context, const void *bytes, size_t length)
 {
-    struct job *job = context;
+    struct served *job = context;
     for (const char *p = bytes; length > 0;) {
         int part = length < (1 << 20) ? (int)length : 1 << 20;
         if (FCGX_PutStr(p, part, job->request.out) != part)
@@ -94,13 +94,13 @@ static int fcgi_write(void *context, const void *bytes, size_t length)
 
 static void fcgi_log(void *context, const char *line)
 {
-    struct job *job = context;
+    struct served *job = context;
     FCGX_FPrintF(job->request.err, "stillage.cgi: %s\n", line);
 }
 
 static bool fcgi_admit(void *context, const char *address, const char *user)
 {
-    struct job *job = context;
+    struct served *job = context;
     return slots_admit_upload(job->crew->fastcgi->slots, job->slot, address, user);
 }
 
@@ -117,7 +117,7 @@ static void hang_up(int fd)
     close(fd);
 }
 
-static void serve(const struct fastcgi *fastcgi, struct job *job)
+static void serve(const struct fastcgi *fastcgi, struct served *job)
 {
     FCGX_Request *request = &job->request;
     struct pollfd input = {.fd = job->fd, .events = POLLIN};
@@ -149,7 +149,7 @@ static void serve(const struct fastcgi *fastcgi, struct job *job)
 
 /* --- the threads ---------------------------------------------------------------------------------------- */
 
-static void take_out(struct crew *crew, struct job *job)
+static void take_out(struct crew *crew, struct served *job)
 {
     *job->back = job->next;
     if (job->next)
@@ -164,14 +164,14 @@ static void take_out(struct crew *crew, struct job *job)
 
 /* The next job for this thread; NULL: it is not needed any more. The thread that queued it has already
  * counted one idle thread less. */
-static struct job *next_job(struct crew *crew)
+static struct served *next_job(struct crew *crew)
 {
     if (crew->idle >= IDLE_MAX || crew->ended)
         return NULL;
     crew->idle++;
     while (!crew->waiting && !crew->ended)
         pthread_cond_wait(&crew->come, &crew->lock);
-    struct job *job = crew->waiting;
+    struct served *job = crew->waiting;
     if (job)
         crew->waiting = job->behind;
     else
@@ -181,7 +181,7 @@ static struct job *next_job(struct crew *crew)
 
 static void *run_responder(void *argument)
 {
-    struct job *job = argument;
+    struct served *job = argument;
     struct crew *crew = job->crew;
     while (job) {
         serve(crew->fastcgi, job);
@@ -197,7 +197,7 @@ static void *run_responder(void *argument)
     return NULL;
 }
 
-static int start_thread(struct crew *crew, struct job *job)
+static int start_thread(struct crew *crew, struct served *job)
 {
     pthread_attr_t how;
     pthread_t thread;
@@ -214,8 +214,8 @@ static int start_thread(struct crew *crew, struct job *job)
  * to say that we are busy. */
 static void take_in(struct crew *crew, int fd)
 {
-    struct job *job = stl_alloc(sizeof *job);
-    *job = (struct job){.crew = crew, .fd = fd, .timeout = TIMEOUT_INIT};
+    struct served *job = stl_alloc(sizeof *job);
+    *job = (struct served){.crew = crew, .fd = fd, .timeout = TIMEOUT_INIT};
     job->timeout.socket = fd;
     job->slot = slots_take(crew->fastcgi->slots, crew->fastcgi->worker);
     pthread_mutex_lock(&crew->lock);
@@ -242,7 +242,7 @@ static void take_in(struct crew *crew, int fd)
 static bool look_around(struct crew *crew, bool ending)
 {
     pthread_mutex_lock(&crew->lock);
-    for (struct job *job = crew->jobs; job; job = job->next)
+    for (struct served *job = crew->jobs; job; job = job->next)
         timeout_judge(&job->timeout, ending);
     bool any = crew->jobs != NULL;
     pthread_mutex_unlock(&crew->lock);

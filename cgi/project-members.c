@@ -36,9 +36,9 @@ int manage_members(struct exchange *exchange, const struct member_form *form, st
     const struct stl_registry *registry = exchange->registry;
     const struct stl_project *project = stl_projects_find(&registry->settings.projects, form->project);
     if (!project || !stl_access_manages(registry, &exchange->identity, form->project))
-        return stl_error_set(err, STL_DENIED,
-                             "you are no admin of a project '%.255s', or have not logged in with a password",
-                             form->project);
+        return stl_error_set(
+            err, STL_DENIED,
+            "you are not an admin of project '%.255s', or have not logged in with a password", form->project);
     if (!form->user != !form->role)
         return stl_error_set(err, STL_INVALID, "member and role belong together");
     if (form->user && change_role(exchange, project, form, err))

@@ -6,7 +6,8 @@
  *   project=NAME member=USER role=ROLE       gives a user a role: guest, developer, maintainer, admin
  *   project=NAME member=USER role=none       takes it away; whoever is logged in is logged out
  *
- * Only the password of an admin of the project opens this. Whether there is a project is told to nobody else.
+ * Only the password of an admin of the project gives access to this. Nobody else learns whether the project
+ * exists.
  */
 #ifndef PROJECT_MEMBERS_H
 #define PROJECT_MEMBERS_H

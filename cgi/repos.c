@@ -18,6 +18,7 @@
  */
 #include <string.h>
 
+#include "json.h"
 #include "publication.h"
 #include "repo-create.h"
 #include "restore.h"
@@ -28,13 +29,6 @@
 enum { BODY_MAX = 64 << 10, RESTORE_MAX = 100, TRASH_MAX = 1000 };
 
 /* --- bodies --------------------------------------------------------------------------------------------- */
-
-static void send_json(struct exchange *exchange, int status, struct json_object *document)
-{
-    STL_AUTO_FREE char *text = stl_sprintf("%s\n", stl_json_text(document));
-    response_header(&exchange->response, "Cache-Control", "no-store");
-    response_send(&exchange->response, status, "application/json", text, strlen(text));
-}
 
 static struct json_object *read_body(struct exchange *exchange, struct stl_error *err)
 {
@@ -83,13 +77,12 @@ int serve_rights(struct exchange *exchange, struct stl_error *err)
     (void)err;
     stl_access_administers(exchange->registry, &exchange->identity, &patterns);
     for (size_t i = 0; i < patterns.count; i++)
-        json_object_array_add(list, json_object_new_string(patterns.items[i]));
+        stl_json_append_string(list, patterns.items[i]);
     stl_words_clear(&patterns);
     json_object_object_add(document, "create", list);
     if (may_have_user_tokens(exchange))
-        json_object_object_add(document, "tokens",
-                               json_object_new_int64(exchange->registry->settings.auth.user_tokens));
-    send_json(exchange, 200, document);
+        stl_json_set_number(document, "tokens", exchange->registry->settings.auth.user_tokens);
+    response_send_json(&exchange->response, 200, document);
     return 0;
 }
 
@@ -102,7 +95,7 @@ static int send_report(struct exchange *exchange, int status, struct stl_error *
     struct json_object *may = json_object_new_array();
     for (unsigned i = 0; i < STL_ACTIONS; i++)
         if (actions & 1u << i)
-            json_object_array_add(may, json_object_new_string(stl_action_name((enum stl_action)i)));
+            stl_json_append_string(may, stl_action_name((enum stl_action)i));
     if (!report) {
         json_object_put(may);
         return -1;
@@ -110,7 +103,7 @@ static int send_report(struct exchange *exchange, int status, struct stl_error *
     json_object_object_add(report, "may", may);
     if (!(actions & 1u << STL_ADMIN))
         json_object_object_del(report, "decidedBy"); /* which line of registry.yaml it was */
-    send_json(exchange, status, report);
+    response_send_json(&exchange->response, status, report);
     return 0;
 }
 
@@ -167,9 +160,9 @@ static int add_trashed(void *context, const struct stl_trash_item *item, struct 
     if (!item->tag.text[0])
         return 0;
     struct json_object *entry = json_object_new_object();
-    json_object_object_add(entry, "tag", json_object_new_string(item->tag.text));
-    json_object_object_add(entry, "digest", json_object_new_string(stl_digest_format(&item->digest, text)));
-    json_object_object_add(entry, "deleted", json_object_new_int64(item->deleted));
+    stl_json_set_string(entry, "tag", item->tag.text);
+    stl_json_set_string(entry, "digest", stl_digest_format(&item->digest, text));
+    stl_json_set_number(entry, "deleted", item->deleted);
     json_object_array_add(list, entry);
     return json_object_array_length(list) == TRASH_MAX;
 }
@@ -181,7 +174,7 @@ int serve_trash(struct exchange *exchange, struct stl_error *err)
     json_object_object_add(document, "tags", list);
     if (stl_trash_each(exchange->registry, &exchange->request.name, add_trashed, list, err) < 0)
         return -1;
-    send_json(exchange, 200, document);
+    response_send_json(&exchange->response, 200, document);
     return 0;
 }
 

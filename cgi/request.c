@@ -6,6 +6,7 @@
 
 #include "freeze.h"
 #include "mem.h"
+#include "percent.h"
 
 enum {
     URI_MAX = 65536,
@@ -28,14 +29,6 @@ static const char *get_filled(const struct channel *channel, const char *name)
     return value && *value ? value : NULL;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Every valid address is printable ASCII. */
 static bool is_clean(const char *text)
 {
@@ -44,38 +37,19 @@ static bool is_clean(const char *text)
     return *text == '\0';
 }
 
-/* Decodes in place. `plain` is a character that may not be encoded, NUL if all may. */
-static bool decode_percent(char *text, char plain)
-{
-    char *out = text;
-    for (const char *in = text; *in; in++) {
-        if (*in != '%') {
-            *out++ = *in;
-            continue;
-        }
-        int high = hex_value(in[1]), low = high < 0 ? -1 : hex_value(in[2]);
-        if (low < 0 || (high << 4 | low) == '\0' || (high << 4 | low) == plain)
-            return false;
-        *out++ = (char)(high << 4 | low);
-        in += 2;
-    }
-    *out = '\0';
-    return true;
-}
-
 bool request_decode(char *text)
 {
-    return decode_percent(text, '\0');
+    return stl_percent_decode(text, '\0');
 }
 
 static bool decode_part(char *text, char plain)
 {
-    return decode_percent(text, plain) && is_clean(text);
+    return stl_percent_decode(text, plain) && is_clean(text);
 }
 
 static bool decode_parameter(char *text)
 {
-    if (!is_clean(text) || !decode_percent(text, '\0'))
+    if (!is_clean(text) || !stl_percent_decode(text, '\0'))
         return false;
     for (const unsigned char *p = (const unsigned char *)text; *p; p++)
         if (*p < 0x20 || *p == 0x7f)
@@ -167,7 +141,9 @@ int request_init(struct request *request, struct channel *channel, struct stl_er
         .user_agent = get_filled(channel, "HTTP_USER_AGENT"),
         .secure = is_secure(channel),
     };
-    return parse_uri(request, err) || parse_length(request, err) ? -1 : 0;
+    if (parse_uri(request, err))
+        return -1;
+    return parse_length(request, err);
 }
 
 void request_stop(struct request *request)

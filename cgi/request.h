@@ -61,7 +61,7 @@ bool request_decode(char *text);
 /* Reads the body up to its end or CONTENT_LENGTH. Returns 0 at the end, also when that came too early: `cut`
  * tells. */
 size_t request_read(struct request *request, void *bytes, size_t size);
-/* Stops waiting for the body, for now. */
+/* Stops waiting for the body for now. */
 void request_stop(struct request *request);
 /* Reads what is left of the body and drops it, where the channel insists on it, for a few seconds at most. */
 void request_drain(struct request *request);

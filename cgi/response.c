@@ -99,6 +99,13 @@ void response_send(struct response *response, int status, const char *type, cons
     start_response(response, status, body, length);
 }
 
+void response_send_json(struct response *response, int status, struct json_object *document)
+{
+    STL_AUTO_FREE char *text = stl_sprintf("%s\n", stl_json_text(document));
+    response_header(response, "Cache-Control", "no-store");
+    response_send(response, status, "application/json", text, strlen(text));
+}
+
 void response_begin(struct response *response, int status, const char *type, int64_t length)
 {
     describe_body(response, status, type, length);

@@ -12,6 +12,8 @@
 #include "mem.h"
 #include "request.h"
 
+struct json_object;
+
 struct response {
     struct channel *channel;
     bool head;    /* the request was HEAD: no body goes out */
@@ -29,6 +31,8 @@ void response_header(struct response *response, const char *name, const char *fo
 
 /* The whole answer. `type` may be NULL if there is no body. */
 void response_send(struct response *response, int status, const char *type, const char *body, size_t length);
+/* The same for a JSON document that no cache may keep, with a newline at its end. */
+void response_send_json(struct response *response, int status, struct json_object *document);
 /* The beginning of an answer whose `length` bytes of body follow with response_write(), which returns -1 if
  * the client is gone. */
 void response_begin(struct response *response, int status, const char *type, int64_t length);

@@ -31,7 +31,7 @@ typedef int handler(struct exchange *exchange, struct stl_error *err);
  * handler do. */
 int route_request(struct exchange *exchange, struct stl_error *err);
 
-/* Sets the header Allow: the methods of this address but for `but`, which may be NULL. */
+/* Sets the header Allow: the methods of this address except `but`, which may be NULL. */
 void route_allow(struct exchange *exchange, const char *but);
 
 handler serve_ping, serve_catalog, serve_details, serve_tags, serve_tag_details,
@@ -50,7 +50,7 @@ int send_stored(struct exchange *exchange, const struct stl_repo *repo, const st
 
 /* Whether something that is unknown here, as the error says, may come from another registry. */
 bool upstream_has(const struct exchange *exchange, const struct stl_error *err);
-/* Has it fetched. Returns 0 if it is here now, 1 if the answer has been given, or -1. */
+/* Asks for it to be fetched. Returns 0 if it is here now, 1 if the answer has been given, or -1. */
 int upstream_get(struct exchange *exchange, bool manifest, struct stl_error *err); /* upstream.c */
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Slots: how many requests a responder has at a time, over all of its processes, and whose they are.
+ * Slots: how many requests a responder handles at a time, in all of its processes, and whose they are.
  *
  * They are in memory that the processes share, one for each request. A client for whose request there is none
  * is told to try again. Uploads last as long as a client wants: no address and no user may hold more than

@@ -1,9 +1,9 @@
 /*
  * The timeout of a body: how long to wait for it.
  *
- * A body may be slow, but not slower than a minimum rate, and its pauses are limited.
- * Waiting also ends when the registry is frozen or the program has to end, and, once the body pauses, when
- * another request wants to go on with the same upload: the client has most likely given this one up.
+ * A body may be slow, but not slower than a minimum rate, and its pauses are limited. Waiting also ends when
+ * the registry is frozen or the program has to end, and, once the body pauses, when another request wants to
+ * continue the same upload: the client has most likely given up on this one.
  *
  * One thread reads the body, another may watch. The reader moves the deadline; the thread that notices that
  * it has passed says so in `verdict`.
@@ -48,8 +48,8 @@ struct timeout {
 
 int64_t timeout_now(void);
 
-/* For the reader: the body begins, for a registry and an upload, or NULL; so many bytes have arrived; the
- * waiting is over. What follows the verdict is up to the reader. */
+/* For the reader: the body begins, for a registry and an upload, or NULL; that many bytes have arrived; the
+ * waiting is over. What to do about the verdict is up to the reader. */
 void timeout_begin(struct timeout *timeout, int64_t rate, const struct stl_registry *registry,
                    const struct stl_upload *upload);
 void timeout_earn(struct timeout *timeout, size_t bytes);

@@ -182,7 +182,7 @@ int give_token(struct exchange *exchange, struct stl_error *err)
     size_t position = 0;
     const char *bearer = auth_bearer(exchange);
     if (auth_identify(exchange, err) ||
-        (exchange->stale_token && bearer && stl_id_token_looks(exchange->registry, bearer) &&
+        (exchange->stale_token && bearer && stl_id_token_is_likely(exchange->registry, bearer) &&
          auth_login(exchange, "", bearer, err)))
         return err->code == STL_UNAUTHORIZED ? refuse_login(exchange) : -1;
     if (exchange->identity.is_bearer) /* a token of ours cannot be exchanged for another one */
@@ -282,7 +282,7 @@ static int answer_form(struct exchange *exchange, struct form *form, struct stl_
     if (stl_access_refresh(exchange->registry, err))
         return -1;
     asked.exchanged = take_exchange(exchange->registry, form);
-    if (asked.exchanged && (!form->password || !stl_id_token_looks(exchange->registry, form->password)))
+    if (asked.exchanged && (!form->password || !stl_id_token_is_likely(exchange->registry, form->password)))
         return refuse_form(exchange, "invalid_request", "no subject_token, or of no known subject_token_type",
                            "only an ID token of another system can be exchanged");
     if (!asked.exchanged &&

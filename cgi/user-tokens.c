@@ -60,19 +60,12 @@ static struct json_object *describe_token(const struct stl_robot *robot)
     stl_json_set_string(object, "repository", robot->repository);
     for (unsigned i = 0; i < STL_ACTIONS; i++)
         if (robot->actions & 1u << i)
-            json_object_array_add(actions, json_object_new_string(stl_action_name((enum stl_action)i)));
+            stl_json_append_string(actions, stl_action_name((enum stl_action)i));
     json_object_object_add(object, "actions", actions);
     set_time(object, "created", robot->created);
     set_time(object, "expires", robot->expires);
     set_time(object, "lastUsed", robot->used);
     return object;
-}
-
-static void send_json(struct exchange *exchange, int status, struct json_object *object)
-{
-    const char *text = stl_json_text(object);
-    response_header(&exchange->response, "Cache-Control", "no-store");
-    response_send(&exchange->response, status, "application/json", text, strlen(text));
 }
 
 static void tell_event(const struct exchange *exchange, const char *action, const struct stl_robot *robot)
@@ -94,7 +87,7 @@ static int list(struct exchange *exchange, struct own *own, struct stl_error *er
         qsort(own->robots, own->count, sizeof *own->robots, by_age);
     for (size_t i = 0; i < own->count; i++)
         json_object_array_add(array, describe_token(&own->robots[i]));
-    send_json(exchange, 200, object);
+    response_send_json(&exchange->response, 200, object);
     return 0;
 }
 
@@ -146,7 +139,7 @@ static int create(struct exchange *exchange, const struct user_token_form *form,
     tell_event(exchange, "token-create", &robot);
     STL_AUTO_JSON struct json_object *object = describe_token(&robot);
     stl_json_set_string(object, "token", token);
-    send_json(exchange, 201, object);
+    response_send_json(&exchange->response, 201, object);
     return 0;
 }
 
@@ -166,7 +159,7 @@ static int drop(struct exchange *exchange, struct own *own, struct stl_error *er
         return -1;
     tell_event(exchange, "token-rm", &robot);
     STL_AUTO_JSON struct json_object *object = describe_token(&robot);
-    send_json(exchange, 200, object);
+    response_send_json(&exchange->response, 200, object);
     return 0;
 }
 

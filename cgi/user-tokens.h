@@ -6,7 +6,8 @@
  *   token=ls       answers with a list of the user's tokens, without their secrets
  *   token=rm       id; whoever is logged in with it is logged out
  *
- * Only a password opens this: not another token, nor an ID token. A token can do no more than its user.
+ * Only a password gives access to this: not another token, nor an ID token. A token can do no more than its
+ * user.
  */
 #ifndef USER_TOKENS_H
 #define USER_TOKENS_H

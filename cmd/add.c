@@ -307,7 +307,7 @@ static int add_bucket(struct arguments *arguments, const struct stl_registry *re
         if (add_repository(arguments, registry, source, &remote, &contents.items[i], options, err))
             return -1;
     }
-    return any ? 0 : stl_error_set(err, STL_INVALID, "%s has no image that is chosen", source->label);
+    return any ? 0 : stl_error_set(err, STL_INVALID, "%s has no image that matches", source->label);
 }
 
 static int add_source(struct arguments *arguments, const struct stl_registry *registry, size_t number,

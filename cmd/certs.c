@@ -17,7 +17,7 @@ void cmd_certs_clear(struct cmd_certs *certs)
     free(certs->key);
 }
 
-struct folder {
+struct certs_folder {
     const char *path;
     struct cmd_certs *certs;
 };
@@ -30,7 +30,7 @@ static bool ends_with(const char *name, const char *ending)
 
 static int take_file(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    const struct folder *folder = context;
+    const struct certs_folder *folder = context;
     struct cmd_certs *certs = folder->certs;
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", folder->path, name);
     (void)type;
@@ -55,7 +55,7 @@ static int take_file(void *context, const char *name, unsigned char type, struct
 static int look_into(const char *parent, const char *host, struct cmd_certs *certs, struct stl_error *err)
 {
     STL_AUTO_FREE char *path = stl_sprintf("%s/certs.d/%s", parent, host);
-    struct folder folder = {path, certs};
+    struct certs_folder folder = {path, certs};
     if (access(path, F_OK))
         return 0;
     return stl_dir_each(AT_FDCWD, path, take_file, &folder, err) ? -1 : 1;

@@ -253,7 +253,7 @@ int cmd_open_registry_to_write(struct stl_registry *registry, const char *given,
     }
     *writing = stl_write_begin(registry, err);
     if (*writing < 0 && err->code == STL_UNAVAILABLE)
-        stl_error_context(err, "the registry is frozen, and 'stillage thaw' ends that");
+        stl_error_context(err, "the registry is frozen: 'stillage thaw' ends that");
     return *writing < 0 ? -1 : 0;
 }
 

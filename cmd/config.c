@@ -103,7 +103,7 @@ const struct cmd_command cmd_config = {
         "Without --standalone it is a site for the server that the system runs, to be put into "
         "/etc/nginx/conf.d/stillage.conf or /etc/apache2/sites-enabled/stillage.conf.\n\n"
         "caddy and lighttpd need --push fastcgi:SOCKET, since stillage.cgi answers what they cannot: with caddy, "
-        "tags, queries and whatever not everybody may pull; with lighttpd, all of /v2/. It also decides who may "
+        "tags, queries and everything that is not public; with lighttpd, all of /v2/. It also decides who may "
         "pull, so --auth is not for them.",
     .options = options,
     .examples = "  stillage config nginx -n registry.example.org \\\n"

@@ -22,7 +22,7 @@ static const struct cmd_option options[] = {
 static void print_left_out(void *context, const char *path, const struct stl_error *why)
 {
     cmd_progress_clear(context);
-    cmd_warn("%s: nothing of it was collected%s: %s", path,
+    cmd_warn("%s: nothing in it was collected%s: %s", path,
              why->code == STL_UNAVAILABLE ? ", the next run will try again" : "", why->message);
 }
 
@@ -86,7 +86,7 @@ static void print_gc_text(const struct stl_gc_result *result, bool dry_run)
     print_swept("tags and manifests that were in the trash long enough", &result->expired);
     print_count("referrers whose subject is gone", result->referrers);
     print_count("empty repositories", result->removed);
-    print_swept("blobs set aside: they go after another grace period", &result->set_aside);
+    print_swept("blobs set aside, to be deleted after another grace period", &result->set_aside);
     print_count("repositories were busy and are left for the next run", result->busy);
 }
 
@@ -141,7 +141,7 @@ const struct cmd_command cmd_gc = {
         "A blob that nothing refers to is removed in two steps, so that no push in progress ever misses "
         "it: after the grace period it is set aside, and a push that needs it brings it back; after "
         "another grace period it is deleted. With --grace 0s everything is deleted at once: use it only "
-        "while nobody pushes. What has arrived of a blob of another registry waits for the rest for a day at most.\n\n"
+        "while nobody pushes. A blob of another registry that has arrived only in part is kept for a day at most.\n\n"
         "Manifests are never deleted, with or without a tag: 'stillage prune' and 'stillage rm' do that. "
         "The only exceptions are referrers (signatures and the like) whose subject is gone, if "
         "registry.yaml says so.\n\n"

@@ -368,7 +368,9 @@ static int forget_import(struct arguments *arguments, const struct stl_registry 
                          struct stl_error *err)
 {
     struct stl_digest id;
-    return stl_digest_parse(arguments->forget, &id, err) || stl_import_forget(registry, &id, err) ? -1 : 0;
+    if (stl_digest_parse(arguments->forget, &id, err))
+        return -1;
+    return stl_import_forget(registry, &id, err);
 }
 
 static int run_import(int argc, char **argv)
@@ -404,7 +406,7 @@ static const struct cmd_option options[] = {
      "and '?', or '!PATTERN' for what to leave out"},
     {OPTION_PREFIX, "prefix", "NAME", "Put NAME/ in front of every image name"},
     {OPTION_MAP, "map", "OLD=NEW...",
-     "Rename OLD, and what is below it, to NEW; of several, the first that applies counts. Several may "
+     "Rename OLD, and what is below it, to NEW; if several apply, the first counts. Several may "
      "lead to the same name, unless two images would get the same tag there"},
     {OPTION_TRUST, "trust", "PUBKEY...", "Require a signature by this key, or by another one that is given"},
     {OPTION_MIRROR, "mirror", NULL,

@@ -6,7 +6,7 @@
 
 #include "flat.h"
 
-/* Warns of what somebody might miss in the copy. */
+/* Warns about what is missing in the copy. */
 void cmd_say_left_out(const struct stl_flat *flat);
 
 #endif

@@ -127,7 +127,9 @@ static int log_in(const struct cmd_http *http, const char *host, const char *use
     if (cmd_read_password(user, from_stdin, false, password, err))
         return -1;
     const struct stl_credentials credentials = {.user = (char *)user, .password = password};
-    return check_login(http, host, &credentials, err) || store_login(host, &credentials, err) ? -1 : 0;
+    if (check_login(http, host, &credentials, err))
+        return -1;
+    return store_login(host, &credentials, err);
 }
 
 static int parse_host(const char *text, char host[STL_HOST_MAX], struct stl_error *err)

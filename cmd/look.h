@@ -1,5 +1,6 @@
 /*
- * For commands that show things: bundles in place of a registry, and helpful errors for what does not exist.
+ * For commands that show things: bundles in place of a registry, and helpful errors for names that do not
+ * exist.
  */
 #ifndef LOOK_H
 #define LOOK_H

@@ -14,7 +14,7 @@
 
 static const struct cmd_option options[] = {CMD_OPTION_PLACE, CMD_OPTION_JSON, {0}};
 
-struct listing {
+struct tag_listing {
     const char *wanted; /* NULL: all repositories; a pattern: those that match; else a repository's tags */
     const struct stl_registry *registry;
     struct stl_repo repo; /* of print_tags() */
@@ -30,7 +30,7 @@ static bool is_pattern(const char *text)
 
 /* --- lines ---------------------------------------------------------------------------------------------- */
 
-static void print_repository(struct listing *listing, const char *name, int64_t tags)
+static void print_repository(struct tag_listing *listing, const char *name, int64_t tags)
 {
     listing->count++;
     if (!listing->json) {
@@ -51,8 +51,8 @@ static void print_line(const char *tag, const char *digest, int64_t size, const 
 }
 
 /* `pushed` may be "": a bundle does not say. */
-static int print_tag(struct listing *listing, const char *tag, const char *pushed, struct json_object *image,
-                     struct stl_error *err)
+static int print_tag(struct tag_listing *listing, const char *tag, const char *pushed,
+                     struct json_object *image, struct stl_error *err)
 {
     int64_t size = 0;
     const char *created = "", *digest = "";
@@ -82,7 +82,7 @@ static int count_tag(void *context, const char *name, struct stl_error *err)
 
 static int list_repository(void *context, const char *text, struct stl_error *err)
 {
-    struct listing *listing = context;
+    struct tag_listing *listing = context;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_name name;
     int64_t tags = 0;
@@ -98,7 +98,7 @@ static int list_repository(void *context, const char *text, struct stl_error *er
 }
 
 /* Spares reading the manifest and all that it refers to. Returns false if the details do not say it. */
-static bool print_by_details(struct listing *listing, const char *tag, const struct stl_digest *digest)
+static bool print_by_details(struct tag_listing *listing, const char *tag, const struct stl_digest *digest)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     char digest_text[STL_DIGEST_TEXT_MAX], pushed[CMD_TIME_TEXT_MAX];
@@ -119,7 +119,7 @@ static bool print_by_details(struct listing *listing, const char *tag, const str
 
 static int list_tag(void *context, const char *text, struct stl_error *err)
 {
-    struct listing *listing = context;
+    struct tag_listing *listing = context;
     struct stl_tag tag;
     struct stl_digest digest;
     char pushed[CMD_TIME_TEXT_MAX];
@@ -134,7 +134,7 @@ static int list_tag(void *context, const char *text, struct stl_error *err)
     return print_tag(listing, text, pushed, image, err);
 }
 
-static int print_tags(struct listing *listing, struct stl_error *err)
+static int print_tags(struct tag_listing *listing, struct stl_error *err)
 {
     struct stl_name name;
     bool valid = stl_name_parse(listing->wanted, &name, err) == 0;
@@ -154,7 +154,7 @@ static int print_tags(struct listing *listing, struct stl_error *err)
     return result;
 }
 
-static int list_registry(struct listing *listing, struct stl_error *err)
+static int list_registry(struct tag_listing *listing, struct stl_error *err)
 {
     if (listing->wanted && !is_pattern(listing->wanted))
         return print_tags(listing, err);
@@ -169,7 +169,7 @@ static int list_registry(struct listing *listing, struct stl_error *err)
 
 /* --- a bundle ------------------------------------------------------------------------------------------- */
 
-static int list_images(struct listing *listing, struct stl_bundle_view *view, struct stl_error *err)
+static int list_images(struct tag_listing *listing, struct stl_bundle_view *view, struct stl_error *err)
 {
     size_t count;
     const struct stl_bundle_image *images =
@@ -185,7 +185,7 @@ static int list_images(struct listing *listing, struct stl_bundle_view *view, st
     return 0;
 }
 
-static int list_bundle(struct listing *listing, struct stl_bundle_view *view, struct stl_error *err)
+static int list_bundle(struct tag_listing *listing, struct stl_bundle_view *view, struct stl_error *err)
 {
     const struct stl_bundle *bundle = &view->volume.bundle;
     if (listing->wanted && !is_pattern(listing->wanted))
@@ -208,7 +208,8 @@ static int list_wanted(const struct cmd_common *common, const char *wanted, stru
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_BUNDLE_VIEW struct stl_bundle_view view = STL_BUNDLE_VIEW_INIT;
     STL_AUTO_JSON struct json_object *array = common->json ? json_object_new_array() : NULL;
-    struct listing listing = {.wanted = wanted, .registry = &registry, .repo = STL_REPO_INIT, .json = array};
+    struct tag_listing listing = {
+        .wanted = wanted, .registry = &registry, .repo = STL_REPO_INIT, .json = array};
     int found = cmd_open_bundle(&view, common->registry, err);
     if (found < 0 || (found == 0 && cmd_open_registry(&registry, common->registry, err)) ||
         (found ? list_bundle(&listing, &view, err) : list_registry(&listing, err)))

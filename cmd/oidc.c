@@ -80,14 +80,14 @@ static int import(const struct stl_registry *registry, const char *url, const st
 
 /* --- ls ------------------------------------------------------------------------------------------------- */
 
-struct listing {
+struct key_listing {
     const char *issuer;
     struct json_object *keys; /* NULL: a table is printed */
 };
 
 static void list_key(void *context, const char *kid, const char *type, int64_t gone)
 {
-    const struct listing *listing = context;
+    const struct key_listing *listing = context;
     if (!listing->keys) {
         cmd_print_line("  %-4s %s%s", type, kid, gone ? "  (no longer named)" : "");
         return;
@@ -111,7 +111,7 @@ static void ignore_key(void *context, const char *kid, const char *type, int64_t
 static void print_issuer(struct json_object *all, const char *issuer)
 {
     char when[CMD_TIME_TEXT_MAX] = "never";
-    struct listing listing = {issuer, NULL};
+    struct key_listing listing = {issuer, NULL};
     int64_t fetched = stl_issuer_keys_each(all, issuer, ignore_key, NULL);
     if (fetched)
         cmd_format_time(fetched, when);
@@ -133,7 +133,7 @@ static int list_keys(const struct stl_registry *registry, bool json, struct stl_
             continue;
         }
         struct json_object *object = json_object_new_object();
-        struct listing listing = {issuer, json_object_new_array()};
+        struct key_listing listing = {issuer, json_object_new_array()};
         int64_t fetched = stl_issuer_keys_each(all, issuer, list_key, &listing);
         stl_json_set_string(object, "issuer", issuer);
         stl_json_set_number(object, "fetched", fetched);

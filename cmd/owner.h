@@ -1,10 +1,10 @@
 /*
- * One account owns a registry, and all that is written to it is written as that account: whatever belongs
- * to another is out of reach for the next push.
+ * One account owns a registry, and everything is written as that account: the next push could not change a
+ * file of another.
  *
  * So root becomes the owner of the registry that it works on, for good. It keeps the right to read every
- * file, so that it can be given archives, keys and the like that only root may read. Anybody else is told the
- * command to type. Root stays root if the registry is its own, and if nothing is written.
+ * file, so that it can be given archives, keys and the like that only root may read. Anybody else is told
+ * which command to type. Root stays root if it owns the registry, and if nothing is written.
  */
 #ifndef CMD_OWNER_H
 #define CMD_OWNER_H

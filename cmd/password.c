@@ -73,13 +73,13 @@ static int ask_without_echo(int tty, const char *user, bool is_new, char passwor
     struct sigaction action = {.sa_handler = interrupt}, before[SIGNALS];
     struct termios old, quiet;
     if (tcgetattr(tty, &old))
-        return stl_error_errno(err, "cannot switch the echo of the terminal off");
+        return stl_error_errno(err, "cannot turn off the echo of the terminal");
     quiet = old;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
     for (int i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &action, &before[i]);
     int result = tcsetattr(tty, TCSAFLUSH, &quiet)
-                     ? stl_error_errno(err, "cannot switch the echo of the terminal off")
+                     ? stl_error_errno(err, "cannot turn off the echo of the terminal")
                      : ask_for_it(tty, user, is_new, password, err);
     tcsetattr(tty, TCSAFLUSH, &old);
     for (int i = 0; i < SIGNALS; i++)

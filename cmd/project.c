@@ -1,3 +1,6 @@
+/*
+ * `stillage project`: what projects hold, and their members.
+ */
 #include "cmd.h"
 
 #include <getopt.h>
@@ -6,6 +9,7 @@
 #include <string.h>
 
 #include "bearer.h"
+#include "json.h"
 #include "project-roles.h"
 #include "project-quota.h"
 
@@ -87,7 +91,7 @@ static struct json_object *describe_project(const struct stl_project *project,
     for (size_t role = 0; role < STL_PROJECT_ROLES; role++) {
         struct json_object *list = json_object_new_array();
         for (size_t i = 0; i < words[role].count; i++)
-            json_object_array_add(list, json_object_new_string(words[role].items[i]));
+            stl_json_append_string(list, words[role].items[i]);
         json_object_object_add(members, stl_project_role_name((enum stl_project_role)role), list);
     }
     json_object_object_add(object, "members", members);
@@ -136,7 +140,7 @@ static int set_member(const struct stl_registry *registry, const char *name, con
     if (!quiet && role)
         cmd_print_line("%s: %s is %s", name, user, role);
     else if (!quiet)
-        cmd_print_line("%s: %s is no member any more", name, user);
+        cmd_print_line("%s: %s is no longer a member", name, user);
     return 0;
 }
 

@@ -29,8 +29,8 @@ static const struct cmd_option options[] = {
     {OPTION_KEEP_YOUNGER, "keep-younger", "TIME",
      "Also keep those that were pushed within that time: 12h, 30d"},
     {OPTION_UNPULLED, "not-pulled-for", "TIME",
-     "Also keep those that were pushed or pulled within that time, as far as 'stillage log --pulls --record' "
-     "knows"},
+     "Also keep those that were pushed or pulled within that time, as 'stillage log --pulls --record' has "
+     "recorded"},
     {OPTION_UNTAGGED, "untagged-older", "TIME",
      "Remove untagged manifests that long after they lost their tag"},
     {OPTION_GRACE, "grace", "TIME",
@@ -69,7 +69,7 @@ static void print_item(void *context, const struct stl_prune_item *item)
 static void print_unpruned(void *context, const char *name, const struct stl_error *why)
 {
     (void)context;
-    cmd_warn("%s: nothing of it was removed: %s", name, why->message);
+    cmd_warn("%s: nothing in it was removed: %s", name, why->message);
 }
 
 struct arguments {
@@ -141,7 +141,7 @@ static void print_result(const struct stl_prune_result *result, bool applied)
            (uintmax_t)result->tags_kept, result->tags_kept == 1 ? "" : "s",
            result->tags_kept == 1 ? "s" : "");
     if (!applied && (result->tags_removed || result->manifests_removed))
-        puts("nothing was changed: --yes does it");
+        puts("nothing was changed: repeat it with --yes");
 }
 
 static int prune(struct arguments *arguments, char **names, int count, struct stl_error *err)

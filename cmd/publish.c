@@ -12,6 +12,7 @@
 #include "changes.h"
 #include "http.h"
 #include "io.h"
+#include "json.h"
 #include "left-out.h"
 #include "random.h"
 
@@ -119,9 +120,9 @@ static int take_changes(void *context, const char *const *keys, size_t count, st
     struct arguments *arguments = context;
     for (size_t i = 0; i < count; i++) {
         STL_AUTO_FREE char *address = stl_sprintf("/%s", keys[i]);
-        json_object_array_add(arguments->changed, json_object_new_string(address));
+        stl_json_append_string(arguments->changed, address);
         if (!strcmp(keys[i], STL_PAGE))
-            json_object_array_add(arguments->changed, json_object_new_string("/"));
+            stl_json_append_string(arguments->changed, "/");
     }
     return arguments->purge ? run_purge(arguments->purge, arguments->changed, err) : 0;
 }

@@ -1,3 +1,6 @@
+/*
+ * `stillage pull-through`: the process that fetches what is pulled here and missing.
+ */
 #include "pull-through.h"
 
 #include <getopt.h>

@@ -17,7 +17,7 @@ static const struct cmd_option options[] = {
     CMD_OPTION_QUIET,
     CMD_OPTION_JSON,
     {OPTION_PUBLIC, "public", NULL, "Everybody may pull, where no rule of registry.yaml says who may"},
-    {OPTION_PRIVATE, "private", NULL, "Only those may pull whom a rule of registry.yaml allows to"},
+    {OPTION_PRIVATE, "private", NULL, "Only those whom a rule of registry.yaml allows may pull"},
     {OPTION_DESCRIPTION, "description", "TEXT",
      "What it is for: one line, of at most 1000 bytes; '' removes what was there"},
     {0},
@@ -119,7 +119,7 @@ static int show(const struct stl_registry *registry, const struct arguments *arg
     return 0;
 }
 
-struct listing {
+struct repo_listing {
     const struct stl_registry *registry;
     const char *pattern;      /* NULL: all */
     struct json_object *json; /* NULL: print lines */
@@ -128,7 +128,7 @@ struct listing {
 
 static int list_one(void *context, const char *text, struct stl_error *err)
 {
-    struct listing *listing = context;
+    struct repo_listing *listing = context;
     struct stl_name name;
     if (listing->pattern && !stl_pattern_match(listing->pattern, text))
         return 0;
@@ -150,7 +150,7 @@ static int list_repositories(const struct stl_registry *registry, const struct a
                              struct stl_error *err)
 {
     STL_AUTO_JSON struct json_object *array = arguments->common.json ? json_object_new_array() : NULL;
-    struct listing listing = {registry, arguments->name, array, 0};
+    struct repo_listing listing = {registry, arguments->name, array, 0};
     STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, STL_V2, err);
     if (v2 < 0 || stl_listing_each(v2, NULL, list_one, &listing, err))
         return -1;

@@ -316,7 +316,7 @@ static int follow_settings(struct service *service, struct stl_error *err)
     kill(service->nginx, SIGHUP);
     puts(!closed      ? "registry.yaml has changed: it applies from here on."
          : controlled ? "There are users or rules now: they apply from here on."
-                      : "There are no users and no rules any more: everybody is let in.");
+                      : "There are no longer any users or rules: everybody is let in.");
     fflush(stdout);
     return 0;
 }

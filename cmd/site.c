@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "http.h"
+#include "json.h"
 #include "left-out.h"
 #include "site-check.h"
 #include "site.h"
@@ -48,7 +49,7 @@ static void print_site_json(const struct arguments *arguments, const struct stl_
     STL_AUTO_JSON struct json_object *out = json_object_new_object();
     struct json_object *hidden = json_object_new_array();
     for (size_t i = 0; i < flat->hidden.count; i++)
-        json_object_array_add(hidden, json_object_new_string(flat->hidden.items[i]));
+        stl_json_append_string(hidden, flat->hidden.items[i]);
     stl_json_set_string(out, "directory", arguments->output);
     stl_json_set_string(out, "host", arguments->options.host->name);
     stl_json_set_number(out, "written", (int64_t)result->written);

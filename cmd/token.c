@@ -42,14 +42,14 @@ static char *format_actions(unsigned actions)
 
 /* --- ls ------------------------------------------------------------------------------------------------- */
 
-struct list {
+struct token_list {
     struct stl_robot *robots;
     size_t count;
 };
 
 static int collect_token(void *context, const struct stl_robot *robot, struct stl_error *err)
 {
-    struct list *list = context;
+    struct token_list *list = context;
     (void)err;
     stl_grow(list->robots, list->count);
     list->robots[list->count++] = *robot;
@@ -63,7 +63,7 @@ static int by_user(const void *a, const void *b)
     return order ? order : x->created < y->created ? -1 : x->created > y->created ? 1 : strcmp(x->id, y->id);
 }
 
-static void print_token_json(const struct list *list)
+static void print_token_json(const struct token_list *list)
 {
     STL_AUTO_JSON struct json_object *array = json_object_new_array();
     for (size_t i = 0; i < list->count; i++) {
@@ -85,7 +85,7 @@ static void print_token_json(const struct list *list)
     cmd_print_json(array);
 }
 
-static void print_table(const struct list *list)
+static void print_table(const struct token_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct stl_robot *robot = &list->robots[i];
@@ -105,7 +105,7 @@ static void print_table(const struct list *list)
 /* Those that can be read are listed in any case. */
 static int list_tokens(const struct stl_registry *registry, bool json, struct stl_error *err)
 {
-    struct list list = {0};
+    struct token_list list = {0};
     int result = stl_robot_each(registry, collect_token, &list, err);
     if (list.count)
         qsort(list.robots, list.count, sizeof *list.robots, by_user);
@@ -161,7 +161,7 @@ static int remove_token(const struct stl_registry *registry, const char *id, boo
     }
     if (stl_bearer_revoke(registry, robot.user, &err)) {
         cmd_fail(&err);
-        cmd_warn("removed token %s; sessions of %s may be left for up to %lld seconds", robot.id, robot.user,
+        cmd_warn("removed token %s; sessions of %s may go on for up to %lld seconds", robot.id, robot.user,
                  (long long)registry->settings.auth.token_life);
         return 3;
     }

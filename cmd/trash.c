@@ -20,14 +20,14 @@ static const struct cmd_option options[] = {
     {0},
 };
 
-struct list {
+struct trash_list {
     struct stl_trash_item *items; /* path is not valid any more */
     size_t count;
 };
 
 static int add_item(void *context, const struct stl_trash_item *item, struct stl_error *err)
 {
-    struct list *list = context;
+    struct trash_list *list = context;
     (void)err;
     stl_grow(list->items, list->count);
     list->items[list->count] = *item;
@@ -56,7 +56,7 @@ static char *image_name(const struct stl_trash_item *item)
     return stl_sprintf("%s@%s", item->name.text, stl_digest_format(&item->digest, digest));
 }
 
-static void print_trash_json(const struct list *list, int64_t keep)
+static void print_trash_json(const struct trash_list *list, int64_t keep)
 {
     STL_AUTO_JSON struct json_object *array = json_object_new_array();
     for (size_t i = 0; i < list->count; i++) {
@@ -78,7 +78,7 @@ static void print_trash_json(const struct list *list, int64_t keep)
     cmd_print_json(array);
 }
 
-static void print_trash_text(const struct list *list)
+static void print_trash_text(const struct trash_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct stl_trash_item *item = &list->items[i];
@@ -93,7 +93,7 @@ static void print_trash_text(const struct list *list)
 static int list_items(const struct stl_registry *registry, const char *name_text, bool json,
                       struct stl_error *err)
 {
-    struct list list = {0};
+    struct trash_list list = {0};
     struct stl_name name;
     if (name_text && stl_name_parse(name_text, &name, err))
         return -1;

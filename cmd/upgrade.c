@@ -1,3 +1,6 @@
+/*
+ * `stillage upgrade`: brings a registry of an older stillage up to date.
+ */
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -41,7 +44,7 @@ static void tell_edition(const char *path, const char *text)
         printf("%s: edition %s, as 'stillage config' prints it\n", path, edition);
     else
         printf(
-            "%s: %s%s, not that of this stillage; it goes on working, and 'stillage config' prints the present one\n",
+            "%s: %s%s, not that of this stillage; it still works, and 'stillage config' prints the current one\n",
             path, edition ? "edition " : "of a stillage that named no edition", edition ? edition : "");
     stl_free_ptr(&edition);
 }
@@ -98,7 +101,7 @@ const struct cmd_command cmd_upgrade = {
     .arguments = "[CONFIGURATION]...",
     .summary = "Bring a registry of an older stillage up to date",
     .description =
-        "Makes a registry that an older stillage has written one as this stillage would have made it: does what "
+        "Brings a registry that an older stillage has written up to date: does what "
         "'stillage verify --quick --repair' does, and renews the web page as 'stillage upgrade-page' does. Images, "
         "users and settings stay as they are, and the registry can be served and pushed to all along.\n\n"
         "It also says whether the configurations of web servers are of the edition that 'stillage config' now prints: "
@@ -106,7 +109,7 @@ const struct cmd_command cmd_upgrade = {
         "/etc/nginx/sites-enabled/stillage.conf and /etc/apache2/sites-enabled/stillage.conf. Older ones go on "
         "working.\n\n"
         "All formats since version 1 can be upgraded; so far there is only that one. A registry of a later format is "
-        "refused, by every command. Where nothing is left to do, nothing changes but the page.",
+        "refused, by every command. If there is nothing to do, only the page changes.",
     .options = options,
     .examples = "  stillage upgrade -r /srv/registry\n"
                 "  stillage upgrade -r /srv/registry /etc/caddy/Caddyfile",

@@ -61,7 +61,7 @@ static int add_user(const struct stl_registry *registry, const char *name, bool 
     if (!quiet && !controlled)
         cmd_warn(
             "from now on this registry has access control: print the web server's configuration again "
-            "('stillage config'); the present one refuses all pulls now, or, if an older stillage printed "
+            "('stillage config'); the current one refuses all pulls now, or, if an older stillage printed "
             "it, goes on serving them ('stillage serve' notices by itself)");
     if (!quiet && registry->settings.access_rules.count == 0)
         cmd_warn("nobody may do anything yet: add rules to %s/registry.yaml (access:)", registry->path);
@@ -82,12 +82,12 @@ static int change(const struct stl_registry *registry, const char *name, bool fr
 }
 
 /* Takes every step, even if an earlier one failed. */
-struct removal {
+struct user_removal {
     size_t tokens, failures;
     bool user; /* there was one with a password */
 };
 
-static void note_failure(struct removal *removal, int result, struct stl_error *err)
+static void note_failure(struct user_removal *removal, int result, struct stl_error *err)
 {
     if (result == 0)
         return;
@@ -96,7 +96,7 @@ static void note_failure(struct removal *removal, int result, struct stl_error *
     stl_error_clear(err);
 }
 
-static void take_all(const struct stl_registry *registry, const char *name, struct removal *removal)
+static void take_all(const struct stl_registry *registry, const char *name, struct user_removal *removal)
 {
     struct stl_error err = STL_ERROR_INIT;
     removal->user = stl_users_has(registry, name);
@@ -110,7 +110,7 @@ static void take_all(const struct stl_registry *registry, const char *name, stru
 /* Returns the exit status. */
 static int remove_user(const struct stl_registry *registry, const char *name, bool quiet)
 {
-    struct removal removal = {0};
+    struct user_removal removal = {0};
     struct stl_error err = STL_ERROR_INIT;
     take_all(registry, name, &removal);
     if (removal.failures) {

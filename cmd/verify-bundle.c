@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bundle-check.h"
+#include "json.h"
 
 enum { OPTION_TRUST = 256 };
 
@@ -124,7 +125,7 @@ static void print_verify_bundle_json(const struct arguments *arguments, const st
     stl_json_set_number(object, "volumes", bundle->volumes);
     for (uint32_t i = 1; i <= bundle->volumes; i++)
         if (check->at_hand[i])
-            json_object_array_add(volumes, json_object_new_int64(i));
+            stl_json_append_number(volumes, i);
     json_object_object_add(object, "atHand", volumes);
     stl_json_set_string(object, "signature", signature_state(arguments, check));
     stl_json_set_number(object, "members", (int64_t)check->pieces);

@@ -141,8 +141,8 @@ void stl_access_explain(const struct stl_registry *registry, const struct stl_id
     else if (!identity->oidc.count && !stl_access_decide(registry, user, repository, action, NULL))
         stl_error_set(
             err, code,
-            "'%s' may not %s '%s', if there is such a repository: no rule of the registry lets them (its "
-            "administrator adds one to registry.yaml, access:)",
+            "'%s' may not %s '%s', if there is such a repository: no rule of the registry allows it (its "
+            "administrator can add one to registry.yaml, access:)",
             user, verb, repository);
     else if (identity->is_robot && !grants(&identity->robot, repository, action))
         stl_error_set(
@@ -152,7 +152,7 @@ void stl_access_explain(const struct stl_registry *registry, const struct stl_id
             user, verb, repository, covered, identity->robot.repository);
     else
         stl_error_set(err, code,
-                      "'%s' may %s '%s', if there is such a repository, but this bearer token was asked for "
+                      "'%s' may %s '%s', if there is such a repository, but this bearer token was issued for "
                       "something else",
                       user, verb, repository);
 }

@@ -3,9 +3,9 @@
  *
  * A registry has access control if registry.yaml has rules or auth/htpasswd exists; otherwise everybody may
  * do everything (and the web server decides who reaches stillage.cgi). With access control, anything that no
- * rule allows is denied, but for one thing: if no rule has a line about pulls of a repository, the repository
- * itself may be public (about.h). The file is kept when the last user is removed, so that this closes the
- * registry rather than opening it: to open it, delete the file.
+ * rule allows is denied, with one exception: if no rule has a line about pulls of a repository, the
+ * repository itself may be public (about.h). The file is kept when the last user is removed: the registry is
+ * then closed, not open. To open it, delete the file.
  *
  * The web server decides about pulls by looking for files, so the rules for anonymous clients are written as
  * files: auth/public/<repository>/_ok exists if anonymous may pull. auth/public is a symbolic link to

@@ -111,7 +111,7 @@ static struct json_object *describe_rules(const struct stl_oidc_held *held)
 {
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; i < held->count; i++)
-        json_object_array_add(list, json_object_new_string(held->ids[i]));
+        stl_json_append_string(list, held->ids[i]);
     return list;
 }
 

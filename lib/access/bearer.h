@@ -11,11 +11,12 @@
  *   auth/tokens/<slot>/users/<hash>               a byte for each token of this user
  *   auth/tokens/<slot>/used/<hash>                an ID token that was used and cannot be again (id-token.h)
  *
- * So a token takes two inodes, however many repositories it opens. The folders are shared by all tokens of a
- * slot and exist only for existing repositories; for a repository that is made later, the link is made at the
- * first request to stillage.cgi (stl_bearer_open). A user has at most STL_BEARER_LIVE_MAX of them. Tokens
- * expire by themselves; issuing one removes some of the files of expired tokens, and `stillage gc` removes
- * all of them. The files are not durable: if a token is lost in a crash, the client asks for a new one.
+ * So a token takes two inodes, however many repositories it gives access to. The folders are shared by all
+ * tokens of a slot and exist only for existing repositories; for a repository that is made later, the link is
+ * made at the first request to stillage.cgi (stl_bearer_open). A user has at most STL_BEARER_LIVE_MAX of
+ * them. Tokens expire by themselves; issuing one removes some of the files of expired tokens, and `stillage
+ * gc` removes all of them. The files are not durable: if a token is lost in a crash, the client asks for a
+ * new one.
  *
  * Anonymous clients get the token STL_BEARER_ANONYMOUS. It has no files: it is good only for what
  * everybody may pull.

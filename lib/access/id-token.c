@@ -10,7 +10,7 @@
 
 enum { VALUE_MAX = 1024, ONCE_MAX = 86400 };
 
-bool stl_id_token_looks(const struct stl_registry *registry, const char *text)
+bool stl_id_token_is_likely(const struct stl_registry *registry, const char *text)
 {
     const char *dot = strchr(text, '.');
     return registry->settings.auth.oidc.count && dot && strchr(dot + 1, '.') &&
@@ -171,12 +171,12 @@ static int check_times(const struct stl_oidc_issuer *issuer, struct json_object 
         stl_json_int64(claims, "iat", &issued, &why))
         return stl_error_set(err, STL_UNAUTHORIZED, "the ID token's times cannot be read: %s", why.message);
     if (expires < 0)
-        return stl_error_set(err, STL_UNAUTHORIZED, "the ID token never ends (exp)");
+        return stl_error_set(err, STL_UNAUTHORIZED, "the ID token never expires (exp)");
     if (now >= expires)
-        return stl_error_set(err, STL_UNAUTHORIZED, "the ID token ended %lld seconds ago",
+        return stl_error_set(err, STL_UNAUTHORIZED, "the ID token expired %lld seconds ago",
                              (long long)(now - expires));
     if (begins > now + issuer->leeway || issued > now + issuer->leeway)
-        return stl_error_set(err, STL_UNAUTHORIZED, "the ID token has not begun: compare the clocks");
+        return stl_error_set(err, STL_UNAUTHORIZED, "the ID token is not valid yet: compare the clocks");
     who->ends = expires;
     return 0;
 }
@@ -190,7 +190,7 @@ static int use_once(const struct stl_registry *registry, const struct stl_oidc_i
         return -1;
     if (who->ends - now > ONCE_MAX)
         return stl_error_set(err, STL_UNAUTHORIZED,
-                             "the ID token lives for more than a day, and is to be used once");
+                             "the ID token is valid for more than a day, but may be used only once");
     STL_AUTO_FREE char *what = stl_sprintf("%s\n%s", issuer->url, id);
     int first = stl_bearer_use_once(registry, what, who->ends, err);
     return first < 0 ? -1

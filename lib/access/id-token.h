@@ -16,14 +16,14 @@ enum { STL_SUBJECT_MAX = 255 };
 
 /* Whether a password may be an ID token: the registry has issuers, and it is too long for a password and has
  * two dots. */
-bool stl_id_token_looks(const struct stl_registry *registry, const char *text);
+bool stl_id_token_is_likely(const struct stl_registry *registry, const char *text);
 
 /* On success the caller clears *who. Fails with STL_UNAUTHORIZED and the reason; then who->user is "", or,
  * if the signature was right, whom the token is for. */
 int stl_id_token_identify(const struct stl_registry *registry, const char *token, int64_t now,
                           struct stl_identity *who, struct stl_error *err);
 
-/* The same for a token that is not checked: what its claims would be given. For explanations. */
+/* The rights that the claims of a token would be given, without checking it; for explanations. */
 int stl_id_token_explain(const struct stl_registry *registry, const char *token, struct stl_identity *who,
                          struct stl_error *err);
 /* The same for the claims alone, as JSON. */

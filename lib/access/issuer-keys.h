@@ -1,7 +1,7 @@
 /*
  * The public keys of the issuers of ID tokens: auth/oidc-keys, which `stillage oidc` writes and stillage.cgi
- * reads. A key that its issuer no longer names is used for another hour: tokens signed with it may be under
- * way.
+ * reads. A key that its issuer no longer names is used for another hour: tokens signed with it may still be
+ * in use.
  */
 #ifndef STL_ISSUER_KEYS_H
 #define STL_ISSUER_KEYS_H
@@ -21,7 +21,7 @@ struct json_object *stl_issuer_keys_load(const struct stl_registry *registry, st
 struct json_object *stl_issuer_keys_find(struct json_object *all, const char *issuer, const char *kid,
                                          int64_t now);
 
-/* For each key: `gone` is when the issuer was found not to name it any more; 0: it does. */
+/* For each key: `gone` is when the issuer was found to have dropped it; 0: it is current. */
 typedef void stl_issuer_keys_visit(void *context, const char *kid, const char *type, int64_t gone);
 /* Returns when the issuer's keys were stored last; 0: never. */
 int64_t stl_issuer_keys_each(struct json_object *all, const char *issuer, stl_issuer_keys_visit *visit,
@@ -34,8 +34,8 @@ struct stl_issuer_keys_count {
 };
 
 /* Stores what an issuer publishes (a JSON Web Key Set), in one step, durable on return. `drop`: keys that it
- * no longer names end at once. Forgets issuers that registry.yaml does not name. Fails with STL_INVALID if
- * none of the keys can be used: then all stays as it was. */
+ * no longer names are dropped at once. Forgets issuers that registry.yaml does not name. Fails with
+ * STL_INVALID if none of the keys can be used: then nothing changes. */
 int stl_issuer_keys_put(const struct stl_registry *registry, const char *issuer, const char *text,
                         size_t length, int64_t now, bool drop, struct stl_issuer_keys_count *count,
                         struct stl_error *err);

@@ -60,7 +60,7 @@ static EVP_PKEY *build_rsa(struct json_object *jwk, struct stl_error *err)
     if (e_length < 0)
         return NULL;
     if (!n[0] || !(n[n_length - 1] & 1) || !e[0] || !(e[e_length - 1] & 1) || e_length < 3) {
-        stl_error_set(err, STL_INVALID, "its numbers are not those of a sound RSA key");
+        stl_error_set(err, STL_INVALID, "it is not a sound RSA key");
         return NULL;
     }
     reverse(n, (size_t)n_length);

@@ -1,5 +1,6 @@
 /*
- * JSON Web Tokens (RFC 7519) in their compact, signed form, as issuers of ID tokens make them.
+ * JSON Web Tokens (RFC 7519) in their compact, signed form, as issuers of ID tokens make them. Only
+ * lib/access uses this.
  */
 #ifndef STL_JWT_H
 #define STL_JWT_H
@@ -10,7 +11,7 @@ enum { STL_JWT_MAX = 16 << 10 };
 
 struct stl_jwt {
     const char *text;     /* the caller's */
-    size_t signed_length; /* the signature is over so many of its bytes */
+    size_t signed_length; /* the signature covers this many bytes of it */
     struct json_object *header, *claims;
     const char *algorithm, *kid; /* in the header */
     unsigned char signature[STL_JWK_SIGNATURE_MAX];
@@ -19,8 +20,8 @@ struct stl_jwt {
 
 #define STL_AUTO_JWT __attribute__((cleanup(stl_jwt_clear)))
 
-/* Takes a token apart, and checks its form alone. The text outlives it; the caller clears, also on error.
- * Fails with STL_UNAUTHORIZED. */
+/* Splits a token into its parts, and checks its form only. The text must outlive it; the caller clears it,
+ * also on error. Fails with STL_UNAUTHORIZED. */
 int stl_jwt_parse(struct stl_jwt *jwt, const char *text, struct stl_error *err);
 void stl_jwt_clear(struct stl_jwt *jwt);
 

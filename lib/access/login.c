@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "brake.h"
+#include "throttle.h"
 #include "id-token.h"
 #include "network.h"
 #include "reserve.h"
@@ -16,44 +16,44 @@
 
 enum { TURN_PAUSE_MS = 20 };
 
-static const struct stl_brake_rule name_rule = {STL_LOGIN_FREE_FAILURES, 2, STL_LOGIN_DELAY_MAX},
-                                   network_rule = {STL_LOGIN_FREE_OF_NETWORK, 2, 2};
+static const struct stl_throttle_rule name_rule = {STL_LOGIN_FREE_FAILURES, 2, STL_LOGIN_DELAY_MAX},
+                                      network_rule = {STL_LOGIN_FREE_OF_NETWORK, 2, 2};
 
 /* --- failures ------------------------------------------------------------------------------------------- */
 
 /* The failures of a name from a network, and all failures from the network. */
-struct brakes {
-    struct stl_brake name, network;
+struct throttles {
+    struct stl_throttle name, network;
     int64_t now;
 };
 
-static void init_brakes(struct brakes *brakes, const char *name, const char *address)
+static void init_throttles(struct throttles *throttles, const char *name, const char *address)
 {
     char network[STL_NETWORK_MAX];
     stl_network_of(address, network);
     STL_AUTO_FREE char *both = stl_sprintf("%s\n%s", name, network);
-    brakes->now = time(NULL);
-    stl_brake_init(&brakes->name, name_rule, both, brakes->now);
-    stl_brake_init(&brakes->network, network_rule, network, brakes->now);
+    throttles->now = time(NULL);
+    stl_throttle_init(&throttles->name, name_rule, both, throttles->now);
+    stl_throttle_init(&throttles->network, network_rule, network, throttles->now);
 }
 
-static int64_t find_wait(const struct stl_registry *registry, const struct brakes *brakes)
+static int64_t find_wait(const struct stl_registry *registry, const struct throttles *throttles)
 {
-    int64_t name = stl_brake_wait(registry, &brakes->name, brakes->now);
-    int64_t network = stl_brake_wait(registry, &brakes->network, brakes->now);
+    int64_t name = stl_throttle_wait(registry, &throttles->name, throttles->now);
+    int64_t network = stl_throttle_wait(registry, &throttles->network, throttles->now);
     return name > network ? name : network;
 }
 
 /* Counts the attempt as a failure until it succeeds. Returns 1, 0 if the client has to wait, or -1. */
-static int count_attempt(const struct stl_registry *registry, const struct brakes *brakes, int64_t *wait,
-                         struct stl_error *err)
+static int count_attempt(const struct stl_registry *registry, const struct throttles *throttles,
+                         int64_t *wait, struct stl_error *err)
 {
-    int counted = stl_brake_count(registry, &brakes->network, brakes->now, wait, err);
+    int counted = stl_throttle_count(registry, &throttles->network, throttles->now, wait, err);
     if (counted <= 0)
         return counted;
-    counted = stl_brake_count(registry, &brakes->name, brakes->now, wait, err);
+    counted = stl_throttle_count(registry, &throttles->name, throttles->now, wait, err);
     if (counted <= 0)
-        stl_brake_return(registry, &brakes->network);
+        stl_throttle_return(registry, &throttles->network);
     return counted;
 }
 
@@ -99,32 +99,32 @@ static int check_robot(const struct stl_registry *registry, const char *name, co
 }
 
 /* Checks a password: returns 1 and sets *who, 0 or -1. */
-static int check_password(const struct stl_registry *registry, const struct brakes *brakes, const char *name,
-                          const char *password, int64_t *wait, struct stl_error *err)
+static int check_password(const struct stl_registry *registry, const struct throttles *throttles,
+                          const char *name, const char *password, int64_t *wait, struct stl_error *err)
 {
     STL_AUTO_CLOSE int turn = take_turn(registry, err);
     if (turn < 0) {
         *wait = err->code == STL_UNAVAILABLE ? 1 : 0;
         return -1;
     }
-    int counted = count_attempt(registry, brakes, wait, err);
+    int counted = count_attempt(registry, throttles, wait, err);
     if (counted <= 0)
         return counted;
     int right = stl_users_check(registry, name, password, err);
     if (right)
-        stl_brake_return(registry, &brakes->network);
+        stl_throttle_return(registry, &throttles->network);
     if (right > 0)
-        stl_brake_forget(registry, &brakes->name);
+        stl_throttle_forget(registry, &throttles->name);
     else if (right < 0)
-        stl_brake_return(registry, &brakes->name);
+        stl_throttle_return(registry, &throttles->name);
     return right;
 }
 
 /* An invalid name counts as guessing, too, but needs neither a hash nor a file of its own. */
-static int refuse_name(const struct stl_registry *registry, const struct brakes *brakes, int64_t *wait,
+static int refuse_name(const struct stl_registry *registry, const struct throttles *throttles, int64_t *wait,
                        struct stl_error *err)
 {
-    return stl_brake_count(registry, &brakes->network, brakes->now, wait, err) < 0 ? -1 : 0;
+    return stl_throttle_count(registry, &throttles->network, throttles->now, wait, err) < 0 ? -1 : 0;
 }
 
 /* An ID token, with any name. Its failures count as those of one name of its own. Returns 1, 0 or -1;
@@ -133,15 +133,15 @@ static int check_id_token(const struct stl_registry *registry, const char *token
                           struct stl_identity *who, int64_t *wait, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
-    struct brakes brakes;
+    struct throttles throttles;
     if (stl_id_token_identify(registry, token, time(NULL), who, err) == 0)
         return 1;
     if (err->code != STL_UNAUTHORIZED)
         return -1;
-    init_brakes(&brakes, "an ID token", address);
-    *wait = find_wait(registry, &brakes);
+    init_throttles(&throttles, "an ID token", address);
+    *wait = find_wait(registry, &throttles);
     if (*wait == 0)
-        count_attempt(registry, &brakes, wait, &ignored);
+        count_attempt(registry, &throttles, wait, &ignored);
     return *wait > 0 ? 0 : -1;
 }
 
@@ -151,19 +151,19 @@ static int check_login(const struct stl_registry *registry, const char *name, co
                        const char *address, struct stl_identity *who, int64_t *wait, struct stl_error *err)
 {
     struct stl_error why = STL_ERROR_INIT;
-    struct brakes brakes;
-    if (stl_id_token_looks(registry, password))
+    struct throttles throttles;
+    if (stl_id_token_is_likely(registry, password))
         return check_id_token(registry, password, address, who, wait, err);
     bool possible = stl_user_name_check(name, &why) == 0;
     int found = possible ? check_robot(registry, name, password, who, err) : 0;
     if (found)
         return found;
-    init_brakes(&brakes, name, address);
-    *wait = find_wait(registry, &brakes);
+    init_throttles(&throttles, name, address);
+    *wait = find_wait(registry, &throttles);
     if (*wait > 0)
         return 0;
-    return possible ? check_password(registry, &brakes, name, password, wait, err)
-                    : refuse_name(registry, &brakes, wait, err);
+    return possible ? check_password(registry, &throttles, name, password, wait, err)
+                    : refuse_name(registry, &throttles, wait, err);
 }
 
 int stl_login(const struct stl_registry *registry, const char *name, const char *password,

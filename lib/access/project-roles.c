@@ -81,5 +81,7 @@ int stl_project_members_set(const struct stl_registry *registry, const struct st
         return -1;
     const char *text = stl_json_text(members),
                *file = strrchr(stl_path_flat(STL_AUTH_PROJECTS, &name, flat), '/') + 1;
-    return stl_file_put(&root, folder, file, text, strlen(text), err) || stl_dir_sync(folder, err) ? -1 : 0;
+    if (stl_file_put(&root, folder, file, text, strlen(text), err))
+        return -1;
+    return stl_dir_sync(folder, err);
 }

@@ -29,7 +29,7 @@ static void add_actions(struct json_object *object, unsigned actions)
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; i < STL_ACTIONS; i++)
         if (actions & 1u << i)
-            json_object_array_add(list, json_object_new_string(stl_action_name((enum stl_action)i)));
+            stl_json_append_string(list, stl_action_name((enum stl_action)i));
     json_object_object_add(object, "actions", list);
 }
 
@@ -193,7 +193,7 @@ int stl_robot_each(const struct stl_registry *registry, stl_robot_visit *visit, 
 
 /* --- removing ------------------------------------------------------------------------------------------- */
 
-struct search {
+struct robot_search {
     const char *id;
     char name[HEX + 1];
     size_t count;
@@ -201,7 +201,7 @@ struct search {
 
 static int match_id(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    struct search *search = context;
+    struct robot_search *search = context;
     (void)type;
     (void)err;
     if (is_token_file(name) && !strncmp(name, search->id, strlen(search->id))) {
@@ -223,7 +223,7 @@ int stl_robot_remove(const struct stl_registry *registry, const char *id, struct
 {
     struct stl_root root = stl_secret_private(registry);
     struct stl_error unread = STL_ERROR_INIT;
-    struct search search = {.id = id};
+    struct robot_search search = {.id = id};
     if (!*id)
         return stl_error_set(err, STL_INVALID,
                              "the id of the token is empty: 'stillage token ls' shows them");
@@ -243,7 +243,7 @@ int stl_robot_remove(const struct stl_registry *registry, const char *id, struct
 
 /* --- removing those of a user --------------------------------------------------------------------------- */
 
-struct removal {
+struct robot_removal {
     const struct stl_registry *registry;
     const char *user;
     int directory;
@@ -253,7 +253,7 @@ struct removal {
 
 static int remove_if_users(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    struct removal *removal = context;
+    struct robot_removal *removal = context;
     struct stl_error why = STL_ERROR_INIT;
     struct stl_robot robot;
     (void)type;
@@ -278,7 +278,7 @@ int stl_robot_remove_user(const struct stl_registry *registry, const char *user,
 {
     struct stl_root root = stl_secret_private(registry);
     STL_AUTO_CLOSE int robots = stl_dir_make(&root, root.fd, folder, err);
-    struct removal removal = {registry, user, robots, 0, STL_ERROR_INIT};
+    struct robot_removal removal = {registry, user, robots, 0, STL_ERROR_INIT};
     *removed = 0;
     if (robots < 0 || stl_dir_each(robots, ".", remove_if_users, &removal, err))
         return -1;

@@ -146,13 +146,6 @@ static int place_blobs(struct placing *place, struct stl_added *added, struct st
     return stl_repo_sync_entered(&place->repo, entered, count, err);
 }
 
-static bool has_manifest(const struct placing *place, const struct stl_digest *digest)
-{
-    struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_media_type type;
-    return stl_manifest_type(&place->repo, digest, &type, &ignored) == 0;
-}
-
 /* Decides what happens to a tag. Returns whether it is there already. */
 static bool note_tag(const struct placing *place, struct stl_added *added)
 {
@@ -186,7 +179,8 @@ static int publish_all(struct placing *place, size_t root, bool repeated, struct
         size_t number = place->order[i];
         bool last = i + 1 == place->count && number == root;
         if (!last &&
-            publish(place, number, has_manifest(place, &place->add->graph.manifests.items[number]), err))
+            publish(place, number,
+                    stl_manifest_exists(&place->repo, &place->add->graph.manifests.items[number]), err))
             return -1;
     }
     return publish(place, root, repeated, err);
@@ -207,12 +201,12 @@ static int place_targets(struct placing *place, const struct stl_target *targets
     const struct add *add = place->add;
     size_t root = add->roots[targets[0].image];
     const struct stl_digest *digest = &add->graph.manifests.items[root];
-    bool repeated = has_manifest(place, digest);
+    bool repeated = stl_manifest_exists(&place->repo, digest);
     struct stl_added first = {.digest = *digest};
     collect_manifests(place, root);
     collect_blobs(place);
     for (size_t i = 0; i < place->count; i++)
-        first.changed |= !has_manifest(place, &add->graph.manifests.items[place->order[i]]);
+        first.changed |= !stl_manifest_exists(&place->repo, &add->graph.manifests.items[place->order[i]]);
     if (place_blobs(place, &first, err))
         return -1;
     for (size_t i = 0; i < count; i++) {

@@ -5,7 +5,7 @@
  * that the registry does not have, copied and checked. Only then is anything put in place: blobs, manifests
  * (children first), tags. So bad input changes nothing, and if the process is killed at any point, the
  * registry still serves what it served before; the next call completes the work. What is there already is
- * neither read nor written; what had come from a registry by then is not asked for again.
+ * neither read nor written; what had arrived from a registry by then is not fetched again.
  */
 #ifndef STL_ADD_H
 #define STL_ADD_H

@@ -28,9 +28,9 @@ struct stl_mirror_report {
     struct stl_buf notes;   /* as in struct stl_add_report */
 };
 
-/* `remote` is open for the host of mirror->from. With `dry_run`, nothing is fetched; what would be, counts
- * as changed. Fails if nothing can be said of the single tags: no such repository, no network. The caller
- * clears the report in any case. */
+/* `remote` is open for the host of mirror->from. With `dry_run`, nothing is fetched; what would be, counts as
+ * changed. Fails if it could not look at the tags at all: no such repository, no network. The caller clears
+ * the report in any case. */
 int stl_mirror_update(const struct stl_registry *registry, const struct stl_mirror *mirror,
                       struct stl_remote *remote, bool dry_run, const struct stl_add_options *how,
                       struct stl_mirror_report *report, struct stl_error *err);

@@ -152,5 +152,7 @@ int stl_targets_settle(struct stl_targets *targets, const struct stl_images *ima
         return 0;
     drop_untagged(targets, images);
     qsort(targets->items, targets->count, sizeof *targets->items, by_tag);
-    return check_hosts(targets, images, err) || drop_duplicates(targets, images, err) ? -1 : 0;
+    if (check_hosts(targets, images, err))
+        return -1;
+    return drop_duplicates(targets, images, err);
 }

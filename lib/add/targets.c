@@ -154,7 +154,9 @@ static int use_source_tags(struct chooser *c, size_t image, const struct stl_nam
         return stl_error_set(err, STL_INVALID,
                              "%s has no tag for image %s: choose it with --ref and give a NAME:TAG",
                              c->images->source->label, name_in_messages(item, text));
-    return stl_tag_parse("latest", &tag, err) || add_target(c, image, wanted, &tag, NULL, err) ? -1 : 0;
+    if (stl_tag_parse("latest", &tag, err))
+        return -1;
+    return add_target(c, image, wanted, &tag, NULL, err);
 }
 
 static int name_image(struct chooser *c, size_t image, struct stl_error *err)
@@ -250,7 +252,11 @@ int stl_targets_choose(struct stl_targets *targets, const struct stl_images *ima
     STL_AUTO_FREE bool *chosen = stl_alloc(images->count);
     struct chooser c = {.targets = targets, .images = images, .options = options, .chosen = chosen};
     *targets = (struct stl_targets){0};
-    int result = choose_images(&c, is_referrer, err) || find_tagged(&c, err) || name_images(&c, err) ? -1 : 0;
+    int result = choose_images(&c, is_referrer, err);
+    if (result == 0)
+        result = find_tagged(&c, err);
+    if (result == 0)
+        result = name_images(&c, err);
     if (result)
         stl_targets_clear(targets);
     stl_digestset_clear(&c.tagged);

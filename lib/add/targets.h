@@ -1,5 +1,5 @@
 /*
- * Decides which images of a source are added, and under which names and tags.
+ * Decides which images of a source are added, and under which names and tags. Only lib/add uses this.
  *
  * The name of an image in a source may be
  * - NAME[:TAG], with a registry host in front or without: NAME is the repository, TAG or "latest" the tag;

@@ -45,12 +45,28 @@ ssize_t stl_pread_full(int fd, void *bytes, size_t length, off_t position)
     return (ssize_t)done;
 }
 
+ssize_t stl_write_some(int fd, const void *bytes, size_t length)
+{
+    ssize_t n;
+    do
+        n = write(fd, bytes, length);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+ssize_t stl_pwrite_some(int fd, const void *bytes, size_t length, off_t position)
+{
+    ssize_t n;
+    do
+        n = pwrite(fd, bytes, length, position);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 int stl_write_all(int fd, const void *bytes, size_t length, struct stl_error *err)
 {
     for (const char *p = bytes; length > 0;) {
-        ssize_t n = write(fd, p, length);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = stl_write_some(fd, p, length);
         if (n < 0)
             return stl_error_errno(err, "cannot write");
         p += n;

@@ -23,7 +23,7 @@ void stl_json_put(struct json_object **object)
  * NaN, numbers such as 1. and -01, commas before a closing bracket, control characters and broken UTF-8 in
  * strings, and anything after a NUL, contrary to RFC 8259. Its strict mode does not help: in 0.18 it refuses
  * anything that is not ASCII. */
-struct scan {
+struct json_scan {
     const char *at, *end;
     char last;      /* the token before this one, by its first character */
     size_t members; /* colons outside strings: one for each member of an object */
@@ -33,7 +33,7 @@ struct scan {
     bool has_nul; /* the last string contains an escaped NUL */
 };
 
-static int scan_string(struct scan *scan, struct stl_error *err)
+static int scan_string(struct json_scan *scan, struct stl_error *err)
 {
     scan->has_nul = false;
     for (const char *p = scan->at + 1; p < scan->end;) {
@@ -89,7 +89,7 @@ static bool is_number(const char *p, const char *end)
 }
 
 /* A number, true, false or null. */
-static int scan_word(struct scan *scan, struct stl_error *err)
+static int scan_word(struct json_scan *scan, struct stl_error *err)
 {
     static const char *const words[] = {"true", "false", "null"};
     const char *start = scan->at, *p = start;
@@ -114,7 +114,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static int scan_token(struct scan *scan, struct stl_error *err)
+static int scan_token(struct json_scan *scan, struct stl_error *err)
 {
     switch (*scan->at) {
     case '"':
@@ -150,7 +150,7 @@ static int scan_token(struct scan *scan, struct stl_error *err)
     return 0;
 }
 
-static int scan_all(struct scan *scan, size_t most, struct stl_error *err)
+static int scan_all(struct json_scan *scan, size_t most, struct stl_error *err)
 {
     while (scan->at < scan->end) {
         char token = *scan->at;
@@ -209,7 +209,7 @@ static struct json_object *parse_bounded(const char *text, size_t length, size_t
 {
     if (length == 0)
         text = ""; /* the data of an empty buffer is NULL */
-    struct scan scan = {.at = text, .end = text + length};
+    struct json_scan scan = {.at = text, .end = text + length};
     if (length > INT_MAX) {
         stl_error_set(err, STL_MANIFEST_INVALID, "JSON is larger than 2 GiB");
         return NULL;
@@ -336,4 +336,14 @@ void stl_json_set_number(struct json_object *object, const char *key, int64_t va
 void stl_json_set_flag(struct json_object *object, const char *key, bool value)
 {
     json_object_object_add(object, key, json_object_new_boolean(value));
+}
+
+void stl_json_append_string(struct json_object *array, const char *value)
+{
+    json_object_array_add(array, json_object_new_string(value));
+}
+
+void stl_json_append_number(struct json_object *array, int64_t value)
+{
+    json_object_array_add(array, json_object_new_int64(value));
 }

@@ -43,6 +43,9 @@ int stl_json_array(struct json_object *object, const char *key, struct json_obje
 void stl_json_set_string(struct json_object *object, const char *key, const char *value);
 void stl_json_set_number(struct json_object *object, const char *key, int64_t value);
 void stl_json_set_flag(struct json_object *object, const char *key, bool value);
+/* Append to an array that we build. */
+void stl_json_append_string(struct json_object *array, const char *value);
+void stl_json_append_number(struct json_object *array, int64_t value);
 /* Appends `text` as a JSON string, including the quotes. */
 int stl_json_add_quoted(struct stl_buf *buf, const char *text);
 /* The text of an object that we built, without spaces and with '/' unescaped. Lives as long as the object. */

@@ -54,6 +54,11 @@ char *stl_sprintf(const char *format, ...)
     return text;
 }
 
+int stl_compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 void stl_free_ptr(void *pointer_to_pointer)
 {
     free(*(void **)pointer_to_pointer);

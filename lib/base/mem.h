@@ -20,6 +20,9 @@ char *stl_strndup(const char *text, size_t length);
 char *stl_sprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *stl_vsprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
+/* For qsort(3) and bsearch(3) with arrays of `char *`: the order of strcmp. */
+int stl_compare_strings(const void *a, const void *b);
+
 /* Clean-up at the end of the scope. Use stl_steal() to hand a variable's value on. */
 void stl_free_ptr(void *pointer_to_pointer);
 void stl_close_fd(int *fd); /* unless it is negative; leaves -1, and errno as it is */

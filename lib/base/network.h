@@ -1,6 +1,5 @@
 /*
- * Networks: what counts as one client where addresses are counted. Anybody who has one IPv6 address has 2^64
- * of them.
+ * Networks: addresses that count as one client. Anybody who has one IPv6 address has 2^64 of them.
  */
 #ifndef STL_NETWORK_H
 #define STL_NETWORK_H

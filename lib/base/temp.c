@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "mem.h"
 #include "random.h"
 
@@ -186,9 +187,8 @@ int stl_temp_take(const struct stl_root *root, const char *name, struct stl_temp
     temp->fd = openat(root->fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (temp->fd < 0)
         return errno == ENOENT ? 0 : stl_error_errno(err, "cannot open a file in tmp/");
-    while (flock(temp->fd, LOCK_EX))
-        if (errno != EINTR)
-            return stl_error_errno(err, "cannot lock a file in tmp/");
+    if (stl_flock(temp->fd, LOCK_EX))
+        return stl_error_errno(err, "cannot lock a file in tmp/");
     if (!has_name(root->fd, name, temp->fd)) {
         stl_close_fd(&temp->fd);
         return 0;

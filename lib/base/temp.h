@@ -50,7 +50,7 @@ int stl_temp_sync(struct stl_temp *temp, struct stl_error *err);
 int stl_temp_link(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 
-/* A file in tmp/ that another process can go on with: if its writer is killed, or parks it, a sweep spares it
+/* A file in tmp/ that another process can continue: if its writer is killed, or parks it, a sweep spares it
  * for a day after the last byte was written. `key` says what it is, and has STL_TEMP_KEY digits. If another
  * process holds the file with that key, or has just removed it, this makes an empty one of another name. */
 enum { STL_TEMP_KEY = 32, STL_TEMP_KEPT = 24 * 3600 /* seconds */ };

@@ -11,7 +11,7 @@
 enum { CHUNK = 256 << 10, MANIFEST_MAX = 64 << 20 };
 
 /* A member that has to be read. */
-struct job {
+struct check_job {
     const struct stl_volume *volume;
     const char *document; /* its path; NULL: a piece of a blob */
     const struct stl_digest *digest, *blob;
@@ -27,7 +27,7 @@ struct checker {
     size_t volume_count;
     const struct stl_volume *volume; /* whose members are being listed */
     uint32_t number;                 /* its number; STL_BUNDLE_EVERYWHERE: not known */
-    struct job *jobs;
+    struct check_job *jobs;
     size_t job_count;
     pthread_mutex_t mutex;
     uint64_t done, total; /* bytes */
@@ -50,12 +50,12 @@ void stl_bundle_check_clear(struct stl_bundle_check *check)
 
 /* --- results -------------------------------------------------------------------------------------------- */
 
-static const char *path_of_job(const struct job *job, char path[STL_BUNDLE_PATH_MAX])
+static const char *path_of_job(const struct check_job *job, char path[STL_BUNDLE_PATH_MAX])
 {
     return job->document ? job->document : stl_bundle_path(job->blob, job->part, path);
 }
 
-static void lose(struct checker *c, const struct job *job, const char *why)
+static void lose(struct checker *c, const struct check_job *job, const char *why)
 {
     struct stl_bundle_check *check = c->check;
     char path[STL_BUNDLE_PATH_MAX];
@@ -67,7 +67,7 @@ static void lose(struct checker *c, const struct job *job, const char *why)
     pthread_mutex_unlock(&c->mutex);
 }
 
-static void pass(struct checker *c, const struct job *job)
+static void pass(struct checker *c, const struct check_job *job)
 {
     pthread_mutex_lock(&c->mutex);
     c->check->pieces++;
@@ -94,7 +94,7 @@ static void note_problem(struct checker *c, const struct stl_error *err)
 
 /* --- reading -------------------------------------------------------------------------------------------- */
 
-static void compare_digest(struct checker *c, const struct job *job, struct stl_hasher *hasher)
+static void compare_digest(struct checker *c, const struct check_job *job, struct stl_hasher *hasher)
 {
     struct stl_digest actual;
     stl_hasher_final(hasher, &actual);
@@ -104,7 +104,7 @@ static void compare_digest(struct checker *c, const struct job *job, struct stl_
         lose(c, job, "its content has another digest");
 }
 
-static void hash_extent(struct checker *c, const struct job *job, const struct stl_extent *extent)
+static void hash_extent(struct checker *c, const struct check_job *job, const struct stl_extent *extent)
 {
     STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
     struct stl_error why = STL_ERROR_INIT;
@@ -126,7 +126,7 @@ static void hash_extent(struct checker *c, const struct job *job, const struct s
 static int run_job(void *context, size_t index, struct stl_error *err)
 {
     struct checker *c = context;
-    const struct job *job = &c->jobs[index];
+    const struct check_job *job = &c->jobs[index];
     STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
     struct stl_error why = STL_ERROR_INIT;
     char path[STL_BUNDLE_PATH_MAX];
@@ -143,11 +143,11 @@ static int run_job(void *context, size_t index, struct stl_error *err)
 
 /* --- files and folders ---------------------------------------------------------------------------------- */
 
-static struct job *add_job(struct checker *c, const struct stl_digest *digest, int64_t size)
+static struct check_job *add_job(struct checker *c, const struct stl_digest *digest, int64_t size)
 {
     stl_grow(c->jobs, c->job_count);
-    struct job *job = &c->jobs[c->job_count++];
-    *job = (struct job){.volume = c->volume, .digest = digest, .blob = digest, .size = size};
+    struct check_job *job = &c->jobs[c->job_count++];
+    *job = (struct check_job){.volume = c->volume, .digest = digest, .blob = digest, .size = size};
     c->total += (uint64_t)size;
     return job;
 }
@@ -174,7 +174,7 @@ static int add_piece(void *context, const struct stl_bundle_piece *piece, struct
     if (piece->volume != STL_BUNDLE_EVERYWHERE && piece->volume != c->number && !c->volume->is_folder)
         return 0;
     c->check->at_hand[piece->volume] = true;
-    struct job *job = add_job(c, piece->digest, piece->size);
+    struct check_job *job = add_job(c, piece->digest, piece->size);
     job->blob = piece->blob;
     job->part = piece->part;
     return 0;
@@ -188,7 +188,7 @@ static int list_members(struct checker *c, const struct stl_volume *volume, stru
         return -1;
     for (size_t i = 0; i < c->bundle->document_count; i++) {
         const struct stl_bundle_document *document = &c->bundle->documents[i];
-        struct job *job = add_job(c, &document->digest, document->size);
+        struct check_job *job = add_job(c, &document->digest, document->size);
         job->document = document->path;
     }
     return stl_bundle_each(c->bundle, add_piece, c, err);
@@ -196,20 +196,21 @@ static int list_members(struct checker *c, const struct stl_volume *volume, stru
 
 /* --- streams -------------------------------------------------------------------------------------------- */
 
-static struct job document_job(const struct stl_volume *volume, const struct stl_bundle_document *document)
+static struct check_job document_job(const struct stl_volume *volume,
+                                     const struct stl_bundle_document *document)
 {
-    return (struct job){.volume = volume,
-                        .document = document->path,
-                        .digest = &document->digest,
-                        .blob = &document->digest,
-                        .size = document->size};
+    return (struct check_job){.volume = volume,
+                              .document = document->path,
+                              .digest = &document->digest,
+                              .blob = &document->digest,
+                              .size = document->size};
 }
 
 static void check_early(struct checker *c, const struct stl_volume *volume)
 {
     for (size_t i = 0; i < c->bundle->document_count; i++) {
         const struct stl_bundle_document *document = &c->bundle->documents[i];
-        struct job job = document_job(volume, document);
+        struct check_job job = document_job(volume, document);
         size_t k = 0;
         if (!stl_bundle_leads(document->path))
             continue;
@@ -224,7 +225,7 @@ static void check_early(struct checker *c, const struct stl_volume *volume)
     }
 }
 
-static int hash_stream(struct checker *c, struct stl_volume *volume, const struct job *job,
+static int hash_stream(struct checker *c, struct stl_volume *volume, const struct check_job *job,
                        struct stl_error *err)
 {
     STL_AUTO_FREE char *chunk = stl_alloc(CHUNK);
@@ -251,13 +252,13 @@ static int check_late(struct checker *c, struct stl_volume *volume, const char *
     if (path && found == c->bundle->document_count)
         return 0;
     for (; *next < (path ? found : c->bundle->document_count); (*next)++) {
-        struct job job = document_job(volume, &c->bundle->documents[*next]);
+        struct check_job job = document_job(volume, &c->bundle->documents[*next]);
         if (!stl_bundle_leads(job.document))
             lose(c, &job, "it is missing or damaged");
     }
     if (!path)
         return 0;
-    struct job job = document_job(volume, &c->bundle->documents[(*next)++]);
+    struct check_job job = document_job(volume, &c->bundle->documents[(*next)++]);
     return hash_stream(c, volume, &job, err);
 }
 
@@ -274,11 +275,11 @@ static int note_absence(void *context, const struct stl_bundle_piece *piece, str
     if (absence->seen[piece->number] ||
         (piece->volume != STL_BUNDLE_EVERYWHERE && piece->volume != absence->number))
         return 0;
-    struct job job = {.volume = absence->c->volume,
-                      .digest = piece->digest,
-                      .blob = piece->blob,
-                      .part = piece->part,
-                      .size = piece->size};
+    struct check_job job = {.volume = absence->c->volume,
+                            .digest = piece->digest,
+                            .blob = piece->blob,
+                            .part = piece->part,
+                            .size = piece->size};
     lose(absence->c, &job, "it is missing or damaged");
     return 0;
 }
@@ -307,7 +308,7 @@ static int run_stream(struct checker *c, struct stl_volume *volume,
         if (!stl_bundle_find(c->bundle, path, &piece) || size != piece.size || seen[piece.number])
             continue;
         absence.number = piece.volume != STL_BUNDLE_EVERYWHERE ? piece.volume : absence.number;
-        struct job job = {
+        struct check_job job = {
             .volume = volume, .digest = piece.digest, .blob = piece.blob, .part = piece.part, .size = size};
         if (hash_stream(c, volume, &job, err))
             break;

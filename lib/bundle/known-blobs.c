@@ -10,7 +10,9 @@
 static int add_registry(struct stl_digestset *blobs, const char *path, struct stl_error *err)
 {
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    return stl_registry_open(&registry, path, err) || stl_inventory_collect(&registry, blobs, err) ? -1 : 0;
+    if (stl_registry_open(&registry, path, err))
+        return -1;
+    return stl_inventory_collect(&registry, blobs, err);
 }
 
 static int add_inventory(struct stl_digestset *blobs, const char *path, struct stl_error *err)

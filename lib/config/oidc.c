@@ -37,14 +37,6 @@ static int read_url(struct stl_yaml *yaml, yaml_node_t *node, void *target, stru
     return 0;
 }
 
-static int read_ca(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
-{
-    if (stl_yaml_string(yaml, node, target, err))
-        return -1;
-    return **(char **)target == '/' ? 0
-                                    : stl_yaml_error(yaml, node, err, "an absolute path is expected here");
-}
-
 static int read_leeway(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     int64_t *seconds = target;
@@ -127,7 +119,7 @@ static int read_issuer(struct stl_yaml *yaml, yaml_node_t *node, void *target, s
         {"issuer", read_url, offsetof(I, url)},
         {"audience", stl_words_read, offsetof(I, audiences)},
         {"keys-url", read_url, offsetof(I, keys_url)},
-        {"ca", read_ca, offsetof(I, ca)},
+        {"ca", stl_path_read, offsetof(I, ca)},
         {"leeway", read_leeway, offsetof(I, leeway)},
         {"once", stl_yaml_bool, offsetof(I, once)},
         {"rules", read_rules, 0},

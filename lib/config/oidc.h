@@ -4,16 +4,16 @@
  *   auth:
  *     oidc:
  *       - issuer: https://token.actions.githubusercontent.com
- *         audience: registry.example.org         of these, the token's "aud" has to hold one
+ *         audience: registry.example.org         the token's "aud" has to contain one of these
  *         rules:
  *           - claims:                            all of these have to hold
  *               repository: acme/app             a pattern (stl_pattern_match), or several: one of them
  *               environment: [production, "staging-?"]
  *             push: [acme/app]                   patterns of repositories
  *
- * An identity may do what any of the rules that its claims match allows, and what everybody may:
- * `access:` says nothing else about it. Whoever may push may also pull. In the name of a claim, '/' leads
- * into an object: kubernetes.io/namespace. Of a claim that is a list, one element has to match.
+ * An identity may do what any of the rules that its claims match allows, and what everybody may; the rest of
+ * `access:` does not apply to it. Whoever may push may also pull. In the name of a claim, '/' leads into an
+ * object: kubernetes.io/namespace. If a claim is a list, one element has to match.
  *
  * An identity is kept as the ids of the rules that it matched. An id is a hash of all that the rule and its
  * issuer say: once either changes, it no longer means anything.

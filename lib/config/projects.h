@@ -22,9 +22,9 @@
  *   maintainer  x      x       x
  *   admin       x      x       x        x
  *
- * A project is one rule of access: that says all four things, so wider rules do not count in it, and narrower
- * ones do. 'stillage project' and the project's admins add members, who are kept elsewhere (project-roles.h).
- * Of projects within each other, the innermost counts.
+ * A project acts like one rule of access: that decides all four actions, so wider rules do not apply in it,
+ * and narrower ones do. 'stillage project' and the project's admins add members, who are kept elsewhere
+ * (project-roles.h). If projects are nested, the innermost counts.
  */
 #ifndef STL_PROJECTS_H
 #define STL_PROJECTS_H

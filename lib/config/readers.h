@@ -1,6 +1,6 @@
 /*
- * Readers for the sections of registry.yaml, each in the module that knows what the section means; for
- * lib/config/ only.
+ * Readers for the sections of registry.yaml, each in the module that knows what the section means. Only
+ * lib/config uses this.
  *
  * All are readers for struct stl_yaml_key (yaml.h). They are kept out of the modules' headers, so that code
  * that only uses the settings sees nothing of YAML.
@@ -37,6 +37,8 @@ int stl_trust_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struc
 int stl_words_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* The same for those who may do something: names, group:NAME, user, anonymous. */
 int stl_who_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
+/* Reads an absolute path into a char *. */
+int stl_path_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* Reads a pattern of repository names into a char *. */
 int stl_pattern_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 

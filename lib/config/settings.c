@@ -147,7 +147,7 @@ static int read_cors(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
     return stl_yaml_mapping(yaml, node, keys, target, err);
 }
 
-static int read_program(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+int stl_path_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     if (stl_yaml_string(yaml, node, target, err))
         return -1;
@@ -158,8 +158,8 @@ static int read_program(struct stl_yaml *yaml, yaml_node_t *node, void *target, 
 static int read_hooks(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {
-        {"before-manifest", read_program, offsetof(S, hooks.before_manifest)},
-        {"after-manifest", read_program, offsetof(S, hooks.after_manifest)},
+        {"before-manifest", stl_path_read, offsetof(S, hooks.before_manifest)},
+        {"after-manifest", stl_path_read, offsetof(S, hooks.after_manifest)},
         {"time-limit", stl_yaml_duration, offsetof(S, hooks.time_limit)},
         {NULL, NULL, 0},
     };

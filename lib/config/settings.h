@@ -47,8 +47,9 @@ struct stl_settings {
         int64_t token_life;     /* seconds for which a bearer token is valid */
         bool trust_remote_user; /* the web server has checked the password and passes the user in
                                    REMOTE_USER */
-        int64_t user_tokens;    /* seconds that tokens may live which users make; 0: they make none */
-        char *url; /* "https://HOST" at which clients reach the registry; NULL: the one they used */
+        int64_t
+            user_tokens; /* longest life, in seconds, of tokens that users make; 0: users cannot make any */
+        char *url;       /* "https://HOST" at which clients reach the registry; NULL: the one they used */
         struct stl_oidc oidc; /* who logs in with a token of another system */
     } auth;
     struct {

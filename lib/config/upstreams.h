@@ -1,5 +1,6 @@
 /*
- * Where images come from that are pulled here without being here: the section `upstream:` of registry.yaml.
+ * Where images come from that are pulled here but not stored here yet: the section `upstream:` of
+ * registry.yaml.
  *
  *   upstream:
  *     - prefix: hub                      hub/NAME here is NAME there; without this line: every name
@@ -9,7 +10,7 @@
  *       any-address: false               true: follow it also to addresses that are nearer than its own
  *       ca: /etc/ssl/private-ca.pem      certificates to trust instead of the system's
  *
- * Of several whose prefix fits, the longest counts.
+ * If several prefixes match, the longest counts.
  */
 #ifndef STL_UPSTREAMS_H
 #define STL_UPSTREAMS_H

@@ -347,7 +347,9 @@ static int choose_in_repository(struct export_walk *walk, struct stl_error *err)
     if (tags < 0 || stl_listing_each(tags, &export->repo.name, choose_tag, walk, err) ||
         choose_digests(walk, err))
         return -1;
-    return follow(walk, err) || place(export, err) ? -1 : 0;
+    if (follow(walk, err))
+        return -1;
+    return place(export, err);
 }
 
 static int visit_repository(void *context, const char *text, struct stl_error *err)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "export.h"
+#include "manifest.h"
 
 static const char oci_layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
@@ -110,17 +111,11 @@ int stl_export_load(struct stl_export *export, const struct stl_digest *digest, 
     return 1;
 }
 
-static bool is_image_config(const char *media_type)
-{
-    return !strcmp(media_type, "application/vnd.oci.image.config.v1+json") ||
-           !strcmp(media_type, "application/vnd.docker.container.image.v1+json");
-}
-
 /* Whether it is a runnable image for one platform. */
 static bool is_image(const struct stl_manifest *manifest)
 {
     return manifest->count > 0 && manifest->descriptors[0].role == STL_ROLE_CONFIG &&
-           is_image_config(manifest->descriptors[0].media_type);
+           stl_media_type_is_image_config(manifest->descriptors[0].media_type);
 }
 
 /* Loads its manifest or, for an index, that of the chosen child. Returns 1, 0 or -1. */

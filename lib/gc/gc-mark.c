@@ -45,5 +45,7 @@ int stl_gc_mark(const struct gc *gc, const struct stl_name *name, struct gc_mark
     STL_AUTO_FREE char *kept = stl_sprintf("%s/" STL_REPO_MANIFESTS, strrchr(trash, '/') + 1);
     const struct holders snapshots = {root, &reachable->all, STL_SNAPSHOTS, kept};
     const struct holders replicas = {root, &reachable->all, STL_TMP, own};
-    return mark_holders(&snapshots, err) || mark_holders(&replicas, err) ? -1 : 0;
+    if (mark_holders(&snapshots, err))
+        return -1;
+    return mark_holders(&replicas, err);
 }

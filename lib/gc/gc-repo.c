@@ -24,7 +24,7 @@ struct task {
     struct stat st;
 };
 
-struct turn {
+struct gc_repo {
     struct gc *gc;
     struct stl_repo repo; /* fd -1: the repository does not exist, but the trash has something of it */
     struct gc_marks reachable;
@@ -35,14 +35,14 @@ struct turn {
     bool abandoned; /* it is empty, was not created as such, and has not been used within the grace period */
 };
 
-static void turn_clear(struct turn *turn)
+static void gc_repo_clear(struct gc_repo *turn)
 {
     stl_repo_close(&turn->repo);
     stl_reachable_clear(&turn->reachable.all);
     free(turn->tasks);
 }
 
-static void add_task(struct turn *turn, enum deed deed, const struct stl_digest *digest,
+static void add_task(struct gc_repo *turn, enum deed deed, const struct stl_digest *digest,
                      const struct stat *st)
 {
     stl_grow(turn->tasks, turn->count);
@@ -53,7 +53,7 @@ static void add_task(struct turn *turn, enum deed deed, const struct stl_digest 
 
 static int clean_blob(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    struct turn *turn = context;
+    struct gc_repo *turn = context;
     struct stl_digest digest;
     struct stat st;
     size_t number;
@@ -75,7 +75,7 @@ static int clean_blob(void *context, const char *name, unsigned char type, struc
  * have deleted the blob itself. */
 static int visit_trashed(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    struct turn *turn = context;
+    struct gc_repo *turn = context;
     struct stl_digest digest;
     struct stat st;
     size_t number;
@@ -97,7 +97,7 @@ static int visit_trashed(void *context, const char *name, unsigned char type, st
 }
 
 /* Whether a folder has changed within the grace period. */
-static bool is_young(const struct turn *turn, const char *folder)
+static bool is_young(const struct gc_repo *turn, const char *folder)
 {
     const struct gc *gc = turn->gc;
     struct stat st;
@@ -105,7 +105,7 @@ static bool is_young(const struct turn *turn, const char *folder)
            st.st_mtime + gc->options->grace >= gc->now;
 }
 
-static bool is_abandoned(struct turn *turn)
+static bool is_abandoned(struct gc_repo *turn)
 {
     if (turn->repo.fd < 0 || turn->blobs || turn->reachable.own || stl_about_exists(turn->repo.fd) ||
         faccessat(turn->repo.fd, STL_REPO_MANIFESTS, F_OK, AT_SYMLINK_NOFOLLOW) ||
@@ -119,7 +119,7 @@ static bool is_abandoned(struct turn *turn)
     return true;
 }
 
-static int look(struct turn *turn, struct stl_error *err)
+static int look(struct gc_repo *turn, struct stl_error *err)
 {
     int root = turn->gc->registry->root.fd;
     turn->count = turn->blobs = 0;
@@ -156,7 +156,7 @@ static void count_deleted(struct gc *gc, const struct task *task)
     gc->result->freed.bytes += (uint64_t)task->st.st_size;
 }
 
-static int delete_blob(struct turn *turn, const struct task *task, int at, const char *path,
+static int delete_blob(struct gc_repo *turn, const struct task *task, int at, const char *path,
                        struct stl_error *err)
 {
     char store[STL_PATH_MAX];
@@ -169,7 +169,8 @@ static int delete_blob(struct turn *turn, const struct task *task, int at, const
     return 0;
 }
 
-static int set_aside(struct turn *turn, const struct task *task, const char *trashed, struct stl_error *err)
+static int set_aside(struct gc_repo *turn, const struct task *task, const char *trashed,
+                     struct stl_error *err)
 {
     struct gc *gc = turn->gc;
     if (!gc->options->dry_run && stl_trash_blob(&turn->repo, &task->digest, err))
@@ -183,7 +184,7 @@ static int set_aside(struct turn *turn, const struct task *task, const char *tra
 
 /* If the quota was filled after the blob was deleted, room has to be made first. Until then it stays in the
  * trash. */
-static int recall(struct turn *turn, const struct stl_digest *digest, struct stl_error *err)
+static int recall(struct gc_repo *turn, const struct stl_digest *digest, struct stl_error *err)
 {
     if (stl_trash_recall_blob(&turn->repo, digest, err) >= 0)
         return 0;
@@ -193,7 +194,7 @@ static int recall(struct turn *turn, const struct stl_digest *digest, struct stl
     return 0;
 }
 
-static int do_task(struct turn *turn, const struct task *task, struct stl_error *err)
+static int do_task(struct gc_repo *turn, const struct task *task, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX];
     stl_digest_format(&task->digest, text);
@@ -212,7 +213,7 @@ static int do_task(struct turn *turn, const struct task *task, struct stl_error 
 }
 
 /* On a full disk, blobs for which the trash has no space are left for another run, and the rest goes on. */
-static int do_tasks(struct turn *turn, struct stl_error *err)
+static int do_tasks(struct gc_repo *turn, struct stl_error *err)
 {
     struct stl_error full = STL_ERROR_INIT;
     for (size_t i = 0; i < turn->count; i++) {
@@ -229,7 +230,7 @@ static int do_tasks(struct turn *turn, struct stl_error *err)
 }
 
 /* A push holds a lock until it is done. */
-static int remove_repository(struct turn *turn, struct stl_error *err)
+static int remove_repository(struct gc_repo *turn, struct stl_error *err)
 {
     const struct gc *gc = turn->gc;
     const struct stl_repo *repo = &turn->repo;
@@ -331,7 +332,7 @@ static int delete_orphans(struct gc *gc, const struct stl_name *name, struct stl
 
 /* --- the turn ------------------------------------------------------------------------------------------- */
 
-static int act(struct turn *turn, struct stl_error *err)
+static int act(struct gc_repo *turn, struct stl_error *err)
 {
     if (do_tasks(turn, err) || (turn->abandoned && remove_repository(turn, err)))
         return -1;
@@ -339,23 +340,10 @@ static int act(struct turn *turn, struct stl_error *err)
     return 0;
 }
 
-/* A busy repository is left for another run. */
-static void renew_details(struct gc *gc, const struct stl_name *name)
-{
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    struct stl_error ignored = STL_ERROR_INIT;
-    if (stl_repo_open_if_any(&repo, gc->registry, name, &ignored) <= 0 || !stl_details_are_stale(&repo))
-        return;
-    STL_AUTO_CLOSE int lists =
-        stl_registry_lock_within(gc->registry, STL_LOCK_LISTS, name, gc->patience, &ignored);
-    if (lists >= 0)
-        stl_details_renew(&repo, &ignored);
-}
-
 /* First without the lock: usually there is nothing to do. */
 int stl_gc_repository(struct gc *gc, const struct stl_name *name, struct stl_error *err)
 {
-    __attribute__((cleanup(turn_clear))) struct turn turn = {
+    __attribute__((cleanup(gc_repo_clear))) struct gc_repo turn = {
         .gc = gc, .repo = {.registry = gc->registry, .name = *name, .fd = -1, .lock = -1}};
     if (delete_orphans(gc, name, err) || look(&turn, err))
         return -1;
@@ -366,7 +354,7 @@ int stl_gc_repository(struct gc *gc, const struct stl_name *name, struct stl_err
     if ((locked && (content < 0 || look(&turn, err))) || (!idle && act(&turn, err)))
         return -1;
     if (held && !gc->options->dry_run)
-        renew_details(gc, name);
+        stl_details_renew_stale(gc->registry, name, gc->patience);
     gc->result->repositories += held;
     return 0;
 }

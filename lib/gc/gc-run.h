@@ -44,7 +44,7 @@ struct gc_touch *stl_gc_touch(struct gc *gc, const struct stl_digest *digest);
 struct gc_marks {
     struct stl_reachable all;
     size_t own;       /* manifest files in the repository itself, at the last look */
-    size_t own_blobs; /* the first so many of all.blobs are named by the manifests of the first look */
+    size_t own_blobs; /* the first `own_blobs` of all.blobs are named by the manifests of the first look */
 };
 
 /* Reads the manifests that were not read before. Fails if one is damaged: then something is missing. */

@@ -12,7 +12,7 @@
 enum { LOCK_MILLISECONDS = 1000 };
 
 /* Files of one folder that are linked nowhere else. */
-struct folder {
+struct store_folder {
     struct gc *gc;
     const char *algorithm, *name; /* store/<algorithm>/<name> */
     int fd;
@@ -20,7 +20,7 @@ struct folder {
     size_t count;
 };
 
-static void folder_clear(struct folder *folder)
+static void folder_clear(struct store_folder *folder)
 {
     for (size_t i = 0; i < folder->count; i++)
         free(folder->names[i]);
@@ -38,7 +38,8 @@ static nlink_t unlinked(const struct gc *gc, const struct stl_digest *digest)
 
 /* Whether the store's link is the only one and nobody has claimed the blob lately (stl_store_claim): 1 or
  * 0, or -1 with err set. */
-static int is_free(const struct folder *folder, const char *name, struct stat *st, struct stl_error *err)
+static int is_free(const struct store_folder *folder, const char *name, struct stat *st,
+                   struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_digest digest;
@@ -55,7 +56,7 @@ static int is_free(const struct folder *folder, const char *name, struct stat *s
 
 static int look_at(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    struct folder *folder = context;
+    struct store_folder *folder = context;
     struct stat st;
     (void)type;
     int wanted = is_free(folder, name, &st, err);
@@ -73,7 +74,7 @@ static int look_at(void *context, const char *name, unsigned char type, struct s
 
 /* Under the lock, nobody has found a blob here and is about to link it: one that still has a single link is
  * free. */
-static int clean(const struct folder *folder, struct stl_error *err)
+static int clean(const struct store_folder *folder, struct stl_error *err)
 {
     const struct stl_name name = stl_store_lock_name(folder->name);
     STL_AUTO_CLOSE int lock =
@@ -106,7 +107,7 @@ static int visit_folder(void *context, const char *name, unsigned char type, str
     const struct algorithm *algorithm = context;
     (void)type;
     STL_AUTO_FREE char *path = stl_sprintf(STL_STORE "/%s/%s", algorithm->name, name);
-    __attribute__((cleanup(folder_clear))) struct folder folder = {
+    __attribute__((cleanup(folder_clear))) struct store_folder folder = {
         .gc = algorithm->gc,
         .algorithm = algorithm->name,
         .name = name,

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "bearer.h"
-#include "brake.h"
+#include "throttle.h"
 #include "details.h"
 #include "gc-run.h"
 #include "project-quota.h"
@@ -112,7 +112,7 @@ static int collect_all(struct gc *gc, struct stl_error *err)
     if (collect_repositories(gc, &later, NULL, err))
         return -1;
     if (!gc->options->dry_run &&
-        (stl_bearer_sweep(gc->registry, SIZE_MAX, err) || stl_brake_sweep(gc->registry, SIZE_MAX, err)))
+        (stl_bearer_sweep(gc->registry, SIZE_MAX, err) || stl_throttle_sweep(gc->registry, SIZE_MAX, err)))
         return -1;
     if (!gc->options->dry_run && stl_repos_sweep(gc->registry, gc->now - gc->options->grace, err))
         return -1;

@@ -15,7 +15,7 @@ enum {
     STL_EXCHANGE_HEADERS_MAX = 64 << 10,
     STL_HTTP_ERROR_BODY_MAX = 64 << 10,
     STL_HTTP_REDIRECTS_MAX = 5,
-    STL_HTTP_PROGRESS = 1 << 20, /* bytes: an attempt that brought so many does not count */
+    STL_HTTP_PROGRESS = 1 << 20, /* bytes: an attempt that brought this many does not count */
 };
 
 struct stl_http_transfer {

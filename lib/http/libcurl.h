@@ -1,5 +1,5 @@
 /*
- * libcurl, loaded at run time: its functions by name, without the "curl_" in front.
+ * libcurl, loaded at run time: its functions by name, without the "curl_" in front. Only lib/http uses this.
  */
 #ifndef STL_LIBCURL_H
 #define STL_LIBCURL_H

@@ -11,7 +11,7 @@
 enum { SPARE = 16 << 20 };
 
 /* A piece of a blob that is wanted. */
-struct job {
+struct import_job {
     struct stl_bundle_piece piece;
     size_t blob;   /* number in the graph */
     size_t volume; /* index in import->volumes */
@@ -19,7 +19,7 @@ struct job {
 
 struct fetch {
     struct import *import;
-    struct job *jobs;
+    struct import_job *jobs;
     size_t count;
     bool *at_hand; /* for each volume of the bundle, from 1 on: whether it was given */
 };
@@ -172,7 +172,7 @@ static int add_job(void *context, const struct stl_bundle_piece *piece, struct s
     struct fetch *fetch = context;
     struct import *import = fetch->import;
     STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
-    struct job job = {.piece = *piece};
+    struct import_job job = {.piece = *piece};
     if (piece->volume == STL_BUNDLE_EVERYWHERE)
         return 0;
     int found = find_in_volumes(import, piece, &job.volume, &extent, err);
@@ -192,7 +192,7 @@ static int add_job(void *context, const struct stl_bundle_piece *piece, struct s
 static int run_job(void *context, size_t index, struct stl_error *err)
 {
     struct fetch *fetch = context;
-    const struct job *job = &fetch->jobs[index];
+    const struct import_job *job = &fetch->jobs[index];
     STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
     char path[STL_BUNDLE_PATH_MAX];
     stl_bundle_path(job->piece.blob, job->piece.part, path);

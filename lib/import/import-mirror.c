@@ -16,7 +16,7 @@ struct mirror {
 };
 
 /* The mirroring of one repository. */
-struct turn {
+struct mirrored_repo {
     struct mirror *mirror;
     struct stl_repo repo;
     struct stl_names sources;                     /* its possible names where the bundle comes from */
@@ -31,7 +31,7 @@ static void mirror_clear(struct mirror *mirror)
     stl_selection_clear(&mirror->scope);
 }
 
-static void turn_clear(struct turn *turn)
+static void mirrored_repo_clear(struct mirrored_repo *turn)
 {
     stl_repo_close(&turn->repo);
     stl_names_clear(&turn->sources);
@@ -39,7 +39,7 @@ static void turn_clear(struct turn *turn)
 }
 
 /* The images of a repository are sorted by tag; those without one come last. */
-static bool is_in_bundle(const struct turn *turn, const char *tag)
+static bool is_in_bundle(const struct mirrored_repo *turn, const char *tag)
 {
     const struct import_destination *destination = turn->destination;
     const struct stl_imported *images =
@@ -59,7 +59,7 @@ static bool is_in_bundle(const struct turn *turn, const char *tag)
 }
 
 /* Whether the export selected the tag, under any of the names that the repository may have had. */
-static bool is_in_scope(const struct turn *turn, const char *tag, const struct stl_digest *digest)
+static bool is_in_scope(const struct mirrored_repo *turn, const char *tag, const struct stl_digest *digest)
 {
     for (size_t i = 0; i < turn->sources.count; i++)
         if (stl_selection_matches_tag(&turn->mirror->scope, turn->sources.items[i], tag, digest))
@@ -71,7 +71,7 @@ static bool is_in_scope(const struct turn *turn, const char *tag, const struct s
  * left must be deleted as well. */
 static int check_tag_link(void *context, const char *text, unsigned char type, struct stl_error *err)
 {
-    struct turn *turn = context;
+    struct mirrored_repo *turn = context;
     struct stl_digest digest;
     struct stl_tag tag;
     (void)type;
@@ -96,7 +96,7 @@ static int compare_tags(const void *a, const void *b)
     return strcmp(((const struct stl_tag *)a)->text, ((const struct stl_tag *)b)->text);
 }
 
-static int find_gone(struct turn *turn, struct stl_error *err)
+static int find_gone(struct mirrored_repo *turn, struct stl_error *err)
 {
     if (stl_dir_each_file(turn->repo.fd, STL_REPO_LINKS, check_tag_link, turn, err))
         return -1;
@@ -105,7 +105,7 @@ static int find_gone(struct turn *turn, struct stl_error *err)
     return 0;
 }
 
-static void note_deleted(struct turn *turn, const struct stl_tag *tag)
+static void note_deleted(struct mirrored_repo *turn, const struct stl_tag *tag)
 {
     struct stl_import_report *report = turn->mirror->import->report;
     report->images = stl_realloc(report->images, (report->image_count + 1) * sizeof *report->images);
@@ -117,7 +117,7 @@ static void note_deleted(struct turn *turn, const struct stl_tag *tag)
 }
 
 /* Whether the limits of the registry allow deleting a tag; one that is already gone is ignored. */
-static int check_tag(const struct turn *turn, const struct stl_tag *tag, struct stl_error *err)
+static int check_tag(const struct mirrored_repo *turn, const struct stl_tag *tag, struct stl_error *err)
 {
     struct stl_digest current;
     size_t added = 0;
@@ -126,7 +126,7 @@ static int check_tag(const struct turn *turn, const struct stl_tag *tag, struct 
     return stl_may_change_tag(&turn->repo, tag, &current, NULL, NULL, NULL, &added, err);
 }
 
-static int check_tags(const struct turn *turn, struct stl_error *err)
+static int check_tags(const struct mirrored_repo *turn, struct stl_error *err)
 {
     for (size_t i = 0; i < turn->gone_count; i++) {
         if (check_tag(turn, &turn->gone[i], err) && err->code != STL_MANIFEST_UNKNOWN)
@@ -136,7 +136,7 @@ static int check_tags(const struct turn *turn, struct stl_error *err)
     return 0;
 }
 
-static int delete_tags(struct turn *turn, struct stl_error *err)
+static int delete_tags(struct mirrored_repo *turn, struct stl_error *err)
 {
     const struct mirror *mirror = turn->mirror;
     STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
@@ -155,7 +155,7 @@ static int delete_tags(struct turn *turn, struct stl_error *err)
 }
 
 /* Whether the export selected the repository with all its tags, under each of its names. */
-static bool is_covered(const struct turn *turn)
+static bool is_covered(const struct mirrored_repo *turn)
 {
     for (size_t i = 0; i < turn->sources.count; i++)
         if (!stl_selection_covers(&turn->mirror->scope, turn->sources.items[i]))
@@ -164,7 +164,7 @@ static bool is_covered(const struct turn *turn)
 }
 
 /* The rest of a killed deletion is not a repository and is removed. */
-static int delete_repository(const struct turn *turn, struct stl_error *err)
+static int delete_repository(const struct mirrored_repo *turn, struct stl_error *err)
 {
     const struct mirror *mirror = turn->mirror;
     if (mirror->check_only || mirror->import->options->dry_run || !is_covered(turn) || turn->destination ||
@@ -178,7 +178,8 @@ static int delete_repository(const struct turn *turn, struct stl_error *err)
 
 static int mirror_repository(struct mirror *mirror, const char *text, struct stl_error *err)
 {
-    __attribute__((cleanup(turn_clear))) struct turn turn = {.mirror = mirror, .repo = STL_REPO_INIT};
+    __attribute__((cleanup(mirrored_repo_clear))) struct mirrored_repo turn = {.mirror = mirror,
+                                                                               .repo = STL_REPO_INIT};
     struct stl_name name;
     turn.destination = stl_import_find_destination(mirror->import, text);
     stl_import_find_sources(mirror->import, text, &turn.sources);

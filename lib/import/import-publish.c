@@ -271,5 +271,7 @@ int stl_import_publish(struct import *import, struct stl_error *err)
     if (find_marker(import, err) || stl_pending_write(&import->pending, marker, "", 0, err) ||
         stl_pending_sync(&import->pending, err))
         return -1;
-    return publish_all(import, err) || stl_pending_drop(&import->pending, marker, err) ? -1 : 0;
+    if (publish_all(import, err))
+        return -1;
+    return stl_pending_drop(&import->pending, marker, err);
 }

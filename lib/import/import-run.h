@@ -64,7 +64,7 @@ struct import {
     struct import_source *sources;           /* sorted by name */
     struct import_destination *destinations; /* sorted by name */
     size_t source_count, destination_count;
-    size_t planned; /* the first so many images of the report come from the bundle */
+    size_t planned; /* the first `planned` images of the report come from the bundle */
     size_t *roots;  /* for each of these: number of its manifest in the graph */
     struct stl_graph graph;
     struct import_walk walk;   /* for one thread */

@@ -181,7 +181,9 @@ static int transfer(struct import *import, struct stl_error *err)
         pretend(import);
         return stl_import_publish(import, err);
     }
-    return stl_import_fetch(import, err) || stl_import_publish(import, err) ? -1 : 0;
+    if (stl_import_fetch(import, err))
+        return -1;
+    return stl_import_publish(import, err);
 }
 
 static int finish(struct import *import, struct stl_error *err)
@@ -207,7 +209,9 @@ static int run_import(struct import *import, struct stl_error *err)
         (import->options->mirror && stl_import_mirror(import, true, err)) ||
         (!import->options->dry_run && open_pending(import, err)))
         return -1;
-    return transfer(import, err) || finish(import, err) ? -1 : 0;
+    if (transfer(import, err))
+        return -1;
+    return finish(import, err);
 }
 
 int stl_import(const struct stl_registry *registry, struct stl_volume *volumes, size_t count,

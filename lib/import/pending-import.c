@@ -91,7 +91,9 @@ int stl_pending_remove(struct stl_pending *pending, struct stl_error *err)
         return -1;
     if (renameat(root->fd, path_of_import(&pending->id, path), root->fd, away))
         return stl_error_errno(err, "cannot remove %s", path);
-    return stl_dir_sync(imports, err) || stl_tree_remove(root->fd, away, err) ? -1 : 0;
+    if (stl_dir_sync(imports, err))
+        return -1;
+    return stl_tree_remove(root->fd, away, err);
 }
 
 int stl_pending_read(const struct stl_pending *pending, const char *name, struct stl_buf *bytes,

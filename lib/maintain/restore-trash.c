@@ -140,7 +140,9 @@ static int set_restored_tags(struct stl_restore *restore, struct trashed *trashe
 static int restore_manifest(struct stl_restore *restore, const struct stl_digest *digest,
                             struct stl_error *err)
 {
-    return stl_restore_want(restore, digest, err) || stl_restore_publish(restore, err) ? -1 : 0;
+    if (stl_restore_want(restore, digest, err))
+        return -1;
+    return stl_restore_publish(restore, err);
 }
 
 static int restore_tags(struct stl_restore *restore, struct trashed *trashed, struct stl_error *err)

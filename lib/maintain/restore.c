@@ -41,20 +41,13 @@ static int add_file(void *context, const struct stl_manifest_file *file, struct 
     return 0;
 }
 
-static bool has_manifest(const struct stl_repo *repo, const struct stl_digest *digest)
-{
-    struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_media_type type;
-    return stl_manifest_type(repo, digest, &type, &ignored) == 0;
-}
-
 /* A child that neither the folder nor the repository has was missing before. What the repository has may be
  * left from a killed restore, incomplete or not yet durable. */
 static int publish(struct stl_restore *restore, size_t number, struct stl_error *err)
 {
     const struct stl_digest *digest = &restore->contents.digests.items[number];
     const char *type = restore->contents.manifests[number].media_type;
-    bool known = has_manifest(restore->repo, digest);
+    bool known = stl_manifest_exists(restore->repo, digest);
     STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
@@ -85,7 +78,7 @@ int stl_restore_want(struct stl_restore *restore, const struct stl_digest *diges
     char text[STL_DIGEST_TEXT_MAX];
     if (number != STL_NOT_HELD)
         restore->wanted[number] = true;
-    else if (!has_manifest(restore->repo, digest))
+    else if (!stl_manifest_exists(restore->repo, digest))
         return stl_error_set(err, STL_MANIFEST_UNKNOWN, "manifest %s of %s no longer exists anywhere",
                              stl_digest_format(digest, text), restore->repo->name.text);
     return 0;

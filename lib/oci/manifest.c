@@ -15,6 +15,12 @@ bool stl_media_type_is_index(const char *media_type)
     return !strcasecmp(media_type, STL_TYPE_OCI_INDEX) || !strcasecmp(media_type, STL_TYPE_DOCKER_LIST);
 }
 
+bool stl_media_type_is_image_config(const char *media_type)
+{
+    return !strcmp(media_type, "application/vnd.oci.image.config.v1+json") ||
+           !strcmp(media_type, "application/vnd.docker.container.image.v1+json");
+}
+
 bool stl_media_type_is_manifest(const char *media_type)
 {
     return stl_media_type_is_image(media_type) || stl_media_type_is_index(media_type) ||

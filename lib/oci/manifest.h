@@ -58,6 +58,8 @@ int stl_descriptor_parse(struct stl_descriptor *descriptor, enum stl_role role, 
 /* Whether a media type is that of an image manifest or of an index, OCI or Docker. */
 bool stl_media_type_is_image(const char *media_type);
 bool stl_media_type_is_index(const char *media_type);
+/* Whether it is that of the config of an image that can be run. */
+bool stl_media_type_is_image_config(const char *media_type);
 /* Whether a descriptor of that type in an index is taken for a manifest rather than a blob: one of the above,
  * or any other type with "manifest" or "index" in its name. */
 bool stl_media_type_is_manifest(const char *media_type);

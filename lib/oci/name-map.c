@@ -12,7 +12,9 @@ int stl_name_map_parse(const char *text, struct stl_name_map *map, struct stl_er
     if (!to)
         return stl_error_set(err, STL_USAGE, "--map %s: give OLD=NEW", text);
     *to++ = '\0';
-    return stl_name_parse(from, &map->from, err) || stl_name_parse(to, &map->to, err) ? -1 : 0;
+    if (stl_name_parse(from, &map->from, err))
+        return -1;
+    return stl_name_parse(to, &map->to, err);
 }
 
 bool stl_name_is_below(const char *name, const struct stl_name *folder)

@@ -45,8 +45,8 @@ struct stl_publication {
     /* For the caller to set after stl_publication_begin(). */
     bool allow_missing_children; /* an index may come before its manifests */
     bool allow_missing_blobs;    /* an image may come before its blobs */
-    bool only_tags_told;         /* no event and no hook for a written manifest that no tag is set to */
-    stl_tag_guard *guard;        /* asked about each tag that is set or goes; or NULL */
+    bool only_tags_told;         /* no event and no hook for a written manifest to which no tag is set */
+    stl_tag_guard *guard;        /* asked about each tag that is set or deleted; or NULL */
     void *guard_context;
 
     /* The rest belongs to lib/publish. */
@@ -86,12 +86,12 @@ void stl_publication_add_manifest(struct stl_publication *publication, const str
 int stl_publication_write_manifest(const struct stl_publication *publication,
                                    const struct stl_manifest *manifest, const char *bytes, bool repeated,
                                    struct stl_error *err);
-/* Deletes a tag and nothing else. If one of those that are to go may not, none goes; if one does not
- * exist, the others go, and the commit then fails with STL_MANIFEST_UNKNOWN. */
+/* Deletes a tag and nothing else. If one of the tags may not be deleted, none is; if one does not exist, the
+ * others are deleted, and the commit then fails with STL_MANIFEST_UNKNOWN. */
 void stl_publication_delete_tag(struct stl_publication *publication, const struct stl_tag *tag);
-/* Deletes a manifest, the tags that point to it and its entry in its subject's referrers, and nothing
- * else: its blobs, children and referrers are kept. The commit fails with STL_MANIFEST_UNKNOWN if it is
- * not there, and with STL_DENIED if an immutable tag leads to it. Several go in the order of the calls. */
+/* Deletes a manifest, the tags that point to it and its entry in its subject's referrers, and nothing else:
+ * its blobs, children and referrers are kept. The commit fails with STL_MANIFEST_UNKNOWN if it is not there,
+ * and with STL_DENIED if an immutable tag leads to it. Several are deleted in the order of the calls. */
 void stl_publication_delete_manifest(struct stl_publication *publication, const struct stl_digest *digest);
 
 int stl_publication_commit(struct stl_publication *publication, struct stl_error *err);
@@ -100,15 +100,15 @@ int stl_publication_commit(struct stl_publication *publication, struct stl_error
 struct stl_publication_replaced {
     size_t set, removed;
 };
-/* Instead of the commit, for tags alone: they change at once, so that a reader sees all of them as they
- * were or all as they will be. Other tags are deleted, unless `keep`. The hook is asked about those that
- * change. Fails with STL_UNAVAILABLE if others are pushing without a pause. */
+/* Instead of the commit, for tags only: all change in one step, so that a reader sees either the old tags or
+ * the new ones. Other tags are deleted, unless `keep`. The hook is asked about those that change. Fails with
+ * STL_UNAVAILABLE if other pushes leave no gap. */
 int stl_publication_replace(struct stl_publication *publication, bool keep,
                             struct stl_publication_replaced *result, struct stl_error *err);
 
-/* Takes the locks for what goes now (STL_LOCK_CONTENT, exclusive, and STL_LOCK_LISTS), for a caller that
- * reads the repository to decide what that is; they are held to the end. Repository folders opened before
- * are outdated. Nothing may come with such a publication. Fails with STL_UNAVAILABLE after `milliseconds`. */
+/* Takes the locks for deletions now (STL_LOCK_CONTENT, exclusive, and STL_LOCK_LISTS), for a caller that
+ * reads the repository to decide what to delete; they are held to the end. Repository folders opened before
+ * are outdated. Such a publication can only delete. Fails with STL_UNAVAILABLE after `milliseconds`. */
 int stl_publication_lock(struct stl_publication *publication, unsigned milliseconds, struct stl_error *err);
 
 /* Whether publishing the manifest would change nothing, not even complete an earlier attempt that was killed

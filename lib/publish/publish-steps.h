@@ -69,8 +69,8 @@ int stl_publish_sync(const struct stl_repo *repo, const struct stl_publication_m
 
 /* publish-take-back.c. A commit that fails removes the manifests that it wrote, unless another has built on
  * them: has published the same, or what refers to it. While a commit goes on, it holds the lock (flock) of
- * each manifest's file that it wrote; who builds on such a file changes its time under STL_LOCK_LISTS
- * (settle), which the first one sees under the same lock. */
+ * each manifest's file that it wrote; whoever builds on such a file changes its time under STL_LOCK_LISTS
+ * (settle), which the first commit sees under the same lock. */
 void stl_publish_take_back(const struct stl_repo *repo, const struct stl_publication_manifest *manifests,
                            size_t count);
 /* `item`: the caller's own manifest with this digest, or NULL. The caller holds STL_LOCK_LISTS. */

@@ -95,7 +95,9 @@ int stl_repo_link_blob(const struct stl_repo *repo, const struct stl_digest *dig
     STL_AUTO_CLOSE int lock = stl_store_lock(repo->registry, digest, err);
     if (lock < 0)
         return -1;
-    return link_from_store(repo, digest, err) || stl_repo_sync_folder(repo, STL_REPO_BLOBS, err) ? -1 : 0;
+    if (link_from_store(repo, digest, err))
+        return -1;
+    return stl_repo_sync_folder(repo, STL_REPO_BLOBS, err);
 }
 
 int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from,

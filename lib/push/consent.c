@@ -164,7 +164,7 @@ int stl_may_hold_blob(const struct stl_repo *repo, const struct stl_digest *dige
 /* --- what goes ------------------------------------------------------------------------------------------ */
 
 /* A walk from immutable tags to everything they lead to, each once. */
-struct search {
+struct reference_search {
     const struct stl_repo *repo;
     struct stl_digestset wanted, seen;
     struct stl_digest *open; /* not yet visited */
@@ -173,14 +173,14 @@ struct search {
     struct stl_digest which; /* of those wanted */
 };
 
-static void search_clear(struct search *search)
+static void search_clear(struct reference_search *search)
 {
     stl_digestset_clear(&search->wanted);
     stl_digestset_clear(&search->seen);
     free(search->open);
 }
 
-static void reach(struct search *search, const struct stl_digest *digest, bool is_manifest)
+static void reach(struct reference_search *search, const struct stl_digest *digest, bool is_manifest)
 {
     size_t number;
     if (!stl_digestset_add(&search->seen, digest, &number))
@@ -196,7 +196,7 @@ static void reach(struct search *search, const struct stl_digest *digest, bool i
 }
 
 /* A missing manifest leads nowhere: a child that was never pushed, or a blob in a build cache's index. */
-static int look_into(struct search *search, const struct stl_digest *digest, struct stl_error *err)
+static int look_into(struct reference_search *search, const struct stl_digest *digest, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
     STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
@@ -214,7 +214,7 @@ static int look_into(struct search *search, const struct stl_digest *digest, str
 /* For stl_dir_each() over manifests/: stops where the digest is found. */
 static int search_tag(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    struct search *search = context;
+    struct reference_search *search = context;
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_digest digest;
     struct stl_tag tag;
@@ -239,7 +239,7 @@ static int search_tag(void *context, const char *name, unsigned char type, struc
 int stl_may_lose(const struct stl_repo *repo, const struct stl_digest *digests, size_t count,
                  struct stl_error *err)
 {
-    __attribute__((cleanup(search_clear))) struct search search = {.repo = repo};
+    __attribute__((cleanup(search_clear))) struct reference_search search = {.repo = repo};
     if (repo->registry->settings.limits.immutable_count == 0)
         return 0;
     for (size_t i = 0, number; i < count; i++)

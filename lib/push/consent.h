@@ -28,8 +28,8 @@ int stl_may_change_tag(const struct stl_repo *repo, const struct stl_tag *tag,
 /* The same for tags that are to be set; *added: how many of them are new. */
 int stl_may_set_tags(const struct stl_repo *repo, const struct stl_tagging *set, size_t count,
                      stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err);
-/* Asked last, under STL_LOCK_LISTS: counts so many new tags. If the project has a quota, *lock becomes a
- * descriptor that the caller closes once the tags are set; otherwise it becomes -1. No blob may come
+/* Asked last, under STL_LOCK_LISTS: counts the new tags. If the project has a quota, *lock becomes a
+ * descriptor that the caller closes once the tags are set; otherwise it becomes -1. No blob can be added
  * meanwhile. */
 int stl_may_add_tags(const struct stl_repo *repo, size_t added, int *lock, struct stl_error *err);
 /* The same for a repository, before it is made. */
@@ -43,7 +43,7 @@ int stl_may_tag(const struct stl_repo *repo, struct stl_tagging *set, size_t cou
 int stl_may_publish(const struct stl_repo *repo, const struct stl_manifest *manifest,
                     const struct stl_tag *tags, size_t tag_count, struct stl_error *err);
 
-/* Whether a blob of `size` bytes may come into the repository. If there is a quota, *lock becomes a
+/* Whether a blob of `size` bytes may be added to the repository. If there is a quota, *lock becomes a
  * descriptor that the caller closes once the blob has its name: until then nobody else can add one; otherwise
  * it becomes -1. */
 int stl_may_hold_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t size, int *lock,

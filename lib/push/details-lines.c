@@ -6,6 +6,7 @@
 
 #include "about.h"
 #include "describe.h"
+#include "json.h"
 #include "layout.h"
 #include "temp.h"
 
@@ -46,7 +47,7 @@ static void add_platform(struct json_object *line, struct json_object *platforms
     if (!strcmp(platform, "unknown/unknown"))
         stl_json_set_flag(line, "attested", true);
     else if (strlen(platform) <= TEXT_MAX && json_object_array_length(platforms) < PLATFORMS_MAX)
-        json_object_array_add(platforms, json_object_new_string(platform));
+        stl_json_append_string(platforms, platform);
 }
 
 static void add_platforms(struct json_object *line, struct json_object *image)

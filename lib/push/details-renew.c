@@ -128,3 +128,16 @@ bool stl_details_are_stale(const struct stl_repo *repo)
            stl_dir_each_file(repo->fd, STL_REPO_LINKS, match_tag, &looking, &ignored) ||
            looking.matched != details.count;
 }
+
+void stl_details_renew_stale(const struct stl_registry *registry, const struct stl_name *name,
+                             unsigned milliseconds)
+{
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (stl_repo_open_if_any(&repo, registry, name, &ignored) <= 0 || !stl_details_are_stale(&repo))
+        return;
+    STL_AUTO_CLOSE int lists =
+        stl_registry_lock_within(registry, STL_LOCK_LISTS, name, milliseconds, &ignored);
+    if (lists >= 0)
+        stl_details_renew(&repo, &ignored);
+}

@@ -10,9 +10,9 @@
  *   {"referrer":"sha256:...","gone":true}
  *   {"repository":"team/app","tags":NUMBER,"pushed":SECONDS,"size":BYTES,"description":"..."}
  *
- * A later line outweighs an earlier one about the same tag, referrer or repository, except that what was said
- * of a repository stays in force where a later line lacks it. `size` of a tag is that of all that it
- * refers to, each blob once; `attested` says that its index contains attestations, as buildx makes them.
+ * A later line replaces an earlier one about the same tag, referrer or repository, except that members of a
+ * repository's line stay valid if a later line lacks them. `size` of a tag is that of all that it refers to,
+ * each blob once; `attested` says that its index contains attestations, as buildx makes them.
  *
  * A change appends its lines, so it costs the same however many tags there are. The files are hints: they are
  * not synced, and a change succeeds even if they cannot be written. After a crash a line may be missing or
@@ -64,6 +64,10 @@ void stl_details_add_referrers(struct stl_buf *lines, const struct stl_digest *s
 bool stl_details_are_stale(const struct stl_repo *repo);
 /* Writes it anew. The caller holds STL_LOCK_LISTS. */
 int stl_details_renew(const struct stl_repo *repo, struct stl_error *err);
+/* Both for one repository, if there is one: nothing is done if it stays locked for that many milliseconds, or
+ * if anything fails. */
+void stl_details_renew_stale(const struct stl_registry *registry, const struct stl_name *name,
+                             unsigned milliseconds);
 /* Writes www/v2/_details anew, with the sizes of all repositories. */
 int stl_details_renew_registry(const struct stl_registry *registry, struct stl_error *err);
 

@@ -1,5 +1,5 @@
 /*
- * The socket of the process that fetches from other registries (fetcher.h), for lib/push/ only.
+ * The socket of the process that fetches from other registries (fetcher.h). Only lib/push uses this.
  */
 #ifndef STL_FETCHER_SOCKET_H
 #define STL_FETCHER_SOCKET_H

@@ -13,7 +13,9 @@
 
 #include "fetcher-socket.h"
 #include "hook-runner.h"
+#include "io.h"
 #include "mem.h"
+#include "message.h"
 
 /* --- asking --------------------------------------------------------------------------------------------- */
 
@@ -47,7 +49,7 @@ int stl_fetch_wait(int fd, int milliseconds, struct stl_fetch_answer *answer, st
     int n = poll(&ready, 1, milliseconds);
     if (n == 0 || (n < 0 && errno == EINTR))
         return 0;
-    ssize_t got = read(fd, answer, sizeof *answer);
+    ssize_t got = stl_read_some(fd, answer, sizeof *answer);
     if (got == (ssize_t)sizeof *answer) {
         answer->text[sizeof answer->text - 1] = '\0';
         return 1;
@@ -103,36 +105,23 @@ static bool is_whole(const struct stl_fetch_request *request)
 
 int stl_fetch_receive(int socket, struct stl_fetch_request *request, int *fd)
 {
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec text = {request, sizeof *request};
-    struct msghdr message = {.msg_iov = &text,
-                             .msg_iovlen = 1,
-                             .msg_control = control.room,
-                             .msg_controllen = sizeof control.room};
-    ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    int fds[STL_MESSAGE_FDS_MAX];
+    size_t count;
+    ssize_t got = stl_message_receive(socket, MSG_DONTWAIT, request, sizeof *request, fds, &count);
     if (got < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -1;
-    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
-        header->cmsg_len != CMSG_LEN(sizeof *fd))
-        return 0;
-    memcpy(fd, CMSG_DATA(header), sizeof *fd);
-    if (got == (ssize_t)sizeof *request && is_whole(request)) {
+        return errno == EAGAIN ? 0 : -1;
+    if (count == 1 && got == (ssize_t)sizeof *request && is_whole(request)) {
         /* What has the pipe open must not be kept waiting by it. */
+        *fd = fds[0];
         fcntl(*fd, F_SETFL, O_NONBLOCK);
         return 1;
     }
-    close(*fd);
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
     return 0;
 }
 
 void stl_fetch_answer(int fd, const struct stl_fetch_answer *answer)
 {
-    ssize_t sent;
-    do
-        sent = write(fd, answer, sizeof *answer);
-    while (sent < 0 && errno == EINTR);
+    stl_write_some(fd, answer, sizeof *answer);
 }

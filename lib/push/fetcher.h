@@ -1,12 +1,12 @@
 /*
- * The way to the process that fetches what is missing here from other registries (`upstream:` in
+ * How other processes reach the one that fetches missing content from other registries (`upstream:` in
  * registry.yaml, 'stillage pull-through').
  *
- * That process may connect to other machines, and reads nothing from clients; who answers clients may not
- * connect. A request is one message to the socket REG/fetcher, which only the registry's owner can open; with
- * it goes a pipe for the answers. Processes in the sandbox (sandbox.h) send it through the one that runs
- * hooks (hook.h). The bytes of a blob do not go through here: while it arrives, it is a file in tmp/ that
- * grows, and then a blob of the repository.
+ * That process may connect to other machines, and reads nothing from clients; the processes that answer
+ * clients may not connect. A request is one message to the socket REG/fetcher, which only the registry's
+ * owner can open; with it goes a pipe for the answers. Processes in the sandbox (sandbox.h) send it through
+ * the one that runs hooks (hook.h). The bytes of a blob do not go through here: while it arrives, it is a
+ * file in tmp/ that grows, and then a blob of the repository.
  *
  * Whoever asks has checked that the client may pull from this repository.
  */
@@ -43,8 +43,8 @@ void stl_fetch_want(struct stl_fetch_request *request, const char *name, const c
 /* Sends it. Returns a descriptor for stl_fetch_wait(), or -1: STL_UNAVAILABLE if nobody fetches. */
 int stl_fetch_ask(const struct stl_registry *registry, const struct stl_fetch_request *request,
                   struct stl_error *err);
-/* Waits for an answer for so many milliseconds (-1: for ever). Returns 1, 0 if none came, or -1: the process
- * has ended. */
+/* Waits for an answer, at most that many milliseconds (-1: for ever). Returns 1, 0 if none came, or -1: the
+ * process has ended. */
 int stl_fetch_wait(int fd, int milliseconds, struct stl_fetch_answer *answer, struct stl_error *err);
 
 /* For the process that fetches: takes a lock, which lasts as long as *lock is open, and makes the socket,

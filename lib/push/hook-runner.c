@@ -7,7 +7,6 @@
  */
 #include "hook-runner.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -18,13 +17,9 @@
 #include "fetcher-socket.h"
 #include "hook-run.h"
 #include "io.h"
+#include "message.h"
 
 /* --- messages ------------------------------------------------------------------------------------------- */
-
-union control {
-    struct cmsghdr header;
-    char room[CMSG_SPACE(2 * sizeof(int))];
-};
 
 struct request {
     char what;
@@ -34,44 +29,9 @@ struct request {
 static int send_request(int runner, const struct request *request, size_t passed, const int *fds,
                         size_t count, struct stl_error *err)
 {
-    union control control = {0};
-    struct iovec text = {(void *)request, 1 + passed};
-    struct msghdr message = {.msg_iov = &text,
-                             .msg_iovlen = 1,
-                             .msg_control = control.room,
-                             .msg_controllen = CMSG_SPACE(count * sizeof *fds)};
-    control.header = (struct cmsghdr){CMSG_LEN(count * sizeof *fds), SOL_SOCKET, SCM_RIGHTS};
-    memcpy(CMSG_DATA(&control.header), fds, count * sizeof *fds);
-    ssize_t sent;
-    do
-        sent = sendmsg(runner, &message, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    return sent == (ssize_t)(1 + passed) ? 0
-                                         : stl_error_errno(err, "cannot reach the process that runs hooks");
-}
-
-/* Returns the number of descriptors received, or -1 when no sender is left. */
-static int receive_request(int socket, struct request *request, size_t *passed, int fds[2])
-{
-    union control control;
-    struct iovec text = {request, sizeof *request};
-    struct msghdr message = {.msg_iov = &text,
-                             .msg_iovlen = 1,
-                             .msg_control = control.room,
-                             .msg_controllen = sizeof control.room};
-    ssize_t got;
-    do
-        got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    while (got < 0 && errno == EINTR);
-    if (got <= 0)
-        return -1;
-    *passed = (size_t)got - 1;
-    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-        return 0;
-    size_t length = header->cmsg_len - CMSG_LEN(0);
-    memcpy(fds, CMSG_DATA(header), length);
-    return (int)(length / sizeof *fds);
+    if (stl_message_send(runner, NULL, request, 1 + passed, fds, count))
+        return stl_error_errno(err, "cannot reach the process that runs hooks");
+    return 0;
 }
 
 /* --- asking --------------------------------------------------------------------------------------------- */
@@ -134,8 +94,8 @@ static void pass_on(const char *path, const struct request *request, size_t leng
         stl_fetcher_send(root, request->passed, length, fd, &ignored);
 }
 
-static void serve_request(const char *path, const struct request *request, size_t passed, int count,
-                          const int fds[2])
+static void serve_request(const char *path, const struct request *request, size_t passed, size_t count,
+                          const int *fds)
 {
     struct stl_error err = STL_ERROR_INIT;
     struct stl_registry registry;
@@ -156,9 +116,9 @@ static void serve_request(const char *path, const struct request *request, size_
  * processes that ask; this one ends when the last of them is gone. */
 static _Noreturn void run(const char *path, int socket)
 {
-    int fds[2], nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int fds[STL_MESSAGE_FDS_MAX], nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     struct request request;
-    size_t passed;
+    size_t count;
     signal(SIGCHLD, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
@@ -167,13 +127,14 @@ static _Noreturn void run(const char *path, int socket)
         dup2(nothing, fd);
     if (nothing < 0 || dup2(socket, 3) < 0 || close_range(4, ~0U, 0))
         _exit(1);
-    for (int count; (count = receive_request(3, &request, &passed, fds)) >= 0;) {
+    /* Nothing comes when no sender is left. */
+    for (ssize_t got; (got = stl_message_receive(3, 0, &request, sizeof request, fds, &count)) > 0;) {
         if (fork() == 0) {
             signal(SIGCHLD, SIG_DFL);
             close(3);
-            serve_request(path, &request, passed, count, fds);
+            serve_request(path, &request, (size_t)got - 1, count, fds);
         }
-        for (int i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++)
             close(fds[i]);
     }
     _exit(0);
@@ -192,7 +153,7 @@ int stl_hook_runner_start(const char *path, struct stl_error *err)
     }
     close(ends[1]);
     if (pid > 0) {
-        waitpid(pid, NULL, 0);
+        stl_wait(pid, NULL);
         return ends[0];
     }
     stl_error_errno(err, "cannot start the process that runs hooks");

@@ -9,6 +9,7 @@
 #include "event.h"
 #include "hook-run.h"
 #include "hook-runner.h"
+#include "json.h"
 
 enum { REASON_MAX = 300 };
 
@@ -28,7 +29,7 @@ static int write_input(const struct stl_repo *repo, const struct stl_manifest *m
     STL_AUTO_FREE char *folder = stl_sprintf("%s/%s", registry->path, stl_path_repository(&repo->name, path));
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; i < tag_count; i++)
-        json_object_array_add(list, json_object_new_string(tags[i].text));
+        stl_json_append_string(list, tags[i].text);
     json_object_object_add(object, "tags", list);
     stl_json_set_string(object, "registry", registry->path);
     stl_json_set_string(object, "repositoryPath", folder);

@@ -196,7 +196,7 @@ static int forget_if_gone(void *context, const char *name, unsigned char type, s
     const struct count *count = context;
     (void)type;
     return !is_counted(count, name) && unlinkat(count->folder, name, 0) && errno != ENOENT
-               ? stl_error_errno(err, "cannot count %s no more", name)
+               ? stl_error_errno(err, "cannot stop counting %s", name)
                : 0;
 }
 
@@ -280,7 +280,9 @@ int stl_project_count_blob(const struct stl_registry *registry, const struct stl
     if (check_room(registry, project, folder, STL_PROJECT_SIZE, size, &counter, err))
         return -1;
     counter.use.amounts[STL_PROJECT_SIZE] += size;
-    return write_counter(registry, folder, &counter, err) || mark(folder, text, size, err) ? -1 : 0;
+    if (write_counter(registry, folder, &counter, err))
+        return -1;
+    return mark(folder, text, size, err);
 }
 
 int stl_project_count(const struct stl_registry *registry, const struct stl_project *project,

@@ -7,12 +7,12 @@
  *   log/quota/<project>/<digest>   a symbolic link whose target is a number of bytes: this blob is counted
  *   log/quota/<project>/less       an empty file: something has been removed since
  *
- * What comes is counted, durably, before it gets a name, and nothing else is counted before it has it. So
- * after a crash too much may be counted, never too little; and what comes costs one look, however large the
- * project is. What is removed stays counted until the project is counted anew: by gc; after a change of
- * registry.yaml; and when something does not fit, if something has been removed or it was not done in the
- * last minute. All of it may be removed at any time: then the next push counts anew. Code that changes a
- * repository asks consent.h.
+ * What is added is counted, durably, before it gets its name, and nothing else is counted before it has it.
+ * So after a crash too much may be counted, never too little; and adding something costs one look, however
+ * large the project is. What is removed stays counted until the project is counted anew: by gc; after a
+ * change of registry.yaml; and when something does not fit, if something has been removed or it was not done
+ * in the last minute. All of it may be removed at any time: then the next push counts anew. Code that changes
+ * a repository asks consent.h.
  */
 #ifndef STL_PROJECT_QUOTA_H
 #define STL_PROJECT_QUOTA_H
@@ -22,14 +22,14 @@
 /* The project that a repository belongs to, if it has a quota, or NULL. */
 const struct stl_project *stl_project_with_quota(const struct stl_registry *registry,
                                                  const struct stl_name *repository);
-/* What locks its count, for STL_LOCK_QUOTA: a name. */
+/* The name that locks its count, for STL_LOCK_QUOTA. */
 struct stl_name stl_project_lock_name(const struct stl_project *project);
 
 /* Both for a holder of the lock, who keeps it until what is counted has its name. Fail with STL_DENIED if it
  * does not fit. A blob that is about to get a name in one of the repositories: */
 int stl_project_count_blob(const struct stl_registry *registry, const struct stl_project *project,
                            const struct stl_digest *digest, int64_t size, struct stl_error *err);
-/* So many new tags or repositories. */
+/* New tags or repositories, `more` of them. */
 int stl_project_count(const struct stl_registry *registry, const struct stl_project *project,
                       enum stl_project_amount amount, int64_t more, struct stl_error *err);
 /* The same question without counting it, for anybody; of bytes: for a blob that no repository has yet. */

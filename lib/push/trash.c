@@ -353,5 +353,7 @@ static int trash_all_blobs(const struct stl_repo *repo, struct stl_error *err)
 /* Blobs go to the trash in any case: a snapshot may need them. Garbage collection decides. */
 int stl_trash_content(const struct stl_repo *repo, struct stl_error *err)
 {
-    return stl_trash_manifests(repo, err) || trash_all_blobs(repo, err) ? -1 : 0;
+    if (stl_trash_manifests(repo, err))
+        return -1;
+    return trash_all_blobs(repo, err);
 }

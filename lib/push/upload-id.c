@@ -54,7 +54,9 @@ static int get_key(const struct stl_registry *registry, unsigned char key[KEY_LE
     if (err->sys_errno != ENOENT)
         return -1;
     stl_error_clear(err);
-    return make_key(registry, err) || read_key(registry, key, err) ? -1 : 0;
+    if (make_key(registry, err))
+        return -1;
+    return read_key(registry, key, err);
 }
 
 /* HMAC-SHA-256 (RFC 2104) with stl_hasher, which needs no provider to be loaded; cut to 96 bits, in

@@ -138,8 +138,8 @@ bool stl_upload_is_wanted(const struct stl_upload *upload)
 
 static int wait_for_lock(const struct stl_upload *upload, int patience, struct stl_error *err)
 {
-    for (int tries = 0; flock(upload->data, LOCK_EX | LOCK_NB); tries++) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
+    for (int tries = 0; stl_flock(upload->data, LOCK_EX | LOCK_NB); tries++) {
+        if (errno != EWOULDBLOCK)
             return stl_error_errno(err, "cannot lock the upload session");
         if (tries == patience)
             return stl_error_set(err, STL_CONFLICT,
@@ -259,9 +259,7 @@ int stl_upload_use(struct stl_upload *upload, enum stl_algorithm algorithm, stru
 int stl_upload_append(struct stl_upload *upload, const void *bytes, size_t length, struct stl_error *err)
 {
     for (const char *p = bytes; length > 0;) {
-        ssize_t n = pwrite(upload->data, p, length, upload->size);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = stl_pwrite_some(upload->data, p, length, upload->size);
         if (n < 0)
             return stl_error_errno(err, "cannot write the data of the upload");
         stl_hasher_update(&upload->hasher, p, (size_t)n);

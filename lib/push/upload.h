@@ -11,7 +11,7 @@
  *     uploads/<hour>/<uuid>.ended    if there are no bytes, the session is over: a hard link to
  *                                    uploads/<hour>/ended
  *     uploads/by/<hash>/<uuid>       a symbolic link to the bytes, while the session is open: <hash> says who
- *                                    holds it. It may lead nowhere; any process that finds it so removes it
+ *                                    holds it. It may be dangling: whoever notices that removes it
  *     auth/upload-key                the key
  *
  * One writer at a time: stl_upload_open() holds a lock on the bytes until stl_upload_close(). A session whose
@@ -28,8 +28,7 @@
 
 enum {
     STL_UPLOAD_HOLDER_MAX = 64,
-    STL_UPLOAD_IDLE = 900, /* a session that has received nothing for so many seconds may be ended to make
-                              room for another */
+    STL_UPLOAD_IDLE = 900, /* seconds without a byte after which a session may be ended to make room */
 };
 
 #define STL_UPLOAD_HOLDERS "by" /* the folder of uploads/ that is no hour */

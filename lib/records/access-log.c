@@ -11,6 +11,7 @@
 
 #include "mem.h"
 #include "name.h"
+#include "percent.h"
 
 enum { LINE_SIZE = 64 << 10, CHUNK = 64 << 10, TIME_LENGTH = sizeof "[29/Nov/2026:05:53:58 +0000] " - 1 };
 
@@ -68,29 +69,6 @@ static void read_who(char *text, struct stl_record *record)
         record->user = text;
 }
 
-static int hex_value(char c)
-{
-    return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? tolower(c) - 'a' + 10 : -1;
-}
-
-/* %XX, in place. A byte that no name has makes the name invalid, NUL included. */
-static bool decode_field(char *text)
-{
-    char *out = text;
-    for (const char *in = text; *in; in++) {
-        if (*in == '%') {
-            int high = hex_value(in[1]), low = high < 0 ? -1 : hex_value(in[2]);
-            if (low < 0 || (high == 0 && low == 0))
-                return false;
-            *out++ = (char)(16 * high + low);
-            in += 2;
-        } else
-            *out++ = *in;
-    }
-    *out = '\0';
-    return true;
-}
-
 /* "/v2/NAME/manifests/REFERENCE" */
 static bool read_target(char *target, struct stl_record *record)
 {
@@ -99,7 +77,7 @@ static bool read_target(char *target, struct stl_record *record)
     struct stl_name name;
     struct stl_reference reference;
     target[strcspn(target, "?#")] = '\0';
-    if (strncmp(target, begin, strlen(begin)) || !decode_field(target))
+    if (strncmp(target, begin, strlen(begin)) || !stl_percent_decode(target, '\0'))
         return false;
     char *slash = strrchr(target, '/');
     if (slash - target < (ptrdiff_t)(sizeof middle - 2 + sizeof begin - 1) ||

@@ -49,7 +49,7 @@ static int count_repositories(const struct stl_registry *registry, struct counts
     return 0;
 }
 
-struct folder {
+struct counted_folder {
     const struct stl_registry *registry;
     const char *path;
     uint64_t *count, *bytes;
@@ -57,7 +57,7 @@ struct folder {
 
 static int count_file(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    const struct folder *folder = context;
+    const struct counted_folder *folder = context;
     struct stat st;
     (void)type;
     (void)err;
@@ -73,7 +73,7 @@ static int count_file(void *context, const char *name, unsigned char type, struc
 
 static int count_folder(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    struct folder folder = *(const struct folder *)context;
+    struct counted_folder folder = *(const struct counted_folder *)context;
     (void)type;
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", folder.path, name);
     folder.path = path;
@@ -82,7 +82,7 @@ static int count_folder(void *context, const char *name, unsigned char type, str
 
 static int count_files(const struct stl_registry *registry, struct counts *counts, struct stl_error *err)
 {
-    struct folder folders[] = {
+    struct counted_folder folders[] = {
         {registry, STL_STORE "/sha256", &counts->blobs, &counts->blob_bytes},
         {registry, STL_STORE "/sha512", &counts->blobs, &counts->blob_bytes},
         {registry, STL_UPLOADS, &counts->uploads, &counts->upload_bytes},
@@ -101,7 +101,7 @@ static void add_to(struct json_object *actions, const char *action, int64_t coun
     if (json_object_object_get_ex(actions, action, &known))
         json_object_int_inc(known, count);
     else if (json_object_object_length(actions) < ACTIONS_MAX)
-        json_object_object_add(actions, action, json_object_new_int64(count));
+        stl_json_set_number(actions, action, count);
 }
 
 static int count_event(void *actions, const struct stl_record *record, struct stl_error *err)

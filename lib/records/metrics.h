@@ -2,7 +2,7 @@
  * Numbers about a registry in Prometheus' text format, for node_exporter's textfile collector.
  *
  * How often each kind of event happened is a counter that must not go back when old events are thrown away.
- * So it goes on from the text of the run before, which says in a comment how far that has read.
+ * So it continues from the text of the previous run, in which a comment says how far that run has read.
  */
 #ifndef STL_METRICS_H
 #define STL_METRICS_H

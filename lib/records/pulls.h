@@ -1,5 +1,5 @@
 /*
- * When tags and manifests were last pulled: log/pulls, as far as logs of the web server were read
+ * When tags and manifests were last pulled: log/pulls, from the logs of the web server that were read
  * ('stillage log --pulls --record'). prune's rule not-pulled-for uses it.
  *
  * The file is text: "since SECONDS until SECONDS", the time that the logs cover without a gap, and for each

@@ -1,5 +1,6 @@
 /*
- * Challenges: how a server says what authorization it wants (RFC 9110, WWW-Authenticate).
+ * Challenges: how a server says what authorization it wants (RFC 9110, WWW-Authenticate). Only lib/remote
+ * uses this.
  */
 #ifndef STL_CHALLENGE_H
 #define STL_CHALLENGE_H

@@ -7,6 +7,7 @@
 #include "layout.h"
 #include "outgoing-run.h"
 #include "outgoing.h"
+#include "percent.h"
 
 enum { TRIES_MAX = 4 };
 
@@ -112,7 +113,7 @@ static void ask_for_place(struct blob *blob, struct stl_http_request *request)
     STL_AUTO_BUF struct stl_buf query = STL_BUF_INIT;
     if (is_in_source(outgoing, blob) && blob->tries == 0) {
         stl_buf_printf(&query, "?mount=%s&from=", stl_digest_format(&blob->digest, text));
-        stl_remote_add_escaped(&query, outgoing->from);
+        stl_percent_encode(&query, outgoing->from, "");
     }
     *request = (struct stl_http_request){
         .method = "POST",
@@ -123,7 +124,7 @@ static void send_it(struct blob *blob, struct stl_http_request *request)
 {
     char text[STL_DIGEST_TEXT_MAX], path[STL_PATH_MAX];
     STL_AUTO_BUF struct stl_buf digest = STL_BUF_INIT;
-    stl_remote_add_escaped(&digest, stl_digest_format(&blob->digest, text));
+    stl_percent_encode(&digest, stl_digest_format(&blob->digest, text), "");
     blob->file = (struct stl_extent){.fd = openat(blob->uploading->outgoing->repo.fd,
                                                   stl_path_blob(&blob->digest, path), O_RDONLY | O_CLOEXEC),
                                      .owned = true,

@@ -4,6 +4,7 @@
 #include "challenge.h"
 #include "clock.h"
 #include "json.h"
+#include "percent.h"
 #include "remote.h"
 
 enum {
@@ -46,7 +47,7 @@ static void add_parameter(struct stl_buf *buf, const char *name, const char *val
     if (!value || !*value)
         return;
     stl_buf_printf(buf, "%s=", name);
-    stl_remote_add_escaped(buf, value);
+    stl_percent_encode(buf, value, "");
     stl_buf_puts(buf, "&");
 }
 

@@ -227,13 +227,6 @@ char *stl_remote_manifest_url(const struct stl_remote *remote, const char *name,
     return stl_remote_url(remote, name, "manifests/%s", reference);
 }
 
-void stl_remote_add_escaped(struct stl_buf *buf, const char *text)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
-    for (; *text; text++)
-        stl_buf_printf(buf, strchr(plain, *text) ? "%c" : "%%%02X", (unsigned char)*text);
-}
-
 /* The first error of the body, if that is one of a registry. */
 static const char *said(struct json_object *object)
 {

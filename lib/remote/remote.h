@@ -70,8 +70,6 @@ char *stl_remote_url(const struct stl_remote *remote, const char *name, const ch
     __attribute__((format(printf, 3, 4)));
 /* ".../manifests/<reference>" */
 char *stl_remote_manifest_url(const struct stl_remote *remote, const char *name, const char *reference);
-/* Appends text for a query, with everything but letters, digits and "-._~" as %XX. */
-void stl_remote_add_escaped(struct stl_buf *buf, const char *text);
 
 /* Sets an error for an answer that is not what was asked for: its status, and what the registry says about
  * it. Returns -1. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "digest.h"
+#include "percent.h"
 
 enum { ANSWER_MAX = 16 << 20 };
 
@@ -17,24 +18,21 @@ char *stl_s3_hash(const void *bytes, size_t length, char hex[STL_DIGEST_TEXT_MAX
     return hex;
 }
 
-char *stl_s3_encode(const char *text)
+static char *encode(const char *text, const char *plain)
 {
     STL_AUTO_BUF struct stl_buf out = STL_BUF_INIT;
-    for (const char *p = text; *p; p++) {
-        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-                     strchr("-._~/", *p);
-        stl_buf_printf(&out, plain ? "%c" : "%%%02X", (unsigned char)*p);
-    }
+    stl_percent_encode(&out, text, plain);
     return stl_strdup(out.data ? out.data : "");
+}
+
+char *stl_s3_encode(const char *text)
+{
+    return encode(text, "/");
 }
 
 char *stl_s3_encode_value(const char *text)
 {
-    STL_AUTO_FREE char *encoded = stl_s3_encode(text);
-    STL_AUTO_BUF struct stl_buf out = STL_BUF_INIT;
-    for (const char *p = encoded; *p; p++)
-        stl_buf_printf(&out, *p == '/' ? "%%2F" : "%c", *p);
-    return stl_strdup(out.data ? out.data : "");
+    return encode(text, "");
 }
 
 char *stl_s3_bare(char *etag)

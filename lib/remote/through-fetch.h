@@ -1,5 +1,6 @@
 /*
- * A manifest or a blob, fetched from an upstream and made part of a repository (pull-through.h).
+ * A manifest or a blob, fetched from an upstream and made part of a repository (pull-through.h). Only
+ * lib/remote uses this.
  */
 #ifndef STL_THROUGH_FETCH_H
 #define STL_THROUGH_FETCH_H

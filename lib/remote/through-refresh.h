@@ -1,5 +1,5 @@
 /*
- * Tags that came from an upstream, asked for again (pull-through.h).
+ * Tags that came from an upstream, asked for again (pull-through.h). Only lib/remote uses this.
  */
 #ifndef STL_THROUGH_REFRESH_H
 #define STL_THROUGH_REFRESH_H

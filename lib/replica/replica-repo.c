@@ -15,7 +15,7 @@
 enum { LINK_TARGET_MAX = 1024, LOCK_MILLISECONDS = 2000 };
 
 /* The current repository: itself, and its folder in the replica. */
-struct turn {
+struct replica_repo {
     struct taking *taking;
     struct stl_repo repo;
     char path[STL_PATH_MAX]; /* www/v2/<name> */
@@ -23,7 +23,7 @@ struct turn {
     struct stl_reachable reachable;
 };
 
-static void turn_clear(struct turn *turn)
+static void replica_repo_clear(struct replica_repo *turn)
 {
     stl_repo_close(&turn->repo);
     stl_reachable_clear(&turn->reachable);
@@ -72,7 +72,7 @@ static int add_to_store(struct taking *taking, const struct stl_digest *digest, 
     return 0;
 }
 
-static int add_blobs(struct turn *turn, struct stl_error *err)
+static int add_blobs(struct replica_repo *turn, struct stl_error *err)
 {
     STL_AUTO_CLOSE int folder = stl_replica_enter(turn->taking, turn->fd, STL_REPO_BLOBS, err);
     if (folder < 0)
@@ -95,8 +95,8 @@ static int add_blobs(struct turn *turn, struct stl_error *err)
 
 /* --- names ---------------------------------------------------------------------------------------------- */
 
-static int link_file(struct turn *turn, enum stl_replica_list list, const char *folder, const char *name,
-                     struct stl_error *err)
+static int link_file(struct replica_repo *turn, enum stl_replica_list list, const char *folder,
+                     const char *name, struct stl_error *err)
 {
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", folder, name);
     STL_AUTO_FREE char *full = stl_sprintf("%s/%s", turn->path, path);
@@ -108,7 +108,7 @@ static int link_file(struct turn *turn, enum stl_replica_list list, const char *
 
 /* Finds the file that manifests/<digest> leads to; returns 0 if there is none, as after a power cut: then
  * nothing may lead there. */
-static int link_manifest_file(struct turn *turn, const char *digest, struct stl_error *err)
+static int link_manifest_file(struct replica_repo *turn, const char *digest, struct stl_error *err)
 {
     char target[LINK_TARGET_MAX];
     char link[STL_PATH_MAX];
@@ -124,7 +124,7 @@ static int link_manifest_file(struct turn *turn, const char *digest, struct stl_
 
 static int link_digest(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    struct turn *turn = context;
+    struct replica_repo *turn = context;
     (void)type;
     if (!strchr(name, ':'))
         return 0;
@@ -137,7 +137,7 @@ static int link_digest(void *context, const char *name, unsigned char type, stru
 
 static int add_tag(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    struct turn *turn = context;
+    struct replica_repo *turn = context;
     char target[LINK_TARGET_MAX];
     (void)type;
     if (strchr(name, ':'))
@@ -167,7 +167,7 @@ static int add_ref(void *context, const char *name, unsigned char type, struct s
                      name, err);
 }
 
-static int add_names(struct turn *turn, struct stl_error *err)
+static int add_names(struct replica_repo *turn, struct stl_error *err)
 {
     int fd = turn->repo.fd;
     bool apache = turn->taking->replica->registry->settings.apache;
@@ -192,7 +192,7 @@ static int is_digest_link(void *context, const char *name, unsigned char type, s
 }
 
 /* All of its folders, including empty ones. */
-static int enter_repository(struct turn *turn, struct stl_error *err)
+static int enter_repository(struct replica_repo *turn, struct stl_error *err)
 {
     struct taking *taking = turn->taking;
     bool apache = taking->replica->registry->settings.apache;
@@ -210,7 +210,7 @@ static int enter_repository(struct turn *turn, struct stl_error *err)
     return turn->fd < 0 ? -1 : 0;
 }
 
-static int take_locked(struct turn *turn, struct stl_error *err)
+static int take_locked(struct replica_repo *turn, struct stl_error *err)
 {
     const struct stl_registry *registry = turn->repo.registry;
     int found = stl_repo_open_if_any(&turn->repo, registry, &turn->repo.name, err);
@@ -244,7 +244,7 @@ static int lock_content(const struct stl_registry *registry, const struct stl_na
 int stl_replica_take_repository(struct taking *taking, const struct stl_name *name, struct stl_error *err)
 {
     const struct stl_registry *registry = taking->replica->registry;
-    __attribute__((cleanup(turn_clear))) struct turn turn = {
+    __attribute__((cleanup(replica_repo_clear))) struct replica_repo turn = {
         .taking = taking, .repo = {.registry = registry, .name = *name, .fd = -1, .lock = -1}, .fd = -1};
     stl_path_repository(name, turn.path);
     STL_AUTO_FREE char *manifests = stl_sprintf("%s/" STL_REPO_MANIFESTS, turn.path);

@@ -16,9 +16,9 @@
  * the replica does not can be removed afterwards.
  *
  * A replica has the manifests that have a name, the blobs that these refer to, and repositories that were
- * created as such, with what they say of themselves (about.h). Users, tokens, keys,
- * uploads, snapshots, the trash and logs are not in it; for a registry with access control, an empty
- * auth/htpasswd and _closed are, so that the far end is closed as well.
+ * created explicitly, with description and visibility (about.h). Users, tokens, keys, uploads, snapshots, the
+ * trash and logs are not in it; for a registry with access control, an empty auth/htpasswd and _closed are,
+ * so that the far end is closed as well.
  */
 #ifndef STL_REPLICA_H
 #define STL_REPLICA_H

@@ -30,7 +30,7 @@ static void catalog_clear(struct catalog *catalog)
 }
 
 /* The repository that is being listed. */
-struct listing {
+struct flat_listing {
     struct stl_flat *flat;
     struct stl_selection *selection;
     struct stl_repo repo;
@@ -41,7 +41,7 @@ struct listing {
     struct stl_buf referrers; /* the lines about them for tags/_details */
 };
 
-static void listing_clear(struct listing *listing)
+static void listing_clear(struct flat_listing *listing)
 {
     stl_repo_close(&listing->repo);
     stl_contents_clear(&listing->contents);
@@ -78,20 +78,20 @@ static void add_document(struct stl_flat *flat, enum stl_flat_kind kind, const c
     entry->size = (int64_t)strlen(text);
 }
 
-static const char *add_reference(struct listing *listing, const struct stl_digest *digest)
+static const char *add_reference(struct flat_listing *listing, const struct stl_digest *digest)
 {
     char text[STL_DIGEST_TEXT_MAX];
     return stl_arena_strdup(&listing->flat->arena, stl_digest_format(digest, text));
 }
 
-static const char *add_source(struct listing *listing, const char *path)
+static const char *add_source(struct flat_listing *listing, const char *path)
 {
     char folder[STL_PATH_MAX];
     STL_AUTO_FREE char *source = stl_sprintf("%s/%s", stl_path_repository(&listing->repo.name, folder), path);
     return stl_arena_strdup(&listing->flat->arena, source);
 }
 
-static int add_blob(struct listing *listing, const struct stl_held_link *link, struct stl_error *err)
+static int add_blob(struct flat_listing *listing, const struct stl_held_link *link, struct stl_error *err)
 {
     size_t number;
     int64_t size;
@@ -113,7 +113,7 @@ static int add_blob(struct listing *listing, const struct stl_held_link *link, s
     return 0;
 }
 
-static int add_blobs(struct listing *listing, struct stl_error *err)
+static int add_blobs(struct flat_listing *listing, struct stl_error *err)
 {
     for (size_t i = 0; i < listing->contents.digests.count; i++) {
         const struct stl_held_manifest *held = &listing->contents.manifests[i];
@@ -124,7 +124,8 @@ static int add_blobs(struct listing *listing, struct stl_error *err)
     return 0;
 }
 
-static void add_manifest(struct listing *listing, enum stl_flat_kind kind, size_t number, const char *tag)
+static void add_manifest(struct flat_listing *listing, enum stl_flat_kind kind, size_t number,
+                         const char *tag)
 {
     const struct stl_held_manifest *held = &listing->contents.manifests[number];
     const struct stl_digest *digest = &listing->contents.digests.items[number];
@@ -138,14 +139,14 @@ static void add_manifest(struct listing *listing, enum stl_flat_kind kind, size_
 }
 
 /* stl_contents_order() gives the opposite order: first what others may lead to last. */
-static void add_manifests(struct listing *listing)
+static void add_manifests(struct flat_listing *listing)
 {
     STL_AUTO_FREE size_t *order = stl_alloc((listing->contents.digests.count + 1) * sizeof *order);
     for (size_t i = stl_contents_order(&listing->contents, listing->chosen, order); i-- > 0;)
         add_manifest(listing, STL_FLAT_MANIFEST, order[i], NULL);
 }
 
-static int list_referrers(struct listing *listing, struct stl_error *err)
+static int list_referrers(struct flat_listing *listing, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     for (size_t i = 0; i < listing->contents.digests.count; i++) {
@@ -166,7 +167,7 @@ static int list_referrers(struct listing *listing, struct stl_error *err)
     return 0;
 }
 
-static int add_tags(struct listing *listing, struct stl_error *err)
+static int add_tags(struct flat_listing *listing, struct stl_error *err)
 {
     const struct stl_contents *contents = &listing->contents;
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
@@ -189,7 +190,7 @@ static int add_tags(struct listing *listing, struct stl_error *err)
 /* --- for the page --------------------------------------------------------------------------------------- */
 
 /* The line about the repository, as in a file of details, of what was added since `first`. */
-static void add_repository_line(const struct listing *listing, size_t first, const char *description,
+static void add_repository_line(const struct flat_listing *listing, size_t first, const char *description,
                                 struct stl_buf *lines)
 {
     const struct stl_contents *contents = &listing->contents;
@@ -216,7 +217,7 @@ static void add_repository_line(const struct listing *listing, size_t first, con
 }
 
 /* tags/_details, of the tags and referrers that are in the copy. */
-static void add_details(struct listing *listing)
+static void add_details(struct flat_listing *listing)
 {
     STL_AUTO_DETAILS struct stl_details details = {0};
     STL_AUTO_BUF struct stl_buf lines = STL_BUF_INIT;
@@ -231,7 +232,7 @@ static void add_details(struct listing *listing)
 }
 
 /* A description that cannot be read is left out: verify tells of it. */
-static void describe(struct listing *listing, size_t first, struct stl_buf *lines)
+static void describe(struct flat_listing *listing, size_t first, struct stl_buf *lines)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_about about;
@@ -246,7 +247,7 @@ static void describe(struct listing *listing, size_t first, struct stl_buf *line
 
 /* --- choosing ------------------------------------------------------------------------------------------- */
 
-static bool choose_tag(struct listing *listing, size_t i)
+static bool choose_tag(struct flat_listing *listing, size_t i)
 {
     const struct stl_held_tag *tag = &listing->contents.tags[i];
     size_t number = stl_contents_find(&listing->contents, &tag->digest);
@@ -257,7 +258,7 @@ static bool choose_tag(struct listing *listing, size_t i)
 }
 
 /* Tags that contain the digest of a manifest belong to it, as those that cosign makes. */
-static bool choose_tags_of_digests(struct listing *listing)
+static bool choose_tags_of_digests(struct flat_listing *listing)
 {
     bool more = false;
     for (size_t i = 0; i < listing->contents.tag_count; i++) {
@@ -272,7 +273,7 @@ static bool choose_tags_of_digests(struct listing *listing)
     return more;
 }
 
-static void choose_selected(struct listing *listing)
+static void choose_selected(struct flat_listing *listing)
 {
     const struct stl_contents *contents = &listing->contents;
     bool all = listing->selection->count == 0;
@@ -290,7 +291,7 @@ static void choose_selected(struct listing *listing)
     while (choose_tags_of_digests(listing));
 }
 
-static bool is_empty(const struct listing *listing)
+static bool is_empty(const struct flat_listing *listing)
 {
     for (size_t i = 0; i < listing->contents.digests.count; i++)
         if (listing->chosen[i])
@@ -301,7 +302,7 @@ static bool is_empty(const struct listing *listing)
 /* --- repositories --------------------------------------------------------------------------------------- */
 
 /* Blobs cannot leave the repository, nor tags move, while it is being read. */
-static int list_locked(struct listing *listing, struct catalog *catalog, struct stl_error *err)
+static int list_locked(struct flat_listing *listing, struct catalog *catalog, struct stl_error *err)
 {
     size_t first = listing->flat->count;
     if (stl_contents_load(&listing->contents, &listing->repo, err))
@@ -326,7 +327,7 @@ static int list_repository(struct stl_flat *flat, const struct stl_registry *reg
                            struct stl_selection *selection, const char *text, struct catalog *catalog,
                            struct stl_error *err)
 {
-    __attribute__((cleanup(listing_clear))) struct listing listing = {
+    __attribute__((cleanup(listing_clear))) struct flat_listing listing = {
         .flat = flat, .selection = selection, .repo = STL_REPO_INIT};
     struct stl_name name;
     if (selection->count && !stl_selection_enters(selection, text))

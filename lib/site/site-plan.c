@@ -106,18 +106,13 @@ static int check_names(const struct stl_flat *flat, const struct stl_site_host *
     return 0;
 }
 
-static int compare_paths(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static const char **sort(const char **paths, size_t count)
 {
     const char **sorted = stl_alloc((count + 1) * sizeof *sorted);
     for (size_t i = 0; i < count; i++)
         sorted[i] = paths[i];
     if (count)
-        qsort(sorted, count, sizeof *sorted, compare_paths);
+        qsort(sorted, count, sizeof *sorted, stl_compare_strings);
     return sorted;
 }
 
@@ -147,14 +142,14 @@ int stl_site_plan(struct site_plan *plan, const struct stl_flat *flat, const str
 
 bool stl_site_made(const struct site_plan *plan, const char *path)
 {
-    return plan->made_count &&
-           bsearch(&path, plan->made_sorted, plan->made_count, sizeof *plan->made_sorted, compare_paths);
+    return plan->made_count && bsearch(&path, plan->made_sorted, plan->made_count, sizeof *plan->made_sorted,
+                                       stl_compare_strings);
 }
 
 bool stl_site_planned(const struct site_plan *plan, const char *path)
 {
-    return bsearch(&path, plan->planned_sorted, plan->count, sizeof *plan->planned_sorted, compare_paths) !=
-           NULL;
+    return bsearch(&path, plan->planned_sorted, plan->count, sizeof *plan->planned_sorted,
+                   stl_compare_strings) != NULL;
 }
 
 /* --- what was made -------------------------------------------------------------------------------------- */

@@ -230,7 +230,9 @@ static int write_files(struct writing *writing, struct stl_error *err)
         if (written)
             return written < 0 ? stl_error_context(err, "%s", file->path) : written;
     }
-    return remove_gone(writing, err) || settle(writing, err) ? -1 : 0;
+    if (remove_gone(writing, err))
+        return -1;
+    return settle(writing, err);
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------ */

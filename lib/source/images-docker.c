@@ -112,7 +112,9 @@ static int read_entry(struct stl_images *images, struct json_object *entry, stru
     if (!config)
         return stl_error_set(err, STL_MANIFEST_INVALID, "it has no Config");
     image->docker->config = stl_strdup(config);
-    return read_names(image, entry, err) || read_layers(image->docker, entry, err) ? -1 : 0;
+    if (read_names(image, entry, err))
+        return -1;
+    return read_layers(image->docker, entry, err);
 }
 
 int stl_images_read_docker(struct stl_images *images, struct stl_error *err)

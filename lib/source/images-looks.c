@@ -32,7 +32,7 @@ static char *find_inner(const struct stl_source *source)
     return NULL;
 }
 
-struct search {
+struct inner_search {
     int fd;
     char *inner;   /* a folder that is a layout */
     bool archives; /* there are some blobs */
@@ -40,7 +40,7 @@ struct search {
 
 static int look_at(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    struct search *search = context;
+    struct inner_search *search = context;
     const char *dot = strrchr(name, '.');
     STL_AUTO_FREE char *list = stl_sprintf("%s/index.json", name);
     (void)err;
@@ -53,7 +53,7 @@ static int look_at(void *context, const char *name, unsigned char type, struct s
 static char *looks_like_folder(const struct stl_source *source)
 {
     struct stl_error err = STL_ERROR_INIT;
-    struct search search = {.fd = source->fd};
+    struct inner_search search = {.fd = source->fd};
     stl_dir_each_if_any(source->fd, ".", look_at, &search, &err);
     STL_AUTO_FREE char *inner = search.inner;
     if (inner)

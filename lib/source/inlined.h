@@ -1,6 +1,6 @@
 /*
  * Content embedded in the field "data" of a descriptor (image-spec, descriptor.md): it need not be in the
- * source otherwise.
+ * source otherwise. Only lib/source uses this.
  *
  * Embedded content that has the descriptor's digest and is nowhere else in the source becomes a file of the
  * stage.

@@ -1,6 +1,6 @@
 /*
  * Recognises files that are not sources of images, for messages: people who give the wrong file should learn
- * which one is right.
+ * which one is right. Only lib/source uses this.
  */
 #ifndef STL_LOOKS_H
 #define STL_LOOKS_H

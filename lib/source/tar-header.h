@@ -1,5 +1,6 @@
 /*
  * The header of a member of a tar archive (POSIX 1003.1, pax, "ustar Interchange Format"). Numbers are octal.
+ * Only lib/source uses this.
  */
 #ifndef STL_TAR_HEADER_H
 #define STL_TAR_HEADER_H

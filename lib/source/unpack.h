@@ -26,8 +26,8 @@ int stl_unpack(int fd, const struct stl_registry *registry, const struct stl_sta
  * with archive_read_free(). */
 struct archive *stl_unpack_reader(void);
 
-/* At the end of an archive: reads the padding behind it from a pipe, at most 64 MiB: a writer that could not
- * get rid of it would die of SIGPIPE. */
+/* At the end of an archive: reads the padding behind it from a pipe, at most 64 MiB: otherwise the writer
+ * would die of SIGPIPE. */
 void stl_unpack_read_padding(int fd);
 
 /* Whether a member of that name is a blob of a layout; if so, sets *digest. */

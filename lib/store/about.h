@@ -1,6 +1,6 @@
 /*
- * What a repository says of itself: the file tags/_about, which 'stillage repo' and the web page write. A
- * repository that has one was created as such, and stays while it is empty.
+ * The description and visibility of a repository: the file tags/_about, which 'stillage repo' and the web
+ * page write. A repository that has one was created as such, and stays while it is empty.
  *
  *   {"created":SECONDS,"visibility":"public","description":"TEXT"}
  *

@@ -87,12 +87,6 @@ static void add_platform(struct json_object *out, struct json_object *from)
     add_string(out, "platform", text);
 }
 
-static bool is_image_config(const char *media_type)
-{
-    return !strcmp(media_type, "application/vnd.oci.image.config.v1+json") ||
-           !strcmp(media_type, "application/vnd.docker.container.image.v1+json");
-}
-
 /* The config of an image. Configs of other types, as artifacts have, must not be parsed (image-spec,
  * manifest.md, "config"). */
 static void add_config(struct json_object *out, const struct stl_describe_source *source,
@@ -100,7 +94,7 @@ static void add_config(struct json_object *out, const struct stl_describe_source
 {
     STL_AUTO_BUF struct stl_buf bytes = {.ceiling = CONFIG_MAX};
     struct stl_error ignored = STL_ERROR_INIT;
-    if (!is_image_config(config->media_type) ||
+    if (!stl_media_type_is_image_config(config->media_type) ||
         source->config(source->context, &config->digest, &bytes, &ignored) || !bytes.data)
         return;
     STL_AUTO_JSON struct json_object *document = stl_json_parse(bytes.data, bytes.length, &ignored);
@@ -222,7 +216,7 @@ static struct json_object *describe(struct describing *walk, const struct stl_di
     add_string(out, "mediaType", manifest.media_type.text);
     stl_json_set_number(out, "size", manifest.size);
     const char *artifact_type = stl_manifest_artifact_type(&manifest);
-    if (artifact_type && !is_image_config(artifact_type))
+    if (artifact_type && !stl_media_type_is_image_config(artifact_type))
         add_string(out, "artifactType", artifact_type);
     if (manifest.has_subject)
         describe_digest(out, "subject", &manifest.subject);

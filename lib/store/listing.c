@@ -136,11 +136,6 @@ static int store_listing(const struct stl_root *root, int directory, const struc
                                                                                                         : 0;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 int stl_listing_wrap(const struct stl_name *repository, const struct stl_buf *quoted, struct stl_buf *text)
 {
     STL_AUTO_FREE char *head = head_of(repository);
@@ -155,7 +150,7 @@ int stl_listing_render(const struct stl_name *repository, const char **names, si
     STL_AUTO_FREE char *head = head_of(repository);
     text->ceiling = LISTING_MAX;
     if (count)
-        qsort(names, count, sizeof *names, compare_names);
+        qsort(names, count, sizeof *names, stl_compare_strings);
     int full = stl_buf_puts(text, head);
     for (size_t i = 0; i < count && !full; i++)
         full = stl_buf_printf(text, "%s\"%s\"", i ? "," : "", names[i]);
@@ -238,7 +233,7 @@ static bool edit_unsorted(struct listing *listing, const char *const *names, siz
     STL_AUTO_FREE const char **sorted = stl_alloc((count + 1) * sizeof *sorted);
     for (size_t i = 0; i < count; i++)
         sorted[i] = names[i];
-    qsort(sorted, count, sizeof *sorted, compare_names);
+    qsort(sorted, count, sizeof *sorted, stl_compare_strings);
     return edit(listing, sorted, count, add);
 }
 

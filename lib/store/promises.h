@@ -1,5 +1,5 @@
 /*
- * Whether a file system keeps the promises that a registry rests on: each is tried, in a folder of its own,
+ * Whether a file system keeps the promises that a registry depends on: each is tried, in a folder of its own,
  * through one mount or through two mounts of the same file system, as several front ends have it.
  */
 #ifndef STL_PROMISES_H

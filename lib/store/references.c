@@ -55,6 +55,13 @@ int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *dige
     return stl_media_type_parse(target + strlen(target_head), type, err);
 }
 
+bool stl_manifest_exists(const struct stl_repo *repo, const struct stl_digest *digest)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_media_type type;
+    return stl_manifest_type(repo, digest, &type, &ignored) == 0;
+}
+
 int stl_tag_resolve(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
                     struct stl_error *err)
 {

@@ -21,6 +21,8 @@ int stl_reference_resolve(const struct stl_repo *repo, const struct stl_referenc
 /* The media type of a manifest. Fails with STL_MANIFEST_UNKNOWN. */
 int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *digest,
                       struct stl_media_type *type, struct stl_error *err);
+/* Whether the repository has the manifest; false also if it cannot be read. */
+bool stl_manifest_exists(const struct stl_repo *repo, const struct stl_digest *digest);
 /* Appends the bytes of a manifest to `bytes` and parses them. */
 int stl_manifest_load(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_buf *bytes,
                       struct stl_manifest *manifest, struct stl_error *err);

@@ -128,8 +128,8 @@ int stl_registry_lock_within(const struct stl_registry *registry, enum stl_lock_
 {
     const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
     int fd = open_lock(registry, kind, name, err);
-    for (unsigned waited = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB); waited += LOCK_PAUSE_MS) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
+    for (unsigned waited = 0; fd >= 0 && stl_flock(fd, LOCK_EX | LOCK_NB); waited += LOCK_PAUSE_MS) {
+        if (errno != EWOULDBLOCK)
             stl_error_errno(err, "cannot lock %s", locked_thing(kind, name));
         else if (waited >= milliseconds)
             stl_error_set(err, STL_UNAVAILABLE, "%s is busy", locked_thing(kind, name));

@@ -33,16 +33,11 @@ int stl_names_add_flat(void *names, const char *flat, unsigned char type, struct
     return 0;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 void stl_names_sort(struct stl_names *names)
 {
     size_t kept = 0;
     if (names->count)
-        qsort(names->items, names->count, sizeof *names->items, compare_names);
+        qsort(names->items, names->count, sizeof *names->items, stl_compare_strings);
     for (size_t i = 0; i < names->count; i++) {
         if (kept && !strcmp(names->items[kept - 1], names->items[i]))
             free(names->items[i]);

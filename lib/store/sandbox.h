@@ -1,7 +1,6 @@
 /*
- * The sandbox: what a process that reads the requests of strangers gives up for good, so that an exploited
- * bug reaches no further than the registry. For Linux; what the kernel lacks or forbids is left out and
- * reported.
+ * The sandbox: what a process that reads requests from strangers gives up for good, so that an exploited bug
+ * reaches no further than the registry. For Linux; what the kernel lacks or forbids is left out and reported.
  *
  *   files         By Landlock, from version 2 (Linux 5.19): below the registry everything can be read; www/,
  *                 store/, uploads/, tmp/, locks/, auth/, log/, trash/ and reserve/ can be written. Outside

@@ -14,7 +14,7 @@ struct bounds {
     mode_t least, most;
 };
 
-struct folder {
+struct owned_folder {
     struct verify *verify;
     const char *path; /* relative to the registry; "" is the registry itself */
     int fd;
@@ -100,7 +100,7 @@ static void report(struct verify *verify, struct verify_problems *found, int fai
     stl_verify_problems_clear(found);
 }
 
-static void check_owner(const struct folder *folder, const char *path, int fd, const struct stat *st)
+static void check_owner(const struct owned_folder *folder, const char *path, int fd, const struct stat *st)
 {
     struct verify *verify = folder->verify;
     struct verify_problems found = {0};
@@ -113,7 +113,7 @@ static void check_owner(const struct folder *folder, const char *path, int fd, c
     report(verify, &found, failed, &err);
 }
 
-static void check_mode(const struct folder *folder, const char *path, int fd, const struct stat *st)
+static void check_mode(const struct owned_folder *folder, const char *path, int fd, const struct stat *st)
 {
     struct verify *verify = folder->verify;
     struct verify_problems found = {0};
@@ -128,12 +128,12 @@ static void check_mode(const struct folder *folder, const char *path, int fd, co
     report(verify, &found, failed, &err);
 }
 
-static int check_folder(const struct folder *folder, struct stl_error *err);
+static int check_folder(const struct owned_folder *folder, struct stl_error *err);
 
 /* Files that disappear meanwhile are not a problem. */
 static int check_entry(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
-    const struct folder *folder = context;
+    const struct owned_folder *folder = context;
     struct stat st;
     STL_AUTO_FREE char *path = *folder->path ? stl_sprintf("%s/%s", folder->path, name) : stl_strdup(name);
     STL_AUTO_CLOSE int fd = openat(folder->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -145,7 +145,7 @@ static int check_entry(void *context, const char *name, unsigned char type, stru
         check_mode(folder, path, fd, &st);
     if (!S_ISDIR(st.st_mode))
         return 0;
-    struct folder inner = {folder->verify, path, -1, folder->only_owners};
+    struct owned_folder inner = {folder->verify, path, -1, folder->only_owners};
     inner.fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = inner.fd < 0 && errno != EACCES && errno != ENOENT
                      ? stl_error_errno(err, "cannot open directory %s", path)
@@ -155,14 +155,14 @@ static int check_entry(void *context, const char *name, unsigned char type, stru
     return result;
 }
 
-static int check_folder(const struct folder *folder, struct stl_error *err)
+static int check_folder(const struct owned_folder *folder, struct stl_error *err)
 {
     return stl_dir_each(folder->fd, ".", check_entry, (void *)folder, err);
 }
 
 static int check_top(struct verify *verify, bool only_owners, struct stl_error *err)
 {
-    struct folder top = {verify, "", verify->registry->root.fd, only_owners};
+    struct owned_folder top = {verify, "", verify->registry->root.fd, only_owners};
     struct stat st;
     if (fstat(top.fd, &st))
         return stl_error_errno(err, "cannot look at %s", verify->registry->path);
@@ -186,5 +186,7 @@ int stl_verify_own(const struct stl_registry *registry, const struct stl_verify_
                    struct stl_verify_result *result, struct stl_error *err)
 {
     struct verify verify = {.registry = registry, .options = options, .result = result};
-    return stl_verify_begin(&verify, err) || check_top(&verify, true, err) ? -1 : 0;
+    if (stl_verify_begin(&verify, err))
+        return -1;
+    return check_top(&verify, true, err);
 }

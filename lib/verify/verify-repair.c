@@ -32,14 +32,14 @@ static int make_folder(const struct verify_repo *repo, const char *path, struct 
     return made < 0 ? -1 : 0;
 }
 
-struct search {
+struct copy_search {
     const char *digest;
     char *found;
 };
 
 static int find_bytes(void *context, const struct stl_manifest_file *file, struct stl_error *err)
 {
-    struct search *search = context;
+    struct copy_search *search = context;
     (void)err;
     if (strcmp(strrchr(file->path, '/') + 1, search->digest))
         return 0;
@@ -51,7 +51,7 @@ static int find_bytes(void *context, const struct stl_manifest_file *file, struc
  * it. */
 static int mend_link(const struct verify_repo *repo, const char *path, struct stl_error *err)
 {
-    struct search search = {base_name(path), NULL};
+    struct copy_search search = {base_name(path), NULL};
     int found = stl_manifest_files_each(repo->repo.fd, STL_REPO_MANIFESTS, find_bytes, &search, err);
     if (found < 0)
         return -1;

@@ -83,8 +83,8 @@ void stl_verify_report(struct verify *verify, const struct verify_problem *probl
 void stl_verify_report_all(struct verify *verify, const struct verify_problems *before,
                            const struct verify_problems *after);
 
-/* Looks at a path relative to the registry, without following a link. Returns false if it has gone since it
- * was listed; or if it cannot be looked at, which is reported. */
+/* Looks at a path relative to the registry, without following a link. Returns false if it has disappeared
+ * since it was listed, or if it cannot be looked at, which is reported. */
 bool stl_verify_look(const struct verify *verify, const char *path, struct stat *st,
                      struct verify_problems *problems);
 /* Checks the mode, group and owner of a folder or file. `path` is relative to the registry. */

@@ -115,7 +115,7 @@ static int scan_store(struct verify *verify, struct stl_error *err)
 /* --- the links to it ------------------------------------------------------------------------------------ */
 
 /* A file that has to be read. */
-struct job {
+struct hash_job {
     const char *path;
     struct stl_digest digest;
     ino_t inode;
@@ -130,7 +130,7 @@ struct damage {
 /* First all of the store, then the copies. */
 struct jobs {
     struct verify *verify;
-    struct job *copies; /* their paths are on the heap */
+    struct hash_job *copies; /* their paths are on the heap */
     size_t copy_count;
     struct damage *damages;
     size_t damage_count;
@@ -156,18 +156,18 @@ static void add_copy(struct jobs *jobs, const char *path, const struct stl_diges
     if (!jobs->verify->options->full)
         return;
     stl_grow(jobs->copies, jobs->copy_count);
-    jobs->copies[jobs->copy_count++] = (struct job){stl_strdup(path), *digest, st->st_ino};
+    jobs->copies[jobs->copy_count++] = (struct hash_job){stl_strdup(path), *digest, st->st_ino};
     jobs->total += (uint64_t)st->st_size;
 }
 
 /* `path` is a buffer for the path of a file in the store. */
-static struct job find_job(const struct jobs *jobs, size_t number, char path[STL_PATH_MAX])
+static struct hash_job find_job(const struct jobs *jobs, size_t number, char path[STL_PATH_MAX])
 {
     const struct verify *verify = jobs->verify;
     if (number >= verify->store.count)
         return jobs->copies[number - verify->store.count];
     const struct stl_digest *digest = &verify->store.items[number];
-    return (struct job){stl_path_store(digest, path), *digest, verify->blobs[number].inode};
+    return (struct hash_job){stl_path_store(digest, path), *digest, verify->blobs[number].inode};
 }
 
 /* A link to the store's file is counted; anything else is a copy and has to be read separately. */
@@ -268,7 +268,7 @@ static int verify_blob_at(void *context, size_t index, struct stl_error *err)
     struct stl_hasher hasher;
     struct stl_digest actual;
     char text[STL_DIGEST_TEXT_MAX], path[STL_PATH_MAX];
-    const struct job job = find_job(jobs, index, path);
+    const struct hash_job job = find_job(jobs, index, path);
     (void)err;
     STL_AUTO_CLOSE int fd =
         openat(jobs->verify->registry->root.fd, job.path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -297,7 +297,7 @@ static void unlink_same(const struct verify *verify, const char *path, ino_t ino
 
 struct aside {
     const struct verify *verify;
-    const struct job *job;
+    const struct hash_job *job;
 };
 
 static int unlink_from_import(void *context, const struct stl_digest *id, struct stl_error *err)
@@ -314,7 +314,7 @@ static int unlink_from_import(void *context, const struct stl_digest *id, struct
 
 /* The store's link is removed first: from then on the damaged file can be linked into a repository only by
  * mounting it from another one. So this is repeated until the only link is the one in the trash. */
-static int set_blob_aside(struct verify *verify, const struct job *job, struct stl_error *err)
+static int set_blob_aside(struct verify *verify, const struct hash_job *job, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX];
     stl_digest_format(&job->digest, text);
@@ -346,7 +346,7 @@ static void handle_damage(const struct jobs *jobs, const struct damage *damage)
 {
     struct verify *verify = jobs->verify;
     char path[STL_PATH_MAX];
-    const struct job job = find_job(jobs, damage->number, path);
+    const struct hash_job job = find_job(jobs, damage->number, path);
     struct stl_error err = STL_ERROR_INIT;
     struct verify_problem problem = {damage->closed ? VERIFY_UNREADABLE : VERIFY_DAMAGED_BLOB,
                                      (char *)job.path, damage->what};

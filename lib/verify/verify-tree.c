@@ -240,7 +240,9 @@ static int check_snapshot(void *context, const char *name, unsigned char type, s
 int stl_verify_kept(struct verify *verify, struct stl_error *err)
 {
     struct kept trash = {verify, STL_TRASH_MANIFESTS}, snapshots = {verify, STL_SNAPSHOTS};
-    return each_kept(&trash, check_kept_name, err) || each_kept(&snapshots, check_snapshot, err) ? -1 : 0;
+    if (each_kept(&trash, check_kept_name, err))
+        return -1;
+    return each_kept(&snapshots, check_snapshot, err);
 }
 
 /* --- the catalog ---------------------------------------------------------------------------------------- */
@@ -310,14 +312,10 @@ static int rebuild_catalog(struct verify *verify, struct stl_error *err)
     return stl_listing_write(&verify->registry->root, v2, NULL, kept, count, err);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static bool is_in(const struct stl_names *names, const char *name)
 {
-    return names->count && bsearch(&name, names->items, names->count, sizeof *names->items, compare_names);
+    return names->count &&
+           bsearch(&name, names->items, names->count, sizeof *names->items, stl_compare_strings);
 }
 
 /* A name that is in only one of the two is checked again while its repository is locked. */

@@ -72,20 +72,6 @@ static int check_again(struct verify *verify, const char *text, struct stl_error
     return result;
 }
 
-static void renew_details(struct verify *verify, const char *text)
-{
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_name name;
-    if (stl_name_parse(text, &name, &ignored) ||
-        stl_repo_open_if_any(&repo, verify->registry, &name, &ignored) <= 0 || !stl_details_are_stale(&repo))
-        return;
-    STL_AUTO_CLOSE int lists =
-        stl_registry_lock_within(verify->registry, STL_LOCK_LISTS, &name, VERIFY_LOCK_MILLISECONDS, &ignored);
-    if (lists >= 0)
-        stl_details_renew(&repo, &ignored);
-}
-
 static int check_repository(struct verify *verify, const char *name, struct stl_error *err)
 {
     struct verify_repo repo = VERIFY_REPO_INIT;
@@ -101,8 +87,11 @@ static int check_repository(struct verify *verify, const char *name, struct stl_
         return -1;
     if (suspicious && check_again(verify, name, err))
         return -1;
+    struct stl_name parsed;
+    if (stl_name_parse(name, &parsed, err))
+        return -1;
     if (verify->options->repair)
-        renew_details(verify, name);
+        stl_details_renew_stale(verify->registry, &parsed, VERIFY_LOCK_MILLISECONDS);
     return 0;
 }
 

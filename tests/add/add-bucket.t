@@ -63,7 +63,7 @@ ok "$([ -e "$T/back/www/v2/backup/docker.io/library/app/manifests/latest" ]; ech
 
 # ---- what is wrong with a bucket -----------------------------------------------------------------------------------
 
-fails_with 1 'has no image that is chosen' add --ref nothing s3://images/a/b
+fails_with 1 'has no image that matches' add --ref nothing s3://images/a/b
 fails_with 1 'images/c holds no images' add s3://images/c
 fails_with 2 'its images come with their names' add s3://images/a/b app:v1
 fails_with 2 'not of the form s3://' add s3://b

@@ -10,6 +10,13 @@ export STILLAGE_REGISTRY=$REG
 
 new_registry() { chmod -R u+w "$REG" 2>/dev/null || true; rm -rf "$REG"; "$STILLAGE" init "$REG" >/dev/null; }
 
+# no_logins: nobody's own logins are found
+no_logins() {
+    export HOME=$T/home XDG_RUNTIME_DIR=$T/run XDG_CONFIG_HOME=$T/config
+    unset REGISTRY_AUTH_FILE DOCKER_CONFIG
+    mkdir -p "$HOME/.docker"
+}
+
 # repo NAME PATH: of a file of a repository
 repo() { printf '%s/www/v2/%s/%s' "$REG" "$1" "$2"; }
 tag_of() { readlink "$(repo "${1%:*}" "manifests/${1##*:}")"; }

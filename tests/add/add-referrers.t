@@ -4,9 +4,7 @@
 . "$(dirname "$0")/add-common.sh"
 have docker-registry || skip_all 'docker-registry is not installed'
 have nginx || skip_all 'nginx is not installed'
-export HOME=$T/home XDG_RUNTIME_DIR=$T/run XDG_CONFIG_HOME=$T/config
-unset REGISTRY_AUTH_FILE DOCKER_CONFIG
-mkdir -p "$HOME"
+no_logins
 
 add() { "$STILLAGE" add --plain-http "$@"; }
 push() { "$STILLAGE" push --plain-http "$@"; }

@@ -4,10 +4,7 @@
 have docker-registry || skip_all 'docker-registry is not installed'
 have skopeo || skip_all 'skopeo is not installed'
 have nginx || skip_all 'nginx is not installed'
-# Nobody's own logins.
-export HOME=$T/home XDG_RUNTIME_DIR=$T/run XDG_CONFIG_HOME=$T/config
-unset REGISTRY_AUTH_FILE DOCKER_CONFIG
-mkdir -p "$HOME/.docker"
+no_logins
 
 add() { "$STILLAGE" add "$@"; }
 # push_there HOST IMAGE REF NAME [FLAG...]: by skopeo

@@ -1,9 +1,7 @@
 #!/bin/bash
 # stillage add docker:// from a registry that misbehaves: it says what is wrong, names host and image, and changes nothing.
 . "$(dirname "$0")/add-common.sh"
-export HOME=$T/home XDG_RUNTIME_DIR=$T/run XDG_CONFIG_HOME=$T/config
-unset REGISTRY_AUTH_FILE DOCKER_CONFIG
-mkdir -p "$HOME"
+no_logins
 
 free_port weather_port
 there=127.0.0.1:$weather_port

@@ -2,9 +2,7 @@
 # stillage mirror: what changes in other registries arrives, with one request for each tag that does not.
 . "$(dirname "$0")/add-common.sh"
 have docker-registry || skip_all 'docker-registry is not installed'
-export HOME=$T/home XDG_RUNTIME_DIR=$T/run XDG_CONFIG_HOME=$T/config
-unset REGISTRY_AUTH_FILE DOCKER_CONFIG
-mkdir -p "$HOME"
+no_logins
 
 mirror() { "$STILLAGE" mirror --plain-http "$@"; }
 # states: of the last report, "1.9 changed" and so on, in one line

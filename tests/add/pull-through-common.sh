@@ -5,9 +5,7 @@
 . "$(dirname "$0")/add-common.sh"
 have docker-registry || skip_all 'docker-registry is not installed'
 have nginx || skip_all 'nginx is not installed'
-export HOME=$T/home XDG_RUNTIME_DIR=$T/run XDG_CONFIG_HOME=$T/config
-unset REGISTRY_AUTH_FILE DOCKER_CONFIG
-mkdir -p "$HOME"
+no_logins
 FETCHERS=0
 
 # start_upstream: UPSTREAM, the address of an nginx before a registry2, BEHIND. Lines for its server block in $T/upstream.d/*.conf

@@ -100,7 +100,7 @@ wrong 2 "'lib/\*' is a pattern, and this command takes names" 'rm PATTERN' near 
 wrong 2 "'' is not a digest" 'rm NAME@' near rm lib/one@
 wrong 1 'there is no repository .docker.io/lib/one.; did you mean lib/one' 'show HOST/NAME' near show docker.io/lib/one:v1
 near freeze
-wrong 1 "the registry is frozen, and 'stillage thaw' ends that" 'frozen' near rm lib/one:v1
+wrong 1 "the registry is frozen: 'stillage thaw' ends that" 'frozen' near rm lib/one:v1
 near thaw
 if [ -w /dev/full ]; then
     desc='a full standard output' fails_with 1 'cannot write to standard output: No space left on device' sh -c "'$S' ls -r '$NEAR' >/dev/full"

@@ -154,7 +154,7 @@ printf lone >"$REG/store/sha256/${lone:0:2}/$lone"
 exec {user}>>"$REG/locks/store/${lone:0:2}"
 flock -s "$user"
 capture stillage gc --grace 0s
-is "$RC $(<"$T/.err")" "1 stillage: store/sha256/${lone:0:2}: nothing of it was collected, the next run will try again: the store is busy" 'gc says that blobs are being linked from there'
+is "$RC $(<"$T/.err")" "1 stillage: store/sha256/${lone:0:2}: nothing in it was collected, the next run will try again: the store is busy" 'gc says that blobs are being linked from there'
 ok_run 'a blob of a locked folder of the store stays' test -e "$REG/store/sha256/${lone:0:2}/$lone"
 exec {user}>&-
 ok_run 'gc' stillage gc --grace 0s
@@ -233,7 +233,7 @@ printf ' ' >>"$REG/www/v2/bad/manifests/v1"
 age
 capture "${GC[@]}"
 is "$RC" 1 'gc with a damaged manifest'
-like "$(<"$T/.err")" '^stillage: www/v2/bad: nothing of it was collected: .* is damaged: run .stillage verify --repair.$' 'says so'
+like "$(<"$T/.err")" '^stillage: www/v2/bad: nothing in it was collected: .* is damaged: run .stillage verify --repair.$' 'says so'
 is "$(where bad "$TWO"), $(where good "$TWO")" 'repo store, trash store' 'and leaves that repository alone, and no other'
 
 # ---- interrupted -------------------------------------------------------------------------------------------------

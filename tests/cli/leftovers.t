@@ -68,7 +68,7 @@ exec {pushing}>"$REG/locks/content/busy"
 flock -s "$pushing"
 capture stillage gc --grace 0s --json
 is "$RC $(json '[.repositories, .busy, .problems] | tostring')" '1 [1,1,0]' 'gc says that a repository was busy, also by its status'
-is "$(<"$T/.err")" 'stillage: www/v2/busy: nothing of it was collected, the next run will try again: busy is busy' 'and which'
+is "$(<"$T/.err")" 'stillage: www/v2/busy: nothing in it was collected, the next run will try again: busy is busy' 'and which'
 is "$(where quiet "$TWO"),$(where busy "$TWO")" 'store,repo store' 'all others had their turn'
 # It is tried again when all others are done.
 "$STILLAGE" gc -q -r "$REG" --grace 0s 2>"$T/second.err" {pushing}>&- &

@@ -41,7 +41,7 @@ keep   app:v4: one of the newest 2
 keep   app:v5: one of the newest 2
 $(for n in 1 2 3; do echo "remove app@$(digest "$T/i$n"): belongs to a tag that is removed"; done | sort)
 would remove 3 tags and 3 manifests of 1 repositories; 2 tags stay
-nothing was changed: --yes does it" 'the plan says what and why'
+nothing was changed: repeat it with --yes" 'the plan says what and why'
 is "$(fingerprint "$REG")" "$before" 'and nothing is changed'
 
 plan --keep-newest 1 --keep-younger 25d

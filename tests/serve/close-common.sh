@@ -1,22 +1,10 @@
 # shellcheck shell=bash
 # A registry that everybody could pull from gets its first user, while its web server runs on with the configuration from
 # before. close-nginx.t and close-apache.t set KIND and source this.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/serve/front-common.sh
+. "$(dirname "$0")/front-common.sh"
 
-: "${KIND:?}"
-have "$([ "$KIND" = apache ] && echo apache2 || echo "$KIND")" || skip_all "$KIND is not installed"
-[ -x "$STILLAGE_CGI" ] || skip_all "$STILLAGE_CGI is not built"
-
-REG=$T/reg
-flags=()
-[ "$KIND" != apache ] || flags=(--apache)
-export STILLAGE_REGISTRY=$REG
-"$STILLAGE" init -q "${flags[@]}" "$REG"
-"$STILLAGE" add -q "oci:$(cached hello)" app:v1
 "$STILLAGE" inventory --publish >/dev/null
-DIGEST=$(readlink "$REG/www/v2/app/manifests/v1")
-BLOB=$(basename "$(find "$REG/www/v2/app/blobs" -type f | head -n 1)")
 start_responder 1
 PUSH=(--push "fastcgi:$SOCKET")
 

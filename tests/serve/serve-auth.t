@@ -119,7 +119,7 @@ refused_robot() {
     want_json ".errors[0].message | test(\"$3\")"
     verdict "a robot of $1 for $2 learns what it lacks"
 }
-refused_robot ci '**' "'ci' may not push 'secret/app'.*: no rule of the registry lets them"
+refused_robot ci '**' "'ci' may not push 'secret/app'.*: no rule of the registry allows it"
 refused_robot alice 'public/**' "'alice' may push 'secret/app'.* but this token of theirs is only for pull and push of 'public/..'"
 
 # Root serves by another account, which cannot write: the owner, or, where that is root, one that owns nothing.

@@ -1,21 +1,9 @@
 # shellcheck shell=bash
 # A registry whose files cannot be seen, as when its file system is gone: nothing is said to be missing, and who spreads requests
 # over several servers learns of it at /v2/_health. unseen-nginx.t and unseen-apache.t set KIND and source this.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/serve/front-common.sh
+. "$(dirname "$0")/front-common.sh"
 
-: "${KIND:?}"
-have "$([ "$KIND" = apache ] && echo apache2 || echo "$KIND")" || skip_all "$KIND is not installed"
-[ -x "$STILLAGE_CGI" ] || skip_all "$STILLAGE_CGI is not built"
-
-REG=$T/reg
-flags=()
-[ "$KIND" != apache ] || flags=(--apache)
-export STILLAGE_REGISTRY=$REG
-"$STILLAGE" init -q "${flags[@]}" "$REG"
-"$STILLAGE" add -q "oci:$(cached hello)" app:v1
-DIGEST=$(readlink "$REG/www/v2/app/manifests/v1")
-BLOB=$(basename "$(find "$REG/www/v2/app/blobs" -type f | head -n 1)")
 NONE=sha256:$(printf '%064d' 0)
 
 # all STATUS WHAT [CURL ARGUMENT...]: of all addresses below the name app, and of all others

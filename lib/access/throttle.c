@@ -1,4 +1,4 @@
-#include "brake.h"
+#include "throttle.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,19 +16,20 @@
 static const char folder[] = STL_AUTH_FAILURES;
 enum { SLOT_SECONDS = 3600, HEX = 32, BUDGET = 64 };
 
-void stl_brake_init(struct stl_brake *brake, struct stl_brake_rule rule, const char *what, int64_t now)
+void stl_throttle_init(struct stl_throttle *throttle, struct stl_throttle_rule rule, const char *what,
+                       int64_t now)
 {
     struct stl_digest digest;
     char text[STL_DIGEST_TEXT_MAX];
-    brake->rule = rule;
+    throttle->rule = rule;
     stl_digest_of(STL_SHA256, what, strlen(what), &digest);
     stl_digest_format(&digest, text);
     for (int i = 0; i < 2; i++)
-        snprintf(brake->path[i], STL_BRAKE_PATH, "%s/%lld/%.*s", folder, (long long)(now / SLOT_SECONDS - i),
-                 HEX, text + strlen("sha256:"));
+        snprintf(throttle->path[i], STL_THROTTLE_PATH, "%s/%lld/%.*s", folder,
+                 (long long)(now / SLOT_SECONDS - i), HEX, text + strlen("sha256:"));
 }
 
-static int64_t wait_after(const struct stl_brake_rule *rule, int64_t times)
+static int64_t wait_after(const struct stl_throttle_rule *rule, int64_t times)
 {
     int64_t wait = rule->first;
     for (int64_t n = rule->free; n < times && wait < rule->longest; n++)
@@ -36,19 +37,20 @@ static int64_t wait_after(const struct stl_brake_rule *rule, int64_t times)
     return wait < rule->longest ? wait : rule->longest;
 }
 
-int64_t stl_brake_wait(const struct stl_registry *registry, const struct stl_brake *brake, int64_t now)
+int64_t stl_throttle_wait(const struct stl_registry *registry, const struct stl_throttle *throttle,
+                          int64_t now)
 {
     int64_t times = 0, last = 0;
     for (int i = 0; i < 2; i++) {
         struct stat st;
-        if (fstatat(registry->root.fd, brake->path[i], &st, AT_SYMLINK_NOFOLLOW))
+        if (fstatat(registry->root.fd, throttle->path[i], &st, AT_SYMLINK_NOFOLLOW))
             continue;
         times += st.st_size;
         last = st.st_mtime > last ? st.st_mtime : last;
     }
-    if (times < brake->rule.free)
+    if (times < throttle->rule.free)
         return 0;
-    int64_t end = last + wait_after(&brake->rule, times);
+    int64_t end = last + wait_after(&throttle->rule, times);
     return end > now ? end - now : 0;
 }
 
@@ -69,7 +71,7 @@ static int sweep_slot(void *context, const char *name, unsigned char type, struc
     return stl_tree_trim(sweep->directory, name, &sweep->budget, err);
 }
 
-int stl_brake_sweep(const struct stl_registry *registry, size_t budget, struct stl_error *err)
+int stl_throttle_sweep(const struct stl_registry *registry, size_t budget, struct stl_error *err)
 {
     struct stl_error missing = STL_ERROR_INIT;
     STL_AUTO_CLOSE int all = stl_dir_open(registry->root.fd, folder, &missing);
@@ -80,25 +82,25 @@ int stl_brake_sweep(const struct stl_registry *registry, size_t budget, struct s
 }
 
 /* The folder of this hour. */
-static int open_slot(const struct stl_registry *registry, const struct stl_brake *brake,
+static int open_slot(const struct stl_registry *registry, const struct stl_throttle *throttle,
                      struct stl_error *err)
 {
     struct stl_root root = stl_secret_private(registry);
     STL_AUTO_FREE char *path =
-        stl_strndup(brake->path[0], (size_t)(strrchr(brake->path[0], '/') - brake->path[0]));
+        stl_strndup(throttle->path[0], (size_t)(strrchr(throttle->path[0], '/') - throttle->path[0]));
     struct stl_error ignored = STL_ERROR_INIT;
-    stl_brake_sweep(registry, BUDGET, &ignored);
+    stl_throttle_sweep(registry, BUDGET, &ignored);
     return stl_dir_make(&root, root.fd, path, err);
 }
 
 /* The file of this hour, locked. `flags`: O_CREAT or nothing. */
-static int open_locked(const struct stl_registry *registry, const struct stl_brake *brake, int flags,
+static int open_locked(const struct stl_registry *registry, const struct stl_throttle *throttle, int flags,
                        struct stl_error *err)
 {
-    STL_AUTO_CLOSE int slot = open_slot(registry, brake, err);
+    STL_AUTO_CLOSE int slot = open_slot(registry, throttle, err);
     if (slot < 0)
         return -1;
-    int fd = openat(slot, strrchr(brake->path[0], '/') + 1,
+    int fd = openat(slot, strrchr(throttle->path[0], '/') + 1,
                     O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
     if (fd < 0 || flock(fd, LOCK_EX)) {
         stl_error_errno(err, "cannot count a failed login");
@@ -108,32 +110,32 @@ static int open_locked(const struct stl_registry *registry, const struct stl_bra
     return fd;
 }
 
-int stl_brake_count(const struct stl_registry *registry, const struct stl_brake *brake, int64_t now,
-                    int64_t *wait, struct stl_error *err)
+int stl_throttle_count(const struct stl_registry *registry, const struct stl_throttle *throttle, int64_t now,
+                       int64_t *wait, struct stl_error *err)
 {
-    *wait = stl_brake_wait(registry, brake, now);
+    *wait = stl_throttle_wait(registry, throttle, now);
     if (*wait > 0)
         return 0;
-    STL_AUTO_CLOSE int fd = open_locked(registry, brake, O_CREAT, err);
+    STL_AUTO_CLOSE int fd = open_locked(registry, throttle, O_CREAT, err);
     if (fd < 0)
         return -1;
-    *wait = stl_brake_wait(registry, brake, now); /* others may have been faster */
+    *wait = stl_throttle_wait(registry, throttle, now); /* others may have been faster */
     if (*wait > 0)
         return 0;
     return stl_write_all(fd, "x", 1, err) ? -1 : 1;
 }
 
-void stl_brake_return(const struct stl_registry *registry, const struct stl_brake *brake)
+void stl_throttle_return(const struct stl_registry *registry, const struct stl_throttle *throttle)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stat st;
-    STL_AUTO_CLOSE int fd = open_locked(registry, brake, 0, &ignored);
+    STL_AUTO_CLOSE int fd = open_locked(registry, throttle, 0, &ignored);
     if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0 && ftruncate(fd, st.st_size - 1))
         return; /* otherwise it counts */
 }
 
-void stl_brake_forget(const struct stl_registry *registry, const struct stl_brake *brake)
+void stl_throttle_forget(const struct stl_registry *registry, const struct stl_throttle *throttle)
 {
     for (int i = 0; i < 2; i++)
-        unlinkat(registry->root.fd, brake->path[i], 0);
+        unlinkat(registry->root.fd, throttle->path[i], 0);
 }
