@@ -105,14 +105,14 @@ ok "$rc" '... and so does the other one'
 ok_run '... and the image is there' test -L "$T/m2/reg/www/v2/held/manifests/v1"
 
 blob app "$T/alone" >"$T/descriptor"
-ab=${alone:7:2} stored=$T/m2/reg/store/sha256/${alone:7:2}/${alone#*:}
+ab=${alone:7:2} kept=$T/m2/reg/store/sha256/${alone:7:2}/${alone#*:}
 rm "$T/m1/reg/www/v2/app/blobs/$alone"
 held -s "store/$ab"
 ok_run 'gc leaves a folder of the store from which a blob is linked at the other mount' refused at m1 gc -q --grace 0s
-ok_run '... with all blobs' test -e "$stored"
+ok_run '... with all blobs' test -e "$kept"
 released
 ok_run 'and cleans it up later' at m1 gc -q --grace 0s
-ok_run '... the blob is gone' test ! -e "$stored"
+ok_run '... the blob is gone' test ! -e "$kept"
 
 # ---- an upload goes on elsewhere, and workers are killed --------------------------------------------------------------
 
