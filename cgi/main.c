@@ -225,7 +225,7 @@ static void confine_request(struct cache *cache, const char *directory)
     if (!shared)
         return;
     const struct stl_settings *settings = &shared->registry.settings;
-    if (settings->hooks.before_manifest || settings->hooks.after_manifest || settings->upstreams.count)
+    if (stl_settings_has_hooks(settings) || settings->upstreams.count)
         shared->registry.hook_runner = cache->hook_runner = stl_hook_runner_start(directory, &ignored);
     cache_give_back(cache, shared);
     stl_sandbox_enter(directory, &sandbox);

@@ -103,12 +103,14 @@ static int read_project(struct stl_yaml *yaml, yaml_node_t *node, void *target, 
         {"quota", read_quota, offsetof(struct stl_project, quota)},
         {"immutable", stl_words_read, offsetof(struct stl_project, immutable)},
         {"prune", stl_prune_rules_read, offsetof(struct stl_project, prune)},
+        {"hooks", stl_hooks_read, offsetof(struct stl_project, hooks)},
         {NULL, NULL, 0},
     };
     struct stl_projects *projects = target;
     stl_grow(projects->items, projects->count);
     struct stl_project *project = &projects->items[projects->count++];
     *project = (struct stl_project){.line = node->start_mark.line + 1, .quota = {-1, -1, -1}};
+    stl_hooks_init(&project->hooks);
     if (stl_yaml_mapping(yaml, node, keys, project, err))
         return -1;
     if (!project->name)
@@ -138,6 +140,7 @@ void stl_projects_clear(struct stl_projects *projects)
         for (size_t role = 0; role < STL_PROJECT_ROLES; role++)
             stl_words_clear(&project->members[role]);
         stl_words_clear(&project->immutable);
+        stl_hooks_clear(&project->hooks);
         stl_prune_rules_clear(&project->prune);
     }
     free(projects->items);

@@ -15,6 +15,7 @@
  *         repositories: 50
  *       immutable: ["v*"]        tags that stay, as under immutable:
  *       prune: [...]             rules as under prune:, which go before those
+ *       hooks: {...}             as under hooks:, which run first
  *
  *              pull   push   delete   admin (create, describe, delete repositories)
  *   guest       x
@@ -31,6 +32,7 @@
 
 #include "access-rules.h"
 #include "change-limits.h"
+#include "hooks.h"
 #include "prune-rules.h"
 
 enum stl_project_role {
@@ -57,6 +59,7 @@ struct stl_project {
     int64_t quota[STL_PROJECT_AMOUNTS]; /* -1: no limit */
     struct stl_words immutable;
     struct stl_prune_rules prune;
+    struct stl_hooks hooks;
 };
 
 struct stl_projects {

@@ -155,22 +155,6 @@ int stl_path_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct
                                     : stl_yaml_error(yaml, node, err, "an absolute path is expected here");
 }
 
-static int read_hooks(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
-{
-    static const struct stl_yaml_key keys[] = {
-        {"before-manifest", stl_path_read, offsetof(S, hooks.before_manifest)},
-        {"after-manifest", stl_path_read, offsetof(S, hooks.after_manifest)},
-        {"time-limit", stl_yaml_duration, offsetof(S, hooks.time_limit)},
-        {NULL, NULL, 0},
-    };
-    S *settings = target;
-    if (stl_yaml_mapping(yaml, node, keys, target, err))
-        return -1;
-    if (settings->hooks.time_limit < 1 || settings->hooks.time_limit > 3600)
-        return stl_yaml_error(yaml, node, err, "time-limit may be 1s to 1h");
-    return 0;
-}
-
 static int read_events(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {
@@ -198,7 +182,7 @@ static const struct stl_yaml_key root_keys[] = {
     {"cors", read_cors, 0},
     {"immutable", stl_limits_read_immutable, offsetof(S, limits)},
     {"quotas", stl_limits_read_quotas, offsetof(S, limits)},
-    {"hooks", read_hooks, 0},
+    {"hooks", stl_hooks_read, offsetof(S, hooks)},
     {"events", read_events, 0},
     {"bundles", stl_trust_read, offsetof(S, trust)},
     {"mirror", stl_mirrors_read, offsetof(S, mirrors)},
@@ -220,9 +204,9 @@ void stl_settings_init(struct stl_settings *settings)
                  .delete_blobs = true,
                  .auto_create = true},
         .auth = {.token_life = 300},
-        .hooks = {.time_limit = 30},
         .events = {.size = 10 << 20},
     };
+    stl_hooks_init(&settings->hooks);
     stl_retention_init(&settings->retention);
 }
 
@@ -237,8 +221,7 @@ void stl_settings_clear(struct stl_settings *settings)
     for (size_t i = 0; i < settings->cors.count; i++)
         free(settings->cors.origins[i]);
     free(settings->cors.origins);
-    free(settings->hooks.before_manifest);
-    free(settings->hooks.after_manifest);
+    stl_hooks_clear(&settings->hooks);
     stl_access_rules_clear(&settings->access_rules);
     stl_projects_clear(&settings->projects);
     stl_limits_clear(&settings->limits);
@@ -276,4 +259,23 @@ bool stl_settings_sparse_images(const struct stl_settings *settings, const char 
 bool stl_settings_sparse_indexes(const struct stl_settings *settings, const char *name)
 {
     return settings->push.sparse_indexes || stl_upstreams_find(&settings->upstreams, name);
+}
+
+const struct stl_hooks *stl_settings_hooks(const struct stl_settings *settings, const char *name)
+{
+    const struct stl_project *project = name ? stl_projects_find(&settings->projects, name) : NULL;
+    return !name ? &settings->hooks : project ? &project->hooks : NULL;
+}
+
+static bool is_set(const struct stl_hooks *hooks)
+{
+    return hooks->before_manifest || hooks->after_manifest;
+}
+
+bool stl_settings_has_hooks(const struct stl_settings *settings)
+{
+    for (size_t i = 0; i < settings->projects.count; i++)
+        if (is_set(&settings->projects.items[i].hooks))
+            return true;
+    return is_set(&settings->hooks);
 }

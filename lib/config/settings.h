@@ -11,6 +11,7 @@
 #include "access-rules.h"
 #include "change-limits.h"
 #include "err.h"
+#include "hooks.h"
 #include "mirrors.h"
 #include "oidc.h"
 #include "projects.h"
@@ -58,10 +59,7 @@ struct stl_settings {
         size_t count;
     } cors;
     struct stl_limits limits; /* immutable, quotas */
-    struct {
-        char *before_manifest, *after_manifest; /* absolute paths of programs, or NULL */
-        int64_t time_limit;                     /* seconds */
-    } hooks;
+    struct stl_hooks hooks;   /* of all repositories, besides those of projects */
     struct {
         int64_t size; /* bytes of log/events.jsonl before it is rotated; 0: no log */
     } events;
@@ -80,5 +78,10 @@ int stl_settings_parse(struct stl_settings *settings, const char *file, const ch
  * repository that is filled while it is pulled, this is so. */
 bool stl_settings_sparse_images(const struct stl_settings *settings, const char *name);
 bool stl_settings_sparse_indexes(const struct stl_settings *settings, const char *name);
+
+/* The hooks of a project, or NULL if there is no such project; `project` NULL: those of all repositories. */
+const struct stl_hooks *stl_settings_hooks(const struct stl_settings *settings, const char *project);
+/* Whether any of them is set. */
+bool stl_settings_has_hooks(const struct stl_settings *settings);
 
 #endif

@@ -99,7 +99,7 @@ void stl_publish_start_hooks(const struct stl_publication *publication,
                              const struct stl_publication_manifest *manifests, size_t count, size_t set_count)
 {
     const struct news news = {publication, manifests, count, set_count};
-    if (!publication->repo->registry->settings.hooks.after_manifest)
+    if (!stl_hook_has_after(publication->repo))
         return;
     STL_AUTO_FREE struct stl_tag *tags = stl_alloc(publication->set_count * sizeof *tags);
     size_t found;

@@ -118,7 +118,7 @@ static int ask_about(const struct stl_repo *repo, const struct stl_digest *diges
 
 int stl_may_tag(const struct stl_repo *repo, struct stl_tagging *set, size_t count, struct stl_error *err)
 {
-    if (!repo->registry->settings.hooks.before_manifest)
+    if (!stl_hook_has_before(repo))
         return 0;
     STL_AUTO_FREE struct stl_tag *tags = stl_alloc(count * sizeof *tags);
     for (size_t i = 0; i < count; i++) {

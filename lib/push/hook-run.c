@@ -82,11 +82,12 @@ static int supervise(pid_t pid, int64_t end)
     return -1;
 }
 
-int stl_hook_run(const struct stl_registry *registry, const char *program, int input, struct stl_buf *output,
-                 int *status, struct stl_error *err)
+int stl_hook_run(const struct stl_registry *registry, const struct stl_hooks *hooks, int input,
+                 struct stl_buf *output, int *status, struct stl_error *err)
 {
     int ends[2];
-    int64_t limit = registry->settings.hooks.time_limit, end = milliseconds() + limit * 1000;
+    const char *program = hooks->before_manifest;
+    int64_t limit = hooks->time_limit, end = milliseconds() + limit * 1000;
     if (pipe2(ends, O_CLOEXEC))
         return stl_error_errno(err, "cannot start %s", program);
     pid_t pid = fork();
@@ -102,26 +103,26 @@ int stl_hook_run(const struct stl_registry *registry, const char *program, int i
 
 /* A separate process watches the hook, so that nobody else has to. It closes everything that it has
  * inherited: a web server waits until nobody has the other end of its pipes open. */
-static _Noreturn void watch(const struct stl_registry *registry, const char *program, int input)
+static _Noreturn void watch(const struct stl_registry *registry, const struct stl_hooks *hooks, int input)
 {
-    int64_t limit = registry->settings.hooks.time_limit;
+    int64_t limit = hooks->time_limit;
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     pid_t pid = nothing < 0 ? -1 : fork();
     if (pid == 0)
-        become(program, registry->path, input, nothing, (unsigned)limit + 1);
+        become(hooks->after_manifest, registry->path, input, nothing, (unsigned)limit + 1);
     close_range(0, ~0U, 0);
     if (pid > 0)
         supervise(pid, milliseconds() + limit * 1000);
     _exit(0);
 }
 
-void stl_hook_start(const struct stl_registry *registry, const char *program, int input)
+void stl_hook_start(const struct stl_registry *registry, const struct stl_hooks *hooks, int input)
 {
     pid_t pid = fork();
     if (pid == 0) {
         if (fork() == 0) {
             setsid();
-            watch(registry, program, input);
+            watch(registry, hooks, input);
         }
         _exit(0);
     }

@@ -8,11 +8,11 @@
 
 enum { STL_HOOK_OUTPUT_MAX = 4096 };
 
-/* Runs a hook to its end with `input` as its standard input. *status is that of waitpid(2), or -1 if the hook
- * ran out of time. */
-int stl_hook_run(const struct stl_registry *registry, const char *program, int input, struct stl_buf *output,
-                 int *status, struct stl_error *err);
-/* Starts a hook without waiting for it. */
-void stl_hook_start(const struct stl_registry *registry, const char *program, int input);
+/* Runs before-manifest to its end with `input` as its standard input. *status is that of waitpid(2), or -1 if
+ * the hook ran out of time. */
+int stl_hook_run(const struct stl_registry *registry, const struct stl_hooks *hooks, int input,
+                 struct stl_buf *output, int *status, struct stl_error *err);
+/* Starts after-manifest without waiting for it. */
+void stl_hook_start(const struct stl_registry *registry, const struct stl_hooks *hooks, int input);
 
 #endif

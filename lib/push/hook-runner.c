@@ -1,7 +1,7 @@
 /*
  * The process that runs hooks for those that cannot start programs (sandbox.h). A request is one message: 'b'
- * or 'a', with the input and, for 'b', a pipe for the answer: the status, then the output of the hook; or 'f'
- * and what is to be passed on to the fetcher.
+ * or 'a' and the name of a project, or none, with the input and, for 'b', a pipe for the answer: the status, then
+ * the output of the hook; or 'f' and what is to be passed on to the fetcher.
  *
  * Senders of messages are not trusted: registry.yaml alone says which program runs.
  */
@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -46,20 +47,32 @@ static int read_answer(int fd, struct stl_buf *output, int *status, struct stl_e
     return stl_buf_add(output, bytes + sizeof *status, (size_t)length - sizeof *status);
 }
 
-int stl_hook_runner_ask(int runner, int input, struct stl_buf *output, int *status, struct stl_error *err)
+/* Returns the length of what is passed. */
+static size_t request_of_project(struct request *request, char what, const char *project)
 {
+    *request = (struct request){.what = what};
+    return (size_t)snprintf(request->passed, sizeof request->passed, "%s", project ? project : "");
+}
+
+int stl_hook_runner_ask(int runner, const char *project, int input, struct stl_buf *output, int *status,
+                        struct stl_error *err)
+{
+    struct request request;
+    size_t passed = request_of_project(&request, 'b', project);
     int ends[2];
     if (pipe2(ends, O_CLOEXEC))
         return stl_error_errno(err, "cannot ask the process that runs hooks");
-    int result = send_request(runner, &(struct request){.what = 'b'}, 0, (int[]){input, ends[1]}, 2, err);
+    int result = send_request(runner, &request, passed, (int[]){input, ends[1]}, 2, err);
     close(ends[1]);
     STL_AUTO_CLOSE int from = ends[0];
     return result ? -1 : read_answer(from, output, status, err);
 }
 
-int stl_hook_runner_tell(int runner, int input, struct stl_error *err)
+int stl_hook_runner_tell(int runner, const char *project, int input, struct stl_error *err)
 {
-    return send_request(runner, &(struct request){.what = 'a'}, 0, &input, 1, err);
+    struct request request;
+    size_t passed = request_of_project(&request, 'a', project);
+    return send_request(runner, &request, passed, &input, 1, err);
 }
 
 int stl_hook_runner_pass(int runner, const void *bytes, size_t length, int fd, struct stl_error *err)
@@ -72,12 +85,13 @@ int stl_hook_runner_pass(int runner, const void *bytes, size_t length, int fd, s
 /* --- running -------------------------------------------------------------------------------------------- */
 
 /* The error that kept the hook from running replaces its output. */
-static void run_before(const struct stl_registry *registry, int input, int answer, struct stl_error *err)
+static void run_before(const struct stl_registry *registry, const struct stl_hooks *hooks, int input,
+                       int answer, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf output = {.ceiling = STL_HOOK_OUTPUT_MAX};
-    const char *program = registry->settings.hooks.before_manifest;
     int status = 0;
-    if (err->code || (program && stl_hook_run(registry, program, input, &output, &status, err))) {
+    if (err->code ||
+        (hooks && hooks->before_manifest && stl_hook_run(registry, hooks, input, &output, &status, err))) {
         status = W_EXITCODE(1, 0);
         stl_buf_puts(&output, err->message);
     }
@@ -104,11 +118,14 @@ static void serve_request(const char *path, const struct request *request, size_
         pass_on(path, request, passed, fds[0]);
         _exit(0);
     }
-    int result = stl_registry_open(&registry, path, &err);
+    STL_AUTO_FREE char *project = passed ? stl_sprintf("%.*s", (int)passed, request->passed) : NULL;
+    const struct stl_hooks *hooks = NULL;
+    if (stl_registry_open(&registry, path, &err) == 0)
+        hooks = stl_settings_hooks(&registry.settings, project);
     if (what == 'b' && count == 2)
-        run_before(&registry, fds[0], fds[1], &err);
-    else if (what == 'a' && count == 1 && result == 0 && registry.settings.hooks.after_manifest)
-        stl_hook_start(&registry, registry.settings.hooks.after_manifest, fds[0]);
+        run_before(&registry, hooks, fds[0], fds[1], &err);
+    else if (what == 'a' && count == 1 && hooks && hooks->after_manifest)
+        stl_hook_start(&registry, hooks, fds[0]);
     _exit(0);
 }
 

@@ -13,10 +13,11 @@
  * last copy of the descriptor is closed. */
 int stl_hook_runner_start(const char *path, struct stl_error *err);
 
-/* stl_hook_run() and stl_hook_start() (hook-run.h), done by that process: the first for before-manifest,
- * the second for after-manifest. */
-int stl_hook_runner_ask(int runner, int input, struct stl_buf *output, int *status, struct stl_error *err);
-int stl_hook_runner_tell(int runner, int input, struct stl_error *err);
+/* stl_hook_run() and stl_hook_start() (hook-run.h), done by that process, with the hooks of the project, or
+ * (NULL) of all repositories. */
+int stl_hook_runner_ask(int runner, const char *project, int input, struct stl_buf *output, int *status,
+                        struct stl_error *err);
+int stl_hook_runner_tell(int runner, const char *project, int input, struct stl_error *err);
 
 /* Sends a message to the fetcher of its registry, with a descriptor (fetcher.h): those that cannot start
  * programs cannot connect either. At most STL_HOOK_PASSED_MAX bytes. */

@@ -53,28 +53,74 @@ static void first_line(const struct stl_buf *output, char line[REASON_MAX + 1])
     line[n] = '\0';
 }
 
-int stl_hook_before(const struct stl_repo *repo, const struct stl_manifest *manifest,
-                    const struct stl_tag *tags, size_t tag_count, struct stl_error *err)
+/* --- whose hooks ---------------------------------------------------------------------------------------- */
+
+enum { SETS = 2 };
+
+struct set {
+    const char *project; /* NULL: of all repositories */
+    const struct stl_hooks *hooks;
+};
+
+/* Those of all repositories, then those of the project. Returns how many. */
+static size_t find_sets(const struct stl_repo *repo, struct set sets[SETS])
 {
-    const struct stl_registry *registry = repo->registry;
-    const char *program = registry->settings.hooks.before_manifest;
+    const struct stl_settings *settings = &repo->registry->settings;
+    const struct stl_project *project = stl_projects_of(&settings->projects, repo->name.text);
+    sets[0] = (struct set){NULL, &settings->hooks};
+    if (project)
+        sets[1] = (struct set){project->name, &project->hooks};
+    return project ? 2 : 1;
+}
+
+bool stl_hook_has_before(const struct stl_repo *repo)
+{
+    struct set sets[SETS];
+    size_t count = find_sets(repo, sets);
+    return sets[0].hooks->before_manifest || (count == 2 && sets[1].hooks->before_manifest);
+}
+
+bool stl_hook_has_after(const struct stl_repo *repo)
+{
+    struct set sets[SETS];
+    size_t count = find_sets(repo, sets);
+    return sets[0].hooks->after_manifest || (count == 2 && sets[1].hooks->after_manifest);
+}
+
+/* --- running -------------------------------------------------------------------------------------------- */
+
+static int ask(const struct stl_registry *registry, const struct set *set, int input, struct stl_error *err)
+{
     STL_AUTO_BUF struct stl_buf output = {.ceiling = STL_HOOK_OUTPUT_MAX};
     char line[REASON_MAX + 1];
     int status = 0;
-    if (!program)
-        return 0;
-    STL_AUTO_CLOSE int input = write_input(repo, manifest, tags, tag_count, err);
-    if (input < 0 || (registry->hook_runner < 0
-                          ? stl_hook_run(registry, program, input, &output, &status, err)
-                          : stl_hook_runner_ask(registry->hook_runner, input, &output, &status, err)))
+    if (registry->hook_runner < 0
+            ? stl_hook_run(registry, set->hooks, input, &output, &status, err)
+            : stl_hook_runner_ask(registry->hook_runner, set->project, input, &output, &status, err))
         return -1;
     if (status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     first_line(&output, line);
     if (status == -1 || !line[0])
         snprintf(line, sizeof line, status == -1 ? "it took longer than %lld seconds" : "it gave no reason",
-                 (long long)registry->settings.hooks.time_limit);
-    return stl_error_set(err, STL_DENIED, "the registry's check refuses this manifest: %s", line);
+                 (long long)set->hooks->time_limit);
+    return stl_error_set(err, STL_DENIED, "the %s's check refuses this manifest: %s",
+                         set->project ? "project" : "registry", line);
+}
+
+int stl_hook_before(const struct stl_repo *repo, const struct stl_manifest *manifest,
+                    const struct stl_tag *tags, size_t tag_count, struct stl_error *err)
+{
+    struct set sets[SETS];
+    size_t count = find_sets(repo, sets);
+    for (size_t i = 0; i < count; i++) {
+        if (!sets[i].hooks->before_manifest)
+            continue;
+        STL_AUTO_CLOSE int input = write_input(repo, manifest, tags, tag_count, err);
+        if (input < 0 || ask(repo->registry, &sets[i], input, err))
+            return -1;
+    }
+    return 0;
 }
 
 void stl_hook_after(const struct stl_repo *repo, const struct stl_manifest *manifest,
@@ -82,12 +128,15 @@ void stl_hook_after(const struct stl_repo *repo, const struct stl_manifest *mani
 {
     struct stl_error ignored = STL_ERROR_INIT;
     const struct stl_registry *registry = repo->registry;
-    const char *program = registry->settings.hooks.after_manifest;
-    if (!program)
-        return;
-    STL_AUTO_CLOSE int input = write_input(repo, manifest, tags, tag_count, &ignored);
-    if (input >= 0 && registry->hook_runner >= 0)
-        stl_hook_runner_tell(registry->hook_runner, input, &ignored);
-    else if (input >= 0)
-        stl_hook_start(registry, program, input);
+    struct set sets[SETS];
+    size_t count = find_sets(repo, sets);
+    for (size_t i = 0; i < count; i++) {
+        if (!sets[i].hooks->after_manifest)
+            continue;
+        STL_AUTO_CLOSE int input = write_input(repo, manifest, tags, tag_count, &ignored);
+        if (input >= 0 && registry->hook_runner >= 0)
+            stl_hook_runner_tell(registry->hook_runner, sets[i].project, input, &ignored);
+        else if (input >= 0)
+            stl_hook_start(registry, sets[i].hooks, input);
+    }
 }

@@ -1,5 +1,6 @@
 /*
- * Hooks: programs that registry.yaml names (`hooks:`), run when a manifest is added or tagged: by a push, and
+ * Hooks: programs that registry.yaml names (hooks.h), those of all repositories and then those of the
+ * repository's project, run when a manifest is added or tagged: by a push, and
  * by add, import, tag, restore and snapshot restore.
  *
  *   before-manifest   runs before the manifest becomes visible; only if it exits with 0 does that happen.
@@ -18,7 +19,10 @@
 #include "manifest.h"
 #include "repo.h"
 
-/* Fails with STL_DENIED if the hook refuses, and with another code if it cannot be run. Does nothing if there
+/* Whether there is such a hook for the repository. */
+bool stl_hook_has_before(const struct stl_repo *repo);
+bool stl_hook_has_after(const struct stl_repo *repo);
+/* Fails with STL_DENIED if a hook refuses, and with another code if it cannot be run. Does nothing if there
  * is no hook. Only consent.c may call it. */
 int stl_hook_before(const struct stl_repo *repo, const struct stl_manifest *manifest,
                     const struct stl_tag *tags, size_t tag_count, struct stl_error *err);

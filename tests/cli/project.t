@@ -71,6 +71,8 @@ a whole number is expected here|  [{name: a, quota: {repositories: many}}]
 a size such as 4MiB or 10GB is expected here|  [{name: a, quota: {size: x}}]
 prune: 'b/x' is not in the project 'a'|  [{name: a, prune: [{repository: b/x, keep-newest: 1}]}]
 the rule removes nothing|  [{name: a, prune: [{tags: x}]}]
+an absolute path is expected here|  [{name: a, hooks: {before-manifest: scan}}]
+time-limit may be 1s to 1h|  [{name: a, hooks: {time-limit: 0s}}]
 END
 settings 'access:' '  - {repository: "a/**", pull: [x]}' 'projects: [{name: a}]'
 desc='a rule for the same repositories' fails_with 1 "registry.yaml:3: there is a project 'a', at line 4: say there who may do what" stillage ls

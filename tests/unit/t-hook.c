@@ -13,6 +13,7 @@
 
 #include "event.h"
 #include "hook-runner.h"
+#include "hook.h"
 #include "json.h"
 #include "repo-make.h"
 
@@ -211,6 +212,44 @@ static void the_hook_after(void **state)
     OK(push(&repo, "two", "v1")); /* what it says does not matter */
 }
 
+/* Those of all repositories run first; both have to accept. */
+static void hooks_of_a_project(void **state)
+{
+    struct unit *unit = *state;
+    script(unit, "hook", "echo all >>order\n");
+    script(unit, "project", "echo project >>order\ngrep -q '\"tag\":\"v2\"' || exit 0\necho no v2; exit 1\n");
+    STL_AUTO_REPO struct stl_repo repo =
+        begin(unit, "  before-manifest: DIR/hook\n"
+                    "projects:\n"
+                    "  - {name: lib, hooks: {before-manifest: DIR/project}}\n");
+    OK(push(&repo, "one", "v1"));
+    FAILS(STL_DENIED, push(&repo, "two", "v2"));
+    assert_string_equal(err.message, "the project's check refuses this manifest: no v2");
+    struct stl_name name = unit_name("other");
+    STL_AUTO_REPO struct stl_repo other = STL_REPO_INIT;
+    OK(stl_repo_make(&other, &unit->registry, &name, &err));
+    OK(push(&other, "two", "v2"));
+    script(unit, "hook", "echo no; exit 1\n");
+    FAILS(STL_DENIED, push(&repo, "three", "v1"));
+    assert_string_equal(err.message, "the registry's check refuses this manifest: no");
+    STL_AUTO_FREE char *order = unit_read(unit->registry.root.fd, "order");
+    assert_string_equal(order, "all\nproject\nall\nproject\nall\n");
+}
+
+static void a_project_alone_has_hooks(void **state)
+{
+    struct unit *unit = *state;
+    script(unit, "hook", "exec 3>../fifo; echo there >&3; cat >&3\n");
+    assert_int_equal(mkfifoat(unit->fd, "fifo", 0600), 0);
+    STL_AUTO_REPO struct stl_repo repo =
+        begin(unit, "  time-limit: 60s\nprojects:\n  - {name: lib/app, hooks: {after-manifest: DIR/hook}}\n");
+    assert_true(stl_hook_has_after(&repo));
+    assert_false(stl_hook_has_before(&repo));
+    OK(push(&repo, "one", "v1"));
+    STL_AUTO_FREE char *text = read_fifo(unit->fd, "fifo");
+    assert_int_equal(strncmp(text, "there\n{", 7), 0);
+}
+
 /* --- the process that runs hooks for others ------------------------------------------------------------- */
 
 static int setup_runner(void **state)
@@ -273,6 +312,8 @@ int main(void)
         registry_test(a_hook_has_its_time),
         registry_test(a_large_manifest_and_no_reader),
         registry_test(the_hook_after),
+        registry_test(hooks_of_a_project),
+        registry_test(a_project_alone_has_hooks),
         runner_test(what_a_hook_gets),
         runner_test(a_hook_says_no),
         runner_test(a_reason_is_one_line_or_none),
@@ -280,6 +321,8 @@ int main(void)
         runner_test(a_hook_has_its_time),
         runner_test(a_large_manifest_and_no_reader),
         runner_test(the_hook_after),
+        runner_test(hooks_of_a_project),
+        runner_test(a_project_alone_has_hooks),
         runner_test(the_runner_believes_registry_yaml),
         registry_test(without_its_runner_nothing_is_pushed),
     };

@@ -1,0 +1,33 @@
+#include "hooks.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "readers.h"
+
+void stl_hooks_init(struct stl_hooks *hooks)
+{
+    *hooks = (struct stl_hooks){.time_limit = 30};
+}
+
+int stl_hooks_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    static const struct stl_yaml_key keys[] = {
+        {"before-manifest", stl_path_read, offsetof(struct stl_hooks, before_manifest)},
+        {"after-manifest", stl_path_read, offsetof(struct stl_hooks, after_manifest)},
+        {"time-limit", stl_yaml_duration, offsetof(struct stl_hooks, time_limit)},
+        {NULL, NULL, 0},
+    };
+    const struct stl_hooks *hooks = target;
+    if (stl_yaml_mapping(yaml, node, keys, target, err))
+        return -1;
+    if (hooks->time_limit < 1 || hooks->time_limit > 3600)
+        return stl_yaml_error(yaml, node, err, "time-limit may be 1s to 1h");
+    return 0;
+}
+
+void stl_hooks_clear(struct stl_hooks *hooks)
+{
+    free(hooks->before_manifest);
+    free(hooks->after_manifest);
+}
