@@ -5,6 +5,7 @@
 #include "bearer.h"
 #include "event.h"
 #include "project-roles.h"
+#include "project-tokens.h"
 
 static int send_members(struct exchange *exchange, const struct stl_project *project, struct stl_error *err)
 {
@@ -31,7 +32,8 @@ static int change_role(struct exchange *exchange, const struct stl_project *proj
     return 0;
 }
 
-int manage_members(struct exchange *exchange, const struct member_form *form, struct stl_error *err)
+int manage_members(struct exchange *exchange, const struct member_form *form,
+                   const struct user_token_form *own, struct stl_error *err)
 {
     const struct stl_registry *registry = exchange->registry;
     const struct stl_project *project = stl_projects_find(&registry->settings.projects, form->project);
@@ -39,6 +41,8 @@ int manage_members(struct exchange *exchange, const struct member_form *form, st
         return stl_error_set(
             err, STL_DENIED,
             "you are not an admin of project '%.255s', or have not logged in with a password", form->project);
+    if (own->verb)
+        return manage_robots(exchange, project, own, form->role, err);
     if (!form->user != !form->role)
         return stl_error_set(err, STL_INVALID, "member and role belong together");
     if (form->user && change_role(exchange, project, form, err))

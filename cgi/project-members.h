@@ -12,12 +12,13 @@
 #ifndef PROJECT_MEMBERS_H
 #define PROJECT_MEMBERS_H
 
-#include "route.h"
+#include "user-tokens.h"
 
 struct member_form {
     const char *project, *user, *role; /* NULL: not given */
 };
-/* For a client that has just logged in. */
-int manage_members(struct exchange *exchange, const struct member_form *form, struct stl_error *err);
+/* For a client that has just logged in. With `own->verb`, it is about robots (project-tokens.h). */
+int manage_members(struct exchange *exchange, const struct member_form *form,
+                   const struct user_token_form *own, struct stl_error *err);
 
 #endif

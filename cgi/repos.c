@@ -2,8 +2,9 @@
  * Repositories as things of their own, for the web page: creating, describing and deleting them, and the
  * trash. These addresses are ours; the specification has none for this.
  *
- *   GET    /v2/_about              {"create":[PATTERN...],"tokens":SECONDS}: where the client may create
- *                                  repositories, and how long the tokens may live that the user may make
+ *   GET    /v2/_about              {"create":[PATTERN...],"projects":[NAME...],"tokens":SECONDS}: where the client
+ *                                  may create repositories, the projects whose admin the user is, if there
+ *                                  are any, and how long the tokens may live that the user may make
  *                                  (user-tokens.h); without "tokens", none can be made
  *   GET    /v2/<name>/tags/_about  what there is to say of it (repo-create.h), and "may": what the client may
  *   PUT    /v2/<name>/tags/_about  creates it; the body is {"description":TEXT,"visibility":"public"}, either
@@ -69,17 +70,26 @@ static int parse_change(struct json_object *body, struct stl_about_change *chang
 
 /* --- repositories --------------------------------------------------------------------------------------- */
 
+static void add_words(struct json_object *document, const char *key, const struct stl_words *words)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < words->count; i++)
+        stl_json_append_string(list, words->items[i]);
+    json_object_object_add(document, key, list);
+}
+
 int serve_rights(struct exchange *exchange, struct stl_error *err)
 {
     STL_AUTO_JSON struct json_object *document = json_object_new_object();
-    struct json_object *list = json_object_new_array();
-    struct stl_words patterns = {0};
+    struct stl_words patterns = {0}, projects = {0};
     (void)err;
     stl_access_administers(exchange->registry, &exchange->identity, &patterns);
-    for (size_t i = 0; i < patterns.count; i++)
-        stl_json_append_string(list, patterns.items[i]);
+    add_words(document, "create", &patterns);
+    stl_access_projects(exchange->registry, &exchange->identity, &projects);
+    if (projects.count)
+        add_words(document, "projects", &projects);
     stl_words_clear(&patterns);
-    json_object_object_add(document, "create", list);
+    stl_words_clear(&projects);
     if (may_have_user_tokens(exchange))
         stl_json_set_number(document, "tokens", exchange->registry->settings.auth.user_tokens);
     response_send_json(&exchange->response, 200, document);

@@ -293,7 +293,7 @@ static int answer_form(struct exchange *exchange, struct form *form, struct stl_
         auth_login(exchange, form->username, form->password, err))
         return err->code == STL_UNAUTHORIZED ? refuse_login(exchange) : -1;
     if (form->members.project)
-        return manage_members(exchange, &form->members, err);
+        return manage_members(exchange, &form->members, &form->own, err);
     if (form->own.verb) {
         form->own.scope = form->scope;
         return manage_user_tokens(exchange, &form->own, err);

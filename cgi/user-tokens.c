@@ -52,7 +52,7 @@ static void set_time(struct json_object *object, const char *key, int64_t second
         stl_json_set_string(object, key, text);
 }
 
-static struct json_object *describe_token(const struct stl_robot *robot)
+struct json_object *describe_token(const struct stl_robot *robot)
 {
     struct json_object *object = json_object_new_object(), *actions = json_object_new_array();
     stl_json_set_string(object, "id", robot->id);

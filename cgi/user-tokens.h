@@ -12,6 +12,7 @@
 #ifndef USER_TOKENS_H
 #define USER_TOKENS_H
 
+#include "robot.h"
 #include "route.h"
 
 enum { USER_TOKENS_MAX = 100 }; /* of one user */
@@ -21,6 +22,8 @@ struct user_token_form {
 };
 /* Whether users make tokens here, and the client is one of them: nobody anonymous, no robot, no ID token. */
 bool may_have_user_tokens(const struct exchange *exchange);
+/* What a token is, without its secret. */
+struct json_object *describe_token(const struct stl_robot *robot);
 /* For a client that has just logged in. */
 int manage_user_tokens(struct exchange *exchange, const struct user_token_form *form, struct stl_error *err);
 

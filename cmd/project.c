@@ -1,5 +1,5 @@
 /*
- * `stillage project`: what projects hold, and their members.
+ * `stillage project`: what projects hold, their members, and their robots.
  */
 #include "cmd.h"
 
@@ -7,13 +7,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bearer.h"
 #include "json.h"
+#include "project-robots.h"
 #include "project-roles.h"
 #include "project-quota.h"
+#include "yaml.h"
 
-static const struct cmd_option options[] = {CMD_OPTION_REGISTRY, CMD_OPTION_QUIET, CMD_OPTION_JSON, {0}};
+enum { OPTION_EXPIRES = 256 };
+
+static const struct cmd_option options[] = {
+    CMD_OPTION_REGISTRY,
+    CMD_OPTION_QUIET,
+    CMD_OPTION_JSON,
+    {OPTION_EXPIRES, "expires", "TIME",
+     "robot: when its token expires: in 12h, in 90d, or never; 90d by default"},
+    {0},
+};
 
 static char *join(const struct stl_words *words)
 {
@@ -127,15 +139,23 @@ static int list(const struct stl_registry *registry, bool json, struct stl_error
     return 0;
 }
 
+static const struct stl_project *find_project(const struct stl_registry *registry, const char *name,
+                                              struct stl_error *err)
+{
+    const struct stl_project *project = stl_projects_find(&registry->settings.projects, name);
+    if (!project)
+        stl_error_set(err, STL_INVALID, "%s/registry.yaml has no project '%s' (projects:)", registry->path,
+                      name);
+    return project;
+}
+
 /* `role`: NULL to take it away. */
 static int set_member(const struct stl_registry *registry, const char *name, const char *user,
                       const char *role, bool quiet, struct stl_error *err)
 {
-    const struct stl_project *project = stl_projects_find(&registry->settings.projects, name);
-    if (!project)
-        return stl_error_set(err, STL_INVALID, "%s/registry.yaml has no project '%s' (projects:)",
-                             registry->path, name);
-    if (stl_project_members_set(registry, project, user, role, err) || stl_bearer_revoke(registry, user, err))
+    const struct stl_project *project = find_project(registry, name, err);
+    if (!project || stl_project_members_set(registry, project, user, role, err) ||
+        stl_bearer_revoke(registry, user, err))
         return -1;
     if (!quiet && role)
         cmd_print_line("%s: %s is %s", name, user, role);
@@ -144,22 +164,61 @@ static int set_member(const struct stl_registry *registry, const char *name, con
     return 0;
 }
 
+/* The token alone goes to standard output, so that a script can take it. */
+static int make_robot(const struct stl_registry *registry, char **arguments, int64_t life, bool quiet,
+                      struct stl_error *err)
+{
+    char token[STL_ROBOT_TOKEN];
+    STL_WIPE_AT_END(token);
+    struct stl_robot robot;
+    const struct stl_project *project = find_project(registry, arguments[1], err);
+    if (!project || stl_project_robot_create(registry, project, arguments[2], arguments[3],
+                                             life ? time(NULL) + life : 0, &robot, token, err))
+        return -1;
+    puts(token);
+    if (!quiet)
+        fprintf(stderr, "token %s is shown only once. Use it as the password: docker login -u %s\n", robot.id,
+                robot.user);
+    return 0;
+}
+
+/* What the command is asked for. */
+enum verb { LS, ADD, RM, ROBOT, NONE };
+
+static enum verb parse_verb(char **arguments, int count)
+{
+    static const struct {
+        const char *name;
+        int count;
+    } verbs[] = {[LS] = {"ls", 1}, [ADD] = {"add", 4}, [RM] = {"rm", 3}, [ROBOT] = {"robot", 4}};
+    for (enum verb verb = LS; verb < NONE; verb++)
+        if (count == verbs[verb].count && !strcmp(arguments[0], verbs[verb].name))
+            return verb;
+    return NONE;
+}
+
 static int run_project(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct cmd_common common = {0};
-    cmd_parse_common(&cmd_project, argc, argv, &common);
+    int64_t life = 90 * 86400;
+    for (int option; (option = cmd_next_option(&cmd_project, argc, argv, &common)) != -1;)
+        if (option == OPTION_EXPIRES && strcmp(optarg, "never") &&
+            (stl_parse_duration(optarg, &life) || life < 1))
+            return cmd_usage(&cmd_project, "--expires: a time such as 12h or 90d, or never");
+        else if (option == OPTION_EXPIRES && !strcmp(optarg, "never"))
+            life = 0;
     char **arguments = argv + optind;
-    int count = argc - optind;
-    bool ls = count == 1 && !strcmp(arguments[0], "ls"), add = count == 4 && !strcmp(arguments[0], "add"),
-         rm = count == 3 && !strcmp(arguments[0], "rm");
-    if (!ls && !add && !rm)
-        return cmd_usage(&cmd_project, "give ls, add PROJECT USER ROLE, or rm PROJECT USER");
+    const enum verb verb = parse_verb(arguments, argc - optind);
+    if (verb == NONE)
+        return cmd_usage(&cmd_project,
+                         "give ls, add PROJECT USER ROLE, rm PROJECT USER, or robot PROJECT NAME ROLE");
     if (cmd_open_registry_as_owner(&registry, common.registry, CMD_KEEP_NOTHING, &err) ||
-        (ls ? list(&registry, common.json, &err)
-            : set_member(&registry, arguments[1], arguments[2], add ? arguments[3] : NULL, common.quiet,
-                         &err)))
+        (verb == LS      ? list(&registry, common.json, &err)
+         : verb == ROBOT ? make_robot(&registry, arguments, life, common.quiet, &err)
+                         : set_member(&registry, arguments[1], arguments[2],
+                                      verb == ADD ? arguments[3] : NULL, common.quiet, &err)))
         return cmd_fail(&err);
     return 0;
 }
@@ -167,8 +226,8 @@ static int run_project(int argc, char **argv)
 const struct cmd_command cmd_project = {
     .name = "project",
     .run = run_project,
-    .arguments = "ls, or add PROJECT USER ROLE, or rm PROJECT USER",
-    .summary = "Projects: what they hold, and their members",
+    .arguments = "ls, add PROJECT USER ROLE, rm PROJECT USER, or robot PROJECT NAME ROLE",
+    .summary = "Projects: what they hold, their members and robots",
     .description =
         "A project is a repository and all below it, with members and a quota; registry.yaml names them "
         "(projects:). ls lists them: whether everybody may pull, how many bytes of blobs they hold, each counted "
@@ -177,9 +236,15 @@ const struct cmd_command cmd_project = {
         "add gives a user a role, guest, developer, maintainer or admin, besides the members that registry.yaml "
         "names; rm takes it away. The admins of a project do the same with their password, by a form: curl -d "
         "grant_type=password -d username=NAME -d password=... -d project=team -d member=USER -d role=developer "
-        "https://HOST/v2/_token; role=none takes it away, and without member the members are listed.",
+        "https://HOST/v2/_token; role=none takes it away, and without member the members are listed.\n\n"
+        "robot makes a robot, a member without a password that is called PROJECT+NAME (with + for /), a guest, "
+        "developer or maintainer, and prints its token, which opens nothing outside the project. "
+        "'stillage token ls' lists tokens and 'stillage token rm' removes them. The project's admins use the "
+        "form: -d project=team -d token=create -d name=ci -d role=developer -d expires=90d; token=ls, and "
+        "token=rm with id=.",
     .options = options,
     .examples = "  stillage project ls\n"
                 "  stillage project add team bob developer\n"
-                "  stillage project rm team bob",
+                "  stillage project rm team bob\n"
+                "  stillage project robot team ci developer --expires 30d",
 };

@@ -177,14 +177,29 @@ unsigned stl_access_could(const struct stl_registry *registry, const struct stl_
 }
 
 /* Not a robot, whose token would make rights that outlive it. */
-bool stl_access_manages(const struct stl_registry *registry, const struct stl_identity *identity,
-                        const char *project)
+static bool is_admin(const struct stl_registry *registry, const struct stl_identity *identity,
+                     const char *project)
 {
     const struct stl_settings *settings = &registry->settings;
     return stl_access_controlled(registry) && identity->user[0] && !identity->is_robot &&
-           !identity->is_bearer && !identity->oidc.count && stl_projects_find(&settings->projects, project) &&
+           !identity->oidc.count && stl_projects_find(&settings->projects, project) &&
            (stl_access_rules_of_project(&settings->access_rules, project, identity->user, STL_ADMIN) ||
             stl_project_members_allow(registry, project, identity->user, STL_ADMIN));
+}
+
+bool stl_access_manages(const struct stl_registry *registry, const struct stl_identity *identity,
+                        const char *project)
+{
+    return !identity->is_bearer && is_admin(registry, identity, project);
+}
+
+void stl_access_projects(const struct stl_registry *registry, const struct stl_identity *identity,
+                         struct stl_words *names)
+{
+    const struct stl_projects *projects = &registry->settings.projects;
+    for (size_t i = 0; i < projects->count; i++)
+        if (is_admin(registry, identity, projects->items[i].name))
+            stl_words_add(names, projects->items[i].name);
 }
 
 /* Of the projects in which somebody was made an admin. */

@@ -80,6 +80,9 @@ unsigned stl_access_could(const struct stl_registry *registry, const struct stl_
 /* Whether the client manages the members of a project: one of its admins, with their password. */
 bool stl_access_manages(const struct stl_registry *registry, const struct stl_identity *identity,
                         const char *project);
+/* The names of all projects of which the user is an admin, however they have logged in. */
+void stl_access_projects(const struct stl_registry *registry, const struct stl_identity *identity,
+                         struct stl_words *names);
 /* Adds the patterns of the rules by which the client could administer repositories, which a more specific
  * rule may outweigh; none for an ID token. */
 void stl_access_administers(const struct stl_registry *registry, const struct stl_identity *identity,

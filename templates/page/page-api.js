@@ -78,6 +78,9 @@ export async function places() {
   return may && array(may.create).filter(pattern => typeof pattern === "string");
 }
 
+// The projects that the user administers.
+export const projects = async () => session.user ? array((await possibilities())?.projects).filter(name => typeof name === "string") : [];
+
 // For how many seconds the tokens may live that the user may make; 0: there are none.
 export const tokenLife = async () => session.user && Number((await possibilities())?.tokens) || 0;
 
@@ -368,15 +371,26 @@ export async function deleteRepository(name) { await change(name, "tags/_about",
 // --- the user's own tokens --------------------------------------------------------------------------------------
 
 // Each of these takes the password, so no other site can make a browser do it.
-async function own(verb, fields) {
+async function manage(fields) {
   if (!session.user) throw new RegistryError(text.needLogIn, 401);
-  const body = new URLSearchParams({ grant_type: "password", username: session.user, password: session.password, token: verb, ...fields });
+  const body = new URLSearchParams({ grant_type: "password", username: session.user, password: session.password, ...fields });
   const answer = await reach("/v2/_token", { method: "POST", body, cache: "no-store", credentials: "omit" });
   if (!answer.ok) throw new RegistryError(await explanation(answer), answer.status);
   return parse(await readBytes(answer, MANIFEST_MAX));
 }
 
-export const ownTokens = async () => array((await own("ls", {})).tokens).map(object).filter(token => string(token.id));
+const own = (verb, fields) => manage({ token: verb, ...fields });
+const tokens = answer => array(answer.tokens).map(object).filter(token => string(token.id));
+export const ownTokens = async () => tokens(await own("ls", {}));
 // Answers with what the token is, and the token itself: nobody can ask for that again.
 export const createToken = (name, repository, actions, seconds) => own("create", { name, scope: `repository:${repository}:${actions.join(",")}`, expires: `${seconds}s` });
 export const removeToken = id => own("rm", { id });
+
+// --- projects ---------------------------------------------------------------------------------------------------
+
+// [[USER, ROLE], ...]; role "none" takes it away.
+export const members = async project => Object.entries(object(await manage({ project })));
+export const setMember = (project, member, role) => manage({ project, member, role });
+export const robots = async project => tokens(await own("ls", { project }));
+export const createRobot = (project, name, role, seconds) => own("create", { project, name, role, expires: `${seconds}s` });
+export const removeRobot = (project, id) => own("rm", { project, id });

@@ -104,10 +104,11 @@ export const isTag = word => WHOLE_TAG.test(word);
 export const isDigest = word => WHOLE_DIGEST.test(word);
 export const isName = word => word.length < 256 && WHOLE_NAME.test(word);
 
-// { name, reference, other }, all or the last two null; { tokens: true }; null: no address. No name begins with "_".
-export const TOKENS = "#/_tokens";
+// { name, reference, other }, all or the last two null; { tokens: true } or { projects: true }; null: no address. No name begins with "_".
+export const TOKENS = "#/_tokens", PROJECTS = "#/_projects";
 export function parseRoute(hash) {
   if (hash === TOKENS) return { tokens: true };
+  if (hash === PROJECTS) return { projects: true };
   if (hash === "" || hash === "#" || hash === "#/") return { name: null, reference: null, other: null };
   const match = hash.length < 800 ? ROUTE.exec(hash) : null;
   if (!match || (match[4] && !match[2] && !match[3])) return null;

@@ -88,6 +88,11 @@ export const text = {
   tokenNothing: "Choose what the token may do.", tokenMade: "The token is made.", tokenOnce: "Copy it now: it is not shown again.",
   tokenUse: "Where a program asks for a password, give it the token:", removeToken: "Revoke the token", removeNow: "Revoke",
   removeTokenHint: "Whoever uses it can log in no more. Pulls that have begun may go on for a few minutes.", tokenRemoved: "The token is revoked.",
+  projects: "Projects", projectsHint: "Members that registry.yaml names are not listed here.", noProjects: "There is no project that you administer.",
+  noMembers: "No members were added.", addMember: "Add a member…", add: "Add", role: "Role", membersOf: project => `Members of ${project}`,
+  roles: { guest: "guest (pulls)", developer: "developer (also pushes)", maintainer: "maintainer (also deletes)", admin: "admin" },
+  removeMember: "Remove the member", removeMemberHint: "They are logged out at once.",
+  noRobots: "There are no robots.", robot: "Robot", createRobot: "Create a robot…", robotsOf: project => `Robots of ${project}`,
   lastUsed: "Last used", expires: "Expires", expired: "expired", never: "never",
 
   notFound: "There is nothing here.", notFoundHint: "It may have been deleted, or you have to log in to see it.",

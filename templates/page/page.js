@@ -1,18 +1,18 @@
 // Begins here: shows what the address says.
 import * as api from "./page-api.js";
 import { dialog, el, name as bidi, say } from "./page-dom.js";
-import { parseRoute, TOKENS } from "./page-format.js";
+import { parseRoute, PROJECTS, TOKENS } from "./page-format.js";
 import { text } from "./page-text.js";
 
 const main = document.getElementById("main"), account = document.getElementById("account"), title = document.title;
-let end = null, turn = 0, hasTokens = false;
+let end = null, turn = 0, hasTokens = false, hasProjects = false;
 
 const accent = document.querySelector("meta[name=accent]")?.content;
 if (/^#[0-9a-f]{6}$/i.test(accent || "")) document.documentElement.style.setProperty("--accent", `light-dark(${accent}, color-mix(in srgb, ${accent} 45%, white))`);
 
 // Each view is loaded when it is wanted for the first time.
 async function view(where, place) {
-  const { show } = await (where.tokens ? import("./page-tokens.js") : !where.name ? import("./page-registry.js") : !where.reference ? import("./page-repository.js")
+  const { show } = await (where.tokens ? import("./page-tokens.js") : where.projects ? import("./page-projects.js") : !where.name ? import("./page-registry.js") : !where.reference ? import("./page-repository.js")
     : where.other ? import("./page-compare.js") : import("./page-image.js"));
   return show(place, where.name, where.reference, where.other);
 }
@@ -53,6 +53,7 @@ function logIn() {
   dialog(text.logIn, [el("label", {}, text.user, user), el("label", {}, text.password, password), el("p", { class: "dim" }, text.logInHint)], text.logIn, async () => {
     await api.logIn(user.value, password.value);
     hasTokens = await api.tokenLife() > 0;
+    hasProjects = (await api.projects()).length > 0;
     say(text.loggedInAs(user.value));
     show();
     return true;
@@ -61,8 +62,8 @@ function logIn() {
 
 function drawAccount() {
   if (!api.isClosed()) { account.replaceChildren(); return; }
-  const out = () => { api.logOut(); hasTokens = false; say(text.loggedOut); show(); };
-  account.replaceChildren(...api.user() ? [el("span", { class: "dim who" }, bidi(api.user())), hasTokens ? el("a", { id: "tokens", href: TOKENS }, text.tokens) : "", el("button", { type: "button", id: "log-out", onclick: out }, text.logOut)]
+  const out = () => { api.logOut(); hasTokens = hasProjects = false; say(text.loggedOut); show(); };
+  account.replaceChildren(...api.user() ? [el("span", { class: "dim who" }, bidi(api.user())), hasProjects ? el("a", { id: "projects", href: PROJECTS }, text.projects) : "", hasTokens ? el("a", { id: "tokens", href: TOKENS }, text.tokens) : "", el("button", { type: "button", id: "log-out", onclick: out }, text.logOut)]
     : [el("button", { type: "button", id: "log-in", onclick: logIn }, text.logIn)]);
 }
 

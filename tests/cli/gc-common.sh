@@ -35,7 +35,7 @@ with_token() { CREDENTIALS="Bearer $1" "${@:2}"; }
 # token USER:PASSWORD SCOPE: prints one
 token() {
     env -i STILLAGE_REGISTRY="$REG" REQUEST_METHOD=GET REQUEST_URI="/v2/_token?scope=$2" QUERY_STRING="scope=$2" REMOTE_ADDR=192.0.2.1 \
-        HTTP_AUTHORIZATION="Basic $(printf %s "$1" | base64)" "$STILLAGE_CGI" </dev/null | sed '1,/^\r$/d' | jq -r '.token // empty'
+        HTTP_AUTHORIZATION="Basic $(printf %s "$1" | base64 -w0)" "$STILLAGE_CGI" </dev/null | sed '1,/^\r$/d' | jq -r '.token // empty'
 }
 
 # blob NAME FILE: pushes it as clients do, if the repository has not got it; prints its descriptor, of a layer

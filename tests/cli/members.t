@@ -36,7 +36,7 @@ fails_with 1 "'owner' is not a role: use guest, developer, maintainer or admin" 
 fails_with 1 "'bob' was not added to the project 'a'" stillage project rm a bob
 fails_with 1 "'anonymous' cannot be a user name" stillage project add a anonymous guest
 fails_with 1 "user name 'group:x' is invalid" stillage project add a group:x guest
-fails_with 2 'give ls, add PROJECT USER ROLE, or rm PROJECT USER' stillage project add a dave
+fails_with 2 'give ls, add PROJECT USER ROLE, rm PROJECT USER, or robot PROJECT NAME ROLE' stillage project add a dave
 capture stillage access check dave a/x push
 is "$(<"$T/.out")" "allowed: 'dave' was made a member of the project of a/x ('stillage project ls' tells the role)" 'access check says so'
 is "$(stat -c %a "$REG/auth/projects" "$REG/auth/projects/a" | tr '\n' ' ')" '700 600 ' 'nobody else reads that'
@@ -124,6 +124,65 @@ done <<END
 END
 is "$(jq -c . "$REG/auth/projects/a")" '{"gus":"guest","dave":"developer","mike":"maintainer","ada":"admin"}' 'none of this has changed anything'
 is "$(ls "$REG/auth/projects")" a '... nor made anything'
+
+about() { with_token "$(token "$1:$1-password" registry:catalog:*)" answer_of /v2/_about | jq -c '[.create, .projects]'; }
+answer_of() { env -i STILLAGE_REGISTRY="$REG" REQUEST_METHOD=GET REQUEST_URI="$1" QUERY_STRING= HTTP_AUTHORIZATION="$CREDENTIALS" "$STILLAGE_CGI" </dev/null | sed '1,/^\r$/d'; }
+is "$(about ada) $(about anna) $(about mike)" '[["a/**"],["a"]] [["a/b/**"],["a/b"]] [[],null]' 'admins are told of what'
+
+# ---- robots ------------------------------------------------------------------------------------------------------
+
+is "$(as alice project=a token=create name=ci role=developer expires=30d)" 201 'an admin makes a robot'
+is "$(jq -c '[.name, .user, .repository, .actions, (.expires | fromdate) - (.created | fromdate)]' "$T/answer")" '["ci","a+ci","a/**",["pull","push"],2592000]' \
+    '... that is a developer of the project'
+ROBOT=$(jq -r .token "$T/answer") ID=$(jq -r .id "$T/answer")
+robot_tries() {
+    local t
+    t=$(token "$1" "repository:$2:pull,push,delete,admin")
+    printf '%s %s %s' "$(with_token "$t" request GET "/v2/$2/tags/list?n=1")" \
+        "$(with_token "$t" request POST "/v2/$2/blobs/uploads/?digest=$(<"$T/b.digest")" "$T/b")" "$(with_token "$t" request DELETE "/v2/$2/manifests/none")"
+}
+is "$(robot_tries "a+ci:$ROBOT" a/x)" '200 201 401' '... pulls and pushes there'
+is "$(robot_tries "a+ci:$ROBOT" a/b/x) $(robot_tries "a+ci:$ROBOT" ab/x)" '401 401 401 401 401 401' '... and nowhere else'
+is "$(may a+ci a/x)|$(may a+ci a/b/x)" 'pu pu|' 'access check knows it'
+is "$(as ada project=a token=ls) $(jq -c '.tokens | map([.user, .token])' "$T/answer")" '200 [["a+ci",null]]' 'every admin lists them, without their secrets'
+is "$(as anna project=a/b token=create name=ci role=guest)" 201 'a project within it has its own'
+is "$(as ada project=a token=ls) $(jq '.tokens | length' "$T/answer")" '200 1' '... not listed here'
+"$STILLAGE" token create -q -r "$REG" --user dave --repository 'a/**' --actions pull >"$T/made"
+DAVES=$("$STILLAGE" token ls -r "$REG" --json | jq -r '.[] | select(.user == "dave").id')
+while IFS='|' read -r wanted what fields; do
+    read -ra fields <<<"$fields"
+    is "$(form "${fields[@]}")" "$wanted" "$what"
+    unlike "$(<"$T/answer")" 'stl_|a[+]ci' '... and nothing is told'
+done <<END
+403|a maintainer makes no robot|username=mike password=mike-password project=a token=create name=x role=guest
+403|... and lists none|username=mike password=mike-password project=a token=ls
+403|... and removes none|username=mike password=mike-password project=a token=rm id=$ID
+403|nor does the admin of another project|username=anna password=anna-password project=a token=rm id=$ID
+401|nor who has a wrong password|username=alice password=x project=a token=create name=x role=guest
+403|... or a robot|username=a%2Bci password=$ROBOT project=a token=create name=x role=guest
+403|... which adds no member either|username=a%2Bci password=$ROBOT project=a member=gus role=admin
+400|a robot is no admin|username=alice password=alice-password project=a token=create name=x role=admin
+400|... and has a role|username=alice password=alice-password project=a token=create name=x
+400|... that there is|username=alice password=alice-password project=a token=create name=x role=owner
+400|... and a name|username=alice password=alice-password project=a token=create role=guest
+400|... not one of the project within|username=alice password=alice-password project=a token=create name=b%2Bci role=guest
+400|... of letters|username=alice password=alice-password project=a token=create name=../x role=guest
+400|it does not live for ever|username=alice password=alice-password project=a token=create name=x role=guest expires=400d
+400|... nor for no time|username=alice password=alice-password project=a token=create name=x role=guest expires=0d
+400|another verb|username=alice password=alice-password project=a token=fly name=x role=guest
+400|the token of a user is none of a robot|username=alice password=alice-password project=a token=rm id=$DAVES
+400|rm without an id|username=alice password=alice-password project=a token=rm
+END
+is "$("$STILLAGE" token ls -r "$REG" --json | jq -c 'map(.user) | sort')" '["a+b+ci","a+ci","alice","dave"]' 'nothing was made or removed'
+HELD=$(token "a+ci:$ROBOT" repository:a/x:pull,push)
+is "$(with_token "$HELD" request GET '/v2/a/x/tags/list?n=1')" 200 'a robot is logged in'
+is "$(as ada project=a token=rm "id=$ID") $(with_token "$HELD" request GET '/v2/a/x/tags/list?n=1') $(may a+ci a/x)" '200 401 ' '... and is not, nor a member, when it is removed'
+ROBOT=$(stillage project robot -q a/b deploy maintainer --expires 12h)
+is "$(may a+b+deploy a/b/x)|$(robot_tries "a+b+deploy:$ROBOT" a/b/x)" 'pu pu de|404 201 404' 'whoever runs the registry makes one by command'
+fails_with 1 'a robot is no admin' stillage project robot a x admin
+fails_with 2 'expires: a time' stillage project robot a x guest --expires soon
+echo 'a-long-password' | "$STILLAGE" user add -q -r "$REG" --stdin a+old
+fails_with 1 "'a.old' is a user with a password: give the robot another name" stillage project robot a old guest
 
 # ---- the end of it -----------------------------------------------------------------------------------------------
 
