@@ -17,7 +17,7 @@ TEST='clang clang-tidy clang-format libcmocka-dev valgrind strace shellcheck man
     podman buildah containerd runc docker.io docker-cli umoci uidmap
     chromium chromium-driver python3-selenium
     dpkg-dev zsh fish mount e2fsprogs xfsprogs btrfs-progs dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso
-    ceph-mon ceph-osd ceph-mds ceph-fuse radosgw ceph-common haproxy'
+    ceph-mon ceph-osd ceph-mds ceph-fuse radosgw ceph-common haproxy slapd'
 DEB='dpkg-dev binutils git'
 CHECK_ON='debootstrap git tar mount util-linux'
 

@@ -1,5 +1,6 @@
 #!/bin/bash
-# examples/login/: passwords that nginx (auth_request) and Apache (LDAP) check elsewhere, ending in the registry's tokens.
+# examples/login/: passwords that nginx (auth_request) and Apache (LDAP) check elsewhere, and certificates that clients show them,
+# ending in the registry's tokens.
 . "$(dirname "$0")/../lib.sh"
 
 have nginx || skip_all 'nginx is not installed'
@@ -25,29 +26,48 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
     do_HEAD = do_GET
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()' "$CHECK"
-free_port LDAP
-spawn ldap python3 "$TESTS/serve/ldap.py" "$LDAP" alice directory-password
 wait_up check 15 bash -c "exec 3<>/dev/tcp/127.0.0.1/$CHECK"
-wait_up ldap 15 bash -c "exec 3<>/dev/tcp/127.0.0.1/$LDAP"
+
+# A directory (LDAP) with a person whose name is like hers, too.
+start_directory() {
+    free_port LDAP
+    mkdir "$T/ldap" "$T/ldap/db"
+    printf '%s\n' 'include /etc/ldap/schema/core.schema' 'include /etc/ldap/schema/cosine.schema' 'include /etc/ldap/schema/inetorgperson.schema' \
+        'modulepath /usr/lib/ldap' 'moduleload back_mdb' "pidfile $T/ldap/pid" 'database mdb' 'suffix "dc=example,dc=org"' "directory $T/ldap/db" >"$T/ldap/conf"
+    {
+        printf '%s\n' 'dn: dc=example,dc=org' 'objectClass: dcObject' 'objectClass: organization' 'o: Example' 'dc: example' '' \
+            'dn: ou=people,dc=example,dc=org' 'objectClass: organizationalUnit' 'ou: people' ''
+        for name in alice 'mallory(alice)'; do
+            printf '%s\n' "dn: uid=$name,ou=people,dc=example,dc=org" 'objectClass: inetOrgPerson' "uid: $name" "cn: $name" 'sn: x' 'userPassword: directory-password' ''
+        done
+    } >"$T/ldap/people"
+    /usr/sbin/slapadd -f "$T/ldap/conf" -l "$T/ldap/people" >"$T/log/slapadd" 2>&1
+    spawn ldap /usr/sbin/slapd -f "$T/ldap/conf" -h "ldap://127.0.0.1:$LDAP" -d 0
+    wait_up ldap 60 bash -c "exec 3<>/dev/tcp/127.0.0.1/$LDAP"
+}
 
 # login_server KIND: the example, made to run here; LOGIN is its address
 login_server() {
     next_server "login-$1"
     LOGIN=$URL
     sed -e "s|443 ssl|$HOST|; s|\*:443|$HOST|; /ssl_certificate/d; /SSL/d; s|/srv/registry|$REG|g; s|unix:/run/stillage.sock|unix:$SOCKET|
-        s|127.0.0.1:8888|127.0.0.1:$CHECK|; s|ldap://ldap.example.org|ldap://127.0.0.1:$LDAP|" "$TOP/examples/login/$1.conf" >"$SERVER_DIR/example"
+        s|127.0.0.1:8888|127.0.0.1:$CHECK|; s|ldap://ldap.example.org|ldap://127.0.0.1:${LDAP:-}|" "$TOP/examples/login/$1.conf" >"$SERVER_DIR/example"
+    case $1 in *-certificates)
+        LOGIN=https://$HOST
+        sed "s|443 ssl|$HOST ssl|; s|\*:443|$HOST|; s|/srv/registry|$REG|g; s|unix:/run/stillage.sock|unix:$SOCKET|; s|/etc/ssl|$T/tls|" "$TOP/examples/login/$1.conf" >"$SERVER_DIR/example" ;;
+    esac
     case $1 in
-        nginx)
+        nginx*)
             printf '%s\n' 'daemon off;' "pid $SERVER_DIR/pid;" "error_log $SERVER_DIR/error.log;" 'events {}' 'http {' 'access_log off;' \
                 "client_body_temp_path $SERVER_DIR/b; fastcgi_temp_path $SERVER_DIR/f; proxy_temp_path $SERVER_DIR/p; scgi_temp_path $SERVER_DIR/s; uwsgi_temp_path $SERVER_DIR/u;" \
                 "include $SERVER_DIR/example;" '}' >"$SERVER_DIR/nginx.conf"
             spawn "$SERVER" nginx -p "$SERVER_DIR" -e "$SERVER_DIR/start.log" -c "$SERVER_DIR/nginx.conf"
             ;;
-        apache)
+        apache*)
             {
                 printf '%s\n' "ServerRoot $SERVER_DIR" "PidFile $SERVER_DIR/pid" "ErrorLog $SERVER_DIR/error.log" "DefaultRuntimeDir $SERVER_DIR" "Listen $HOST"
                 [ "$(id -u)" -ne 0 ] || printf 'User www-data\nGroup www-data\n'
-                for module in mpm_event authz_core authn_core auth_basic authz_user ldap authnz_ldap proxy proxy_fcgi; do
+                for module in mpm_event authz_core authn_core auth_basic authz_user ldap authnz_ldap proxy proxy_fcgi ssl headers; do
                     echo "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so"
                 done
                 cat "$SERVER_DIR/example"
@@ -58,22 +78,31 @@ login_server() {
     wait_up "$SERVER" 15 answers "$LOGIN"
 }
 
-start_responder 2
-for kind in nginx apache; do
-    have "${kind/apache/apache2}" || { skip 1 "$kind is not installed" 'its login'; continue; }
-    login_server $kind
+# both_servers KIND: that, and the registry, which sends clients there
+both_servers() {
+    login_server "$1"
     NAME_OF_LOGIN=$SERVER
     printf '%s\n' 'version: 1' 'access:' '  - {repository: "public/**", pull: [anonymous]}' '  - {repository: "team/**", push: [alice]}' \
         'auth:' "  url: $LOGIN" '  trust-remote-user: true' >"$REG/registry.yaml"
     "$STILLAGE" access apply -q
     start_nginx "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
     REGISTRY_SERVER=$SERVER REGISTRY_URL=$URL
+}
+token() { curl -sS -G -o "$T/answer" -w '%{http_code}' --data-urlencode 'scope=repository:team/app:pull,push' "$@" "$LOGIN/v2/_token"; }
+
+start_responder 2
+for kind in nginx apache; do
+    have "${kind/apache/apache2}" || { skip 1 "$kind is not installed" 'its login'; continue; }
+    if [ $kind = apache ]; then
+        [ -x /usr/sbin/slapd ] || { skip 1 'slapd is not installed' 'LDAP'; continue; }
+        start_directory
+    fi
+    both_servers $kind
 
     ask GET /v2/team/app/manifests/v1
     want_status 401
     want_header_like www-authenticate "realm=\"$LOGIN/v2/_token\""
     verdict "$kind: clients are sent there for a token"
-    token() { curl -sS -G -o "$T/answer" -w '%{http_code}' --data-urlencode 'scope=repository:team/app:pull,push' "$@" "$LOGIN/v2/_token"; }
     is "$(token -u alice:directory-password) $(jq -r .scope "$T/answer")" '200 repository:team/app:pull,push' '... the password of the directory gives one'
     BEARER=$(jq -r .token "$T/answer")
     ask GET /v2/team/app/manifests/v1 -H "Authorization: Bearer $BEARER"
@@ -85,11 +114,12 @@ for kind in nginx apache; do
     ask GET /v2/secret/app/manifests/v1 -H "Authorization: Bearer $BEARER"
     want_status 401
     verdict '... what registry.yaml says, and no more'
-    for who in alice:wrong bob:directory-password alice: :directory-password; do
+    for who in alice:wrong bob:directory-password alice: :directory-password '*:directory-password' 'a*:directory-password'; do
         like "$(token -u "$who")" '^401$' "... not for $who"
     done
     like "$(token -H "Authorization: Bearer $BEARER"; token -H 'Authorization: Basic !' ; token -H 'Authorization: x')" '^(40[01]|500){3}$' '... nor for other headers'
     unlike "$(<"$T/answer")" '"token"' '... which give no token'
+    [ $kind = nginx ] || is "$(token -u 'mallory(alice):directory-password') $(jq -r .scope "$T/answer")" '200 ' '... whose name is like that of another has none of their rights'
     is "$(token) $(jq -r .token "$T/answer")" '200 anonymous' '... and whoever does not log in gets the anonymous one'
     is "$(curl -sS -o "$T/answer" -w '%{http_code}' -d 'grant_type=password&username=alice&password=directory-password' "$LOGIN/v2/_token" | grep -cE '^(405|401|403)$')" 1 '... a form is refused'
     is "$(curl -sS -o "$T/answer" -w '%{http_code}' -u alice:directory-password "$LOGIN/v2/team/app/manifests/v1" | grep -cE '^40[34]$')" 1 '... nothing else is there'
@@ -100,6 +130,48 @@ for kind in nginx apache; do
         clients_setup
         ok_run "... skopeo" skopeo_run copy --src-tls-verify=false --src-creds alice:directory-password "docker://${REGISTRY_URL#http://}/team/app:v1" "dir:$T/pulled-$kind"
     fi
+    stop "$REGISTRY_SERVER"
+    stop "$NAME_OF_LOGIN"
+done
+
+# ---- certificates ------------------------------------------------------------------------------------------------
+
+mkdir "$T/tls"
+# authority NAME: $T/tls/NAME.pem; certificate NAME SUBJECT CA: $T/tls/NAME.pem and .key
+authority() { openssl req -x509 -newkey rsa:2048 -nodes -keyout "$T/tls/$1.key" -out "$T/tls/$1.pem" -subj "/CN=$1" -days 2 2>"$T/log/openssl"; }
+certificate() {
+    openssl req -newkey rsa:2048 -nodes -keyout "$T/tls/$1.key" -out "$T/tls/$1.csr" -subj "$2" 2>"$T/log/openssl"
+    openssl x509 -req -in "$T/tls/$1.csr" -CA "$T/tls/$3.pem" -CAkey "$T/tls/$3.key" -CAcreateserial -days 2 -extfile <(echo subjectAltName=IP:127.0.0.1) \
+        -out "$T/tls/$1.pem" 2>"$T/log/openssl"
+}
+authority users-ca
+authority other-ca
+certificate login /CN=login users-ca
+certificate alice /O=Acme/CN=alice users-ca
+certificate forged /CN=alice other-ca
+certificate comma '/CN=x,CN=alice' users-ca
+certificate bob /CN=bob users-ca
+for kind in nginx apache; do
+    have "${kind/apache/apache2}" || { skip 1 "$kind is not installed" 'certificates'; continue; }
+    both_servers $kind-certificates
+    shows() { token --cacert "$T/tls/users-ca.pem" --cert "$T/tls/$1.pem" --key "$T/tls/$1.key" "${@:2}"; }
+    is "$(shows alice) $(jq -r .scope "$T/answer")" '200 repository:team/app:pull,push' "$kind: a certificate gives a token"
+    BEARER=$(jq -r .token "$T/answer")
+    ask GET /v2/team/app/manifests/v1 -H "Authorization: Bearer $BEARER"
+    want_status 200
+    verdict '... it pulls'
+    ask POST /v2/team/app/blobs/uploads/ -d '' -H "Authorization: Bearer $BEARER"
+    want_status 202
+    verdict '... and pushes'
+    is "$(shows bob -u alice:x -H 'Remote-User: alice') $(jq -r .scope "$T/answer")" '200 ' '... of its own user, whatever else is said'
+    is "$(token -k -u alice:x -H 'REMOTE_USER: alice') $(jq -r .token "$T/answer")" '200 anonymous' '... nobody without one'
+    for who in forged comma; do
+        shows $who >"$T/status" 2>>"$T/notes" || true
+        is "$(jq -r '.scope // ""' "$T/answer" 2>/dev/null || true)" '' "... not $who"
+        : >"$T/answer"
+    done
+    is "$(curl -ksS -o "$T/answer" -w '%{http_code}' -d grant_type=password --cert "$T/tls/alice.pem" --key "$T/tls/alice.key" "$LOGIN/v2/_token" | grep -cE '^(405|401|403)$')" 1 '... a form is refused'
+    is "$(curl -ksS -o "$T/answer" -w '%{http_code}' --cert "$T/tls/alice.pem" --key "$T/tls/alice.key" "$LOGIN/v2/team/app/manifests/v1" | grep -cE '^40[34]$')" 1 '... nothing else is there'
     stop "$REGISTRY_SERVER"
     stop "$NAME_OF_LOGIN"
 done
