@@ -57,7 +57,7 @@ ok_run 'and an index, wherever it is' add -q --ref "$(digest "$T/index")" s3://i
 is "$(find "$T/back/www/v2" -path '*/manifests/sha*' -printf '%f\n' | sort)" \
     "$(printf '%s\n' "$(digest "$T/index")" "$(digest "$T/one")" "$(digest "$T/two")" "$(digest "$T/three")" "sha256-$(digest "$T/index" | cut -d: -f2).sig" | sort)" \
     'with its manifests and its signature'
-fails_with 1 'has no image that is chosen' add --ref "lib/app@sha256:$(printf '%064d' 0)" s3://images/a/b
+fails_with 1 'has no image that matches' add --ref "lib/app@sha256:$(printf '%064d' 0)" s3://images/a/b
 ok_run 'below a prefix' add -q --prefix backup --tags latest s3://images/a/b
 ok "$([ -e "$T/back/www/v2/backup/docker.io/library/app/manifests/latest" ]; echo $?)" 'a name that looks like a host stays'
 

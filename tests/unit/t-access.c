@@ -155,7 +155,7 @@ static void why_not(void **state)
     check_why(unit, &robot, "a", STL_PUSH, STL_DENIED, "only for pull and push of 'team/*'");
     check_why(unit, &robot, "team/a", STL_DELETE, STL_DENIED, "no rule of the registry");
     bearer.is_bearer = true;
-    check_why(unit, &bearer, "a", STL_PUSH, STL_NO_ACCESS, "this bearer token was asked for something else");
+    check_why(unit, &bearer, "a", STL_PUSH, STL_NO_ACCESS, "this bearer token was issued for something else");
     check_why(unit, &bearer, "a", STL_DELETE, STL_NO_ACCESS, "no rule of the registry");
     outside.oidc.count = 1;
     check_why(unit, &outside, "a", STL_PUSH, STL_DENIED, "no rule that its ID token matches");
