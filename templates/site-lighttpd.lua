@@ -7,6 +7,7 @@ local function send(file, media_type, digest)
     lighty.header["Content-Type"] = media_type
     lighty.header["Docker-Distribution-Api-Version"] = "registry/2.0"
     lighty.header["X-Content-Type-Options"] = "nosniff"
+    lighty.header["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'; sandbox"
     lighty.header["Docker-Content-Digest"] = digest
     lighty.header["Cache-Control"] =
         path:match("/sha[0-9]+:[0-9a-f]+$") and digest and "public, max-age=31536000, immutable" or "no-cache"
@@ -24,7 +25,12 @@ local function read_reference(name, reference)
 end
 
 if path:match("/%.") then return 404 end
-if not path:match("^/v2") then return 0 end
+if not path:match("^/v2") then
+    lighty.header["Content-Security-Policy"] =
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    lighty.header["X-Frame-Options"] = "DENY"
+    return 0
+end
 if path == "/v2" or path == "/v2/" then
     send("v2/_ping", "application/json")
     return 0

@@ -78,8 +78,39 @@ forge_bundle() {
     done
 }
 
+# A flat copy on hosting whose other sites run programs: .htaccess is all that it can say.
+start_hosted() {
+    next_server apache
+    {
+        printf '%s\n' "ServerRoot $SERVER_DIR" "PidFile $SERVER_DIR/pid" 'ServerName localhost' "Listen $HOST" "ErrorLog $SERVER_DIR/error.log"
+        other_settings
+        [ "$(id -u)" -ne 0 ] || printf '%s\n' 'User www-data' 'Group www-data'
+        printf '%s\n' 'TypesConfig /etc/mime.types' "DocumentRoot $1" "<Directory $1>" \
+            'Options All MultiViews' 'AllowOverride FileInfo Options' 'Require all granted' '</Directory>'
+    } >"$SERVER_DIR/apache.conf"
+    spawn "$SERVER" apache2 -d "$SERVER_DIR" -f "$SERVER_DIR/apache.conf" -DFOREGROUND
+    wait_up "$SERVER" 15 answers "$URL"
+}
+
+test_flat_copy() {
+    ok_run 'a flat copy' "$STILLAGE" site -q -r "$REG" -o "$T/flat" --host apache
+    start_hosted "$T/flat"
+    # A tag that ends like a file in German is sent as German, which no client minds.
+    eval "all_$(declare -f tags)"
+    tags() { all_tags | grep -vx x.html.de; }
+    find "$T/blobs" -type f ! -name html -delete # no manifest refers to them, so they do not come along
+    test_content bait.php
+    ask GET /
+    want_status 200
+    want_header x-frame-options DENY
+    want_header content-security-policy "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    verdict 'the page is in no frame'
+    stop "$SERVER"
+}
+
 content_tests
 test_bundle
+test_flat_copy
 if find /usr/lib/apache2/modules -name 'libphp*.so' | grep -q .; then pass 'mod_php was among the modules'; else
     skip 1 'libapache2-mod-php is not installed' 'mod_php was among the modules'; fi
 use_copies

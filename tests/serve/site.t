@@ -32,9 +32,13 @@ answers_as_it_should() {
         case $4:$2 in nginx:sha* | apache:sha* | caddy:sha* | lighttpd:* | netlify:* | cloudflare-pages:* | firebase:*)
             want_header docker-content-digest "$digest" ;;
         *) want_no_header docker-content-digest ;; esac
+        ! is_server "$4" || want_header content-security-policy "default-src 'none'; frame-ancestors 'none'; sandbox"
         verdict "$4: $method of $1/manifests/${2:0:20}"
     done
 }
+
+# Whether it is a server of one's own, whose configuration says more than the type of a file.
+is_server() { case $1 in nginx | apache | caddy | lighttpd) ;; *) false ;; esac; }
 
 test_host() {
     local host=$1 name image ref desc
@@ -78,6 +82,7 @@ test_host() {
     ask GET /
     want_status 200
     want_header_like content-type '^text/html'
+    ! is_server "$host" || want_header x-frame-options DENY
     verdict "$host: the page"
     ok_run "$host: --check finds nothing wrong" "$STILLAGE" site -r "$REG" --check "$URL" "${CHOSEN[@]}"
     ask GET /.stillage/made
