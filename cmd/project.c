@@ -202,13 +202,12 @@ static int run_project(int argc, char **argv)
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct cmd_common common = {0};
-    int64_t life = 90 * 86400;
-    for (int option; (option = cmd_next_option(&cmd_project, argc, argv, &common)) != -1;)
-        if (option == OPTION_EXPIRES && strcmp(optarg, "never") &&
-            (stl_parse_duration(optarg, &life) || life < 1))
-            return cmd_usage(&cmd_project, "--expires: a time such as 12h or 90d, or never");
-        else if (option == OPTION_EXPIRES && !strcmp(optarg, "never"))
-            life = 0;
+    const char *expires = "90d";
+    int64_t life = 0;
+    while (cmd_next_option(&cmd_project, argc, argv, &common) != -1)
+        expires = optarg;
+    if (strcmp(expires, "never") && (stl_parse_duration(expires, &life) || life < 1))
+        return cmd_usage(&cmd_project, "--expires: a time such as 12h or 90d, or never");
     char **arguments = argv + optind;
     const enum verb verb = parse_verb(arguments, argc - optind);
     if (verb == NONE)

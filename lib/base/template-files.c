@@ -26,6 +26,7 @@ TEMPLATE(page_documents_js, "page/page-documents.js");
 TEMPLATE(page_dom_js, "page/page-dom.js");
 TEMPLATE(page_format_js, "page/page-format.js");
 TEMPLATE(page_image_js, "page/page-image.js");
+TEMPLATE(page_projects_js, "page/page-projects.js");
 TEMPLATE(page_pull_js, "page/page-pull.js");
 TEMPLATE(page_registry_js, "page/page-registry.js");
 TEMPLATE(page_repository_js, "page/page-repository.js");
@@ -72,6 +73,7 @@ static const struct {
     PAGE_FILE("page-dom.js", page_dom_js),
     PAGE_FILE("page-format.js", page_format_js),
     PAGE_FILE("page-image.js", page_image_js),
+    PAGE_FILE("page-projects.js", page_projects_js),
     PAGE_FILE("page-pull.js", page_pull_js),
     PAGE_FILE("page-registry.js", page_registry_js),
     PAGE_FILE("page-repository.js", page_repository_js),
