@@ -29,8 +29,8 @@ function robotDialog(project, done) {
   });
 }
 
-function removing(title, what, hint, remove, done) {
-  dialog(title, [el("p", {}, bidi(what)), el("p", { class: "dim" }, hint)], text.removeNow, async () => {
+function removing(title, what, hint, label, remove, done) {
+  dialog(title, [el("p", {}, bidi(what)), el("p", { class: "dim" }, hint)], label, async () => {
     await remove();
     done(text.saved);
     return true;
@@ -49,14 +49,14 @@ async function draw(project, place) {
   const done = (message, made) => draw(project, place).then(() => { if (made) place.prepend(madeNotice(made)); say(message); }, error => say(error.message));
   const button = (label, what, onclick) => el("button", { type: "button", class: "danger", "data-remove": what, "aria-label": `${label}: ${what}`, onclick }, label);
   const people = members.map(([user, role]) => [bidi(user), text.roles[role] || cut(role, 20),
-    button(text.removeNow, user, () => removing(text.removeMember, user, text.removeMemberHint, () => api.setMember(project, user, "none"), done))]);
+    button(text.remove, user, () => removing(text.removeMember, user, text.removeMemberHint, text.remove, () => api.setMember(project, user, "none"), done))]);
   const tokens = robots.map(robot => [bidi(robot.user), when(robot.created), when(robot.lastUsed), when(robot.expires),
-    button(text.removeNow, robot.id, () => removing(text.removeToken, robot.user, text.removeTokenHint, () => api.removeRobot(project, robot.id), done))]);
-  const unseen = el("span", { class: "unseen" }, text.removeNow);
+    button(text.removeNow, robot.id, () => removing(text.removeToken, robot.user, text.removeTokenHint, text.removeNow, () => api.removeRobot(project, robot.id), done))]);
+  const unseen = label => el("span", { class: "unseen" }, label);
   place.replaceChildren(el("h2", {}, bidi(project)),
-    people.length ? table([text.user, text.role, unseen], people, text.membersOf(project)) : el("p", { class: "dim" }, text.noMembers),
+    people.length ? table([text.user, text.role, unseen(text.remove)], people, text.membersOf(project)) : el("p", { class: "dim" }, text.noMembers),
     el("div", { class: "buttons" }, el("button", { type: "button", "data-add": project, onclick: () => memberDialog(project, done) }, text.addMember)),
-    tokens.length ? table([text.robot, text.created, text.lastUsed, text.expires, unseen.cloneNode(true)], tokens, text.robotsOf(project)) : el("p", { class: "dim" }, text.noRobots),
+    tokens.length ? table([text.robot, text.created, text.lastUsed, text.expires, unseen(text.removeNow)], tokens, text.robotsOf(project)) : el("p", { class: "dim" }, text.noRobots),
     el("div", { class: "buttons" }, el("button", { type: "button", "data-robot": project, onclick: () => robotDialog(project, done) }, text.createRobot)));
 }
 

@@ -91,7 +91,7 @@ export const text = {
   projects: "Projects", projectsHint: "Members that registry.yaml names are not listed here.", noProjects: "There is no project that you administer.",
   noMembers: "No members were added.", addMember: "Add a member…", add: "Add", role: "Role", membersOf: project => `Members of ${project}`,
   roles: { guest: "guest (pulls)", developer: "developer (also pushes)", maintainer: "maintainer (also deletes)", admin: "admin" },
-  removeMember: "Remove the member", removeMemberHint: "They are logged out at once.",
+  removeMember: "Remove the member", remove: "Remove", removeMemberHint: "They are logged out at once.",
   noRobots: "There are no robots.", robot: "Robot", createRobot: "Create a robot…", robotsOf: project => `Robots of ${project}`,
   lastUsed: "Last used", expires: "Expires", expired: "expired", never: "never",
 
