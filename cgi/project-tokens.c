@@ -69,8 +69,8 @@ static int create(struct exchange *exchange, const struct stl_project *project,
     return 0;
 }
 
-static int drop(struct exchange *exchange, const struct stl_project *project, const char *id,
-                struct stl_error *err)
+static int drop_robot(struct exchange *exchange, const struct stl_project *project, const char *id,
+                      struct stl_error *err)
 {
     struct stl_robot robot;
     if (stl_project_robot_remove(exchange->registry, project, id ? id : "", &robot, err))
@@ -87,6 +87,6 @@ int manage_robots(struct exchange *exchange, const struct stl_project *project,
     if (!strcmp(form->verb, "create"))
         return create(exchange, project, form, role, err);
     if (!strcmp(form->verb, "rm"))
-        return drop(exchange, project, form->id, err);
+        return drop_robot(exchange, project, form->id, err);
     return stl_error_set(err, STL_INVALID, "token: create, ls or rm is expected");
 }

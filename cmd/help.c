@@ -73,12 +73,9 @@ const char *cmd_group_title(const struct cmd_command *command)
         const struct cmd_command *first;
         const char *title;
     } groups[] = {
-        {&cmd_init, "images in a registry"},
-        {&cmd_serve, "serve and publish them"},
-        {&cmd_push, "other registries"},
-        {&cmd_export, "carry them elsewhere"},
-        {&cmd_user, "who may do what"},
-        {&cmd_verify, "look after a registry"},
+        {&cmd_init, "images in a registry"}, {&cmd_serve, "serve and publish them"},
+        {&cmd_push, "other registries"},     {&cmd_export, "carry them elsewhere"},
+        {&cmd_user, "who may do what"},      {&cmd_verify, "look after a registry"},
         {&cmd_help, "this program"},
     };
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)

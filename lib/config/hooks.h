@@ -1,6 +1,6 @@
 /*
- * Programs that run when a manifest is added or tagged (hook.h): the section `hooks:` of registry.yaml, and of a
- * project.
+ * Programs that run when a manifest is added or tagged (hook.h): the section `hooks:` of registry.yaml,
+ * and of a project.
  *
  *   hooks:
  *     before-manifest: /usr/local/bin/scan     absolute paths; the document about it is on standard input

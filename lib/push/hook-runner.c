@@ -1,7 +1,7 @@
 /*
  * The process that runs hooks for those that cannot start programs (sandbox.h). A request is one message: 'b'
- * or 'a' and the name of a project, or none, with the input and, for 'b', a pipe for the answer: the status, then
- * the output of the hook; or 'f' and what is to be passed on to the fetcher.
+ * or 'a' and the name of a project, or none, with the input and, for 'b', a pipe for the answer: the status,
+ * then the output of the hook; or 'f' and what is to be passed on to the fetcher.
  *
  * Senders of messages are not trusted: registry.yaml alone says which program runs.
  */

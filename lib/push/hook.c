@@ -89,7 +89,8 @@ bool stl_hook_has_after(const struct stl_repo *repo)
 
 /* --- running -------------------------------------------------------------------------------------------- */
 
-static int ask(const struct stl_registry *registry, const struct set *set, int input, struct stl_error *err)
+static int ask_hook(const struct stl_registry *registry, const struct set *set, int input,
+                    struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf output = {.ceiling = STL_HOOK_OUTPUT_MAX};
     char line[REASON_MAX + 1];
@@ -117,7 +118,7 @@ int stl_hook_before(const struct stl_repo *repo, const struct stl_manifest *mani
         if (!sets[i].hooks->before_manifest)
             continue;
         STL_AUTO_CLOSE int input = write_input(repo, manifest, tags, tag_count, err);
-        if (input < 0 || ask(repo->registry, &sets[i], input, err))
+        if (input < 0 || ask_hook(repo->registry, &sets[i], input, err))
             return -1;
     }
     return 0;

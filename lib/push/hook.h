@@ -1,7 +1,7 @@
 /*
  * Hooks: programs that registry.yaml names (hooks.h), those of all repositories and then those of the
- * repository's project, run when a manifest is added or tagged: by a push, and
- * by add, import, tag, restore and snapshot restore.
+ * repository's project, run when a manifest is added or tagged: by a push, and by add, import, tag,
+ * restore and snapshot restore.
  *
  *   before-manifest   runs before the manifest becomes visible; only if it exits with 0 does that happen.
  *                     Otherwise the first line of its output is sent to the client.
