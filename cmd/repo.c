@@ -231,7 +231,7 @@ const struct cmd_command cmd_repo = {
         "its quota.\n\n"
         "Description and visibility go with the repository when it is removed, and 'stillage restore' does not bring "
         "them back. Replicas have them ('stillage access apply' there makes a changed visibility known to its web "
-        "server); snapshots, bundles and flat copies do not.",
+        "server). Flat copies and unpacked bundles show the description; snapshots and imports bring neither.",
     .options = options,
     .examples = "  stillage repo create team/app --public --description 'The application'\n"
                 "  stillage repo set team/app --private\n"
