@@ -1,13 +1,8 @@
 #!/bin/bash
 # The gates of examples/hooks: signatures, SBOMs, base images, scanners (stubs of them).
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/deploy/gates-common.sh
+. "$(dirname "$0")/gates-common.sh"
 
-for tool in jq openssl; do have $tool || skip_all "$tool is not installed"; done
-REG=$T/reg
-HOOKS=$T/hooks
-export STILLAGE_REGISTRY=$REG
-"$STILLAGE" init -q "$REG"
-cp -r "$TOP/examples/hooks" "$HOOKS"
 mkdir "$HOOKS/gates.d" "$T/signers" "$T/reports"
 printf 'hooks:\n  before-manifest: %s\n  after-manifest: %s\n' "$HOOKS/gates.sh" "$HOOKS/attach-report.sh" >>"$REG/registry.yaml"
 # conf LINE...: the gates' settings
@@ -20,8 +15,6 @@ for gate in require-signature require-sbom refuse-base scan scan-gate; do
 done
 conf
 
-# layout NAME TEXT: $T/NAME, a layout with one small image; IMAGE is its descriptor, D its digest
-layout() { oci_init "$T/$1"; IMAGE=$(small_image "$T/$1" "$2"); D=$(field digest <<<"$IMAGE"); oci_name "$T/$1" "$IMAGE" "${3:-dev}"; }
 stillage() { "$STILLAGE" "$@"; }
 
 # ---- signatures --------------------------------------------------------------------------------------------------

@@ -1,14 +1,9 @@
 #!/bin/bash
 # examples/hooks/require-signature.sh where nobody has a key: certificates of a CA like Fulcio, entries of a log like Rekor, both
 # made here, in the forms of cosign; and signatures that do not count.
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/deploy/gates-common.sh
+. "$(dirname "$0")/gates-common.sh"
 
-for tool in jq openssl; do have $tool || skip_all "$tool is not installed"; done
-REG=$T/reg
-HOOKS=$T/hooks
-export STILLAGE_REGISTRY=$REG
-"$STILLAGE" init -q "$REG"
-cp -r "$TOP/examples/hooks" "$HOOKS"
 printf '%s\n' "KEYS=$T/none" "TRUSTED_ROOT=$T/trusted_root.json" "IDENTITIES=$T/identities" >"$HOOKS/gates.conf"
 
 CI=https://token.actions.githubusercontent.com
@@ -96,7 +91,6 @@ entry() {
 
 # ---- what cosign makes -------------------------------------------------------------------------------------------
 
-layout() { oci_init "$T/$1"; IMAGE=$(small_image "$T/$1" "$2"); D=$(field digest <<<"$IMAGE"); oci_name "$T/$1" "$IMAGE" dev; }
 layout app one
 AT=$(date -ud "$DATE 2 minutes" +%s)
 BUNDLE=application/vnd.dev.sigstore.bundle.v0.3+json

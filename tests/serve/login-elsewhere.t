@@ -90,6 +90,17 @@ both_servers() {
 }
 token() { curl -sS -G -o "$T/answer" -w '%{http_code}' --data-urlencode 'scope=repository:team/app:pull,push' "$@" "$LOGIN/v2/_token"; }
 
+# The token that the last answer gives.
+opens_team_app() {
+    BEARER=$(jq -r .token "$T/answer")
+    ask GET /v2/team/app/manifests/v1 -H "Authorization: Bearer $BEARER"
+    want_status 200
+    verdict '... it pulls'
+    ask POST /v2/team/app/blobs/uploads/ -d '' -H "Authorization: Bearer $BEARER"
+    want_status 202
+    verdict '... and pushes'
+}
+
 start_responder 2
 for kind in nginx apache; do
     have "${kind/apache/apache2}" || { skip 1 "$kind is not installed" 'its login'; continue; }
@@ -104,13 +115,7 @@ for kind in nginx apache; do
     want_header_like www-authenticate "realm=\"$LOGIN/v2/_token\""
     verdict "$kind: clients are sent there for a token"
     is "$(token -u alice:directory-password) $(jq -r .scope "$T/answer")" '200 repository:team/app:pull,push' '... the password of the directory gives one'
-    BEARER=$(jq -r .token "$T/answer")
-    ask GET /v2/team/app/manifests/v1 -H "Authorization: Bearer $BEARER"
-    want_status 200
-    verdict '... it pulls'
-    ask POST /v2/team/app/blobs/uploads/ -d '' -H "Authorization: Bearer $BEARER"
-    want_status 202
-    verdict '... and pushes'
+    opens_team_app
     ask GET /v2/secret/app/manifests/v1 -H "Authorization: Bearer $BEARER"
     want_status 401
     verdict '... what registry.yaml says, and no more'
@@ -156,13 +161,7 @@ for kind in nginx apache; do
     both_servers $kind-certificates
     shows() { token --cacert "$T/tls/users-ca.pem" --cert "$T/tls/$1.pem" --key "$T/tls/$1.key" "${@:2}"; }
     is "$(shows alice) $(jq -r .scope "$T/answer")" '200 repository:team/app:pull,push' "$kind: a certificate gives a token"
-    BEARER=$(jq -r .token "$T/answer")
-    ask GET /v2/team/app/manifests/v1 -H "Authorization: Bearer $BEARER"
-    want_status 200
-    verdict '... it pulls'
-    ask POST /v2/team/app/blobs/uploads/ -d '' -H "Authorization: Bearer $BEARER"
-    want_status 202
-    verdict '... and pushes'
+    opens_team_app
     is "$(shows bob -u alice:x -H 'Remote-User: alice') $(jq -r .scope "$T/answer")" '200 ' '... of its own user, whatever else is said'
     is "$(token -k -u alice:x -H 'REMOTE_USER: alice') $(jq -r .token "$T/answer")" '200 anonymous' '... nobody without one'
     for who in forged comma; do

@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -40,7 +41,7 @@ static void what_counts_as_none(void **state)
     bad = checkpoint;
     bad.boot[0] ^= 1; /* another run of the system */
     assert_false(stl_checkpoint_is_good(&bad, 4));
-    strcpy(bad.boot, "durable"); /* any run of any machine */
+    snprintf(bad.boot, sizeof bad.boot, "durable"); /* any run of any machine */
     assert_true(stl_checkpoint_is_good(&bad, 4));
     bad = checkpoint;
     bad.hasher.algorithm = (enum stl_algorithm)2;
