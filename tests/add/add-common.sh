@@ -21,6 +21,23 @@ no_logins() {
 repo() { printf '%s/www/v2/%s/%s' "$REG" "$1" "$2"; }
 tag_of() { readlink "$(repo "${1%:*}" "manifests/${1##*:}")"; }
 
+# start_hold BACKEND: sets HOST to that of hold.py before the registry BACKEND, HOLD to its folder
+start_hold() {
+    local backend=$1
+    next_server hold
+    HOLD=$SERVER_DIR
+    spawn "$SERVER" python3 "$TESTS/add/hold.py" "$PORT" "$backend" "$HOLD"
+    wait_up "$SERVER" 15 answers "$URL"
+    : >"$HOLD/log"
+}
+# hold NUMBER lost|done|late: the request with that number, counted from now, waits until go_on
+hold() { echo "$1 $2" >"$HOLD/hold.new" && mv "$HOLD/hold.new" "$HOLD/hold"; }
+is_held() { [ -e "$HOLD/held" ]; }
+go_on() {
+    rm -f "$HOLD/hold"
+    wait_for 10 test ! -e "$HOLD/held"
+}
+
 # image_is DESCRIPTION LAYOUT DESCRIPTOR NAME:TAG: the tag leads to that manifest, and all that it leads to is there, byte
 # for byte, under the media types of its descriptors
 image_is() {

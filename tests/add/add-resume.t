@@ -17,16 +17,22 @@ restart_upstream
 kept_files() { find "$REG/tmp" -name 'kept-*' -size "${1:-+0}" | wc -l; }
 # half_is_here: of the big blob, which has been asked for, and all of the others
 half_is_here() { [ -s "$GATE.log" ] && [ "$(kept_files +1400k) $(kept_files -8)" = '1 2' ]; }
-# killed COMMAND...: runs it until then, and kills it
-killed() {
+# ended SIGNAL COMMAND...: runs it until then, and ends it; ENDED is its status
+ended() {
     close_gate
     : >"$GATE.log"
-    "$STILLAGE" "$@" >"$T/killed.out" 2>&1 &
-    ok_run "${1#-}: half of a blob" wait_for 20 half_is_here
-    kill -KILL $!
-    wait $! 2>/dev/null || true
-    is "$(find "$REG/www/v2" -mindepth 1 -type d)" '' '... killed: nothing can be seen'
+    env --default-signal=INT "$STILLAGE" "${@:2}" >"$T/ended.out" 2>&1 &
+    ok_run "$2: half of a blob" wait_for 20 half_is_here
+    kill "-$1" $!
+    wait $! 2>/dev/null && ENDED=0 || ENDED=$?
+    is "$(find "$REG/www/v2" -mindepth 1 -type d)" '' '... ended: nothing can be seen'
     open_gate rest
+}
+killed() { ended KILL "$@"; }
+# interrupted COMMAND...: as by Ctrl-C
+interrupted() {
+    ended INT "$@"
+    is "$ENDED $(<"$T/ended.out")" '130 ' '... by Ctrl-C, which needs no message'
 }
 # second_half: the requests to the gate were one for the first byte, and one for the rest
 second_half() { [[ $(asked_from) =~ ^0\ 1[45][0-9]{5}$ ]]; }
@@ -51,11 +57,17 @@ new_registry
 printf 'mirror:\n  - {from: "%s/large"}\n' "$UPSTREAM" >>"$REG/registry.yaml"
 sed -i 's|/large"}|/large:v1"}|' "$REG/registry.yaml"
 killed mirror --plain-http
-killed mirror --plain-http
+interrupted mirror --plain-http
 [[ $(asked_from) =~ ^1[45][0-9]{5}$ ]] && rc=0 || rc=1
-is "$rc" 0 'a second run goes on, and is killed in the same place'
+is "$rc" 0 'a second run goes on, and is interrupted in the same place'
 ok_run 'a third' "$STILLAGE" mirror --plain-http
 arrived 'a third'
+
+new_registry
+interrupted add "${from[@]}"
+ok_run 'what Ctrl-C has ended' "$STILLAGE" add "${from[@]}"
+ok_run '... goes on with the second half' second_half
+arrived '... and then'
 
 # ---- what was there is not trusted -------------------------------------------------------------------------------
 
