@@ -168,8 +168,6 @@ static int fetch_remote(struct fetch *fetch, struct stl_error *err)
 {
     const struct stl_graph *graph = &fetch->add->graph;
     STL_AUTO_FREE struct stl_remote_blob *blobs = stl_alloc(fetch->count * sizeof *blobs);
-    if (stl_space_check(fetch->add->registry->root.fd, fetch->total, err))
-        return -1;
     for (size_t i = 0; i < fetch->count; i++)
         blobs[i] = (struct stl_remote_blob){graph->blob_digests.items[fetch->jobs[i]],
                                             graph->blobs[fetch->jobs[i]].size};

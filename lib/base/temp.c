@@ -181,6 +181,13 @@ int stl_temp_keep(const struct stl_root *root, const char *key, struct stl_temp 
     return -1;
 }
 
+int64_t stl_temp_kept_size(const struct stl_root *root, const char *key)
+{
+    STL_AUTO_FREE char *name = stl_sprintf(STL_TMP "/%s%s", kept, key);
+    struct stat st;
+    return fstatat(root->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int64_t)st.st_size : 0;
+}
+
 int stl_temp_take(const struct stl_root *root, const char *name, struct stl_temp *temp, struct stl_error *err)
 {
     *temp = (struct stl_temp){.root = root};

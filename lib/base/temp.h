@@ -55,6 +55,8 @@ int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, str
  * process holds the file with that key, or has just removed it, this makes an empty one of another name. */
 enum { STL_TEMP_KEY = 32, STL_TEMP_KEPT = 24 * 3600 /* seconds */ };
 int stl_temp_keep(const struct stl_root *root, const char *key, struct stl_temp *temp, struct stl_error *err);
+/* How many bytes the file with that key has, whoever holds it; 0 if there is none. */
+int64_t stl_temp_kept_size(const struct stl_root *root, const char *key);
 /* Opens one that was parked, by its name, once no other process holds it. Returns 1, 0 if it is gone, or
  * -1. */
 int stl_temp_take(const struct stl_root *root, const char *name, struct stl_temp *temp,

@@ -21,6 +21,15 @@ static void make_key(const struct stl_remote *remote, const char *name, const st
     snprintf(key, STL_TEMP_KEY + 1, "%s", strchr(text, ':') + 1);
 }
 
+int64_t stl_arriving_kept(const struct stl_root *root, const struct stl_remote *remote, const char *name,
+                          const struct stl_digest *digest, int64_t size)
+{
+    char key[STL_TEMP_KEY + 1];
+    make_key(remote, name, digest, key);
+    int64_t kept = stl_temp_kept_size(root, key);
+    return kept <= size ? kept : 0; /* longer ones are emptied */
+}
+
 static int start_over(struct stl_arriving *arriving, stl_copy_progress *progress, void *context,
                       struct stl_error *err)
 {
@@ -101,7 +110,8 @@ bool stl_arriving_restart(struct stl_arriving *arriving, int status, struct stl_
 
 bool stl_arriving_close(struct stl_arriving *arriving, const struct stl_error *err)
 {
-    bool passes = err->code == STL_UNAVAILABLE || err->code == STL_TOO_MANY_REQUESTS;
+    bool passes = err->code == STL_UNAVAILABLE || err->code == STL_TOO_MANY_REQUESTS ||
+                  err->code == STL_NO_SPACE;
     bool keep = arriving->temp.fd >= 0 && arriving->copy.size > 0 && passes;
     if (keep)
         stl_temp_park(&arriving->temp);

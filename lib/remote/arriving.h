@@ -19,6 +19,9 @@ struct stl_arriving {
     int64_t from; /* of them, those that were there when it began; if all, nothing need be asked for */
 };
 
+/* How many of its bytes are there already; unless another process is about to take them. */
+int64_t stl_arriving_kept(const struct stl_root *root, const struct stl_remote *remote, const char *name,
+                          const struct stl_digest *digest, int64_t size);
 /* Ended with stl_arriving_close(), or by taking `temp` away. `progress` may be NULL; it is also told of what
  * was there. */
 int stl_arriving_begin(struct stl_arriving *arriving, const struct stl_root *root,
@@ -31,8 +34,8 @@ int stl_arriving_check(struct stl_arriving *arriving, struct stl_error *err);
 /* After `status`, 0 if there was no answer, and `err`: if the reason may be in what was there before, forgets
  * it and begins at the first byte. Returns whether to try again. */
 bool stl_arriving_restart(struct stl_arriving *arriving, int status, struct stl_error *err);
-/* Keeps what has arrived if `err` is trouble that passes, and removes it otherwise. Returns whether it is
- * kept. */
+/* Keeps what has arrived if `err` is trouble that passes, or a full disk, and removes it otherwise. Returns
+ * whether it is kept. */
 bool stl_arriving_close(struct stl_arriving *arriving, const struct stl_error *err);
 
 #endif

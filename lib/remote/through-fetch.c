@@ -182,7 +182,7 @@ static int bring(struct download *transfer, struct stl_remote *remote, const cha
     if (result == 0)
         return whole ? look(remote, url, err) : 0;
     struct stl_error lasting = *err;
-    if (counted)
+    if (counted || transfer->is_ours) /* a full disk: who knows whether somebody will ask again */
         lasting.code = STL_DENIED;
     stl_arriving_close(arriving, &lasting);
     if (transfer->is_ours)

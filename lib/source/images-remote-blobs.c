@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "arriving.h"
+#include "file.h"
 #include "images-readers.h"
 #include "images-remote.h"
 #include "images.h"
@@ -154,6 +155,32 @@ static int download_ended(void *context, struct stl_http_exchange *exchange, str
     return result;
 }
 
+/* Of what is here already, nothing comes again. */
+static int check_rest_fits(const struct fetching *fetching, struct stl_error *err)
+{
+    const struct stl_remote_choice *choice = fetching->images->remote->choice;
+    const struct stl_root *root = &fetching->images->source->registry->root;
+    uint64_t missing = 0;
+    for (size_t i = 0; i < fetching->count; i++) {
+        const struct stl_remote_blob *blob = &fetching->blobs[i];
+        missing += (uint64_t)(blob->size - stl_arriving_kept(root, choice->remote, choice->address.name.text,
+                                                             &blob->digest, blob->size));
+    }
+    return stl_space_check(root->fd, missing, err);
+}
+
+/* The disk has filled up: whoever makes room need not fetch everything again. */
+static int keep_all(struct stl_remote_images *remote, struct stl_error *err)
+{
+    struct stl_error full = *err;
+    remote->interrupted = true;
+    stl_error_set(err, full.code,
+                  "%s; what has arrived is kept for the next run: 'stillage gc --grace 0s' removes it",
+                  full.message);
+    err->sys_errno = full.sys_errno;
+    return -1;
+}
+
 int stl_images_fetch(const struct stl_images *images, const struct stl_remote_blob *blobs, size_t count,
                      stl_copy_progress *progress, void *context, struct stl_error *err)
 {
@@ -161,6 +188,8 @@ int stl_images_fetch(const struct stl_images *images, const struct stl_remote_bl
     struct fetching fetching = {
         .images = images, .blobs = blobs, .count = count, .progress = progress, .context = context};
     size_t ignored;
+    if (check_rest_fits(&fetching, err))
+        return -1;
     remote->files = stl_alloc(count * sizeof *remote->files);
     for (size_t i = 0; i < count; i++)
         stl_digestset_add(&remote->blobs, &blobs[i].digest, &ignored);
@@ -173,7 +202,7 @@ int stl_images_fetch(const struct stl_images *images, const struct stl_remote_bl
         *err = fetching.broken;
         result = -1;
     }
-    return result;
+    return result && err->code == STL_NO_SPACE ? keep_all(remote, err) : result;
 }
 
 int stl_images_sync(const struct stl_images *images, const struct stl_digest *digest, struct stl_error *err)

@@ -16,7 +16,7 @@ struct stl_remote_images {
     struct stl_tags listed;     /* all tags there, where they were listed */
     struct stl_digestset blobs; /* to be fetched, or fetched */
     char **files;               /* of each, its file below the registry's folder; NULL: none */
-    bool interrupted;           /* by trouble that passes: the files stay for another run */
+    bool interrupted;           /* by trouble that passes, or a full disk: the files stay for another run */
 };
 
 /* A blob to be fetched. */
@@ -26,8 +26,9 @@ struct stl_remote_blob {
 };
 
 /* Fetches blobs, several at once, once for these images. Their digests have been checked; they are not
- * durable. What another run has left of them is used (arriving.h). Fails with STL_DIGEST_INVALID,
- * STL_MANIFEST_BLOB_UNKNOWN, or as stl_remote_refused(). `progress` may be NULL. */
+ * durable. What another run has left of them is used (arriving.h). Fails with STL_NO_SPACE (before the first
+ * byte, if there is too little room for what is missing; otherwise what has arrived is kept),
+ * STL_DIGEST_INVALID, STL_MANIFEST_BLOB_UNKNOWN, or as stl_remote_refused(). `progress` may be NULL. */
 int stl_images_fetch(const struct stl_images *images, const struct stl_remote_blob *blobs, size_t count,
                      stl_copy_progress *progress, void *context, struct stl_error *err);
 /* Makes the bytes of a fetched blob durable. */
