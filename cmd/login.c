@@ -83,12 +83,12 @@ static int check_login(const struct cmd_http *http, const char *host,
         return -1;
     STL_AUTO_FREE char *url = stl_sprintf("%s/v2/", remote.url);
     struct stl_http_exchange exchange = {.request = {.url = url}};
-    if (stl_remote_send(&remote, &exchange, err))
-        return -1;
-    int result = exchange.answer.status == 200 ? 0
-                 : exchange.answer.status == 401
-                     ? stl_error_set(err, STL_DENIED, "%s refuses the login", host)
-                     : stl_remote_refused(&remote, &exchange, err);
+    int result = stl_remote_send(&remote, &exchange, err);
+    bool refused = result ? err->code == STL_DENIED : exchange.answer.status == 401;
+    if (refused)
+        result = stl_error_set(err, STL_DENIED, "%s refuses the login", host);
+    else if (result == 0 && exchange.answer.status != 200)
+        result = stl_remote_refused(&remote, &exchange, err);
     if (result == 0 && !remote.authorization)
         cmd_warn("%s did not ask for the password, so it may be wrong", host);
     stl_http_clear(&exchange);

@@ -268,9 +268,10 @@ int stl_remote_refused(const struct stl_remote *remote, const struct stl_http_ex
         answer->body.length ? stl_json_parse(answer->body.data, answer->body.length, &ignored) : NULL;
     const char *text = object ? said(object) : "";
     bool anonymous = !remote->credentials.user && !remote->credentials.identity_token;
-    return stl_error_set(err, code_of(answer->status), "%.*s answered %d%s%.300s%s%s%s",
-                         (int)strcspn(url, "?"), url, answer->status, *text ? ": " : "", text,
-                         answer->status == 401 && anonymous ? ": it may take 'stillage login " : "",
-                         answer->status == 401 && anonymous ? remote->host : "",
-                         answer->status == 401 && anonymous ? "'" : "");
+    STL_AUTO_FREE char *advice =
+        answer->status != 401 ? stl_strdup("")
+        : anonymous           ? stl_sprintf(": it may take 'stillage login %s'", remote->host)
+                              : stl_sprintf(": the login for %s is wrong, or may not do that", remote->host);
+    return stl_error_set(err, code_of(answer->status), "%.*s answered %d%s%.300s%s", (int)strcspn(url, "?"),
+                         url, answer->status, *text ? ": " : "", text, advice);
 }
