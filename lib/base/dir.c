@@ -12,7 +12,10 @@
 
 #include "mem.h"
 
-enum { DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+enum {
+    DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+    ENTRIES = 32 << 10, /* bytes of entries that are read at a time */
+};
 
 /* Copies the next component of *path to `name`, and moves *path on. Returns false at the end. */
 static bool next_component(const char **path, char name[NAME_MAX + 2])
@@ -143,38 +146,37 @@ int stl_dir_sync(int fd, struct stl_error *err)
 
 /* --- what is in them ------------------------------------------------------------------------------------ */
 
-/* Takes over the descriptor. */
-static int each_entry(int fd, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
+/* Of a directory that is removed meanwhile, nothing is left to read (ENOENT). */
+int stl_dir_each_here(int directory, stl_dir_visit *visit, void *context, struct stl_error *err)
 {
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    if (!directory) {
-        stl_error_errno(err, "cannot read directory %s", path);
-        stl_close_fd(&fd);
-        return -1;
-    }
-    int result = 0;
-    struct dirent *entry;
-    while (result == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-            result = visit(context, entry->d_name, entry->d_type, err);
-    }
-    if (result == 0 && errno)
-        result = stl_error_errno(err, "cannot read directory %s", path);
-    closedir(directory);
-    return result;
+    STL_AUTO_FREE char *entries = stl_alloc(ENTRIES);
+    ssize_t length;
+    while ((length = getdents64(directory, entries, ENTRIES)) > 0)
+        for (const char *p = entries; p < entries + length;) {
+            const struct dirent64 *entry = (const struct dirent64 *)p;
+            p += entry->d_reclen;
+            if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+                continue;
+            int result = visit(context, entry->d_name, entry->d_type, err);
+            if (result)
+                return result;
+        }
+    return length < 0 && errno != ENOENT ? stl_error_errno(err, "cannot read a directory") : 0;
 }
 
 int stl_dir_each(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
 {
-    return each_entry(openat(at, path, DIRECTORY_FLAGS), path, visit, context, err);
+    STL_AUTO_CLOSE int fd = openat(at, path, DIRECTORY_FLAGS);
+    return fd < 0 ? stl_error_errno(err, "cannot read directory %s", path)
+                  : stl_dir_each_here(fd, visit, context, err);
 }
 
 int stl_dir_each_if_any(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err)
 {
-    int fd = openat(at, path, DIRECTORY_FLAGS);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
-        return 0;
-    return each_entry(fd, path, visit, context, err);
+    STL_AUTO_CLOSE int fd = openat(at, path, DIRECTORY_FLAGS);
+    if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+        return stl_error_errno(err, "cannot read directory %s", path);
+    return fd < 0 ? 0 : stl_dir_each_here(fd, visit, context, err);
 }
 
 struct files {
@@ -256,7 +258,7 @@ int stl_tree_trim(int at, const char *path, size_t *budget, struct stl_error *er
     struct trim trim = {fd, budget};
     if (fd < 0)
         return errno == ENOENT ? 0 : stl_error_errno(err, "cannot remove %s", path);
-    int result = stl_dir_each(fd, ".", trim_entry, &trim, err);
+    int result = stl_dir_each_here(fd, trim_entry, &trim, err);
     if (result)
         return result;
     if (*budget == 0)

@@ -41,6 +41,8 @@ typedef int stl_dir_visit(void *context, const char *name, unsigned char type, s
 int stl_dir_each(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err);
 /* The same, but returns 0 without visiting anything if the directory is missing or is not a directory. */
 int stl_dir_each_if_any(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err);
+/* The same for a directory that has just been opened, and that is not read otherwise. */
+int stl_dir_each_here(int directory, stl_dir_visit *visit, void *context, struct stl_error *err);
 /* The same two, for the entries that are not directories. */
 int stl_dir_each_file(int at, const char *path, stl_dir_visit *visit, void *context, struct stl_error *err);
 int stl_dir_each_file_if_any(int at, const char *path, stl_dir_visit *visit, void *context,

@@ -70,20 +70,21 @@ int stl_file_link(const struct stl_root *root, int directory, const char *from, 
 static int read_all(int fd, const char *path, struct stl_buf *buf, struct stl_error *err)
 {
     struct stat st;
+    char chunk[16384];
+    ssize_t n = 1;
     if (fstat(fd, &st))
         return stl_error_errno(err, "cannot read %s", path);
     if (!S_ISREG(st.st_mode))
         return stl_error_set(err, STL_INVALID, "%s is not a regular file", path);
-    for (;;) {
-        char chunk[16384];
-        ssize_t n = stl_read_some(fd, chunk, sizeof chunk);
+    /* Once all of it has come, the end need not be looked for; but files of /proc have no size. */
+    for (int64_t left = st.st_size; n > 0 && (left > 0 || st.st_size == 0); left -= n) {
+        n = stl_read_some(fd, chunk, sizeof chunk);
         if (n < 0)
             return stl_error_errno(err, "cannot read %s", path);
-        if (n == 0)
-            return 0;
         if (stl_buf_add(buf, chunk, (size_t)n))
             return stl_error_set(err, STL_INVALID, "%s is too large", path);
     }
+    return 0;
 }
 
 int stl_file_read(int at, const char *path, bool follow, struct stl_buf *buf, struct stl_error *err)

@@ -40,34 +40,40 @@ void stl_temp_name(char name[STL_TEMP_NAME_SIZE])
 
 static int create_temp(struct stl_temp *temp, struct stl_error *err)
 {
-    temp->fd = openat(temp->root->fd, temp->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    temp->fd =
+        openat(temp->root->fd, temp->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, temp->root->file_mode);
     return temp->fd < 0 ? stl_error_errno(err, "cannot create a file in tmp/") : 0;
 }
 
-static int set_mode(const struct stl_root *root, int fd, struct stl_error *err)
+/* `st`: as it is. */
+static int set_mode(const struct stl_root *root, int fd, const struct stat *st, struct stl_error *err)
 {
-    if (fchmod(fd, root->file_mode) || (root->group != (gid_t)-1 && fchown(fd, (uid_t)-1, root->group)))
+    bool other = root->group != (gid_t)-1 && st->st_gid != root->group;
+    if (((st->st_mode & 07777) != root->file_mode && fchmod(fd, root->file_mode)) ||
+        (other && fchown(fd, (uid_t)-1, root->group)))
         return stl_error_errno(err, "cannot set mode and group of a new file");
     return 0;
 }
 
-static int set_mode_or_abort(struct stl_temp *temp, struct stl_error *err)
+static int stat_temp(int fd, struct stat *st, struct stl_error *err)
 {
-    if (set_mode(temp->root, temp->fd, err) == 0)
+    return fstat(fd, st) ? stl_error_errno(err, "cannot look at a file in tmp/") : 0;
+}
+
+static int set_mode_or_abort(struct stl_temp *temp, const struct stat *st, struct stl_error *err)
+{
+    if (set_mode(temp->root, temp->fd, st, err) == 0)
         return 0;
     stl_temp_abort(temp);
     return -1;
 }
 
 /* Returns 1, 0 if a sweep removed the file between its creation and this call, or -1. */
-static int lock_as_ours(int fd, struct stl_error *err)
+static int lock_as_ours(int fd, struct stat *st, struct stl_error *err)
 {
-    struct stat st;
     if (flock(fd, LOCK_EX | LOCK_NB))
         return errno == EWOULDBLOCK ? 0 : stl_error_errno(err, "cannot lock a file in tmp/");
-    if (fstat(fd, &st))
-        return stl_error_errno(err, "cannot look at a file in tmp/");
-    return st.st_nlink > 0;
+    return stat_temp(fd, st, err) ? -1 : st->st_nlink > 0;
 }
 
 int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct stl_error *err)
@@ -79,9 +85,10 @@ int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct st
             temp->name[0] = '\0';
             return -1;
         }
-        int ours = lock_as_ours(temp->fd, err);
+        struct stat st;
+        int ours = lock_as_ours(temp->fd, &st, err);
         if (ours > 0)
-            return set_mode_or_abort(temp, err);
+            return set_mode_or_abort(temp, &st, err);
         stl_temp_abort(temp);
         if (ours < 0)
             return -1;
@@ -91,7 +98,7 @@ int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct st
 int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, const char *name,
                    struct stl_error *err)
 {
-    if (set_mode(root, fd, err))
+    if (set_mode(root, fd, &(struct stat){.st_gid = (gid_t)-1}, err))
         return -1;
     *temp = (struct stl_temp){.root = root, .fd = fd};
     snprintf(temp->name, sizeof temp->name, "%s", name);
@@ -155,10 +162,11 @@ static int open_kept(struct stl_temp *temp, struct stl_error *err)
     temp->fd = openat(temp->root->fd, temp->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (temp->fd < 0)
         return stl_error_errno(err, "cannot create a file in tmp/");
-    int ours = lock_as_ours(temp->fd, err);
+    struct stat st;
+    int ours = lock_as_ours(temp->fd, &st, err);
     if (ours > 0 && !has_name(temp->root->fd, temp->name, temp->fd))
         ours = 0;
-    return ours > 0 && set_mode(temp->root, temp->fd, err) ? -1 : ours;
+    return ours > 0 && set_mode(temp->root, temp->fd, &st, err) ? -1 : ours;
 }
 
 int stl_temp_keep(const struct stl_root *root, const char *key, struct stl_temp *temp, struct stl_error *err)
@@ -208,7 +216,8 @@ void stl_temp_drop(const struct stl_root *root, const char *name)
 {
     STL_AUTO_CLOSE int fd = openat(root->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     struct stl_error ignored = STL_ERROR_INIT;
-    if (fd >= 0 && lock_as_ours(fd, &ignored) > 0)
+    struct stat st;
+    if (fd >= 0 && lock_as_ours(fd, &st, &ignored) > 0)
         unlinkat(root->fd, name, 0);
 }
 
@@ -264,10 +273,15 @@ static void name_staged(const struct stl_stage *stage, const char *name, struct 
 int stl_stage_create(const struct stl_stage *stage, const char *name, struct stl_temp *temp,
                      struct stl_error *err)
 {
+    struct stat st;
     name_staged(stage, name, temp);
-    if (create_temp(temp, err) == 0)
-        return set_mode_or_abort(temp, err);
-    temp->name[0] = '\0';
+    if (create_temp(temp, err)) {
+        temp->name[0] = '\0';
+        return -1;
+    }
+    if (stat_temp(temp->fd, &st, err) == 0)
+        return set_mode_or_abort(temp, &st, err);
+    stl_temp_abort(temp);
     return -1;
 }
 
@@ -409,5 +423,5 @@ int stl_temp_sweep_counted(const struct stl_root *root, struct stl_swept *swept,
 {
     STL_AUTO_CLOSE int tmp = stl_dir_open(root->fd, STL_TMP, err);
     struct temp_sweep sweep = {tmp, swept};
-    return tmp < 0 ? -1 : stl_dir_each(tmp, ".", sweep_one, &sweep, err);
+    return tmp < 0 ? -1 : stl_dir_each_here(tmp, sweep_one, &sweep, err);
 }

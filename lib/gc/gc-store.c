@@ -115,7 +115,7 @@ static int visit_folder(void *context, const char *name, unsigned char type, str
             openat(algorithm->gc->registry->root.fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     if (folder.fd < 0)
         return errno == ENOTDIR || errno == ENOENT ? 0 : stl_error_errno(err, "cannot open %s", path);
-    if (stl_dir_each(folder.fd, ".", look_at, &folder, err))
+    if (stl_dir_each_here(folder.fd, look_at, &folder, err))
         return -1;
     int result = clean(&folder, err);
     if (result == 0 || err->code != STL_UNAVAILABLE)

@@ -96,7 +96,7 @@ static void count_projects(const struct stl_registry *registry)
 
 static int collect_all(struct gc *gc, struct stl_error *err)
 {
-    STL_AUTO_NAMES struct stl_names names = {0}, later = {0};
+    STL_AUTO_NAMES struct stl_names names = {0}, later = {0}, left = {0};
     struct stl_gc_result *result = gc->result;
     struct stl_error ignored = STL_ERROR_INIT;
     STL_AUTO_LOAN struct stl_reserve_loan loan = stl_reserve_borrow(gc->registry);
@@ -114,12 +114,12 @@ static int collect_all(struct gc *gc, struct stl_error *err)
     if (!gc->options->dry_run &&
         (stl_bearer_sweep(gc->registry, SIZE_MAX, err) || stl_throttle_sweep(gc->registry, SIZE_MAX, err)))
         return -1;
-    if (!gc->options->dry_run && stl_repos_sweep(gc->registry, gc->now - gc->options->grace, err))
-        return -1;
     if (stl_gc_store(gc, err))
         return -1;
     if (!gc->options->dry_run) {
-        stl_details_renew_registry(gc->registry, &ignored);
+        if (stl_repos_sweep(gc->registry, gc->now - gc->options->grace, &left, err))
+            return -1;
+        stl_details_renew_registry(gc->registry, &left, &ignored);
         count_projects(gc->registry);
         stl_reserve_fill(gc->registry);
     }

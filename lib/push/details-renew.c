@@ -74,17 +74,15 @@ int stl_details_renew(const struct stl_repo *repo, struct stl_error *err)
     return stl_details_put(&repo->registry->root, repo->fd, STL_REPO_DETAILS, &renewing.lines, err);
 }
 
-int stl_details_renew_registry(const struct stl_registry *registry, struct stl_error *err)
+int stl_details_renew_registry(const struct stl_registry *registry, const struct stl_names *names,
+                               struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf lines = {.ceiling = STL_DETAILS_MAX};
-    STL_AUTO_NAMES struct stl_names names = {0};
-    if (stl_repos_list(registry, &names, err))
-        return -1;
-    for (size_t i = 0; i < names.count; i++) {
+    for (size_t i = 0; i < names->count; i++) {
         STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
         struct stl_name name;
         struct stat st;
-        if (stl_name_parse(names.items[i], &name, err))
+        if (stl_name_parse(names->items[i], &name, err))
             return -1;
         int found = stl_repo_open_if_any(&repo, registry, &name, err);
         if (found < 0)

@@ -23,6 +23,7 @@
 
 #include "json.h"
 #include "manifest.h"
+#include "repos.h"
 #include "tagging.h"
 
 /* To be called after a change, with STL_LOCK_LISTS held: tags were set or removed; a manifest that has a
@@ -68,7 +69,8 @@ int stl_details_renew(const struct stl_repo *repo, struct stl_error *err);
  * if anything fails. */
 void stl_details_renew_stale(const struct stl_registry *registry, const struct stl_name *name,
                              unsigned milliseconds);
-/* Writes www/v2/_details anew, with the sizes of all repositories. */
-int stl_details_renew_registry(const struct stl_registry *registry, struct stl_error *err);
+/* Writes www/v2/_details anew, with the sizes of these repositories, which are all. */
+int stl_details_renew_registry(const struct stl_registry *registry, const struct stl_names *names,
+                               struct stl_error *err);
 
 #endif

@@ -36,10 +36,10 @@ char *stl_manifest_format_target(const struct stl_media_type *type, const struct
     return target;
 }
 
-int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *digest,
-                      struct stl_media_type *type, struct stl_error *err)
+/* The target of manifests/<digest>, and the media type in it. */
+static int read_target(const struct stl_repo *repo, const struct stl_digest *digest,
+                       char target[STL_TARGET_MAX], struct stl_media_type *type, struct stl_error *err)
 {
-    char target[STL_TARGET_MAX];
     if (stl_manifest_target(repo, digest, target, err))
         return -1;
     char *end = strrchr(target, '/');
@@ -47,12 +47,23 @@ int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *dige
         return stl_error_set(err, STL_DAMAGED,
                              "%s: the link of a manifest is damaged: run 'stillage verify --repair'",
                              repo->name.text);
+    *end = '\0';
+    int result = stl_media_type_parse(target + strlen(target_head), type, err);
+    *end = '/';
+    return result;
+}
+
+int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *digest,
+                      struct stl_media_type *type, struct stl_error *err)
+{
+    char target[STL_TARGET_MAX];
+    if (read_target(repo, digest, target, type, err))
+        return -1;
     /* A power cut may have left the link without the file. */
     if (faccessat(repo->fd, target + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW))
-        return errno == ENOENT ? unknown_manifest(repo, end + 1, err)
+        return errno == ENOENT ? unknown_manifest(repo, strrchr(target, '/') + 1, err)
                                : stl_error_errno(err, "cannot look for %s", target);
-    *end = '\0';
-    return stl_media_type_parse(target + strlen(target_head), type, err);
+    return 0;
 }
 
 bool stl_manifest_exists(const struct stl_repo *repo, const struct stl_digest *digest)
@@ -106,13 +117,12 @@ int stl_reference_resolve(const struct stl_repo *repo, const struct stl_referenc
 int stl_manifest_load(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_buf *bytes,
                       struct stl_manifest *manifest, struct stl_error *err)
 {
-    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
+    char target[STL_TARGET_MAX];
     struct stl_media_type type;
-    stl_digest_format(digest, text);
-    if (stl_manifest_type(repo, digest, &type, err))
+    if (read_target(repo, digest, target, &type, err))
         return -1;
-    if (stl_file_read(repo->fd, stl_path_reference(text, path), true, bytes, err))
-        return err->sys_errno == ENOENT ? unknown_manifest(repo, text, err) : -1;
+    if (stl_file_read(repo->fd, target + strlen("../"), false, bytes, err))
+        return err->sys_errno == ENOENT ? unknown_manifest(repo, strrchr(target, '/') + 1, err) : -1;
     return stl_manifest_parse(manifest, bytes->data ? bytes->data : "", bytes->length, type.text,
                               digest->algorithm, err);
 }

@@ -50,8 +50,8 @@ void stl_names_sort(struct stl_names *names)
 struct repository_walk {
     int directory;
     const char *name;        /* of this folder; "" at the top */
-    struct stl_names *names; /* NULL: sweep */
-    time_t before;
+    struct stl_names *names;
+    time_t before; /* to sweep; 0: not */
     bool is_repository; /* it has a folder that only repositories have */
     bool has_files;     /* it holds something other than folders: it is a repository's manifests/ or the
                            like */
@@ -71,6 +71,11 @@ static int walk_into(int at, const char *entry, const char *name, struct reposit
                      struct stl_error *err)
 {
     bool is_ours = *outer->name && stl_layout_may_nest(entry, strlen(entry));
+    bool known = is_ours && outer->is_repository;
+    struct stat st = {0};
+    if (known && fstatat(at, entry, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+        has_no_folder(&st))
+        return 0;
     STL_AUTO_CLOSE int directory = openat(at, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (directory < 0) {
         outer->has_files |= errno == ENOTDIR || errno == ELOOP;
@@ -80,19 +85,17 @@ static int walk_into(int at, const char *entry, const char *name, struct reposit
     }
     struct repository_walk walk = {
         .directory = directory, .name = name, .names = outer->names, .before = outer->before};
-    struct stat st;
-    if (fstat(directory, &st))
+    if (walk.before && fstat(directory, &st))
         return stl_error_errno(err, "cannot look at www/v2/%s", name);
     walk.is_repository = *name && faccessat(directory, STL_REPO_MANIFESTS, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     if (*name && !walk.is_repository && errno != ENOENT)
         return stl_error_errno(err, "cannot look into www/v2/%s", name);
-    bool known = is_ours && outer->is_repository;
-    if (!(known && has_no_folder(&st)) && stl_dir_each(directory, ".", visit, &walk, err))
+    if (stl_dir_each_here(directory, visit, &walk, err))
         return -1;
-    if (walk.is_repository && walk.names)
+    if (walk.is_repository)
         stl_names_add(walk.names, name);
     outer->is_repository |= is_ours && walk.has_files;
-    if (!walk.names && *name && !known && st.st_mtime < walk.before)
+    if (walk.before && *name && !known && st.st_mtime < walk.before)
         unlinkat(at, entry, AT_REMOVEDIR); /* fails unless it is empty */
     return 0;
 }
@@ -116,15 +119,15 @@ static int visit(void *context, const char *entry, unsigned char type, struct st
 
 int stl_repos_list(const struct stl_registry *registry, struct stl_names *names, struct stl_error *err)
 {
-    struct repository_walk walk = {.name = "", .names = names};
+    return stl_repos_sweep(registry, 0, names, err);
+}
+
+int stl_repos_sweep(const struct stl_registry *registry, time_t before, struct stl_names *names,
+                    struct stl_error *err)
+{
+    struct repository_walk walk = {.name = "", .names = names, .before = before};
     if (walk_into(registry->root.fd, STL_V2, "", &walk, err))
         return -1;
     stl_names_sort(names);
     return 0;
-}
-
-int stl_repos_sweep(const struct stl_registry *registry, time_t before, struct stl_error *err)
-{
-    struct repository_walk walk = {.name = "", .before = before};
-    return walk_into(registry->root.fd, STL_V2, "", &walk, err);
 }

@@ -28,8 +28,9 @@ void stl_names_sort(struct stl_names *names);
  * it, so an incomplete one counts too. A folder that only leads to nested ones does not (nesting.h). */
 int stl_repos_list(const struct stl_registry *registry, struct stl_names *names, struct stl_error *err);
 
-/* Removes folders below www/v2 that are empty and have not been used since `before`: leftovers of killed
- * deletions. */
-int stl_repos_sweep(const struct stl_registry *registry, time_t before, struct stl_error *err);
+/* The same, and removes folders below www/v2 that are empty and have not been used since `before`: leftovers
+ * of killed deletions. */
+int stl_repos_sweep(const struct stl_registry *registry, time_t before, struct stl_names *names,
+                    struct stl_error *err);
 
 #endif

@@ -51,11 +51,14 @@ static bool fill_one(const struct stl_registry *registry, int number)
     char name[RESERVE_NAME_MAX];
     struct stat st;
     make_name(number, name);
+    if (fstatat(registry->root.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        st.st_size == STL_RESERVE_SIZE(number))
+        return true;
     STL_AUTO_CLOSE int fd =
         openat(registry->root.fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 || fstat(fd, &st))
+    if (fd < 0)
         return false;
-    if (st.st_size == STL_RESERVE_SIZE(number) || posix_fallocate(fd, 0, STL_RESERVE_SIZE(number)) == 0)
+    if (posix_fallocate(fd, 0, STL_RESERVE_SIZE(number)) == 0)
         return true;
     unlinkat(registry->root.fd, name, 0);
     return false;

@@ -113,14 +113,23 @@ static void check_owner(const struct owned_folder *folder, const char *path, int
     report(verify, &found, failed, &err);
 }
 
+/* Returns the mode that it should have. */
+static mode_t right_mode(const struct owned_folder *folder, const char *path, const struct stat *st)
+{
+    struct bounds bounds = bounds_of(folder->verify, path, S_ISDIR(st->st_mode));
+    mode_t mode = st->st_mode & 0777;
+    return folder->only_owners || S_ISLNK(st->st_mode) || begins(path, STL_TMP "/")
+               ? mode
+               : (mode | bounds.least) & bounds.most;
+}
+
 static void check_mode(const struct owned_folder *folder, const char *path, int fd, const struct stat *st)
 {
     struct verify *verify = folder->verify;
     struct verify_problems found = {0};
     struct stl_error err = STL_ERROR_INIT;
-    struct bounds bounds = bounds_of(verify, path, S_ISDIR(st->st_mode));
-    mode_t mode = st->st_mode & 0777, right = (mode | bounds.least) & bounds.most;
-    if (S_ISLNK(st->st_mode) || begins(path, STL_TMP "/") || mode == right)
+    mode_t mode = st->st_mode & 0777, right = right_mode(folder, path, st);
+    if (mode == right)
         return;
     stl_verify_add(&found, VERIFY_MODE, *path ? path : ".", "has mode %04o, not %04o", (unsigned)mode,
                    (unsigned)right);
@@ -128,7 +137,19 @@ static void check_mode(const struct owned_folder *folder, const char *path, int 
     report(verify, &found, failed, &err);
 }
 
-static int check_folder(const struct owned_folder *folder, struct stl_error *err);
+static int check_folder(const struct owned_folder *outer, const char *path, const char *name,
+                        struct stl_error *err);
+
+/* What is mended must be the file that was looked at. */
+static void look_closer(const struct owned_folder *folder, const char *path, const char *name)
+{
+    struct stat st;
+    STL_AUTO_CLOSE int fd = openat(folder->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st))
+        return;
+    check_owner(folder, path, fd, &st);
+    check_mode(folder, path, fd, &st);
+}
 
 /* Files that disappear meanwhile are not a problem. */
 static int check_entry(void *context, const char *name, unsigned char type, struct stl_error *err)
@@ -136,28 +157,26 @@ static int check_entry(void *context, const char *name, unsigned char type, stru
     const struct owned_folder *folder = context;
     struct stat st;
     STL_AUTO_FREE char *path = *folder->path ? stl_sprintf("%s/%s", folder->path, name) : stl_strdup(name);
-    STL_AUTO_CLOSE int fd = openat(folder->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     (void)type;
-    if (fd < 0 || fstat(fd, &st))
+    if (fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW))
         return 0;
-    check_owner(folder, path, fd, &st);
-    if (!folder->only_owners)
-        check_mode(folder, path, fd, &st);
-    if (!S_ISDIR(st.st_mode))
-        return 0;
-    struct owned_folder inner = {folder->verify, path, -1, folder->only_owners};
-    inner.fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = inner.fd < 0 && errno != EACCES && errno != ENOENT
-                     ? stl_error_errno(err, "cannot open directory %s", path)
-                 : inner.fd < 0 ? 0
-                                : check_folder(&inner, err);
-    stl_close_fd(&inner.fd);
-    return result;
+    if (!is_owned(folder->verify, path, &st) || (st.st_mode & 0777) != right_mode(folder, path, &st))
+        look_closer(folder, path, name);
+    return S_ISDIR(st.st_mode) ? check_folder(folder, path, name, err) : 0;
 }
 
-static int check_folder(const struct owned_folder *folder, struct stl_error *err)
+static int check_folder(const struct owned_folder *outer, const char *path, const char *name,
+                        struct stl_error *err)
 {
-    return stl_dir_each(folder->fd, ".", check_entry, (void *)folder, err);
+    struct owned_folder inner = {outer->verify, path, -1, outer->only_owners};
+    inner.fd = openat(outer->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (inner.fd < 0)
+        return errno == EACCES || errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+                   ? 0
+                   : stl_error_errno(err, "cannot open directory %s", path);
+    int result = stl_dir_each_here(inner.fd, check_entry, &inner, err);
+    stl_close_fd(&inner.fd);
+    return result;
 }
 
 static int check_top(struct verify *verify, bool only_owners, struct stl_error *err)
@@ -166,8 +185,7 @@ static int check_top(struct verify *verify, bool only_owners, struct stl_error *
     struct stat st;
     if (fstat(top.fd, &st))
         return stl_error_errno(err, "cannot look at %s", verify->registry->path);
-    if (!only_owners)
-        check_mode(&top, "", top.fd, &st);
+    check_mode(&top, "", top.fd, &st);
     for (size_t i = 0; i < STL_TREE_ENTRIES; i++) {
         const char *path = stl_tree_entries[i].path;
         bool checked_elsewhere = !only_owners && (!strcmp(path, STL_WWW) || !strcmp(path, STL_STORE));

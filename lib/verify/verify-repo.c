@@ -94,14 +94,6 @@ static void read_target(struct verify_repo *repo, const char *digest, char targe
         PROBLEM(repo, VERIFY_UNREADABLE, path, "cannot be read: %s", strerror(errno));
 }
 
-static struct timespec link_time(const struct verify_repo *repo, const char *name)
-{
-    struct stat st;
-    char path[STL_PATH_MAX];
-    stl_path_reference(name, path);
-    return fstatat(repo->repo.fd, path, &st, AT_SYMLINK_NOFOLLOW) ? (struct timespec){0} : st.st_mtim;
-}
-
 static void check_bytes(struct verify_repo *repo, const char *path, const char *type,
                         const struct stl_digest *digest, const struct stl_buf *bytes)
 {
@@ -117,7 +109,7 @@ static void check_bytes(struct verify_repo *repo, const char *path, const char *
     }
     if (stl_manifest_parse(&manifest, bytes->data ? bytes->data : "", bytes->length, type, digest->algorithm,
                            &why_typed) == 0)
-        stl_contents_add(&repo->contents, &manifest, link_time(repo, stl_digest_format(digest, text)));
+        stl_contents_add(&repo->contents, &manifest, (struct timespec){0}); /* check_digest_link() */
     else if (stl_manifest_parse(&manifest, bytes->data ? bytes->data : "", bytes->length, NULL,
                                 digest->algorithm, &why) == 0)
         PROBLEM(repo, VERIFY_TYPE, path, "has mediaType %s", manifest.media_type.text);
@@ -190,10 +182,21 @@ static int visit_type(void *context, const char *name, unsigned char entry_type,
 
 /* --- links ---------------------------------------------------------------------------------------------- */
 
-static void check_digest_link(struct verify_repo *repo, const char *path)
+/* Whether it leads to a file. check_manifest() has followed the links of all that is held. */
+static bool leads_somewhere(const struct verify_repo *repo, const char *path, const struct stl_digest *digest)
 {
     struct stat st;
-    if (fstatat(repo->repo.fd, path, &st, 0) || !S_ISREG(st.st_mode))
+    return stl_contents_find(&repo->contents, digest) != STL_NOT_HELD ||
+           (fstatat(repo->repo.fd, path, &st, 0) == 0 && S_ISREG(st.st_mode));
+}
+
+static void check_digest_link(struct verify_repo *repo, const char *path, const struct stl_digest *digest,
+                              struct timespec pushed)
+{
+    size_t number = stl_contents_find(&repo->contents, digest);
+    if (number != STL_NOT_HELD)
+        repo->contents.manifests[number].pushed = pushed;
+    else if (!leads_somewhere(repo, path, digest))
         PROBLEM(repo, VERIFY_LINK, path, "points to nothing");
 }
 
@@ -202,7 +205,6 @@ static void check_tag_link(struct verify_repo *repo, const char *path, const str
 {
     struct stl_error why = STL_ERROR_INIT;
     struct stl_digest digest;
-    struct stat st;
     char text[STL_DIGEST_TEXT_MAX];
     if (stl_tag_resolve(&repo->repo, tag, &digest, &why)) {
         if (why.code != STL_MANIFEST_UNKNOWN) /* deleted since it was listed */
@@ -210,7 +212,7 @@ static void check_tag_link(struct verify_repo *repo, const char *path, const str
         return;
     }
     stl_contents_add_tag(&repo->contents, tag, &digest, pushed);
-    if (fstatat(repo->repo.fd, path, &st, 0))
+    if (!leads_somewhere(repo, path, &digest))
         PROBLEM(repo, VERIFY_TAG, path, "points to %s, which is not here", stl_digest_format(&digest, text));
 }
 
@@ -228,7 +230,7 @@ static int check_link(void *context, const char *name, unsigned char type, struc
         PROBLEM(repo, VERIFY_FOREIGN, path, "is neither a digest nor a tag");
         stl_error_clear(err);
     } else if (reference.is_digest)
-        check_digest_link(repo, path);
+        check_digest_link(repo, path, &reference.digest, st.st_mtim);
     else
         check_tag_link(repo, path, &reference.tag, st.st_mtim);
     return 0;
