@@ -162,11 +162,11 @@ check-on:
 soak: all $(BUILD)/soak
 	SOAK_SECONDS=600 bash tests/load/soak.t
 
-# Puts N small mistakes into FILES, or EACH into each folder (with SINCE=COMMIT, into what has changed since then), and runs
-# the nearest tests.
+# Puts N small mistakes into FILES (also FILE:LINE), or EACH into each folder (with SINCE=COMMIT, into what has changed since
+# then), and runs the nearest tests.
 N = 20
 mutate: all
-	perl tests/mutate.pl $(if $(EACH),--each $(EACH),--count $(N)) $(if $(SEED),--seed $(SEED)) $(if $(SINCE),--changed $(SINCE)) $(FILES)
+	ON_DISK=$${TMPDIR:-/tmp} TMPDIR=$$(bash tests/memory.sh) perl tests/mutate.pl $(if $(EACH),--each $(EACH),--count $(N)) $(if $(SEED),--seed $(SEED)) $(if $(SINCE),--changed $(SINCE)) $(FILES)
 
 # Speed and memory side by side with other programs.
 bench: all $(BUILD)/bench-push

@@ -3,9 +3,9 @@
 #
 #   mutate.pl [--count N | --each N] [--quick] [--seed SEED] [--changed COMMIT] [FILE...]
 #
-# The mistakes (mutants) are chosen at random from all that can be made in FILEs, or in lib/, cgi/ and the templates of nginx and
-# Apache: N of all, or with --each N of each folder; with --changed, only from the lines that have changed since COMMIT. The
-# same SEED chooses the same ones. It works in a copy of the tree. With --quick, only
+# The mistakes (mutants) are chosen at random from all that can be made in FILEs (or FILE:LINE, FILE:FROM-TO: in these lines), or
+# in lib/, cmd/, cgi/ and the templates of nginx and Apache: N of all, or with --each N of each folder; with --changed, only from
+# the lines that have changed since COMMIT. The same SEED chooses the same ones. It works in a copy of the tree. With --quick, only
 # tests that take a moment are run, where a file has any.
 # mutate-tests says which tests are the nearest; mutate-equivalent lists mutants that change nothing, with the reason. What
 # the compiler makes the same program of counts as equivalent, too.
@@ -152,7 +152,7 @@ sub mutants {
 sub changed_lines {
     my ($commit) = @_;
     my (%lines, $file);
-    open my $diff, '-|', 'git', 'diff', '-U0', $commit, '--', 'lib', 'cgi', 'templates' or die "cannot run git: $!\n";
+    open my $diff, '-|', 'git', 'diff', '-U0', $commit, '--', 'lib', 'cmd', 'cgi', 'templates' or die "cannot run git: $!\n";
     while (<$diff>) {
         $file = $1 if m{^\+\+\+ b/(.*\.c|templates/(?:nginx|apache)\.conf)$};
         next unless /^@@ -\S+ \+(\d+)(?:,(\d+))? @@/ && $file;
@@ -185,7 +185,8 @@ sub nearest {
     my @tests;
     for (my $name = $module; ; $name =~ s/-?[^-]*$// or last) {
         last if $name eq '';
-        if (-e "tests/unit/t-$name.c") { push @tests, "build/tests/unit/t-$name"; last }
+        my ($source) = $file =~ /^cmd/ ? glob "tests/*/$name.t" : glob "tests/unit/t-$name.c";
+        if ($source && -e $source) { push @tests, place(basename $source =~ s/\.[ct]$//r); last }
     }
     open my $in, '<', 'tests/mutate-tests' or die "cannot open tests/mutate-tests: $!\n";
     while (<$in>) {
@@ -211,27 +212,26 @@ sub passes {
     return quietly($seconds, $test =~ /^build/ ? $test : "prove -Q $test");
 }
 
-my %limit;
-# Once before anything is changed: what fails now would kill everything.
-sub sound {
+my %limit; # seconds that a test may take, once it has passed
+sub is_passed {
     my ($test) = @_;
-    return $limit{$test} if $limit{$test};
     my $begin = time;
-    my $passed = passes($test, 900);
-    die "$test fails without a mutant:\n" . `tail -n 5 mutate.out` unless $passed;
-    return $limit{$test} = 20 + int(5 * (time - $begin));
+    my $passed = passes($test, $limit{$test} // ($test =~ /^build/ ? 60 : 300));
+    $limit{$test} //= 20 + int(5 * (time - $begin)) if $passed;
+    return $passed;
 }
 
 # The test that notices the mutant, '' if none does, or undef if it does not compile.
 sub killer {
     my ($file, $text, $mutated, @tests) = @_;
     for my $test (@tests) {
-        sound($test); # with the text as it was
         write_lines($file, @$mutated);
-        my $passed = passes($test, $limit{$test});
+        my $passed = is_passed($test);
         write_lines($file, @$text);
-        return undef if !defined $passed;
-        return $test if !$passed;
+        next if $passed;
+        # What fails without a mutant would kill everything.
+        $limit{$test} || is_passed($test) or die "$test fails without a mutant:\n" . `tail -n 5 mutate.out`;
+        return defined $passed ? $test : undef;
     }
     return '';
 }
@@ -255,8 +255,13 @@ sub write_lines { my ($file, @lines) = @_; open my $out, '>', $file or die "$fil
 # ---- the run --------------------------------------------------------------------------------------------------------
 
 my $lines = $changed ? changed_lines($changed) : undef;
-my @files = @ARGV ? @ARGV : $lines ? sort keys %$lines : glob('lib/*/*.c cgi/*.c templates/nginx.conf templates/apache.conf');
-my @all = map { mutants($_, $lines && ($lines->{$_} // {})) } @files;
+my %named; # file => its lines, or undef: all
+for (@ARGV ? @ARGV : $lines ? keys %$lines : glob 'lib/*/*.c cmd/*.c cgi/*.c templates/nginx.conf templates/apache.conf') {
+    my ($file, $from, $to) = /^(.*?)(?::(\d+)(?:-(\d+))?)?$/;
+    $named{$file} = $from ? {%{$named{$file} // {}}, map { $_ => 1 } $from .. $to // $from} : $lines && ($lines->{$file} // {});
+}
+my @files = sort keys %named;
+my @all = map { mutants($_, $named{$_}) } @files;
 die "there is nothing to change in @files\n" unless @all;
 my (%left, @chosen);
 push @{$left{$each ? dirname $_->{file} : ''}}, $_ for @all;
@@ -287,12 +292,14 @@ for my $mutant (@chosen) {
     chomp(my @text = <$in>);
     my @mutated = @text;
     splice @mutated, $mutant->{line} - 1, scalar @{$mutant->{before}}, @{$mutant->{after}};
+    my $begin = time;
     my $killer = killer($file, \@text, \@mutated, @tests);
     if (!defined $killer) { print "- $place: does not compile: ", shown($mutant), "\n"; next }
     $row->{mutants}++;
     if (!$killer && is_same_program($file, \@text, \@mutated)) { $row->{equivalent}++; next }
     $row->{$killer ? 'killed' : 'survived'}++;
-    print $killer ? "ok $place: $mutant->{operator}: $killer\n" : "SURVIVED $place: $mutant->{operator}: " . shown($mutant) . "\n";
+    my $seconds = int(time - $begin);
+    print $killer ? "ok $place: $mutant->{operator}: $killer, ${seconds} s\n" : "SURVIVED $place: $mutant->{operator}: " . shown($mutant) . "\n";
     push @survivors, $mutant unless $killer;
 }
 printf "%-14s %8s %8s %11s %9s\n", 'folder', qw(mutants killed equivalent survived);

@@ -258,9 +258,11 @@ static int visit_tag(const struct tag_walk *walk, const char *text, struct stl_e
     struct stl_tag tag;
     char target[STL_DIGEST_TEXT_MAX];
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", walk->folder, text);
-    if (stl_tag_parse(text, &tag, &ignored) ||
-        stl_link_read(walk->registry->root.fd, path, target, sizeof target) ||
-        stl_digest_parse(target, &digest, &ignored))
+    if (stl_tag_parse(text, &tag, &ignored))
+        return 0;
+    if (stl_link_read(walk->registry->root.fd, path, target, sizeof target))
+        return errno == EINVAL || errno == ENOENT ? 0 : stl_error_errno(err, "cannot read %s", path);
+    if (stl_digest_parse(target, &digest, &ignored))
         return 0;
     return walk->visit(walk->context, walk->name, &tag, &digest, err);
 }

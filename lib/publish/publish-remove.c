@@ -165,8 +165,9 @@ static int find_pointing_tag(void *context, const char *name, unsigned char type
         removal->held++;
         return 0;
     }
-    if (stl_link_read(removal->repo->fd, stl_path_reference(name, path), target, sizeof target) ||
-        stl_digest_parse(target, &tagging.digest, &ignored) ||
+    if (stl_link_read(removal->repo->fd, stl_path_reference(name, path), target, sizeof target))
+        return errno == ENOENT || errno == EINVAL ? 0 : stl_error_errno(err, "cannot read %s", path);
+    if (stl_digest_parse(target, &tagging.digest, &ignored) ||
         !stl_digestset_find(&removal->digests, &tagging.digest, &number))
         return 0;
     if (stl_tag_parse(name, &tagging.tag, err))

@@ -128,8 +128,11 @@ static int count_blob(void *context, const char *name, unsigned char type, struc
     struct stat st;
     size_t number;
     (void)type;
-    if (stl_digest_parse(name, &digest, &ignored) || fstatat(count->blobs, name, &st, AT_SYMLINK_NOFOLLOW) ||
-        !stl_digestset_add(&count->seen, &digest, &number))
+    if (stl_digest_parse(name, &digest, &ignored))
+        return 0;
+    if (fstatat(count->blobs, name, &st, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look at the blob %s", name);
+    if (!stl_digestset_add(&count->seen, &digest, &number))
         return 0;
     count->use.amounts[STL_PROJECT_SIZE] += st.st_size;
     return count->folder < 0 ? 0 : mark(count->folder, name, st.st_size, err);

@@ -50,9 +50,9 @@ static int add_size(void *context, const char *name, unsigned char type, struct 
     struct sum *sum = context;
     struct stat st;
     (void)type;
-    (void)err;
-    if (fstatat(sum->directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-        sum->bytes += st.st_size;
+    if (fstatat(sum->directory, name, &st, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look at the blob %s", name);
+    sum->bytes += S_ISREG(st.st_mode) ? st.st_size : 0;
     return 0;
 }
 

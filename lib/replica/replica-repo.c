@@ -106,6 +106,14 @@ static int link_file(struct replica_repo *turn, enum stl_replica_list list, cons
     return 0;
 }
 
+/* Whether a file of the repository, or of its replica, is there: 1, 0 or -1. */
+static int look_for(const struct replica_repo *turn, int at, const char *path, struct stl_error *err)
+{
+    if (faccessat(at, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
+    return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look for %s/%s", turn->path, path);
+}
+
 /* Finds the file that manifests/<digest> leads to; returns 0 if there is none, as after a power cut: then
  * nothing may lead there. */
 static int link_manifest_file(struct replica_repo *turn, const char *digest, struct stl_error *err)
@@ -113,9 +121,15 @@ static int link_manifest_file(struct replica_repo *turn, const char *digest, str
     char target[LINK_TARGET_MAX];
     char link[STL_PATH_MAX];
     stl_path_reference(digest, link);
-    if (stl_link_read(turn->repo.fd, link, target, sizeof target) || strncmp(target, "../", 3) ||
-        faccessat(turn->repo.fd, target + 3, F_OK, AT_SYMLINK_NOFOLLOW))
+    if (stl_link_read(turn->repo.fd, link, target, sizeof target))
+        return errno == ENOENT || errno == EINVAL
+                   ? 0
+                   : stl_error_errno(err, "cannot read %s/%s", turn->path, link);
+    if (strncmp(target, "../", 3))
         return 0;
+    int found = look_for(turn, turn->repo.fd, target + 3, err);
+    if (found <= 0)
+        return found;
     char *slash = strrchr(target, '/');
     *slash = '\0';
     STL_AUTO_CLOSE int folder = stl_replica_enter_path(turn->taking, turn->fd, target + 3, err);
@@ -148,8 +162,9 @@ static int add_tag(void *context, const char *name, unsigned char type, struct s
         return stl_error_errno(err, "cannot read %s/%s", turn->path, link);
     char led_to[STL_PATH_MAX];
     stl_path_reference(target, led_to);
-    if (faccessat(turn->fd, led_to, F_OK, AT_SYMLINK_NOFOLLOW))
-        return 0;
+    int found = look_for(turn, turn->fd, led_to, err);
+    if (found <= 0)
+        return found;
     turn->taking->replica->tags++;
     return link_file(turn, STL_REPLICA_TAGS, STL_REPO_LINKS, name, err);
 }
@@ -176,7 +191,8 @@ static int add_names(struct replica_repo *turn, struct stl_error *err)
         stl_dir_each_file(fd, STL_REPO_REFERRERS, link_referrers, turn, err) ||
         (apache && stl_dir_each(fd, STL_REPO_REFS, add_ref, turn, err)))
         return -1;
-    if (stl_about_exists(fd) && link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, STL_ABOUT, err))
+    int about = look_for(turn, fd, STL_REPO_ABOUT, err);
+    if (about < 0 || (about && link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, STL_ABOUT, err)))
         return -1;
     return link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, "list", err);
 }
@@ -217,9 +233,10 @@ static int take_locked(struct replica_repo *turn, struct stl_error *err)
     if (found <= 0)
         return found;
     found = stl_dir_each_file(turn->repo.fd, STL_REPO_LINKS, is_digest_link, NULL, err);
-    found = found == 0 ? stl_about_exists(turn->repo.fd) : found;
-    if (found <= 0 || faccessat(turn->repo.fd, STL_REPO_TAG_LIST, F_OK, AT_SYMLINK_NOFOLLOW))
-        return found < 0 ? -1 : 0; /* empty, or in the middle of its first push */
+    found = found == 0 ? look_for(turn, turn->repo.fd, STL_REPO_ABOUT, err) : found;
+    found = found > 0 ? look_for(turn, turn->repo.fd, STL_REPO_TAG_LIST, err) : found;
+    if (found <= 0)
+        return found; /* empty, or in the middle of its first push */
     turn->taking->replica->repositories++;
     stl_names_add(&turn->taking->catalog, turn->repo.name.text);
     if (enter_repository(turn, err) || add_names(turn, err) ||

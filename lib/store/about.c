@@ -13,7 +13,7 @@ enum { ABOUT_MAX = 8 << 10 };
 
 bool stl_about_exists(int repository)
 {
-    return faccessat(repository, STL_REPO_ABOUT, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return faccessat(repository, STL_REPO_ABOUT, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 int stl_description_check(const char *text, struct stl_error *err)

@@ -48,6 +48,7 @@ struct unit *crash_begin_with(const struct tree *tree)
 {
     const char *tmp = getenv("TMPDIR");
     struct unit *unit = stl_alloc(sizeof *unit);
+    unit->descriptors = unit_descriptors();
     snprintf(unit->path, sizeof unit->path, "%.40s/st-unit.XXXXXX", tmp && *tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(unit->path));
     unit->fd = open(unit->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -32,10 +32,19 @@ void unit_note_skipped(const char *test, const char *why)
     fclose(file);
 }
 
+uint64_t unit_descriptors(void)
+{
+    uint64_t open = 0;
+    for (int fd = 0; fd < 64; fd++)
+        open |= (uint64_t)(fcntl(fd, F_GETFD) >= 0) << fd;
+    return open;
+}
+
 static int setup(void **state, const char *settings)
 {
     const char *tmp = getenv("TMPDIR");
     struct unit *unit = stl_alloc(sizeof *unit);
+    unit->descriptors = unit_descriptors();
     snprintf(unit->path, sizeof unit->path, "%.40s/st-unit.XXXXXX", tmp && *tmp ? tmp : "/tmp");
     if (!mkdtemp(unit->path))
         return -1;
@@ -81,8 +90,10 @@ int unit_teardown(void **state)
     stl_registry_close(&unit->registry);
     close(unit->fd);
     OK(stl_tree_remove(AT_FDCWD, unit->path, &err));
+    uint64_t before = unit->descriptors, after = unit_descriptors();
     free(unit);
     assert_int_equal(left, 0);
+    assert_int_equal(after, before);
     return 0;
 }
 

@@ -52,9 +52,10 @@ void unit_check_error(enum stl_code expected, const char *call);
     } while (0)
 void unit_note_skipped(const char *test, const char *why);
 
-/* A folder of the test's own, open, with one registry in it. Nothing may be left in the registry's tmp/ at
- * the end. */
+/* A folder of the test's own, open, with one registry in it. At the end nothing may be left in the registry's
+ * tmp/, and the same descriptors have to be open as before. */
 struct unit {
+    uint64_t descriptors; /* unit_descriptors() at the beginning */
     char path[64];
     int fd;
     struct stl_registry registry; /* path/reg */
@@ -72,6 +73,9 @@ void unit_settings(struct unit *unit, const char *text);
 #define repository_test(function)                                                                            \
     cmocka_unit_test_setup_teardown(function, unit_setup_repository, unit_teardown)
 #define apache_test(function) cmocka_unit_test_setup_teardown(function, unit_setup_apache, unit_teardown)
+
+/* Which of the first 64 descriptors are open, as bits. */
+uint64_t unit_descriptors(void);
 
 /* Runs a group with TAP as the output, unless CMOCKA_MESSAGE_OUTPUT says otherwise. */
 #define unit_run(tests) (cmocka_set_message_output(CM_OUTPUT_TAP), cmocka_run_group_tests(tests, NULL, NULL))

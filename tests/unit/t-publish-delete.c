@@ -284,7 +284,7 @@ static void deleting_a_repository_goes_on_after_a_kill(void **state)
 {
     struct unit *f = *state;
     static const char *const folders[] = {"tags", "_refs", "referrers", "manifests", "_manifests", "blobs"};
-    struct stl_name name = f->repo.name;
+    struct stl_name name = unit_name("lib/app");
     for (size_t done = 0; done < sizeof folders / sizeof *folders; done++) {
         OK(stl_repo_make(&f->repo, &f->registry, &name, &err));
         unit_push(&f->repo, "one", "v1");
@@ -426,7 +426,7 @@ int main(void)
         repository_test(publishing_goes_on_after_a_kill),
         repository_test(moving_a_tag_goes_on_after_a_kill),
         repository_test(deleting_goes_on_after_a_kill),
-        repository_test(deleting_a_repository_goes_on_after_a_kill),
+        registry_test(deleting_a_repository_goes_on_after_a_kill),
         repository_test(threads_publish_and_delete_in_one_repository),
     };
     return unit_run(tests);

@@ -2,8 +2,10 @@
  * lies in that folder, one by one. */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "details.h"
 #include "publishing.h"
@@ -116,6 +118,35 @@ static void what_is_the_same_is_no_change(void **state)
     assert_int_equal(count_events(f), before);
 }
 
+static void set_time(const struct unit *f, const char *path)
+{
+    const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000, .tv_nsec = 5}};
+    assert_int_equal(utimensat(f->repo.fd, path, old, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+static bool is_old(const struct unit *f, const char *path)
+{
+    struct stat st;
+    assert_int_equal(fstatat(f->repo.fd, path, &st, AT_SYMLINK_NOFOLLOW), 0);
+    return st.st_mtim.tv_sec == 1000000000 && st.st_mtim.tv_nsec == 5;
+}
+
+/* The time of a link is when the tag, or the manifest, was last pushed, or the manifest lost a tag. */
+static void what_stays_keeps_its_time(void **state)
+{
+    struct unit *f = *state;
+    struct stl_digest one, two;
+    begin(f, &one, &two);
+    STL_AUTO_FREE char *path_one = manifest_path(&one), *path_two = manifest_path(&two);
+    const char *const paths[] = {"manifests/v1", "manifests/v10", "manifests/v2", path_one, path_two};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        set_time(f, paths[i]);
+    OK(replace(f, "v1=one v10=one v3=two", true));
+    assert_true(is_old(f, "manifests/v1") && is_old(f, "manifests/v2") && is_old(f, path_one));
+    assert_false(is_old(f, "manifests/v10") || is_old(f, "manifests/v3"));
+    assert_false(is_old(f, path_two));
+}
+
 /* The list was first to lose what goes; and whatever is no link is nobody's tag. */
 static void again_after_a_kill(void **state)
 {
@@ -160,8 +191,12 @@ static void a_refusal_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        both(others_go),          both(others_are_kept),           both(what_is_the_same_is_no_change),
-        both(again_after_a_kill), both(a_refusal_changes_nothing),
+        both(others_go),
+        both(others_are_kept),
+        both(what_is_the_same_is_no_change),
+        both(what_stays_keeps_its_time),
+        both(again_after_a_kill),
+        both(a_refusal_changes_nothing),
     };
     return unit_run(tests);
 }

@@ -287,6 +287,14 @@ static void cancel_of(const struct unit *f, const char *who, const char *id)
     OK(stl_upload_cancel(&upload, &err));
 }
 
+/* How many sessions somebody is said to hold. */
+static size_t held_by(const struct unit *f, const char *who)
+{
+    struct stl_upload upload = STL_UPLOAD_INIT;
+    stl_upload_set_holder(&upload, who);
+    return unit_count(f->registry.root.fd, upload.holder);
+}
+
 static void too_many(void **state)
 {
     struct unit *f = *state;
@@ -300,8 +308,11 @@ static void too_many(void **state)
     FAILS(STL_TOO_MANY_REQUESTS, add(f, "alice", ids[2], "three"));
     STL_AUTO_FREE char *refused = file_of(ids[2], "");
     assert_false(unit_exists(f->registry.root.fd, refused));
+    assert_int_equal(held_by(f, "alice"), 2);
     OK(add(f, "bob", ids[3], "his own"));
+    assert_int_equal(held_by(f, "bob"), 1);
     cancel_of(f, "alice", ids[0]);
+    assert_int_equal(held_by(f, "alice"), 1);
     OK(add(f, "alice", ids[2], "three")); /* the session that was refused goes on */
 }
 

@@ -1,0 +1,402 @@
+/* What looks at a registry, or changes what is not in repositories, and meets an error: each system call
+ * fails in turn. Either it says so, or the result is what it is without the error; what it opened is closed,
+ * what it did not open is not; and the same again succeeds. (Changes of repositories: crash.h.) */
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "access.h"
+#include "bearer.h"
+#include "content.h"
+#include "faults.h"
+#include "project-quota.h"
+#include "project-roles.h"
+#include "quota.h"
+#include "references.h"
+#include "replica.h"
+#include "repos.h"
+#include "robot.h"
+#include "snapshot.h"
+#include "trash.h"
+#include "users.h"
+
+static const char settings[] =
+    "version: 1\n"
+    "access:\n"
+    "  - {repository: 'open/**', pull: [anonymous], push: [alice]}\n"
+    "projects:\n"
+    "  - {name: lib, admin: [boss], quota: {size: 1MB, tags: 9, repositories: 3}}\n"
+    "quotas:\n"
+    "  - {repository: other, size: 1MB, tags: 9}\n";
+
+static void prepare(struct unit *unit)
+{
+    static const struct stl_tag gone = {"gone"};
+    const struct stl_name name = {"lib/app"};
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_snapshot_size size;
+    unit_settings(unit, settings);
+    OK(content_push_image(&unit->registry, "lib/app", "one", "v1", &err));
+    OK(content_push_image(&unit->registry, "lib/app", "one", "gone", &err));
+    OK(content_push_image(&unit->registry, "other", "two", "v1", &err));
+    OK(content_push_image(&unit->registry, "open/app", "two", "v1", &err));
+    OK(stl_snapshot_create(&unit->registry, "monday", &size, NULL, NULL, &err));
+    OK(stl_repo_open(&repo, &unit->registry, &name, &err));
+    OK(commit_tags_gone(&repo, &gone, 1, NULL, NULL, &err));
+}
+
+/* Says in `told` what it has found or done. */
+typedef int operation(struct unit *unit, struct stl_buf *told, struct stl_error *error);
+
+static const struct op {
+    const char *name;
+    operation *operate;
+    void (*prepare)(struct unit *unit); /* before each time; or NULL */
+} * current;
+static const char *struck; /* the call that failed */
+
+/* From now on nothing fails. */
+static void calm(void)
+{
+    struck = struck ? struck : fault_struck();
+    fault_set(FAULT_NONE, 0, 0);
+}
+
+/* --- what is done --------------------------------------------------------------------------------------- */
+
+static int open_registry(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    if (stl_registry_open(&registry, unit->registry.path, error))
+        return -1;
+    stl_buf_printf(told, "%s %zu", registry.path, registry.settings.projects.count);
+    return 0;
+}
+
+static int make_registry(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    STL_AUTO_FREE char *path = stl_sprintf("%s/new", unit->path);
+    STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
+    int result = stl_registry_make(path, "version: 1\n", "page", error);
+    calm();
+    if (result == 0) {
+        if (unit_exists(unit->fd, "new/reserve")) /* made if there is room */
+            OK(stl_tree_remove(unit->fd, "new/reserve", &err));
+        struct stl_digest digest = unit_fingerprint(unit->fd, "new");
+        stl_buf_printf(told, "%s", unit_digest_text(&digest));
+    }
+    if (unit_exists(unit->fd, "new"))
+        OK(stl_tree_remove(unit->fd, "new", &err));
+    return result;
+}
+
+static int list_repositories(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    STL_AUTO_NAMES struct stl_names names = {0};
+    if (stl_repos_list(&unit->registry, &names, error))
+        return -1;
+    for (size_t i = 0; i < names.count; i++)
+        stl_buf_printf(told, "%s ", names.items[i]);
+    return 0;
+}
+
+static int load_manifest(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    const struct stl_name name = {"lib/app"};
+    const struct stl_reference v1 = {.tag = {"v1"}};
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+    struct stl_digest digest;
+    if (stl_repo_open(&repo, &unit->registry, &name, error) ||
+        stl_reference_resolve(&repo, &v1, &digest, error) ||
+        stl_manifest_load(&repo, &digest, &bytes, &manifest, error))
+        return -1;
+    stl_buf_printf(told, "%s %zu", unit_digest_text(&digest), manifest.count);
+    return 0;
+}
+
+static int look_for_blobs(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    const struct stl_name name = {"lib/app"};
+    const struct stl_digest blobs[] = {unit_digest("one"), unit_digest("two"), unit_digest("none")};
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    if (stl_repo_open(&repo, &unit->registry, &name, error))
+        return -1;
+    for (size_t i = 0; i < 3; i++) {
+        int64_t size = 0;
+        int in_store = stl_store_has(&unit->registry, &blobs[i], &size, error),
+            in_repo = in_store < 0 ? -1 : stl_repo_has_blob(&repo, &blobs[i], &size, error);
+        if (in_repo < 0)
+            return -1;
+        stl_buf_printf(told, "%d %d %d ", in_store, in_repo, (int)size);
+    }
+    return 0;
+}
+
+static int look_at_project(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    const struct stl_project *project = stl_projects_find(&unit->registry.settings.projects, "lib");
+    struct stl_project_use use;
+    struct stl_project_comparison found;
+    if (stl_project_look(&unit->registry, project, &use, error) ||
+        stl_project_compare(&unit->registry, project, &found, error))
+        return -1;
+    for (size_t i = 0; i < STL_PROJECT_AMOUNTS; i++)
+        stl_buf_printf(told, "%d %d ", (int)use.amounts[i], (int)found.least.amounts[i]);
+    return 0; /* a count that cannot be read is none */
+}
+
+static int count_project(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    const struct stl_project *project = stl_projects_find(&unit->registry.settings.projects, "lib");
+    struct stl_project_comparison found;
+    if (stl_project_has_room(&unit->registry, project, STL_PROJECT_TAGS, 8, error) ||
+        stl_project_recount(&unit->registry, project, error))
+        return -1;
+    calm();
+    OK(stl_project_compare(&unit->registry, project, &found, &err));
+    for (size_t i = 0; i < STL_PROJECT_AMOUNTS; i++)
+        stl_buf_printf(told, "%d ", (int)found.count.amounts[i]);
+    return 0;
+}
+
+static int look_at_quota(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    const struct stl_name name = {"other"};
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    int64_t left, tags, bytes;
+    if (stl_repo_open(&repo, &unit->registry, &name, error) ||
+        stl_quota_left(&unit->registry, &name, &left, error) || stl_quota_used(&repo, &tags, &bytes, error))
+        return -1;
+    stl_buf_printf(told, "%d %d %d", (int)left, (int)tags, (int)bytes);
+    return 0;
+}
+
+static int tell_trashed(void *context, const struct stl_trash_item *item, struct stl_error *error)
+{
+    (void)error;
+    stl_buf_printf(context, "%s:%s ", item->name.text, item->tag.text);
+    return 0;
+}
+
+static int list_trash(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    return stl_trash_each(&unit->registry, NULL, tell_trashed, told, error);
+}
+
+static int tell_tag(void *context, const struct stl_name *name, const struct stl_tag *tag,
+                    const struct stl_digest *digest, struct stl_error *error)
+{
+    (void)error;
+    stl_buf_printf(context, "%s:%s@%s ", name->text, tag->text, unit_digest_text(digest));
+    return 0;
+}
+
+static int look_at_snapshot(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    STL_AUTO_NAMES struct stl_names names = {0}, inner = {0};
+    struct stl_snapshot_size size;
+    const struct stl_name name = {"lib/app"};
+    time_t made;
+    if (stl_snapshot_list(&unit->registry, &names, error) ||
+        stl_snapshot_look(&unit->registry, "monday", &made, &size, error) ||
+        stl_snapshot_names(&unit->registry, "monday", &inner, error) ||
+        stl_snapshot_tags(&unit->registry, "monday", &name, tell_tag, told, error))
+        return -1;
+    stl_buf_printf(told, "%zu %zu %d %d %d", names.count, inner.count, (int)size.repositories, (int)size.tags,
+                   (int)size.manifests);
+    return 0;
+}
+
+static int use_tokens(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    struct stl_identity who = STL_IDENTITY_ANONYMOUS, found;
+    struct stl_grant grant = {"lib/app", 1u << STL_PULL};
+    char token[STL_BEARER_TEXT];
+    int64_t expires;
+    snprintf(who.user, sizeof who.user, "alice");
+    if (stl_bearer_issue(&unit->registry, &who, &grant, 1, true, token, &expires, error))
+        return -1;
+    int result = stl_bearer_find(&unit->registry, token, &found, error);
+    if (result > 0) {
+        stl_buf_printf(told, "%s %zu", found.user, found.grant_count);
+        result = stl_bearer_open(&unit->registry, token, &found, "lib/app", error);
+        stl_identity_clear(&found);
+    } else if (result == 0)
+        stl_buf_printf(told, "none");
+    if (result < 0 || stl_bearer_use_once(&unit->registry, token, time(NULL) + 100, error) < 0 ||
+        stl_bearer_revoke(&unit->registry, "alice", error))
+        return -1;
+    calm();
+    stl_buf_printf(told, " %d", stl_bearer_find(&unit->registry, token, &found, &err));
+    return 0;
+}
+
+static int tell_robot(void *context, const struct stl_robot *robot, struct stl_error *error)
+{
+    (void)error;
+    stl_buf_printf(context, "%s of %s ", robot->name, robot->user);
+    return 0;
+}
+
+static int use_robots(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    struct stl_robot robot = {.user = "alice", .name = "ci", .repository = "**", .actions = 1}, found;
+    char token[STL_ROBOT_TOKEN];
+    size_t removed = 0;
+    if (stl_robot_create(&unit->registry, &robot, token, error))
+        return -1;
+    int there = stl_robot_find(&unit->registry, token, &found, error);
+    int result = there < 0 ? -1 : stl_robot_each(&unit->registry, tell_robot, told, error);
+    if (result || stl_robot_remove_user(&unit->registry, "alice", &removed, error)) {
+        calm();
+        OK(stl_robot_remove_user(&unit->registry, "alice", &removed, &err));
+        return -1;
+    }
+    stl_buf_printf(told, "%d %zu", there, removed);
+    return 0;
+}
+
+static int use_roles(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    const struct stl_project *project = stl_projects_find(&unit->registry.settings.projects, "lib");
+    if (stl_project_members_set(&unit->registry, project, "carol", "guest", error))
+        return -1;
+    STL_AUTO_JSON struct json_object *members = stl_project_members_read(&unit->registry, project, error);
+    if (!members || stl_project_members_set(&unit->registry, project, "carol", NULL, error))
+        return -1;
+    stl_buf_printf(told, "%s", stl_json_text(members));
+    return 0;
+}
+
+static int mark_public(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    if (stl_access_apply(&unit->registry, error))
+        return -1;
+    calm();
+    stl_buf_printf(told, "%d %d", unit_exists(unit->registry.root.fd, "auth/public/open/app/_ok"),
+                   unit_exists(unit->registry.root.fd, "auth/public/other/_ok"));
+    return 0;
+}
+
+/* The repository "doomed" with an image that has two tags. */
+static void push_doomed(struct unit *unit)
+{
+    OK(content_push_image(&unit->registry, "doomed", "doomed", "v1", &err));
+    OK(content_push_image(&unit->registry, "doomed", "doomed", "v2", &err));
+}
+
+static int delete_manifest(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    const struct stl_name name = {"doomed"};
+    const struct stl_digest digest = content_digest("doomed");
+    static const struct stl_tag tags[] = {{"v1"}, {"v2"}};
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_media_type type;
+    if (stl_repo_open(&repo, &unit->registry, &name, error))
+        return -1;
+    int result = commit_manifest_gone(&repo, &digest, NULL, NULL, error);
+    calm();
+    bool is_there = stl_manifest_type(&repo, &digest, &type, &err) == 0;
+    for (size_t i = 0; i < 2; i++) {
+        struct stl_digest found;
+        if (!is_there && stl_tag_resolve(&repo, &tags[i], &found, &err) == 0)
+            fail_msg("%s, call %s: tag %s leads nowhere", current->name, struck, tags[i].text);
+    }
+    stl_error_clear(&err);
+    stl_buf_printf(told, "%d", is_there);
+    return result;
+}
+
+static int take_replica(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    STL_AUTO_REPLICA struct stl_replica replica = STL_REPLICA_INIT;
+    int result = stl_replica_take(&replica, &unit->registry, error);
+    calm(); /* whoever sweeps tmp/ finishes what cannot be removed */
+    stl_buf_printf(told, "%d %d %d %d", (int)replica.repositories, (int)replica.manifests, (int)replica.tags,
+                   (int)replica.blobs);
+    return result;
+}
+
+/* --- each call fails ------------------------------------------------------------------------------------ */
+
+static const struct op ops[] = {
+    {.name = "opening a registry", .operate = open_registry},
+    {.name = "making a registry", .operate = make_registry},
+    {.name = "listing repositories", .operate = list_repositories},
+    {.name = "loading a manifest", .operate = load_manifest},
+    {.name = "looking for blobs", .operate = look_for_blobs},
+    {.name = "looking at a project", .operate = look_at_project},
+    {.name = "counting a project", .operate = count_project},
+    {.name = "looking at a quota", .operate = look_at_quota},
+    {.name = "listing the trash", .operate = list_trash},
+    {.name = "looking at a snapshot", .operate = look_at_snapshot},
+    {.name = "tokens", .operate = use_tokens},
+    {.name = "robots", .operate = use_robots},
+    {.name = "roles", .operate = use_roles},
+    {.name = "marking what is public", .operate = mark_public},
+    {.name = "deleting a manifest", .operate = delete_manifest, .prepare = push_doomed},
+    {.name = "taking a replica", .operate = take_replica}};
+
+static int run(struct unit *unit, struct stl_buf *told)
+{
+    if (current->prepare)
+        current->prepare(unit);
+    return current->operate(unit, told, &err);
+}
+
+/* Returns false once there is no such call. */
+static bool try_call(struct unit *unit, int number, int at, const char *wanted)
+{
+    STL_AUTO_BUF struct stl_buf told = STL_BUF_INIT;
+    struct stl_error error = STL_ERROR_INIT;
+    uint64_t before = unit_descriptors();
+    if (current->prepare)
+        current->prepare(unit);
+    struck = NULL;
+    fault_set(FAULT_ERROR, at, number);
+    int result = current->operate(unit, &told, &error);
+    calm();
+    if (getenv("CRASH_TELL"))
+        print_message("# %s: %d: %s: %s\n", current->name, at, struck, result ? error.message : "ignored");
+    if (unit_descriptors() != before)
+        fail_msg("%s, %s of call %d: other descriptors are open than before", current->name, strerror(number),
+                 at);
+    if (result < 0 && (!error.code || !error.message[0]))
+        fail_msg("%s, %s of call %d: an error without a message", current->name, strerror(number), at);
+    if (result >= 0 && strcmp(told.data ? told.data : "", wanted))
+        fail_msg("%s, %s of call %d: no error, but '%s' rather than '%s'", current->name, strerror(number),
+                 at, told.data, wanted);
+    return struck != NULL;
+}
+
+static void each_call_fails(void **state)
+{
+    static const int numbers[] = {EIO, EMFILE, ENOSPC};
+    struct unit *unit = *state;
+    prepare(unit);
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        STL_AUTO_BUF struct stl_buf wanted = STL_BUF_INIT, again = STL_BUF_INIT;
+        current = &ops[i];
+        OK(run(unit, &wanted));
+        assert_true(wanted.length > 0);
+        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+            int at = 1;
+            while (try_call(unit, numbers[k], at, wanted.data))
+                assert_in_range(++at, 1, 1000);
+            assert_true(numbers[k] != EIO || at > 1);
+        }
+        OK(run(unit, &again));
+        assert_string_equal(again.data, wanted.data);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {registry_test(each_call_fails)};
+    return unit_run(tests);
+}
