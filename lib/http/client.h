@@ -4,6 +4,8 @@
 #ifndef STL_CLIENT_H
 #define STL_CLIENT_H
 
+#include <sys/socket.h>
+
 #include "distance.h"
 #include "err.h"
 #include "http-options.h"
@@ -25,8 +27,9 @@ struct stl_http_transfer {
     struct curl_slist *headers;
     char *url; /* of this attempt */
     unsigned attempts, redirects;
-    enum stl_distance nearest; /* no server that is nearer may be asked */
-    double not_before;         /* when it may begin, unless it runs; seconds */
+    enum stl_distance nearest;     /* no server that is nearer may be asked */
+    struct sockaddr_storage tried; /* the last address that it has tried to connect to */
+    double not_before;             /* when it may begin, unless it runs; seconds */
     bool running;
     int64_t sent;            /* bytes of the request's body, in this attempt */
     int64_t written;         /* bytes that the writer has, from the first of the body on */
@@ -48,6 +51,8 @@ struct stl_http {
 int stl_http_begin(struct stl_http_transfer *transfer, struct stl_error *err);
 /* The proxy of this attempt, unless its host is one that is asked directly; or NULL. */
 const char *stl_http_proxy(const struct stl_http_transfer *transfer);
+/* "HOST:PORT" of the proxy if this attempt has tried to reach it, on the heap; or NULL. */
+char *stl_http_tried_proxy(const struct stl_http_transfer *transfer);
 /* For CURLOPT_OPENSOCKETFUNCTION: refuses what is too near. */
 int stl_http_socket(void *transfer, curlsocktype purpose, struct curl_sockaddr *address);
 /* That of the server that has answered. What a proxy asks for us may be anywhere: that is far away. */

@@ -156,18 +156,47 @@ static void measure(struct stl_http_transfer *transfer)
         transfer->exchange->answer.distance = distance;
 }
 
+/* --- proxies -------------------------------------------------------------------------------------------- */
+
+/* What the proxy has answered to CONNECT; 0: it was not asked. */
+static int proxy_status(const struct stl_http_transfer *transfer)
+{
+    long status = 0;
+    transfer->http->curl.easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return (int)status;
+}
+
+/* Returns whether `status` is an answer of the proxy itself, which is then the error. */
+static bool is_refused_by_proxy(struct stl_http_transfer *transfer, int status)
+{
+    STL_AUTO_FREE char *proxy = status >= 300 ? stl_http_tried_proxy(transfer) : NULL;
+    if (!proxy)
+        return false;
+    stl_error_set(&transfer->exchange->error, STL_UNAVAILABLE, "the proxy %s answered %d%s", proxy, status,
+                  status == 407 ? ": it wants a login, as in http_proxy=http://USER:PASSWORD@HOST:PORT" : "");
+    blame(transfer, &transfer->exchange->error);
+    return true;
+}
+
 /* --- all of it ------------------------------------------------------------------------------------------ */
 
 static bool failed(struct stl_http_transfer *transfer, CURLcode code)
 {
     struct stl_error *err = &transfer->exchange->error;
+    int refused = proxy_status(transfer);
+    bool lasting = refused >= 400 && refused < 500 && refused != 429;
     if (transfer->broken.code != STL_OK)
         *err = transfer->broken;
-    else if (is_repeatable(transfer, code) && wait_for_another(transfer))
+    else if (!lasting && is_repeatable(transfer, code) && wait_for_another(transfer))
         return true;
-    else
-        stl_error_set(err, STL_UNAVAILABLE, "%s%s", transfer->http->curl.easy_strerror(code),
-                      code == CURLE_SSL_CONNECT_ERROR ? ": does the server talk HTTPS?" : "");
+    else if (is_refused_by_proxy(transfer, refused))
+        return false;
+    else {
+        STL_AUTO_FREE char *proxy = stl_http_tried_proxy(transfer);
+        stl_error_set(err, STL_UNAVAILABLE, "%s%s%s%s", transfer->http->curl.easy_strerror(code),
+                      code == CURLE_SSL_CONNECT_ERROR ? ": does the server talk HTTPS?" : "",
+                      proxy ? ", through the proxy " : "", proxy ? proxy : "");
+    }
     blame(transfer, err);
     return false;
 }
@@ -180,6 +209,8 @@ bool stl_http_again(struct stl_http_transfer *transfer, CURLcode code)
         return failed(transfer, code);
     transfer->http->curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     answer->status = (int)status;
+    if (status == 407 && is_refused_by_proxy(transfer, answer->status))
+        return false;
     measure(transfer);
     if (is_redirect(transfer))
         return redirect(transfer);

@@ -24,36 +24,53 @@ static bool same_address(const struct sockaddr *left, const struct sockaddr *rig
     return v6->sin6_port == other_v6->sin6_port && IN6_ARE_ADDR_EQUAL(&v6->sin6_addr, &other_v6->sin6_addr);
 }
 
-/* libcurl decides who is asked through the proxy, and does not say so before version 8.7. */
-static bool is_proxy(const struct stl_http_transfer *transfer, const struct sockaddr *address)
+/* Sets host and port, on the heap; the host is NULL if there is no proxy. An IPv6 address has no brackets. */
+static void find_proxy(const struct stl_http_transfer *transfer, char **host, char **port)
 {
     const struct stl_curl *curl = &transfer->http->curl;
     const char *proxy = stl_http_proxy(transfer);
-    struct addrinfo *found = NULL;
-    char *host = NULL, *port = NULL;
-    bool is = false;
+    char *name = NULL, *number = NULL;
+    *host = *port = NULL;
     if (!proxy)
-        return false;
+        return;
     CURLU *url = curl->url();
     curl->url_set(url, CURLUPART_URL, proxy, CURLU_DEFAULT_SCHEME | CURLU_NON_SUPPORT_SCHEME);
-    curl->url_get(url, CURLUPART_HOST, &host, 0);
-    curl->url_get(url, CURLUPART_PORT, &port, 0);
+    curl->url_get(url, CURLUPART_HOST, &name, 0);
+    curl->url_get(url, CURLUPART_PORT, &number, 0);
     curl->url_cleanup(url);
-    if (host && *host == '[') { /* the resolver wants an IPv6 address without brackets */
-        host[strcspn(host, "]")] = '\0';
-        memmove(host, host + 1, strlen(host));
+    if (name) {
+        bool brackets = *name == '[';
+        *host = stl_strndup(name + brackets, strcspn(name, "]") - brackets);
+        *port = stl_strdup(number                            ? number
+                           : strncasecmp(proxy, "https:", 6) ? "1080"
+                                                             : "443"); /* as libcurl has it */
     }
-    const char *service = port                              ? port
-                          : strncasecmp(proxy, "https:", 6) ? "1080"
-                                                            : "443"; /* as libcurl has it */
-    if (host && getaddrinfo(host, service, &(struct addrinfo){.ai_socktype = SOCK_STREAM}, &found) == 0)
+    curl->free(name);
+    curl->free(number);
+}
+
+/* libcurl decides who is asked through the proxy, and does not say so before version 8.7. */
+static bool is_proxy(const struct stl_http_transfer *transfer, const struct sockaddr *address)
+{
+    STL_AUTO_FREE char *host = NULL, *port = NULL;
+    struct addrinfo *found = NULL;
+    bool is = false;
+    find_proxy(transfer, &host, &port);
+    if (host && getaddrinfo(host, port, &(struct addrinfo){.ai_socktype = SOCK_STREAM}, &found) == 0)
         for (const struct addrinfo *item = found; item && !is; item = item->ai_next)
             is = same_address(item->ai_addr, address);
     if (found)
         freeaddrinfo(found);
-    curl->free(host);
-    curl->free(port);
     return is;
+}
+
+char *stl_http_tried_proxy(const struct stl_http_transfer *transfer)
+{
+    STL_AUTO_FREE char *host = NULL, *port = NULL;
+    if (!is_proxy(transfer, (const void *)&transfer->tried))
+        return NULL;
+    find_proxy(transfer, &host, &port);
+    return strchr(host, ':') ? stl_sprintf("[%s]:%s", host, port) : stl_sprintf("%s:%s", host, port);
 }
 
 enum stl_distance stl_http_distance(const struct stl_http_transfer *transfer)
@@ -85,6 +102,8 @@ int stl_http_socket(void *context, curlsocktype purpose, struct curl_sockaddr *a
                             ? (const void *)&((const struct sockaddr_in *)&address->addr)->sin_addr
                             : (const void *)&((const struct sockaddr_in6 *)&address->addr)->sin6_addr;
     (void)purpose;
+    memcpy(&transfer->tried, &address->addr,
+           address->addrlen < sizeof transfer->tried ? address->addrlen : sizeof transfer->tried);
     if (distance >= transfer->nearest || transfer->http->options.any_address ||
         is_proxy(transfer, &address->addr))
         return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);

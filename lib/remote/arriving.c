@@ -110,8 +110,8 @@ bool stl_arriving_restart(struct stl_arriving *arriving, int status, struct stl_
 
 bool stl_arriving_close(struct stl_arriving *arriving, const struct stl_error *err)
 {
-    bool passes = err->code == STL_UNAVAILABLE || err->code == STL_TOO_MANY_REQUESTS ||
-                  err->code == STL_NO_SPACE;
+    bool passes =
+        err->code == STL_UNAVAILABLE || err->code == STL_TOO_MANY_REQUESTS || err->code == STL_NO_SPACE;
     bool keep = arriving->temp.fd >= 0 && arriving->copy.size > 0 && passes;
     if (keep)
         stl_temp_park(&arriving->temp);
