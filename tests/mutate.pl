@@ -63,6 +63,9 @@ my $gives_back = qr/\b\w*(?:free|close|cleanse|clear|drop|destroy)\w*\(/;
 # Two that call nothing can be swapped without anybody noticing, or not without the compiler noticing.
 my $statement = qr/^ {4,}(?!return|break|continue|goto|case|else|if|for|while|do|static|const|struct|STL_)[\w*(>.\[\]-]+[^{}]*\([^{}]*;$/;
 
+# What returns a descriptor.
+my $opens = qr/(?:stl_(?:dir_(?:open|make)|registry_lock\w*)|open(?:at)?|socket|accept4?)\(/;
+
 # The order of an object's members means nothing.
 my $member = qr/^ +(?:json_object_object_add|stl_json_set_\w+)\((\w+),/;
 
@@ -129,7 +132,7 @@ sub mutants {
         $in_body = 1 if $code[$i] =~ /^\{/;
         $gives = $code[$i] =~ /\w*(?:free|clear)\(/ if $code[$i] =~ /^[a-z].*\(/;
         ($in_body, $descriptors) = (0, '') if $code[$i] =~ /^\}/;
-        $descriptors .= "|\\b$1" while $code[$i] =~ /\bSTL_AUTO_CLOSE int (\w+)/g;
+        $descriptors .= '|\b' . ($1 // $2) while $code[$i] =~ /\bSTL_AUTO_CLOSE int (\w+)|\b(\w+) = $opens/g;
         $code[$i] = '' if !$in_body || $gives || $code[$i] =~ /^#|^ +case |\[\d+\]|assert|\{NULL, NULL, 0\}/;
         next if $lines && !$lines->{$i + 1};
         for (on_line($code[$i], qr/(?:\bfd$descriptors$members)/)) {
@@ -202,22 +205,30 @@ sub nearest {
     return $quick && @quick ? @quick : @tests;
 }
 
-sub quietly { my ($seconds, @command) = @_; return system("timeout -k 5 $seconds @command >mutate.out 2>&1") == 0 }
+# What runs in circles is stopped by the time that it may compute, however busy the machine is.
+sub quietly {
+    my ($seconds, $computing, @command) = @_;
+    return system("ulimit -t $computing; timeout -k 5 $seconds @command >mutate.out 2>&1") == 0;
+}
 
 # Whether it builds and passes; undef if it does not compile.
 sub passes {
-    my ($test, $seconds) = @_;
+    my ($test, $seconds, $computing) = @_;
     my $targets = $test =~ /^build/ ? $test : 'all build/ask';
-    quietly(600, "make -s CC='$ENV{CC}' $targets") or return undef;
-    return quietly($seconds, $test =~ /^build/ ? $test : "prove -Q $test");
+    quietly(600, 'unlimited', "make -s CC='$ENV{CC}' $targets") or return undef;
+    return quietly($seconds, $computing, $test =~ /^build/ ? $test : "prove -Q $test");
 }
 
-my %limit; # seconds that a test may take, once it has passed
+my (%limit, %computing); # seconds that a test may take, and compute, once it has passed
 sub is_passed {
     my ($test) = @_;
-    my $begin = time;
-    my $passed = passes($test, $limit{$test} // ($test =~ /^build/ ? 60 : 300));
-    $limit{$test} //= 20 + int(5 * (time - $begin)) if $passed;
+    my ($begin, @before) = (time, times);
+    my $passed = passes($test, $limit{$test} // ($test =~ /^build/ ? 60 : 300), $computing{$test} // 60);
+    my @after = times;
+    if ($passed && !$limit{$test}) {
+        $limit{$test} = 20 + int(5 * (time - $begin));
+        $computing{$test} = 3 + int(2 * ($after[2] + $after[3] - $before[2] - $before[3]));
+    }
     return $passed;
 }
 
@@ -244,7 +255,7 @@ sub is_same_program {
     my @made = map {
         write_lines($file, @$_);
         unlink $object;
-        quietly(600, "make -s CC='$ENV{CC}' BUILD=plain CFLAGS='-O2 -g0 -w' $object") ? `cat $object` : rand;
+        quietly(600, 'unlimited', "make -s CC='$ENV{CC}' BUILD=plain CFLAGS='-O2 -g0 -w' $object") ? `cat $object` : rand;
     } $text, $mutated;
     write_lines($file, @$text);
     return $made[0] eq $made[1];

@@ -23,7 +23,6 @@ int stl_http_open(struct stl_http **http, const struct stl_http_options *options
         return -1;
     }
     made->multi = made->curl.multi_init();
-    made->curl.multi_setopt(made->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
     *http = made;
     return 0;
 }

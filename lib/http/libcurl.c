@@ -29,7 +29,6 @@ int stl_curl_load(struct stl_curl *curl, struct stl_error *err)
         FUNCTION(easy_strerror),
         FUNCTION(multi_init),
         FUNCTION(multi_cleanup),
-        FUNCTION(multi_setopt),
         FUNCTION(multi_add_handle),
         FUNCTION(multi_perform),
         FUNCTION(multi_poll),

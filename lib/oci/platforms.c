@@ -44,7 +44,7 @@ static bool names_platform(const struct stl_descriptor *descriptor)
     struct stl_error ignored = STL_ERROR_INIT;
     struct json_object *platform = NULL;
     const char *os = "";
-    return stl_json_object(descriptor->object, "platform", &platform, &ignored) == 0 && platform &&
+    return stl_json_object(descriptor->object, "platform", &platform, &ignored) == 0 &&
            stl_json_string(platform, "os", &os, &ignored) == 0 && *os && strcmp(os, "unknown") != 0;
 }
 
@@ -68,7 +68,7 @@ static const char *attested(const struct stl_descriptor *descriptor)
     struct stl_error ignored = STL_ERROR_INIT;
     struct json_object *annotations = NULL;
     const char *digest = "";
-    if (stl_json_object(descriptor->object, "annotations", &annotations, &ignored) || !annotations ||
+    if (stl_json_object(descriptor->object, "annotations", &annotations, &ignored) ||
         stl_json_string(annotations, "vnd.docker.reference.digest", &digest, &ignored))
         return "";
     return digest;

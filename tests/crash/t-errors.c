@@ -17,6 +17,7 @@
 #include "quota.h"
 #include "references.h"
 #include "replica.h"
+#include "repo-create.h"
 #include "repos.h"
 #include "robot.h"
 #include "snapshot.h"
@@ -312,6 +313,47 @@ static int delete_manifest(struct unit *unit, struct stl_buf *told, struct stl_e
     return result;
 }
 
+static int create_repository(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    const struct stl_name name = {"made"};
+    const struct stl_about_change change = {"What it is for", STL_VISIBILITY_PRIVATE};
+    int result = stl_repo_create(&unit->registry, &name, &change, NULL, error);
+    bool is_made = result == 0;
+    if (is_made)
+        result = stl_repo_set_about(&unit->registry, &name, &change, NULL, error);
+    STL_AUTO_JSON struct json_object *report =
+        result == 0 ? stl_repo_report(&unit->registry, &name, true, error) : NULL;
+    if (report) {
+        json_object_object_del(report, "created");
+        stl_buf_printf(told, "%s", stl_json_text(report));
+    }
+    calm();
+    if (!is_made) /* the same call completes it */
+        stl_repo_create(&unit->registry, &name, &change, NULL, &err);
+    stl_error_clear(&err);
+    OK(stl_repo_delete(&unit->registry, &name, NULL, &err));
+    return report ? 0 : -1;
+}
+
+static int push_image(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    const struct stl_name name = {"pushed"};
+    const struct stl_digest digest = content_digest("pushed");
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    struct stl_tag v1 = {"v1"};
+    struct stl_digest found = {0};
+    int result = content_push_image(&unit->registry, "pushed", "pushed", "v1", error);
+    calm();
+    if (result) /* once more is enough */
+        OK(content_push_image(&unit->registry, "pushed", "pushed", "v1", &err));
+    OK(stl_repo_open(&repo, &unit->registry, &name, &err));
+    OK(stl_tag_resolve(&repo, &v1, &found, &err));
+    STL_AUTO_FREE char *list = unit_read(repo.fd, "tags/list");
+    stl_buf_printf(told, "%d %s", stl_digest_equal(&found, &digest), list);
+    OK(stl_repo_delete(&unit->registry, &name, NULL, &err));
+    return result;
+}
+
 static int take_replica(struct unit *unit, struct stl_buf *told, struct stl_error *error)
 {
     STL_AUTO_REPLICA struct stl_replica replica = STL_REPLICA_INIT;
@@ -340,6 +382,8 @@ static const struct op ops[] = {
     {.name = "roles", .operate = use_roles},
     {.name = "marking what is public", .operate = mark_public},
     {.name = "deleting a manifest", .operate = delete_manifest, .prepare = push_doomed},
+    {.name = "creating a repository", .operate = create_repository},
+    {.name = "pushing an image", .operate = push_image},
     {.name = "taking a replica", .operate = take_replica}};
 
 static int run(struct unit *unit, struct stl_buf *told)
@@ -354,6 +398,7 @@ static bool try_call(struct unit *unit, int number, int at, const char *wanted)
 {
     STL_AUTO_BUF struct stl_buf told = STL_BUF_INIT;
     struct stl_error error = STL_ERROR_INIT;
+    const struct stl_root *root = &unit->registry.root;
     uint64_t before = unit_descriptors();
     if (current->prepare)
         current->prepare(unit);
@@ -363,6 +408,9 @@ static bool try_call(struct unit *unit, int number, int at, const char *wanted)
     calm();
     if (getenv("CRASH_TELL"))
         print_message("# %s: %d: %s: %s\n", current->name, at, struck, result ? error.message : "ignored");
+    if (unit_count(root->fd, "tmp") > 0 && (!struck || strcmp(struck, "unlinkat")))
+        fail_msg("%s, %s of call %d: something is left in tmp/", current->name, strerror(number), at);
+    OK(stl_temp_sweep(root, &err));
     if (unit_descriptors() != before)
         fail_msg("%s, %s of call %d: other descriptors are open than before", current->name, strerror(number),
                  at);

@@ -214,14 +214,52 @@ static const char *nothing_is_written_in_place(int at, const struct fault_event 
                                                                       : "a file below www/ is written to";
 }
 
-static void names_appear_complete(void **state)
+enum { DIRTY_MAX = 256 };
+static ino_t dirty[DIRTY_MAX]; /* files that were written to and not synced since; 0: no file */
+
+static void set_dirty(int fd, bool is_dirty)
 {
-    struct unit *unit = *state;
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    size_t i = 0, room = DIRTY_MAX;
+    for (; i < DIRTY_MAX && dirty[i] != st.st_ino; i++)
+        if (!dirty[i] && room == DIRTY_MAX)
+            room = i;
+    if (i < DIRTY_MAX)
+        dirty[i] = is_dirty ? st.st_ino : 0;
+    else if (is_dirty)
+        dirty[room] = st.st_ino;
+}
+
+/* What has a name in www/, or in the store, outlasts a power cut, because it was synced before. */
+static const char *names_lead_to_durable_files(int at, const struct fault_event *event)
+{
+    struct stat st;
+    if (event->call == CALL_DATA || event->call == CALL_SYNC)
+        set_dirty(event->fd, event->call == CALL_DATA);
+    if (event->call == CALL_SYNC_ALL)
+        memset(dirty, 0, sizeof dirty);
+    if (event->call != CALL_LINK && event->call != CALL_RENAME)
+        return NULL;
+    STL_AUTO_FREE char *path = path_of(at, &(struct fault_event){.fd = event->to, .path = event->to_path});
+    if ((strncmp(path, "/www/", 5) && strncmp(path, "/store/", 7)) || strstr(path, "/" STL_DETAILS) ||
+        fstatat(event->to, event->to_path, &st, AT_SYMLINK_NOFOLLOW))
+        return NULL;
+    for (size_t i = 0; i < DIRTY_MAX; i++)
+        if (dirty[i] == st.st_ino) {
+            print_message("# %s\n", path);
+            return "a name leads to what was not synced";
+        }
+    return NULL;
+}
+
+static void names_come_in_order(const struct unit *unit, rule_of *what)
+{
     struct stl_error error = STL_ERROR_INIT;
     STL_AUTO_FREE char *subject = content_image("one", NULL);
     const struct stl_registry *registry = &unit->registry;
     const struct stl_digest one = content_digest("one");
-    begin(unit, nothing_is_written_in_place);
+    begin(unit, what);
     int failed = content_push_image(registry, "lib/app", "one", "v1", &error) ||
                  content_push_index(registry, "lib/app", "one", "two", "v2", &error) ||
                  content_push_referrer(registry, "lib/app", "signature", subject, &error) ||
@@ -231,6 +269,17 @@ static void names_appear_complete(void **state)
     end(50);
     if (failed)
         fail_msg("%s", error.message);
+}
+
+static void names_appear_complete(void **state)
+{
+    names_come_in_order(*state, nothing_is_written_in_place);
+}
+
+static void names_appear_durable(void **state)
+{
+    memset(dirty, 0, sizeof dirty);
+    names_come_in_order(*state, names_lead_to_durable_files);
 }
 
 /* --- modes ---------------------------------------------------------------------------------------------- */
@@ -284,6 +333,7 @@ int main(void)
         repository_test(deleting_a_manifest),
         repository_test(marking_what_is_public),
         apache_test(names_appear_complete),
+        apache_test(names_appear_durable),
         registry_test(only_its_owner_reads_an_upload),
     };
     return unit_run(tests);

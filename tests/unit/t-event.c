@@ -57,6 +57,9 @@ static void pushes_and_deletions(void **state)
     assert_string_equal(get(push, "request", "method"), "PUT");
     assert_string_equal(get(push, "request", "useragent"), "docker/28");
     assert_string_equal(get(push, "actor", "name"), "alice");
+    char host[256] = "";
+    assert_int_equal(gethostname(host, sizeof host - 1), 0);
+    assert_string_equal(get(push, "source", "addr"), host);
     repo.actor = NULL;
     OK(commit_tags_gone(&repo, &v1, 1, NULL, NULL, &err));
     struct json_object *untag = event(unit, 1, &b);

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "file-extent.h"
 #include "io.h"
 
 /* --- signals -------------------------------------------------------------------------------------------- */
@@ -208,12 +209,44 @@ static void full_means_full(void **state)
     end_pipe();
 }
 
+/* --- extents -------------------------------------------------------------------------------------------- */
+
+static void extents_are_compared(void **state)
+{
+    enum { LONG = (64 << 10) + 3 };
+    struct unit *unit = *state;
+    STL_AUTO_FREE char *bytes = stl_alloc(2 * LONG);
+    memset(bytes, 'x', 2 * LONG);
+    bytes[2 * LONG - 1] = 'y';
+    STL_AUTO_CLOSE int fd = openat(unit->fd, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    OK(stl_write_all(fd, bytes, 2 * LONG, &err));
+    const struct stl_extent first = {.fd = fd, .size = LONG},
+                            second = {.fd = fd, .offset = LONG, .size = LONG},
+                            shifted = {.fd = fd, .offset = 1, .size = LONG},
+                            shorter = {.fd = fd, .size = LONG - 1},
+                            beyond = {.fd = fd, .offset = LONG + 1, .size = LONG},
+                            empty = {.fd = fd, .offset = 5}, bad = {.fd = -1, .size = LONG};
+    assert_int_equal(stl_extent_equal(&first, &shifted, &err), 1);
+    assert_int_equal(stl_extent_equal(&first, &second, &err), 0); /* in the last byte */
+    assert_int_equal(stl_extent_equal(&first, &shorter, &err), 0);
+    assert_int_equal(stl_extent_equal(&empty, &empty, &err), 1);
+    FAILS(STL_INVALID, stl_extent_equal(&first, &beyond, &err));
+    assert_non_null(strstr(err.message, "1 bytes are missing"));
+    FAILS(STL_INVALID, stl_extent_equal(&beyond, &first, &err));
+    FAILS(STL_SYSTEM, stl_extent_equal(&bad, &first, &err));
+    char end[4] = "";
+    assert_int_equal(stl_extent_read(&second, LONG - 2, end, 4, &err), 2);
+    assert_string_equal(end, "xy");
+    assert_int_equal(stl_extent_read(&second, LONG, end, 4, &err), 0);
+    assert_int_equal(stl_extent_read(&second, LONG + 1, end, 4, &err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reading_and_writing_go_on), registry_test(locks_and_children_are_waited_for),
         cmocka_unit_test(other_errors_are_told),     registry_test(what_succeeds_is_done_once),
-        cmocka_unit_test(full_means_full),
+        cmocka_unit_test(full_means_full),           registry_test(extents_are_compared),
     };
     return unit_run(tests);
 }

@@ -121,8 +121,29 @@ static void the_last_byte_counts(void **state)
     struct stl_digest three = unit_digest("xyz");
     FAILS(STL_DENIED, stl_repo_mount_blob(&repo, &other, &three, &err));
     FAILS(STL_DENIED, stl_repo_link_blob(&repo, &three, &err));
+    /* 'stillage add' asks, too. */
+    FAILS(STL_DENIED, stl_repo_enter_blob(&repo, &temp, &seven, &err));
+    FAILS(STL_DENIED, stl_repo_enter_blob(&repo, NULL, &three, &err));
+    assert_int_equal(stl_store_has(&unit->registry, &seven, NULL, &err), 0);
     OK(stl_repo_delete_blob(&repo, &four, &err));
     OK(stl_repo_link_blob(&repo, &three, &err));
+}
+
+static void a_project_without_room(void **state)
+{
+    STL_AUTO_REPO struct stl_repo repo = begin(*state,
+                                               "projects:\n"
+                                               "  - {name: none, admin: [boss], quota: {size: 0}}\n"
+                                               "  - {name: full, admin: [boss], quota: {tags: 0}}\n",
+                                               "none/app");
+    struct stl_name name = unit_name("full/app");
+    STL_AUTO_REPO struct stl_repo other = STL_REPO_INIT;
+    struct stl_digest digest = unit_digest("x");
+    OK(stl_repo_make(&other, repo.registry, &name, &err));
+    unit_blob(&other, "x");
+    FAILS(STL_DENIED, stl_repo_link_blob(&repo, &digest, &err));
+    OK(push(&other, "one", NULL));
+    FAILS(STL_DENIED, push(&other, "one", "v1"));
 }
 
 static void the_most_specific_quota_counts(void **state)
@@ -206,10 +227,15 @@ static void the_number_of_tags(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        registry_test(immutable_tags_stay),      registry_test(a_refused_push_leaves_nothing),
-        registry_test(immutable_tags_do_not_go), registry_test(moving_a_tag_asks_as_well),
-        registry_test(the_last_byte_counts),     registry_test(the_most_specific_quota_counts),
-        registry_test(nobody_slips_through),     registry_test(the_number_of_tags),
+        registry_test(immutable_tags_stay),
+        registry_test(a_refused_push_leaves_nothing),
+        registry_test(immutable_tags_do_not_go),
+        registry_test(moving_a_tag_asks_as_well),
+        registry_test(the_last_byte_counts),
+        registry_test(a_project_without_room),
+        registry_test(the_most_specific_quota_counts),
+        registry_test(nobody_slips_through),
+        registry_test(the_number_of_tags),
     };
     return unit_run(tests);
 }

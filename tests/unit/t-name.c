@@ -3,6 +3,7 @@
 #include <regex.h>
 #include <string.h>
 
+#include "name-map.h"
 #include "name.h"
 
 /* The expressions of the specification ("Pulling manifests"). */
@@ -402,9 +403,35 @@ static void tags_that_name_a_digest(void **state)
         assert_false(stl_tag_names_digest(bad[i], &digest));
 }
 
+/* The first that fits; names that only begin alike do not. */
+static void maps(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"lib=store/lib", "lib/app=other", "a/b=x"};
+    static const struct {
+        const char *prefix, *name, *renamed;
+    } cases[] = {{NULL, "lib", "store/lib"},   {NULL, "lib/app", "store/lib/app"},
+                 {NULL, "library", "library"}, {NULL, "a/b/c", "x/c"},
+                 {NULL, "a/bc", "a/bc"},       {NULL, "a", "a"},
+                 {"p/q", "a/b", "p/q/x"},      {"p", "li", "p/li"}};
+    struct stl_name_map maps[3];
+    struct stl_name renamed;
+    for (size_t i = 0; i < 3; i++)
+        OK(stl_name_map_parse(texts[i], &maps[i], &err));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        OK(stl_name_map_apply(maps, 3, cases[i].prefix, cases[i].name, &renamed, &err));
+        assert_string_equal(renamed.text, cases[i].renamed);
+    }
+    FAILS(STL_USAGE, stl_name_map_parse("lib", &maps[0], &err));
+    FAILS(STL_NAME_INVALID, stl_name_map_parse("Lib=x", &maps[0], &err));
+    FAILS(STL_NAME_INVALID, stl_name_map_parse("lib=", &maps[0], &err));
+    FAILS(STL_NAME_INVALID, stl_name_map_apply(maps, 0, "P", "lib", &renamed, &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(maps),
         cmocka_unit_test(names_are_those_of_the_specification),
         cmocka_unit_test(every_short_name),
         cmocka_unit_test(every_byte),
