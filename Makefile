@@ -227,7 +227,7 @@ $(BUILD)/tests/%.o: INCLUDES += -iquote tests/support
 $(filter-out $(FUZZ_TESTS),$(UNIT_TESTS)): %: %.o $(BUILD)/tests/support/unit.o $(BUILD)/libstillage.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
 
-$(addprefix $(BUILD)/tests/unit/,t-dialects t-exchange t-outgoing t-remote): $(BUILD)/tests/support/scripted.o
+$(addprefix $(BUILD)/tests/unit/,t-dialects t-exchange t-issuer t-outgoing t-remote): $(BUILD)/tests/support/scripted.o
 
 # What cuts changes short, or watches them, wraps these calls.
 FAULT_CALLS = open openat __openat_2 faccessat fstatat readlinkat syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \

@@ -237,6 +237,7 @@ static void extents_are_compared(void **state)
     char end[4] = "";
     assert_int_equal(stl_extent_read(&second, LONG - 2, end, 4, &err), 2);
     assert_string_equal(end, "xy");
+    assert_int_equal(stl_extent_read(&second, LONG - 1, end, 4, &err), 1);
     assert_int_equal(stl_extent_read(&second, LONG, end, 4, &err), 0);
     assert_int_equal(stl_extent_read(&second, LONG + 1, end, 4, &err), 0);
 }
