@@ -10,8 +10,8 @@
 
 #define JSON "Content-Type: application/json\r\n"
 
-/* Asks an issuer at http://127.0.0.1:<port>/a for its keys. `discovery`, if given, is its first answer, with a
- * %s for its own address at the beginning, and what is then said to be that of its keys. */
+/* Asks an issuer at http://127.0.0.1:<port>/a for its keys. `discovery`, if given, is what it answers first:
+ * each %s in it becomes its own address. */
 static int fetch(const char *discovery, const char *last, size_t asked, char *keys_url, struct stl_buf *text)
 {
     struct server server;
