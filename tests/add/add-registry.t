@@ -163,6 +163,24 @@ cp "$T/tls/tls.crt" "$strict/client.cert"
 changes_nothing 1 "client.cert needs its key" '... whose key is missing' "docker://$HOST/public/app:1"
 cp "$T/tls/tls.key" "$strict/client.key"
 ok_run '... gets the one of certs.d' add "docker://$HOST/public/app:1" strict/app:1
+# The same where docker has it: in an /etc that this one command sees.
+in_etc_docker() {
+    # shellcheck disable=SC2016
+    unshare --map-root-user --mount sh -ec 'mkdir "$1" "$1/real"
+        mount --rbind /etc "$1/real"
+        for entry in /etc/* /etc/.[!.]*; do [ ! -e "$entry" ] || ln -s "real/${entry#/etc/}" "$1/${entry#/etc/}"; done
+        rm -f "$1/docker" "$1/containers" && mkdir -p "$1/docker" && mv "$2" "$1/docker/certs.d"
+        mount --rbind "$1" /etc
+        shift 2 && "$@"' sh "$T/etc" "$HOME/.config/containers/certs.d" "$@"
+}
+if unshare --map-root-user --mount true 2>/dev/null; then
+    new_registry
+    ok_run "... or the one of docker's certs.d" in_etc_docker "$STILLAGE" add "docker://$HOST/public/app:1" strict/app:1
+    image_is '... and the image comes' "$small" "$(oci_ref "$small" v1)" strict/app:1
+    mv "$T/etc/docker/certs.d" "$HOME/.config/containers/certs.d"
+else
+    skip 2 'a mount namespace takes root here' "docker's certs.d"
+fi
 protocols=$SERVER_DIR/protocols
 stop "$SERVER"
 is "$(sort -u "$protocols")" HTTP/2.0 'HTTP/2 is what is talked with who can'
