@@ -95,8 +95,10 @@ static int parse_names(int count, char **texts, struct arguments *arguments, str
     arguments->options.names = arguments->names;
     for (int i = 0; i < count; i++) {
         struct stl_image_name *name = &arguments->names[arguments->options.name_count++];
-        if (stl_image_name_parse(texts[i], name, err))
+        if (stl_image_name_parse(texts[i], name, err)) {
+            err->code = STL_USAGE;
             return -1;
+        }
         if (name->has_digest)
             return stl_error_set(err, STL_USAGE, "%s: a digest cannot be chosen, it follows from the content",
                                  texts[i]);

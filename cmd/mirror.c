@@ -41,6 +41,17 @@ static void parse_mirror(int argc, char **argv, struct arguments *arguments, str
     }
 }
 
+static int check_line(const struct stl_mirror *mirror, struct stl_error *err)
+{
+    const char *from = mirror->from;
+    struct stl_address address;
+    struct stl_name to;
+    stl_address_begins(mirror->from, &from);
+    if (stl_address_parse(from, &address, err))
+        return -1;
+    return mirror->to ? stl_name_parse(mirror->to, &to, err) : 0;
+}
+
 static int read_list(struct arguments *arguments, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = {.ceiling = LIST_MAX};
@@ -48,6 +59,12 @@ static int read_list(struct arguments *arguments, struct stl_error *err)
         stl_mirrors_add_lines(&arguments->from_list, arguments->list, text.data ? text.data : "", err))
         return -1;
     arguments->mirrors = &arguments->from_list;
+    for (size_t i = 0; i < arguments->from_list.count; i++)
+        if (check_line(&arguments->from_list.items[i], err))
+            return stl_error_context(err, "%s:%zu", arguments->list, arguments->from_list.items[i].line);
+    if (arguments->from_list.count == 0)
+        return stl_error_set(err, STL_USAGE, "%s lists nothing: lines 'FROM [TO]' are expected",
+                             arguments->list);
     return 0;
 }
 

@@ -63,6 +63,7 @@ int stl_mirrors_add_lines(struct stl_mirrors *mirrors, const char *label, const 
         if (count > 2)
             return stl_error_set(err, STL_USAGE, "%s:%zu: 'FROM [TO]' is expected", label, number);
         struct stl_mirror *mirror = append_mirror(mirrors);
+        mirror->line = number;
         mirror->from = stl_strdup(words[0]);
         mirror->to = words[1] ? stl_strdup(words[1]) : NULL;
     }

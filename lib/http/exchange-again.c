@@ -180,6 +180,17 @@ static bool is_refused_by_proxy(struct stl_http_transfer *transfer, int status)
 
 /* --- all of it ------------------------------------------------------------------------------------------ */
 
+/* What libcurl's text does not say: on the heap. */
+static char *explain_failure(const struct stl_http_transfer *transfer, CURLcode code)
+{
+    STL_AUTO_FREE char *proxy = stl_http_tried_proxy(transfer);
+    if (code == CURLE_SSL_CACERT_BADFILE && transfer->http->options.ca)
+        return stl_sprintf(": %s", transfer->http->options.ca);
+    if (code == CURLE_SSL_CONNECT_ERROR)
+        return stl_strdup(": does the server talk HTTPS? --plain-http is for one that does not");
+    return proxy ? stl_sprintf(", through the proxy %s", proxy) : stl_strdup("");
+}
+
 static bool failed(struct stl_http_transfer *transfer, CURLcode code)
 {
     struct stl_error *err = &transfer->exchange->error;
@@ -192,10 +203,8 @@ static bool failed(struct stl_http_transfer *transfer, CURLcode code)
     else if (is_refused_by_proxy(transfer, refused))
         return false;
     else {
-        STL_AUTO_FREE char *proxy = stl_http_tried_proxy(transfer);
-        stl_error_set(err, STL_UNAVAILABLE, "%s%s%s%s", transfer->http->curl.easy_strerror(code),
-                      code == CURLE_SSL_CONNECT_ERROR ? ": does the server talk HTTPS?" : "",
-                      proxy ? ", through the proxy " : "", proxy ? proxy : "");
+        STL_AUTO_FREE char *more = explain_failure(transfer, code);
+        stl_error_set(err, STL_UNAVAILABLE, "%s%s", transfer->http->curl.easy_strerror(code), more);
     }
     blame(transfer, err);
     return false;

@@ -99,7 +99,10 @@ int stl_image_name_parse(const char *text, struct stl_image_name *image, struct 
             return -1;
         image->has_digest = true;
     }
-    char *colon = strrchr(copy, ':');
+    char *colon = strrchr(copy, ':'), *digest = strstr(copy, ":sha");
+    if (digest && stl_digest_parse(digest + 1, &image->digest, &ignored) == 0)
+        return stl_error_set(err, STL_NAME_INVALID, "'%.*s' and a digest: write %.*s@%s",
+                             (int)(digest - copy), copy, (int)(digest - copy), copy, digest + 1);
     if (colon && !strchr(colon, '/')) {
         *colon = '\0';
         if (stl_tag_parse(colon + 1, &image->tag, err))

@@ -49,6 +49,10 @@ static int refuse_scheme(const char *text, struct stl_error *err)
 
 static int take_host(const char *text, size_t length, char host[STL_HOST_MAX], struct stl_error *err)
 {
+    if (memchr(text, '@', length)) /* what is before it may be a password */
+        return stl_error_set(
+            err, STL_NAME_INVALID,
+            "an address has no login in it: 'stillage login HOST' keeps one, and --creds-stdin reads one");
     if (length >= STL_HOST_MAX || !is_host(text, length))
         return stl_error_set(err, STL_NAME_INVALID,
                              "'%.*s' is not the host of a registry: HOST[:PORT] is expected", (int)length,
@@ -69,6 +73,12 @@ static bool looks_like_host(const char *text)
            (name == 0 || memchr(text, '.', name) || (name == 9 && !memcmp(text, "localhost", 9)));
 }
 
+static int names_nothing(const char *text, struct stl_error *err)
+{
+    return stl_error_set(err, STL_NAME_INVALID,
+                         "'%s' names no repository: [HOST[:PORT]/]NAME[:TAG|@DIGEST] is expected", text);
+}
+
 int stl_address_parse(const char *text, struct stl_address *address, struct stl_error *err)
 {
     size_t length = stl_image_name_host(text);
@@ -77,15 +87,18 @@ int stl_address_parse(const char *text, struct stl_address *address, struct stl_
     if (refuse_scheme(text, err))
         return -1;
     if (length == 0 && looks_like_host(text))
-        return stl_error_set(err, STL_NAME_INVALID,
-                             "'%s' names no repository: [HOST[:PORT]/]NAME[:TAG|@DIGEST] is expected", text);
+        return names_nothing(text, err);
     if (take_host(length ? text : "docker.io", length ? length : strlen("docker.io"), address->host, err))
         return -1;
     const char *rest = text + (length ? length + 1 : 0);
     bool official = !strcmp(address->host, "docker.io") && !strchr(rest, '/');
     STL_AUTO_FREE char *whole = stl_sprintf("%s%s", official ? "library/" : "", rest);
-    if (stl_image_name_parse(whole, &image, err))
+    if (!*rest)
+        return names_nothing(text, err);
+    if (stl_image_name_parse(whole, &image, err)) {
+        err->code = STL_NAME_INVALID; /* a digest is a part of it, and not of some content */
         return stl_error_context(err, "%s", text);
+    }
     address->name = image.name;
     address->has_tag = image.has_tag;
     address->tag = image.tag;

@@ -20,7 +20,7 @@ struct stl_address {
 /* Whether a text begins with docker://, which is then skipped; or with oci://, which helm and others write.
  * */
 bool stl_address_begins(const char *text, const char **rest);
-/* Fails with STL_NAME_INVALID, STL_TAG_INVALID, STL_DIGEST_*. */
+/* Fails with STL_NAME_INVALID. */
 int stl_address_parse(const char *text, struct stl_address *address, struct stl_error *err);
 /* HOST[:PORT][/PREFIX]: *prefix is on the heap, or NULL without one. */
 int stl_address_parse_host(const char *text, char host[STL_HOST_MAX], char **prefix, struct stl_error *err);

@@ -269,9 +269,11 @@ int stl_remote_refused(const struct stl_remote *remote, const struct stl_http_ex
     const char *text = object ? said(object) : "";
     bool anonymous = !remote->credentials.user && !remote->credentials.identity_token;
     STL_AUTO_FREE char *advice =
-        answer->status != 401 ? stl_strdup("")
-        : anonymous           ? stl_sprintf(": it may take 'stillage login %s'", remote->host)
-                              : stl_sprintf(": the login for %s is wrong, or may not do that", remote->host);
+        remote->plain && answer->status == 400
+            ? stl_strdup(": does the server want HTTPS, without --plain-http?")
+        : answer->status != 401 ? stl_strdup("")
+        : anonymous             ? stl_sprintf(": it may take 'stillage login %s'", remote->host)
+                    : stl_sprintf(": the login for %s is wrong, or may not do that", remote->host);
     return stl_error_set(err, code_of(answer->status), "%.*s answered %d%s%.300s%s", (int)strcspn(url, "?"),
                          url, answer->status, *text ? ": " : "", text, advice);
 }

@@ -54,13 +54,20 @@ changes_nothing 1 'has no matching tags' 'tags of which none matches' --plain-ht
 changes_nothing 1 'does the server talk HTTPS' 'a server without TLS' "docker://$plain/lib/app:dev"
 changes_nothing 2 'give a tag, or --all-tags' 'a tag, and all tags' --plain-http --all-tags "docker://$plain/lib/app:dev"
 changes_nothing 2 "--newest: '0' is not a number" 'no tags at all' --newest 0 "docker://$plain/lib/app"
-changes_nothing 2 'is not the host of a registry' 'a password in an address' "docker://me:word@$plain/lib/app"
+changes_nothing 2 'an address has no login in it' 'a password in an address' "docker://me:word@$plain/lib/app"
+unlike "$(<"$T/.err")" word '... is not told'
+changes_nothing 2 "'lib/app' and a digest: write lib/app@$(tag_of lib/multi:1)" 'a digest for a tag' \
+    --plain-http "docker://$plain/lib/app:$(tag_of lib/multi:1)"
+changes_nothing 2 "has 2 digits where sha256 has 64" 'half a digest' --plain-http "docker://$plain/lib/app@sha256:00"
+changes_nothing 2 "'$plain/' names no repository" 'a host with a slash' --plain-http "docker://$plain/"
+changes_nothing 1 "cert.*: $T/none" 'no certificates' --ca "$T/none" "docker://$plain/lib/app:dev"
 
 self_signed "$T/tls"
 REGISTRY_HTTP_TLS_CERTIFICATE=$T/tls/tls.crt REGISTRY_HTTP_TLS_KEY=$T/tls/tls.key start_registry2
 push_there "$HOST" twice v1 lib/app:1
 ok_run 'docker-registry with a CA of its own' add --ca "$T/tls/tls.crt" "docker://$HOST/lib/app:1" secure/app
 image_is '... and the image' "$small" "$(oci_ref "$small" v1)" secure/app:1
+changes_nothing 1 'answered 400.*: does the server want HTTPS, without --plain-http' '... asked without TLS' --plain-http "docker://$HOST/lib/app:1"
 in_order
 
 # ---- passwords ---------------------------------------------------------------------------------------------------

@@ -82,6 +82,12 @@ is "$RC $(states)" '3 lib/app:dev changed,other/multi:latest changed,lib/none:la
 echo "$there/lib/none:1" >"$T/list"
 capture mirror --list "$T/list"
 is "$RC" 1 'a list of which all fails'
+printf '# nothing\n' >"$T/list"
+desc='an empty list' fails_with 2 'list lists nothing' mirror --list "$T/list"
+printf '%s\n' '' "$there/lib/app:dev Other" >"$T/list"
+desc='a list with a name that is none' fails_with 2 "list:2: repository name 'Other' is invalid" mirror --list "$T/list"
+echo "http://$there/lib/app" >"$T/list"
+desc='... or an address that is none' fails_with 2 "list:1: http://.*: leave out 'http://'" mirror --list "$T/list"
 echo 'a b c' >"$T/list"
 desc='a list that is none' fails_with 2 "list:1: 'FROM \[TO\]' is expected" mirror --list "$T/list"
 
