@@ -68,6 +68,8 @@ static void print_image(int indent, struct json_object *image)
     print_line(indent, "artifact", text_of(image, "artifactType"));
     print_line(indent, "subject", text_of(image, "subject"));
     print_line(indent, "platform", text_of(image, "platform"));
+    print_line(indent, "missing",
+               json_object_object_get_ex(image, "missing", NULL) ? "it is not here" : NULL);
     print_line(indent, "created", text_of(image, "created"));
     print_line(indent, "size", size_of(image, "totalSize", size));
     print_map(indent, "labels", image, "labels");

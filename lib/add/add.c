@@ -99,8 +99,10 @@ static int check_left_out(const struct add *add, struct stl_error *err)
     return stl_error_set(
         err, STL_UNSUPPORTED,
         "%s: an index with %zu platform%s missing can be added only with 'sparse-indexes: true' "
-        "under 'push:' in registry.yaml; with one --platform, its manifest takes the index's place",
-        add->source.label, add->graph.left_out, add->graph.left_out == 1 ? "" : "s");
+        "under 'push:' in registry.yaml%s",
+        add->source.label, add->graph.left_out, add->graph.left_out == 1 ? "" : "s",
+        add->options->platforms.count > 1 ? "; with one --platform, its manifest takes the index's place"
+                                          : "");
 }
 
 static int build_graph(struct add *add, struct stl_error *err)

@@ -77,6 +77,24 @@ static struct stl_mirrored *note_result(struct mirroring *m, const struct stl_ta
     return item;
 }
 
+/* Whether a child of an index is missing here that this mirror wants: the platforms may be others than they
+ * were. */
+static bool lacks_platform(const struct mirroring *m, const struct stl_repo *repo,
+                           const struct stl_digest *digest)
+{
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
+    struct stl_error ignored = STL_ERROR_INIT;
+    if (m->options.platforms.count == 0 || stl_manifest_load(repo, digest, &bytes, &manifest, &ignored))
+        return false;
+    for (size_t i = 0; i < manifest.count; i++)
+        if (manifest.descriptors[i].role == STL_ROLE_MANIFEST &&
+            !stl_platforms_leave_out(&m->options.platforms, &manifest, i) &&
+            !stl_manifest_exists(repo, &manifest.descriptors[i].digest))
+            return true;
+    return false;
+}
+
 /* Whether the tag has to be fetched: 1, 0 or -1. What need not or cannot be is noted. */
 static int judge(struct mirroring *m, const struct stl_repo *repo, const struct stl_tag *tag,
                  const struct stl_look *look, struct stl_error *err)
@@ -90,7 +108,10 @@ static int judge(struct mirroring *m, const struct stl_repo *repo, const struct 
         note_result(m, tag, STL_MIRROR_FAILED, look->status == 404 ? "there is no such tag" : trouble);
         return 0;
     }
-    if (exists && look->told && stl_digest_equal(&here, &look->digest)) {
+    bool same = exists && look->told && stl_digest_equal(&here, &look->digest);
+    if (same && lacks_platform(m, repo, &here))
+        return 1;
+    if (same) {
         note_result(m, tag, STL_MIRROR_UNCHANGED, NULL)->digest = here;
         return 0;
     }

@@ -133,6 +133,8 @@ static struct json_object *describe_child(struct describing *walk, const struct 
     if (!object) {
         object = descriptor_object(child);
         tally_add(tally, &child->digest, child->size);
+        if (ignored.code == STL_MANIFEST_UNKNOWN && stl_media_type_is_manifest(child->media_type))
+            stl_json_set_flag(object, "missing", true);
     }
     if (stl_json_object(child->object, "platform", &platform, &ignored) == 0 && platform)
         add_platform(object, platform);

@@ -9,8 +9,8 @@
  *                                                  others without a date, what their annotation says
  *   layers [{mediaType, digest, size}]             of an image or artifact
  *   manifests [{... platform, totalSize, layers}]  the children of an index, described the same way; those
- *                                                  that are not there, and all behind the first thousand, by
- *                                                  their descriptors
+ *                                                  that are not there, with "missing": true, and all behind
+ *                                                  the first thousand, by their descriptors
  *   referrers [{mediaType, digest, size, artifactType, annotations}]
  */
 #ifndef STL_DESCRIBE_H

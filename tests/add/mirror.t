@@ -101,6 +101,40 @@ is "$(requests)" "$((3 + $(oci_tree "$multi" "$(oci_ref "$multi" latest)" | wc -
 new_registry
 cp "$T/settings" "$REG/registry.yaml"
 
+# Some platforms of an index, and later one more, although the tag there has not moved.
+new_registry
+cp "$REG/registry.yaml" "$T/bare"
+# platforms LIST LINE...: mirrors these, with these lines in registry.yaml
+platforms() { { cat "$T/bare"; printf '%s\n' "mirror: [{from: '$there/lib/multi:latest', platforms: $1}]" "${@:2}"; } >"$REG/registry.yaml"; capture mirror --json; }
+# here: the platforms that are
+here() { "$STILLAGE" show --json lib/multi | jq -r '[.manifests[] | select(.missing | not).platform] | sort | join(" ")'; }
+sparse=('push:' '  sparse-indexes: true')
+platforms '[linux/amd64]'
+like "$RC $(states) $(<"$T/.err")" "^1 lib/multi:latest failed .*'sparse-indexes: true'" 'platforms of an index take a setting'
+platforms '[linux/amd64]' "${sparse[@]}"
+is "$(states) $(here) $(tag_of lib/multi:latest)" "lib/multi:latest changed linux/amd64 $(oci_ref "$multi" latest | field digest)" \
+    '... and one of them comes, below the same index'
+is "$("$STILLAGE" show lib/multi | grep -c '^  missing    it is not here$')" 2 '... which is told of the others'
+in_order
+platforms '[linux/amd64]' "${sparse[@]}"
+is "$(requests) $(states)" '1 lib/multi:latest unchanged' '... and costs one request from then on'
+platforms '[linux/amd64, linux/arm64]' "${sparse[@]}"
+is "$(states) $(here)" 'lib/multi:latest changed linux/amd64 linux/arm64' 'another platform comes when it is wanted'
+platforms '[linux/amd64, linux/arm64]' "${sparse[@]}"
+is "$(requests)" 1 '... and that is all'
+in_order
+
+# What registry.yaml forbids does not come from elsewhere, either.
+printf '#!/bin/sh\necho "not this one"\nexit 1\n' >"$T/hook" && chmod 755 "$T/hook"
+for rule in "hooks: {before-manifest: $T/hook}" 'quotas: [{repository: lib/multi, size: 1000}]'; do
+    new_registry
+    platforms '[]' "$rule"
+    like "$RC $(<"$T/.err")" '^1 .*lib/multi:latest: .*(not this one|exceed the quota)' "${rule%%:*} hold"
+    is "$(find "$REG/www/v2" -name latest)" '' '... and nothing comes'
+done
+new_registry
+cp "$T/settings" "$REG/registry.yaml"
+
 # A manifest that is damaged there keeps the other tags neither from coming nor from staying.
 bad=$(cached busybox)
 put "oci:$small" bad/app:1 && put "oci:$bad" bad/app:2

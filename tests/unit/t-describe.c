@@ -168,6 +168,8 @@ static void children_that_are_missing(void **state)
     assert_string_equal(text(first, "platform"), "linux/amd64");
     assert_int_equal(number(first, "size"), 12);
     assert_null(list(first, "layers"));
+    assert_true(json_object_object_get_ex(first, "missing", NULL));
+    assert_false(json_object_object_get_ex(json_object_array_get_idx(manifests, 1), "missing", NULL));
     assert_string_equal(text(json_object_array_get_idx(manifests, 1), "platform"), "linux/arm64/v8");
     assert_int_equal(number(object, "totalSize"), strlen(index) + 12 + strlen(there) + 2 + 5);
 }
