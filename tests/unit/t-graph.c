@@ -384,6 +384,7 @@ static void the_best_of_an_index(void **state)
     assert_string_equal(choose(&source, outer, STL_TYPE_OCI_INDEX, "linux/arm64"), three);
     assert_string_equal(choose(&source, outer, STL_TYPE_OCI_INDEX, "linux/arm/v6"), two);
     assert_string_equal(choose(&source, outer, STL_TYPE_OCI_INDEX, "linux/arm"), one); /* the usual variant */
+    assert_string_equal(choose(&source, inner, STL_TYPE_OCI_INDEX, "linux/arm"), two); /* or any */
     assert_string_equal(choose(&source, outer, STL_TYPE_OCI_INDEX, "linux/s390x"), "failed");
     assert_int_equal(err.code, STL_INVALID);
     assert_non_null(strstr(err.message, "app has nothing for platform linux/s390x"));

@@ -422,6 +422,8 @@ static void maps(void **state)
         OK(stl_name_map_apply(maps, 3, cases[i].prefix, cases[i].name, &renamed, &err));
         assert_string_equal(renamed.text, cases[i].renamed);
     }
+    OK(stl_name_map_apply(maps, 2, NULL, "a/b", &renamed, &err)); /* of the first two, none */
+    assert_string_equal(renamed.text, "a/b");
     FAILS(STL_USAGE, stl_name_map_parse("lib", &maps[0], &err));
     FAILS(STL_NAME_INVALID, stl_name_map_parse("Lib=x", &maps[0], &err));
     FAILS(STL_NAME_INVALID, stl_name_map_parse("lib=", &maps[0], &err));
