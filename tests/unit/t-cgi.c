@@ -219,6 +219,19 @@ static void manifests(void **state)
     assert_true(says("MANIFEST_UNKNOWN"));
 }
 
+/* Whether a condition holds is known when the manifest is there: it goes again. */
+static void a_refused_manifest_leaves_nothing(void **state)
+{
+    struct unit *unit = *state;
+    STL_AUTO_FREE char *json = unit_image("two", "");
+    put_image(unit, "one", "v1");
+    unit_image_blobs(&unit->repo, "two");
+    assert_int_equal(send_body(unit, "PUT", "/v2/lib/app/manifests/v1", "HTTP_IF_MATCH=\"x\"\n", json), 412);
+    assert_int_equal(unit_count(unit->repo.fd, "manifests"), 2);
+    assert_int_equal(unit_count(unit->repo.fd, "_manifests/" STL_TYPE_OCI_MANIFEST), 1);
+    assert_int_equal(unit_count(unit->repo.fd, "_refs"), 2);
+}
+
 static void manifests_have_a_limit(void **state)
 {
     struct unit *unit = *state;
@@ -453,6 +466,7 @@ int main(void)
         repository_test(manifests),
         repository_test(manifests_have_a_limit),
         repository_test(blobs),
+        apache_test(a_refused_manifest_leaves_nothing),
         repository_test(lists_come_in_pages),
         repository_test(referrers),
         repository_test(chunks),
