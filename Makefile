@@ -230,8 +230,9 @@ $(filter-out $(FUZZ_TESTS),$(UNIT_TESTS)): %: %.o $(BUILD)/tests/support/unit.o 
 $(addprefix $(BUILD)/tests/unit/,t-dialects t-exchange t-issuer t-outgoing t-remote): $(BUILD)/tests/support/scripted.o
 
 # stillage.cgi, but for how it is started.
-$(BUILD)/tests/unit/t-cgi: $(addprefix $(BUILD)/tests/support/,cgi-client.o scratch.o) $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
-$(BUILD)/tests/unit/t-cgi: LIBS += -lfcgi
+CGI_TESTS = $(filter $(BUILD)/tests/unit/t-cgi%,$(UNIT_TESTS))
+$(CGI_TESTS): $(addprefix $(BUILD)/tests/support/,cgi-client.o scratch.o) $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
+$(CGI_TESTS): LIBS += -lfcgi
 
 # What cuts changes short, or watches them, wraps these calls.
 FAULT_CALLS = open openat __openat_2 faccessat fstatat readlinkat syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \

@@ -66,14 +66,17 @@ my $statement = qr/^ {4,}(?!return|break|continue|goto|case|else|if|for|while|do
 # What returns a descriptor.
 my $opens = qr/(?:stl_(?:dir_(?:open|make)|registry_lock\w*)|open(?:at)?|socket|accept4?)\(/;
 
-# The order of an object's members means nothing.
-my $member = qr/^ +(?:json_object_object_add|stl_json_set_\w+)\((\w+),/;
+# The order of an object's members means nothing, nor that of headers with different names ...
+my $member = qr/^ +(?:json_object_object_add|stl_json_set_\w+|response_header)\(([&\w>.-]+),/;
+# ... nor that of what two variables are set to, if it is only made up of other values.
+my $value = qr/^ +(?:[A-Z_]+ )?(?:const )?(?:struct \w+ |\w+ )?\**([\w>.-]+) = (?:stl_(?:strn?dup|v?sprintf|buf_\w+)|json_object_\w+|str\w+)\(/;
 
 # All replacements [start, length, text, operator] on one line. $descriptors: names that this function has for descriptors,
 # which are never 0 (that one is open from the start): whether 0 is asked for as well makes no difference.
 sub on_line {
     my ($code, $descriptors) = @_;
     my @found;
+    $code =~ s{(\bceiling = )(\d+ << 2\d)}{$1 . '_' x length $2}ge; # nothing is so large
     # So is it with the room of an array that is declared, beyond what is needed.
     my $room = $code =~ /^ +(?!return)(?:const |static |struct )*\w+ \**[^=(]*\[([^\]]*)/ ? [@-, @+] : undef;
     substr($code, $$room[1], $$room[3] - $$room[1]) =~ tr/0-9/_/ if $room;
@@ -106,6 +109,13 @@ sub in_template {
     push @found, ["$`$1$'", 'anchor dropped'] if $line =~ /\$([" ])/;
     push @found, ["$`$1" . ($2 + 1) . $', 'status changed'] if $line =~ /(\breturn |R=|=|ErrorDocument )([2-5]\d\d)\b/;
     return @found;
+}
+
+sub are_apart {
+    my ($first, $second) = @_;
+    my ($one) = $first =~ $value or return 0;
+    my ($other) = $second =~ $value or return 0;
+    return $one ne $other && $second !~ /\b\Q$one\E\b/ && $first !~ /\b\Q$other\E\b/;
 }
 
 sub template_mutants {
@@ -146,7 +156,7 @@ sub mutants {
         push @all, {file => $file, line => $i, operator => 'order swapped', before => [@text[$i - 1, $i]], after => [@text[$i, $i - 1]]}
             if $i && $code[$i] =~ $statement && $code[$i - 1] =~ $statement && $code[$i] ne $code[$i - 1] &&
             ($code[$i] =~ /^( +)/)[0] eq ($code[$i - 1] =~ /^( +)/)[0] && $code[$i] !~ $gives_back && $code[$i - 1] !~ $gives_back &&
-            ($code[$i] =~ $member ? "$1" : 1) ne ($code[$i - 1] =~ $member ? "$1" : 2);
+            ($code[$i] =~ $member ? "$1" : 1) ne ($code[$i - 1] =~ $member ? "$1" : 2) && !are_apart(@code[$i - 1, $i]);
     }
     return @all;
 }

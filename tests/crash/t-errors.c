@@ -313,26 +313,33 @@ static int delete_manifest(struct unit *unit, struct stl_buf *told, struct stl_e
     return result;
 }
 
+static int report(struct unit *unit, const struct stl_name *name, struct stl_buf *told,
+                  struct stl_error *error)
+{
+    STL_AUTO_JSON struct json_object *object = stl_repo_report(&unit->registry, name, true, error);
+    if (!object)
+        return -1;
+    json_object_object_del(object, "created");
+    stl_buf_printf(told, "%s\n", stl_json_text(object));
+    return 0;
+}
+
 static int create_repository(struct unit *unit, struct stl_buf *told, struct stl_error *error)
 {
     const struct stl_name name = {"made"};
-    const struct stl_about_change change = {"What it is for", STL_VISIBILITY_PRIVATE};
-    int result = stl_repo_create(&unit->registry, &name, &change, NULL, error);
+    const struct stl_about_change first = {"What it is for", STL_VISIBILITY_PRIVATE},
+                                  second = {"What else", STL_VISIBILITY_PRIVATE};
+    int result = stl_repo_create(&unit->registry, &name, &first, NULL, error);
     bool is_made = result == 0;
-    if (is_made)
-        result = stl_repo_set_about(&unit->registry, &name, &change, NULL, error);
-    STL_AUTO_JSON struct json_object *report =
-        result == 0 ? stl_repo_report(&unit->registry, &name, true, error) : NULL;
-    if (report) {
-        json_object_object_del(report, "created");
-        stl_buf_printf(told, "%s", stl_json_text(report));
-    }
+    if (result || report(unit, &name, told, error) ||
+        stl_repo_set_about(&unit->registry, &name, &second, NULL, error) || report(unit, &name, told, error))
+        result = -1;
     calm();
     if (!is_made) /* the same call completes it */
-        stl_repo_create(&unit->registry, &name, &change, NULL, &err);
+        stl_repo_create(&unit->registry, &name, &first, NULL, &err);
     stl_error_clear(&err);
     OK(stl_repo_delete(&unit->registry, &name, NULL, &err));
-    return report ? 0 : -1;
+    return result;
 }
 
 static int push_image(struct unit *unit, struct stl_buf *told, struct stl_error *error)
