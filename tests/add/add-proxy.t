@@ -12,7 +12,7 @@ UPSTREAM=none
 start_registry2 "auth: {htpasswd: {realm: x, path: $T/htpasswd}}"
 behind=$HOST
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=tests \
-    -addext 'subjectAltName=DNS:registry.test,IP:127.0.0.1' -keyout "$T/tls.key" -out "$T/tls.crt" 2>"$T/log/openssl"
+    -addext 'subjectAltName=DNS:registry.test,DNS:registry-1.docker.io,IP:127.0.0.1' -keyout "$T/tls.key" -out "$T/tls.crt" 2>"$T/log/openssl"
 free_port secure_port
 next_server front
 cat >"$SERVER_DIR/nginx.conf" <<END
@@ -39,7 +39,7 @@ HEADERS_SEEN=$SERVER_DIR/headers
 front=$HOST
 secure=registry.test:$secure_port plain=registry.test:$PORT
 free_port proxy_port
-spawn proxy python3 "$TESTS/add/proxy.py" "$proxy_port" alice:hush "$T/proxied"
+spawn proxy python3 "$TESTS/add/proxy.py" "$proxy_port" alice:hush "$T/proxied" "$secure_port"
 wait_up proxy 15 answers "http://127.0.0.1:$proxy_port"
 proxy=http://alice:hush@127.0.0.1:$proxy_port
 # proxied: what the proxy was asked for since the last time, each different thing once
@@ -84,6 +84,18 @@ for name in HTTPS_PROXY all_proxy ALL_PROXY; do
     ok_run "$name" env "$name=$proxy" "$STILLAGE" add -q "${from[@]}"
 done
 export https_proxy=$proxy
+
+# What has no host is Docker Hub's, as docker knows it: also its login.
+proxied >/dev/null
+hub_login() { echo word | "$STILLAGE" login -q --ca "$T/tls.crt" --user me --stdin docker.io; }
+ok_run 'a login for Docker Hub' hub_login
+is "$(jq -c '.auths["https://index.docker.io/v1/"]' "$HOME/.docker/config.json")" "{\"auth\":\"$(printf me:word | base64)\"}" '... is where docker keeps it'
+ok_run 'a push to Docker Hub' "$STILLAGE" push -q --ca "$T/tls.crt" --map lib/multi=multi lib/multi docker://docker.io/library
+new_registry
+ok_run 'an image of Docker Hub' "$STILLAGE" add --ca "$T/tls.crt" docker://multi:1
+image_is '... comes without a host, and from library/' "$multi" "$INDEX" library/multi:1
+is "$(proxied)" 'CONNECT registry-1.docker.io:443 200' '... by its own name'
+
 new_registry
 no_proxy=127.0.0.1 changes_nothing 1 '127.0.0.1 is a loopback address' 'a registry that is far away sends us near, past the proxy' \
     --ca "$T/tls.crt" "docker://$secure/nearer/multi:1"

@@ -69,6 +69,15 @@ ok_run 'what Ctrl-C has ended' "$STILLAGE" add "${from[@]}"
 ok_run '... goes on with the second half' second_half
 arrived '... and then'
 
+# On a terminal, how much has come, how fast, and how long it will take.
+new_registry
+if have script; then
+    like "$(script -qec "$(printf '%q ' "$STILLAGE" add "${from[@]}")" /dev/null </dev/null)" \
+        $'\r''adding [0-9.]+ .?B of 3[.]0 MB, [0-9.]+ .?B/s, [0-9]+:[0-9][0-9] left' 'progress'
+else
+    skip 1 'script is not installed' 'progress'
+fi
+
 # ---- what was there is not trusted -------------------------------------------------------------------------------
 
 big_file() { find "$REG/tmp" -name 'kept-*' -size +1400k; }

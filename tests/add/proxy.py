@@ -1,5 +1,6 @@
-"""proxy.py PORT USER:PASSWORD LOG: a proxy that wants this login. All names that end in .test are on this machine. LOG gets a line for each
-request: METHOD TARGET STATUS, and then "authorized" if it had an Authorization, which is not for a proxy."""
+"""proxy.py PORT USER:PASSWORD LOG HUB: a proxy that wants this login. All names that end in .test are on this machine, and Docker Hub is at
+the port HUB of it. LOG gets a line for each request: METHOD TARGET STATUS, and then "authorized" if it had an Authorization, which is not
+for a proxy."""
 import base64
 import http.client
 import http.server
@@ -8,11 +9,13 @@ import socket
 import sys
 import urllib.parse
 
-PORT, LOGIN, LOG = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+PORT, LOGIN, LOG, HUB = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 GOOD = "Basic " + base64.b64encode(LOGIN.encode()).decode()
 
 
 def place(host, port):
+    if host == "registry-1.docker.io":
+        return "127.0.0.1", HUB
     return "127.0.0.1" if host.endswith(".test") else host, int(port)
 
 
