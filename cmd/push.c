@@ -56,7 +56,9 @@ static int parse_push(int argc, char **argv, struct arguments *arguments, struct
 
 /* --- report --------------------------------------------------------------------------------------------- */
 
-static void print_push_text(const struct arguments *arguments, const struct stl_outgoing_report *report)
+/* `failed`: how much of what was missing has been sent is not known. */
+static void print_push_text(const struct arguments *arguments, const struct stl_outgoing_report *report,
+                            bool failed)
 {
     char size[CMD_SIZE_TEXT_MAX], digest[STL_DIGEST_TEXT_MAX];
     for (size_t i = 0; i < report->count; i++) {
@@ -68,6 +70,8 @@ static void print_push_text(const struct arguments *arguments, const struct stl_
                                     : "pushed",
                arguments->host, image->to.text, image->tag.text[0] ? ":" : "", image->tag.text, digest);
     }
+    if (failed)
+        return;
     if (report->blobs || report->mounted || report->manifests)
         printf("%zu blob%s, %s%s", report->blobs, report->blobs == 1 ? "" : "s",
                cmd_format_size(report->bytes, size), arguments->dry_run ? " would be sent" : "");
@@ -131,7 +135,7 @@ static int push(struct arguments *arguments, const struct stl_registry *registry
     if (arguments->common.json)
         print_push_json(&report, remote.requests);
     else if (!arguments->common.quiet)
-        print_push_text(arguments, &report);
+        print_push_text(arguments, &report, result != 0);
     if (result && report.count)
         result = 1;
     stl_outgoing_report_clear(&report);

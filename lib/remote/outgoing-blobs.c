@@ -219,7 +219,8 @@ static int begun(struct blob *blob, struct stl_error *err)
     free(blob->location);
     blob->location = location ? stl_http_resolve(remote->http, blob->exchange.answer.url, location) : NULL;
     if (!blob->location)
-        return stl_error_set(err, STL_INVALID, "%s does not say where to upload to", remote->host);
+        return stl_error_set(err, STL_INVALID,
+                             "%s does not say where to upload to, or nowhere that we would go", remote->host);
     go_on(blob, BLOB_SEND);
     return 0;
 }

@@ -9,6 +9,21 @@
 
 enum { LIST_MAX = 4 << 20 };
 
+/* Some registries rewrite manifests: nobody would find the image by its digest. */
+static int check_stored(const struct stl_http_answer *answer, const struct stl_buf *bytes,
+                        struct stl_error *err)
+{
+    const char *told = stl_http_header(answer, "Docker-Content-Digest");
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_digest there, here;
+    if (!told || stl_digest_parse(told, &there, &ignored))
+        return 0;
+    stl_digest_of(there.algorithm, bytes->data, bytes->length, &here);
+    return stl_digest_equal(&there, &here)
+               ? 0
+               : stl_error_set(err, STL_DIGEST_INVALID, "the registry has stored another manifest, %s", told);
+}
+
 /* Puts bytes at a tag or a digest. *keeps_referrers: the registry has noted the subject by itself. */
 static int send_manifest(const struct outgoing *outgoing, const char *reference, const char *type,
                          const struct stl_buf *bytes, bool *keeps_referrers, struct stl_error *err)
@@ -24,7 +39,8 @@ static int send_manifest(const struct outgoing *outgoing, const char *reference,
                                                      .length = (int64_t)bytes->length}};
     if (stl_remote_send(remote, &exchange, err))
         return -1;
-    int result = exchange.answer.status == 201 ? 0 : stl_remote_refused(remote, &exchange, err);
+    int result = exchange.answer.status == 201 ? check_stored(&exchange.answer, bytes, err)
+                                               : stl_remote_refused(remote, &exchange, err);
     *keeps_referrers = stl_http_header(&exchange.answer, "OCI-Subject") != NULL;
     stl_http_clear(&exchange);
     return result;

@@ -269,7 +269,7 @@ int stl_remote_refused(const struct stl_remote *remote, const struct stl_http_ex
     const char *text = object ? said(object) : "";
     bool anonymous = !remote->credentials.user && !remote->credentials.identity_token;
     STL_AUTO_FREE char *advice =
-        remote->plain && answer->status == 400
+        remote->plain && answer->status == 400 && !*text
             ? stl_strdup(": does the server want HTTPS, without --plain-http?")
         : answer->status != 401 ? stl_strdup("")
         : anonymous             ? stl_sprintf(": it may take 'stillage login %s'", remote->host)

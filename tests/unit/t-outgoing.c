@@ -7,6 +7,8 @@
 
 #define NOT_THERE ANSWER("404 None", "", "")
 #define PLACE(where) ANSWER("202 Accepted", "Location: " where "\r\n", "")
+#define HERE ANSWER("200 OK", "", "")
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
 #define CREATED ANSWER("201 Created", "", "")
 
 /* Pushes the image lib/app:v1, which has two blobs, over one connection after the other. */
@@ -40,7 +42,7 @@ static void a_cut_upload_begins_anew(void **state)
                                           "", /* cut */
                                           PLACE("uploads/2?x=y"),
                                           CREATED,
-                                          ANSWER("200 OK", "", ""), /* the other blob */
+                                          HERE, /* the other blob */
                                           CREATED,
                                           NULL};
     unit_push(&unit->repo, "one", "v1");
@@ -82,11 +84,53 @@ static void a_place_elsewhere(void **state)
     end(&elsewhere, 1);
 }
 
+/* What is there has to be what is here. */
+static void another_manifest_there(void **state)
+{
+    struct unit *unit = *state;
+    struct server server;
+    struct stl_outgoing_report report;
+    unit_push(&unit->repo, "one", "v1");
+    FAILS(STL_DIGEST_INVALID, push(unit, &server,
+                                   (const char *const[]){NOT_THERE, NOT_THERE, HERE, HERE,
+                                                         ANSWER("201 Created",
+                                                                "Docker-Content-Digest: "
+                                                                "sha256:" ZEROS "\r\n",
+                                                                ""),
+                                                         NULL},
+                                   &report));
+    assert_non_null(
+        strstr(err.message, "/lib/app:v1: the registry has stored another manifest, sha256:" ZEROS));
+    stl_outgoing_report_clear(&report);
+    end(&server, 5);
+}
+
+static void places_that_are_none(void **state)
+{
+    struct unit *unit = *state;
+    static const char *const places[] = {PLACE("file:///etc/passwd"), PLACE("ftp://127.0.0.1/x"),
+                                         PLACE("http://me:word@127.0.0.1/x"), ANSWER("202 Accepted", "", "")};
+    unit_push(&unit->repo, "one", "v1");
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct server server;
+        struct stl_outgoing_report report;
+        FAILS(STL_INVALID,
+              push(unit, &server, (const char *const[]){NOT_THERE, NOT_THERE, NOT_THERE, places[i], NULL},
+                   &report));
+        assert_non_null(strstr(err.message, "where to upload to"));
+        assert_null(strstr(err.message, "word"));
+        stl_outgoing_report_clear(&report);
+        end(&server, 4);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         repository_test(a_cut_upload_begins_anew),
         repository_test(a_place_elsewhere),
+        repository_test(another_manifest_there),
+        repository_test(places_that_are_none),
     };
     return unit_run(tests);
 }
