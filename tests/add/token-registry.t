@@ -79,7 +79,7 @@ has_ended() {
 # ends_at NUMBER DESCRIPTION USER COMMAND...: the first token of that command ends while its request with that number is under way
 ends_at() {
     local number=$1 what=$2
-    lives 2
+    lives 4
     rm -f "$T/tokens/log"
     hold "$number" late
     as "${@:3}" >"$T/ends.out" 2>"$T/ends.err" &
