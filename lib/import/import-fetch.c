@@ -326,9 +326,9 @@ static int sync_all(struct import *import, struct stl_error *err)
     STL_AUTO_FREE struct stl_digest *list = stl_alloc(digests->count * sizeof *list);
     size_t count = 0;
     for (size_t i = 0; i < digests->count; i++)
-        if (import->blobs[i].stored)
+        if (import->blobs[i].stored && !import->blobs[i].held)
             list[count++] = digests->items[i];
-    return stl_repo_sync_entered(&import->pending.holder, list, count, err);
+    return count == 0 ? 0 : stl_repo_sync_entered(&import->pending.holder, list, count, err);
 }
 
 static bool is_everything(const struct import *import)

@@ -53,47 +53,55 @@ static bool has_all_blobs(const struct import *import, const struct stl_repo *re
     return true;
 }
 
-/* Whether the image of the walk is already there as it should be. */
-static bool is_unchanged(const struct import *import, const struct stl_imported *image)
+/* Whether the image of the walk is already there as it should be, apart from its tag. */
+static bool has_image(const struct import *import, const struct stl_repo *repo)
 {
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     const struct stl_graph *graph = &import->graph;
-    struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_media_type type;
-    struct stl_digest current;
-    if (stl_repo_open(&repo, import->registry, image->name, &ignored))
-        return false;
-    if (image->has_tag && (stl_tag_resolve(&repo, &image->tag, &current, &ignored) ||
-                           !stl_digest_equal(&current, &image->digest)))
-        return false;
     for (size_t i = 0; i < import->walk.count; i++) {
         uint32_t number = import->walk.order[i];
-        if (stl_manifest_type(&repo, &graph->manifests.items[number], &type, &ignored) ||
-            !has_all_blobs(import, &repo, &graph->nodes[number]))
+        if (!stl_manifest_exists(repo, &graph->manifests.items[number]) ||
+            !has_all_blobs(import, repo, &graph->nodes[number]))
             return false;
     }
     return true;
 }
 
-static void note_moved(const struct import *import, struct stl_imported *image)
+/* `repo`: NULL if there is none yet. */
+static void decide(const struct import *import, const struct stl_repo *repo, struct stl_imported *image)
 {
-    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     struct stl_error ignored = STL_ERROR_INIT;
-    if (image->has_tag && stl_repo_open(&repo, import->registry, image->name, &ignored) == 0 &&
-        stl_tag_resolve(&repo, &image->tag, &image->from, &ignored) == 0)
-        image->moved = !stl_digest_equal(&image->from, &image->digest);
+    image->state = STL_IMPORT_WAITING;
+    if (!is_complete(import))
+        return;
+    image->state = STL_IMPORT_DONE;
+    if (!repo)
+        return;
+    struct stl_digest current;
+    bool tagged = image->has_tag && stl_tag_resolve(repo, &image->tag, &current, &ignored) == 0;
+    bool moved = tagged && !stl_digest_equal(&current, &image->digest);
+    if (tagged == image->has_tag && !moved && has_image(import, repo)) {
+        image->state = STL_IMPORT_UNCHANGED;
+        return;
+    }
+    image->moved = moved;
+    if (tagged)
+        image->from = current;
 }
 
-static void decide(struct import *import)
+/* The images of a repository follow each other. */
+static void decide_all(struct import *import)
 {
+    STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
+    bool exists = false;
     for (size_t i = 0; i < import->planned; i++) {
+        struct stl_error ignored = STL_ERROR_INIT;
         struct stl_imported *image = &import->report->images[i];
+        if (strcmp(repo.name.text, image->name->text)) {
+            stl_repo_close(&repo);
+            exists = stl_repo_open(&repo, import->registry, image->name, &ignored) == 0;
+        }
         stl_import_walk_add(&import->walk, &import->graph, import->roots[i]);
-        image->state = !is_complete(import)          ? STL_IMPORT_WAITING
-                       : is_unchanged(import, image) ? STL_IMPORT_UNCHANGED
-                                                     : STL_IMPORT_DONE;
-        if (image->state == STL_IMPORT_DONE)
-            note_moved(import, image);
+        decide(import, exists ? &repo : NULL, image);
         stl_import_walk_reset(&import->walk);
     }
 }
@@ -106,14 +114,13 @@ static bool is_to_do(const struct import *import, const struct stl_imported *ima
 
 /* --- one repository ------------------------------------------------------------------------------------- */
 
-/* Blobs that the repository has are skipped: linking takes a lock. */
+/* Blobs that the repository has are skipped: linking takes a lock. The names in the store are durable by now:
+ * they were synced with those in the folder of the import. */
 static int link_blobs(struct publishing *place, struct stl_error *err)
 {
     const struct import *import = place->import;
     const struct stl_graph *graph = &import->graph;
     STL_AUTO_FREE bool *seen = stl_alloc(graph->blob_digests.count);
-    STL_AUTO_FREE struct stl_digest *linked = NULL;
-    size_t count = 0;
     for (size_t i = 0; i < place->walk.count; i++) {
         const struct stl_node *node = &graph->nodes[place->walk.order[i]];
         for (size_t k = 0; k < node->blob_count; k++) {
@@ -125,11 +132,9 @@ static int link_blobs(struct publishing *place, struct stl_error *err)
             int found = stl_repo_has_blob(&place->repo, digest, NULL, err);
             if (found < 0 || (!found && stl_repo_enter_blob(&place->repo, NULL, digest, err)))
                 return -1;
-            stl_grow(linked, count);
-            linked[count++] = *digest;
         }
     }
-    return stl_repo_sync_entered(&place->repo, linked, count, err);
+    return stl_repo_sync_folder(&place->repo, STL_REPO_BLOBS, err);
 }
 
 static int publish_manifest(void *context, size_t index, struct stl_error *err)
@@ -265,7 +270,7 @@ static int find_marker(struct import *import, struct stl_error *err)
 
 int stl_import_publish(struct import *import, struct stl_error *err)
 {
-    decide(import);
+    decide_all(import);
     if (import->options->dry_run)
         return 0;
     if (find_marker(import, err) || stl_pending_write(&import->pending, marker, "", 0, err) ||

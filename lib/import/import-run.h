@@ -50,6 +50,7 @@ struct import_walk {
 struct import_blob {
     size_t listed; /* number in the bundle, or STL_NO_NODE: the bundle does not have it */
     bool stored;   /* the registry has it */
+    bool held;     /* it had it before, and its name in the folder of the import is durable */
 };
 
 struct import {

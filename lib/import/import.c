@@ -94,15 +94,16 @@ static int check_options(const struct import *import, struct stl_error *err)
         found.length ? "with " : "without --prefix, --map and --select", found.length ? found.data : "");
 }
 
-/* From here on nothing of it can be garbage-collected; but blobs that were there before may be gone by
- * now. */
+/* From here on nothing of it can be garbage-collected; but blobs that the plan found may be gone by now. */
 static int hold(struct import *import, struct stl_error *err)
 {
     const struct stl_digestset *digests = &import->graph.blob_digests;
     size_t held = 0;
     STL_AUTO_FREE struct stl_digest *list = stl_alloc(digests->count * sizeof *list);
     for (size_t i = 0; i < digests->count; i++) {
-        import->blobs[i].stored =
+        if (!import->blobs[i].stored)
+            continue;
+        import->blobs[i].stored = import->blobs[i].held =
             stl_repo_enter_blob(&import->pending.holder, NULL, &digests->items[i], err) == 0;
         if (import->blobs[i].stored)
             list[held++] = digests->items[i];

@@ -141,11 +141,15 @@ int stl_store_claim(const struct stl_registry *registry, const struct stl_digest
 {
     const struct timespec touch[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
     char path[STL_PATH_MAX];
+    int found = stl_store_has(registry, digest, size, err);
+    if (found <= 0)
+        return found;
     STL_AUTO_CLOSE int lock = stl_store_lock(registry, digest, err);
-    int found = lock < 0 ? -1 : stl_store_has(registry, digest, size, err);
-    if (found > 0)
-        utimensat(registry->root.fd, stl_path_store(digest, path), touch, AT_SYMLINK_NOFOLLOW);
-    return found;
+    if (lock < 0)
+        return -1;
+    stl_path_store(digest, path);
+    bool gone = utimensat(registry->root.fd, path, touch, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
+    return !gone;
 }
 
 int stl_blob_look(int at, const char *path, struct stl_digest *digest, struct stat *st, struct stl_error *err)
