@@ -169,13 +169,17 @@ static int check_filter(const struct stl_archive *archive, struct stl_error *err
 static int write_to_archive(struct stl_archive *archive, const void *bytes, size_t length,
                             struct stl_error *err)
 {
-    return check_filter(archive, err) ? -1 : stl_write_all(archive->fd, bytes, length, err);
+    STL_AUTO_FREE char *all = stl_alloc(archive->owed + length);
+    if (length)
+        memcpy(all + archive->owed, bytes, length);
+    length += archive->owed;
+    archive->owed = 0;
+    return check_filter(archive, err) ? -1 : stl_write_all(archive->fd, all, length, err);
 }
 
-static int pad(struct stl_archive *archive, int64_t size, struct stl_error *err)
+static void pad(struct stl_archive *archive, int64_t size)
 {
-    static const char zeros[STL_TAR_BLOCK];
-    return write_to_archive(archive, zeros, (size_t)(padded(size) - size), err);
+    archive->owed = (size_t)(padded(size) - size);
 }
 
 static int write_header(struct stl_archive *archive, const char *name, int64_t size, struct stl_error *err)
@@ -186,9 +190,9 @@ static int write_header(struct stl_archive *archive, const char *name, int64_t s
     if (records.length) {
         fill_header(&header, "././@PaxHeader", (int64_t)records.length, 'x');
         if (write_to_archive(archive, &header, sizeof header, err) ||
-            write_to_archive(archive, records.data, records.length, err) ||
-            pad(archive, (int64_t)records.length, err))
+            write_to_archive(archive, records.data, records.length, err))
             return -1;
+        pad(archive, (int64_t)records.length);
     }
     fill_header(&header, name, size, '0');
     return write_to_archive(archive, &header, sizeof header, err);
@@ -255,7 +259,8 @@ int stl_archive_add(struct stl_archive *archive, const char *name, const void *b
 {
     if (write_header(archive, name, (int64_t)length, err) || write_to_archive(archive, bytes, length, err))
         return -1;
-    return pad(archive, (int64_t)length, err);
+    pad(archive, (int64_t)length);
+    return 0;
 }
 
 int stl_archive_add_file(struct stl_archive *archive, const char *name, int fd, int64_t offset, int64_t size,
@@ -263,7 +268,8 @@ int stl_archive_add_file(struct stl_archive *archive, const char *name, int fd, 
 {
     if (write_header(archive, name, size, err) || add_contents(archive, fd, offset, size, err))
         return -1;
-    return pad(archive, size, err);
+    pad(archive, size);
+    return 0;
 }
 
 int stl_archive_end(struct stl_archive *archive, struct stl_error *err)

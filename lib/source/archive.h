@@ -21,6 +21,7 @@ struct stl_archive_filter; /* the thread that compresses */
 
 struct stl_archive {
     int fd;                            /* where the tar is written: not owned, or the filter's */
+    size_t owed;                       /* zeros that pad the last member: what follows takes them along */
     struct stl_archive_filter *filter; /* NULL: not compressed */
     stl_archive_progress *progress;    /* or NULL */
     void *progress_context;
