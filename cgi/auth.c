@@ -145,11 +145,13 @@ int auth_identify(struct exchange *exchange, struct stl_error *err)
     struct stl_error impossible = STL_ERROR_INIT;
     const char *bearer = auth_bearer(exchange);
     const char *basic = after_scheme(request->authorization, "Basic");
-    int result = stl_access_refresh(exchange->registry, err);
+    bool controlled = false;
+    int result = stl_access_look(exchange->registry, &controlled, err);
+    exchange->identity.open = result == 0 && !controlled;
     if (result == 0 && exchange->registry->settings.auth.trust_remote_user && request->remote_user) {
         if (stl_user_name_check(request->remote_user, &impossible) == 0)
             strncpy(exchange->identity.user, request->remote_user, sizeof exchange->identity.user - 1);
-    } else if (result == 0 && stl_access_controlled(exchange->registry)) {
+    } else if (controlled && result == 0) {
         if (bearer)
             result = identify_bearer(exchange, bearer, err);
         else if (basic)
@@ -228,7 +230,7 @@ int auth_require(struct exchange *exchange, enum stl_action action, struct stl_e
 int auth_require_catalog(struct exchange *exchange, struct stl_error *err)
 {
     const struct stl_identity *identity = &exchange->identity;
-    if (!stl_access_controlled(exchange->registry) || (identity->user[0] && identity->catalog) ||
+    if (identity->open || (identity->user[0] && identity->catalog) ||
         (exchange->has_token && !identity->is_bearer))
         return 0;
     stl_error_set(err, STL_UNAUTHORIZED, "a token is needed to list repositories");
@@ -238,7 +240,7 @@ int auth_require_catalog(struct exchange *exchange, struct stl_error *err)
 
 int auth_require_token(struct exchange *exchange, struct stl_error *err)
 {
-    if (!stl_access_controlled(exchange->registry) || exchange->identity.user[0] || exchange->has_token)
+    if (exchange->identity.open || exchange->identity.user[0] || exchange->has_token)
         return 0;
     stl_error_set(err, STL_UNAUTHORIZED, "a token is needed");
     challenge(exchange, NULL, err->message);

@@ -14,8 +14,9 @@ enum { PIPE_SIZE = 256 << 10 };
 static ssize_t process_read(void *context, void *bytes, size_t size)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    struct timeout *timeout = context;
     do {
-        if (timeout_judge(context, false))
+        if (timeout_now() - timeout->judged >= TIMEOUT_TICK && timeout_judge(timeout, false))
             return -1;
     } while (poll(&input, 1, TIMEOUT_TICK) <= 0);
     return stl_read_some(STDIN_FILENO, bytes, size);

@@ -46,7 +46,8 @@ struct cache {
     pthread_mutex_t lock;
     struct shared *current; /* NULL: none yet */
     int hook_runner;        /* -1: none */
-    bool stays;             /* this is a responder: it has to notice when the registry is mounted anew */
+    bool stays;             /* this is a responder: it has to notice when registry.yaml changes, or the
+                               registry is mounted anew */
     bool confined;          /* to the folder that was there when it began */
 };
 
@@ -112,8 +113,9 @@ static struct shared *cache_take(struct cache *cache, const char *directory, str
     struct shared *shared = NULL;
     STL_AUTO_FREE char *file = stl_sprintf("%s/registry.yaml", directory);
     pthread_mutex_lock(&cache->lock);
-    bool exists = stat(file, &settings) == 0;
-    if ((exists && is_current(cache->current, directory, &settings)) ||
+    bool kept = cache->current && !cache->stays && !strcmp(cache->current->directory, directory);
+    bool exists = !kept && stat(file, &settings) == 0;
+    if (kept || (exists && is_current(cache->current, directory, &settings)) ||
         replace(cache, directory, &settings, err) == 0) {
         shared = cache->current;
         shared->users++;
@@ -227,6 +229,7 @@ static void confine_request(struct cache *cache, const char *directory)
     const struct stl_settings *settings = &shared->registry.settings;
     if (stl_settings_has_hooks(settings) || settings->upstreams.count)
         shared->registry.hook_runner = cache->hook_runner = stl_hook_runner_start(directory, &ignored);
+    shared->registry.root.threadless = true;
     cache_give_back(cache, shared);
     stl_sandbox_enter(directory, &sandbox);
 }

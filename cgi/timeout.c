@@ -18,7 +18,7 @@ void timeout_begin(struct timeout *timeout, int64_t rate, const struct stl_regis
     pthread_mutex_lock(&timeout->lock);
     timeout->kept = true;
     timeout->rate = rate;
-    timeout->heard = timeout_now();
+    timeout->heard = timeout->judged = timeout_now();
     timeout->deadline = rate ? timeout->heard + TIMEOUT_START : 0;
     timeout->registry = registry;
     timeout->upload = upload;
@@ -73,6 +73,7 @@ enum verdict timeout_judge(struct timeout *timeout, bool ending)
     pthread_mutex_lock(&timeout->lock);
     if (timeout->kept && !timeout->verdict) {
         timeout->verdict = judge(timeout, ending);
+        timeout->judged = timeout_now();
         if (timeout->verdict && timeout->socket >= 0)
             shutdown(timeout->socket, SHUT_RD);
     }

@@ -37,7 +37,8 @@ struct timeout {
     const struct stl_registry *registry;
     /* The upload that the body goes to. NULL: none. Until timeout_end(). */
     const struct stl_upload *upload;
-    int64_t heard; /* when bytes came last */
+    int64_t heard;  /* when bytes came last */
+    int64_t judged; /* when it was last looked whether the body may go on */
     enum verdict verdict;
 };
 

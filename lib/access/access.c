@@ -98,7 +98,7 @@ bool stl_access_allows(const struct stl_registry *registry, const struct stl_ide
                        const char *repository, enum stl_action action)
 {
     bool everybody;
-    if (!stl_access_controlled(registry))
+    if (identity->open || !stl_access_controlled(registry))
         return true;
     if (!rules_allow(registry, identity, repository, action, &everybody))
         return false;
@@ -161,7 +161,7 @@ bool stl_access_lists(const struct stl_registry *registry, const struct stl_iden
                       const char *repository)
 {
     bool everybody;
-    return !stl_access_controlled(registry) ||
+    return identity->open || !stl_access_controlled(registry) ||
            rules_allow(registry, identity, repository, STL_PULL, &everybody);
 }
 
@@ -233,10 +233,9 @@ void stl_access_administers(const struct stl_registry *registry, const struct st
 
 /* Identifies the settings that the files must reflect: registry.yaml's stamp, and whether there is access
  * control without rules. */
-static void current_name(const struct stl_registry *registry, char name[STL_STAMP_MAX + 16])
+static void current_name(const struct stl_registry *registry, bool controlled, char name[STL_STAMP_MAX + 16])
 {
-    snprintf(name, STL_STAMP_MAX + 16, "%s%s-%c", head, registry->stamp,
-             stl_access_controlled(registry) ? 'c' : 'o');
+    snprintf(name, STL_STAMP_MAX + 16, "%s%s-%c", head, registry->stamp, controlled ? 'c' : 'o');
 }
 
 bool stl_access_is_public(const struct stl_registry *registry, const char *repository)
@@ -347,7 +346,7 @@ static int apply(const struct stl_registry *known, struct stl_error *err)
     if (!registry)
         return -1;
     char name[STL_STAMP_MAX + 16];
-    current_name(registry, name);
+    current_name(registry, stl_access_controlled(registry), name);
     STL_AUTO_CLOSE int auth = open_auth(registry, err);
     struct public_sweep sweep = {auth, name};
     if (auth < 0 || mark_closed(registry, err) || put_anonymous(registry, err) ||
@@ -363,23 +362,30 @@ int stl_access_apply(const struct stl_registry *registry, struct stl_error *err)
     return lock < 0 ? -1 : apply(registry, err);
 }
 
-static bool is_current(const struct stl_registry *registry)
+static bool is_current(const struct stl_registry *registry, bool *controlled)
 {
     char name[STL_STAMP_MAX + 16], target[sizeof name];
+    *controlled = stl_access_controlled(registry);
     if (stl_link_read(registry->root.fd, STL_AUTH_PUBLIC, target, sizeof target))
-        return errno == ENOENT && !stl_access_controlled(registry);
-    current_name(registry, name);
+        return errno == ENOENT && !*controlled;
+    current_name(registry, *controlled, name);
     return !strcmp(target, name);
 }
 
-int stl_access_refresh(const struct stl_registry *registry, struct stl_error *err)
+int stl_access_look(const struct stl_registry *registry, bool *controlled, struct stl_error *err)
 {
-    if (is_current(registry))
+    if (is_current(registry, controlled))
         return 0;
     STL_AUTO_CLOSE int lock = stl_registry_lock(registry, STL_LOCK_ACCESS, NULL, true, err);
     if (lock < 0)
         return -1;
-    return is_current(registry) ? 0 : apply(registry, err);
+    return is_current(registry, controlled) ? 0 : apply(registry, err);
+}
+
+int stl_access_refresh(const struct stl_registry *registry, struct stl_error *err)
+{
+    bool controlled;
+    return stl_access_look(registry, &controlled, err);
 }
 
 /* Made durable, since nobody would notice its absence until a client cannot pull. */

@@ -39,6 +39,7 @@ struct stl_identity {
     bool is_bearer;
     struct stl_grant *grants; /* if is_bearer */
     size_t grant_count;
+    bool open;    /* the registry has been found without access control, so everybody may do everything */
     bool catalog; /* may list repositories: true unless is_bearer and the token was not issued for it */
 };
 
@@ -89,8 +90,10 @@ void stl_access_administers(const struct stl_registry *registry, const struct st
                             struct stl_words *patterns);
 
 /* Brings auth/public into line with the rules if registry.yaml has changed since. Call it before serving a
- * request, and after adding or removing users. Costs two system calls if nothing has changed. */
+ * request, and after adding or removing users. Costs two system calls if nothing has changed. The second says
+ * whether there is access control. */
 int stl_access_refresh(const struct stl_registry *registry, struct stl_error *err);
+int stl_access_look(const struct stl_registry *registry, bool *controlled, struct stl_error *err);
 /* The same, unconditionally. */
 int stl_access_apply(const struct stl_registry *registry, struct stl_error *err);
 /* Whether a repository would be public, or not, if it said so itself: fails with STL_CONFLICT, naming the

@@ -293,7 +293,8 @@ int stl_dir_remove_files(int at, const char *path, struct stl_error *err)
         return errno == ENOENT ? 0 : stl_error_errno(err, "cannot remove %s", path);
     if (stl_dir_each_file(fd, ".", remove_if_file, &fd, err))
         return -1;
-    if (unlinkat(at, path, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
-        return stl_error_errno(err, "cannot remove directory %s", path);
-    return 0;
+    if (unlinkat(at, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return 0;
+    return errno == ENOTEMPTY || errno == EEXIST ? stl_dir_sync(fd, err)
+                                                 : stl_error_errno(err, "cannot remove directory %s", path);
 }

@@ -17,7 +17,8 @@
 struct stl_root {
     int fd;
     mode_t file_mode, directory_mode;
-    gid_t group; /* (gid_t)-1: leave as it is */
+    gid_t group;     /* (gid_t)-1: leave as it is */
+    bool threadless; /* this process may start no threads */
 };
 
 /* Opens the directory `path` below `at`; "" is a duplicate of `at`. Returns a descriptor or -1 with errno
@@ -58,7 +59,8 @@ int stl_tree_remove(int at, const char *path, struct stl_error *err);
  * directory is gone, 1 if something is left, or -1. Several processes may do this at the same time. */
 int stl_tree_trim(int at, const char *path, size_t *budget, struct stl_error *err);
 
-/* Removes everything in a directory except directories, and the directory itself if that leaves it empty. */
+/* Removes everything in a directory except directories, and the directory itself if that leaves it empty;
+ * otherwise the removal is durable. */
 int stl_dir_remove_files(int at, const char *path, struct stl_error *err);
 
 #endif

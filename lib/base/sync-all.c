@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include "dir.h"
 #include "mem.h"
 #include "pool.h"
 
@@ -17,7 +16,8 @@ static int sync_one(void *context, size_t index, struct stl_error *err)
     return folder < 0 ? -1 : stl_dir_sync(folder, err);
 }
 
-int stl_sync_all(const struct stl_sync *what, size_t count, struct stl_error *err)
+int stl_sync_all(const struct stl_root *root, const struct stl_sync *what, size_t count,
+                 struct stl_error *err)
 {
-    return stl_pool_run(AT_ONCE, count, sync_one, (void *)what, err);
+    return stl_pool_run(root->threadless ? 1 : AT_ONCE, count, sync_one, (void *)what, err);
 }

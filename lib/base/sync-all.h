@@ -10,14 +10,15 @@
 
 #include <stddef.h>
 
-#include "err.h"
+#include "dir.h"
 
 struct stl_sync {
     int at;           /* the caller's */
     const char *path; /* a folder below `at`; NULL: the file `at` itself */
 };
 
-/* Where there can be no threads, as in a sandbox, they are synced one after the other. */
-int stl_sync_all(const struct stl_sync *what, size_t count, struct stl_error *err);
+/* Where there can be no threads, they are synced one after the other. */
+int stl_sync_all(const struct stl_root *root, const struct stl_sync *what, size_t count,
+                 struct stl_error *err);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "consent.h"
 #include "details.h"
+#include "nesting.h"
 #include "publish-steps.h"
 #include "references.h"
 #include "referrers.h"
@@ -32,7 +33,8 @@ static int check_type(const struct stl_repo *repo, const struct stl_manifest *ma
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_media_type type;
-    return stl_manifest_type(repo, &manifest->digest, &type, &ignored) ||
+    return !repo->registry->settings.limits.immutable_count ||
+                   stl_manifest_type(repo, &manifest->digest, &type, &ignored) ||
                    !strcmp(type.text, manifest->media_type.text)
                ? 0
                : stl_may_lose(repo, &manifest->digest, 1, err);
@@ -62,6 +64,8 @@ static int ask(struct bringing *bringing, struct stl_error *err)
     for (size_t i = 0; i < bringing->count; i++)
         if (stl_publish_check_content(bringing->publication, bringing->manifests[i].manifest, err))
             return -1;
+    if (stl_nesting_check_list(bringing->repo->fd, &bringing->repo->name, err))
+        return -1;
     if (may_set_tags(bringing, err))
         return -1;
     for (size_t i = 0; i < bringing->count; i++) {
@@ -111,12 +115,17 @@ static int put_manifests(struct bringing *bringing, struct stl_error *err)
     return bringing->set_count || !complete ? 0 : sync_manifests(bringing, NULL, err);
 }
 
-static bool comes(const struct bringing *bringing, const struct stl_digest *digest)
+/* Gives the tags the manifests that come with them. */
+static void join_manifests(const struct bringing *bringing)
 {
     for (size_t i = 0; i < bringing->count; i++)
-        if (stl_digest_equal(&bringing->manifests[i].manifest->digest, digest))
-            return true;
-    return false;
+        for (size_t k = 0; k < bringing->set_count; k++) {
+            struct stl_tagging *tagging = &bringing->publication->set[k];
+            if (stl_digest_equal(&bringing->manifests[i].manifest->digest, &tagging->digest)) {
+                tagging->manifest = bringing->manifests[i].manifest;
+                tagging->bytes = bringing->manifests[i].bytes;
+            }
+        }
 }
 
 /* Tags may lead to manifests that were there before. */
@@ -126,7 +135,7 @@ static int check_targets(const struct bringing *bringing, struct stl_error *err)
     struct stl_media_type type;
     for (size_t i = 0; i < bringing->set_count; i++)
         if ((i == 0 || !stl_digest_equal(&set[i].digest, &set[i - 1].digest)) &&
-            !comes(bringing, &set[i].digest) && stl_manifest_type(bringing->repo, &set[i].digest, &type, err))
+            !set[i].manifest && stl_manifest_type(bringing->repo, &set[i].digest, &type, err))
             return -1;
     return 0;
 }
@@ -205,6 +214,7 @@ int stl_publish_bring(const struct stl_publication *publication, struct stl_publ
 {
     const struct stl_repo *repo = publication->repo;
     struct bringing bringing = {publication, repo, manifests, count, set_count, 0, false};
+    join_manifests(&bringing);
     STL_AUTO_CLOSE int content =
         count ? stl_registry_lock(repo->registry, STL_LOCK_CONTENT, &repo->name, false, err) : -1;
     if ((count && content < 0) || ask(&bringing, err))

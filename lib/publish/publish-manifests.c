@@ -84,11 +84,17 @@ int stl_publish_check_content(const struct stl_publication *publication, const s
 int stl_publish_check_children(const struct stl_publication *publication, const struct stl_manifest *manifest,
                                struct stl_error *err)
 {
+    const struct stl_repo *repo = publication->repo;
     for (size_t i = 0; i < manifest->count; i++) {
         const struct stl_descriptor *descriptor = &manifest->descriptors[i];
-        if (descriptor->role == STL_ROLE_MANIFEST &&
-            (check_descriptor(publication, descriptor, err) ||
-             stl_publish_settle(publication->repo, &descriptor->digest, NULL, err)))
+        struct stl_error ignored = STL_ERROR_INIT;
+        char target[STL_TARGET_MAX];
+        if (descriptor->role != STL_ROLE_MANIFEST)
+            continue;
+        if (check_descriptor(publication, descriptor, err))
+            return -1;
+        if (stl_manifest_target(repo, &descriptor->digest, target, &ignored) == 0 &&
+            stl_publish_settle(repo, target + strlen("../"), NULL, err) < 0)
             return -1;
     }
     return 0;
@@ -112,7 +118,7 @@ static int put_bytes(const struct stl_root *root, int directory, const char *nam
     if (placed == 0) {
         stl_close_fd(&item->file);
         item->file = temp.fd;
-        item->written = st.st_mtim;
+        item->written = st;
         temp.fd = -1;
     }
     return placed < 0 ? -1 : 0;
@@ -226,13 +232,16 @@ int stl_publish_sync(const struct stl_repo *repo, const struct stl_publication_m
     if (count) {
         /* The processes that put the blobs there may have died before this. */
         add_sync(&syncs, repo->fd, STL_REPO_BLOBS);
-        add_sync(&syncs, repo->fd, STL_REPO_LINKS);
+        if (tags)
+            add_sync(&syncs, tags->links, NULL);
+        else
+            add_sync(&syncs, repo->fd, STL_REPO_LINKS);
         if (repo->registry->settings.apache)
             add_sync(&syncs, repo->fd, STL_REPO_REFS);
     }
     for (size_t i = 0; i < count; i++)
         add_type(&syncs, repo, manifests[i].manifest);
-    if (stl_sync_all(syncs.all, syncs.count, err))
+    if (stl_sync_all(&repo->registry->root, syncs.all, syncs.count, err))
         return -1;
     if (tags)
         tags->list.synced = tags->catalog.synced = true;
@@ -245,10 +254,11 @@ int stl_publish_put_manifest_again(const struct stl_repo *repo, struct stl_publi
     const struct stl_manifest *manifest = item->manifest;
     char wanted[STL_TARGET_MAX], target[STL_TARGET_MAX];
     stl_manifest_format_target(&manifest->media_type, &manifest->digest, wanted);
-    if (stl_manifest_target(repo, &manifest->digest, target, err) == 0 && !strcmp(target, wanted) &&
-        faccessat(repo->fd, wanted + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return stl_publish_settle(repo, &manifest->digest, item, err);
+    bool led = stl_manifest_target(repo, &manifest->digest, target, err) == 0 && !strcmp(target, wanted);
     stl_error_clear(err);
+    int there = led ? stl_publish_settle(repo, wanted + strlen("../"), item, err) : 0;
+    if (there)
+        return there < 0 ? -1 : 0;
     *synced = false;
     return stl_publish_put_manifest(repo, item, err);
 }

@@ -130,16 +130,17 @@ static int remove_tags(const struct removal *removal, struct stl_error *err)
     const struct stl_repo *repo = removal->repo;
     STL_AUTO_FREE const char **names = stl_alloc(removal->tag_count * sizeof *names);
     STL_AUTO_CLOSE int directory = stl_dir_open(repo->fd, STL_REPO_TAGS, err);
+    int64_t left;
     if (directory < 0)
         return -1;
     for (size_t i = 0; i < removal->tag_count; i++)
         names[i] = removal->tags[i].tag.text;
-    while (stl_listing_remove(&repo->registry->root, directory, &repo->name, names, removal->tag_count, err) <
-           0)
+    while (stl_listing_remove(&repo->registry->root, directory, &repo->name, names, removal->tag_count, &left,
+                              err) < 0)
         if (!stl_reserve_use(repo->registry, err))
             return -1;
     if (remove_links(removal, err) == 0) {
-        stl_details_untagged(repo, names, removal->tag_count);
+        stl_details_untagged(repo, names, removal->tag_count, left);
         return 0;
     }
     list_again(removal, directory);

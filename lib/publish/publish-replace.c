@@ -190,7 +190,9 @@ static int withdraw_removed(const struct replacing *replacing, struct stl_error 
     for (size_t i = 0; i < count; i++)
         if (stl_apache_file_remove(repo, names[i], err))
             return -1;
-    return stl_listing_remove(&repo->registry->root, tags, &repo->name, names, count, err) < 0 ? -1 : 0;
+    int64_t left;
+    return stl_listing_remove(&repo->registry->root, tags, &repo->name, names, count, &left, err) < 0 ? -1
+                                                                                                      : 0;
 }
 
 /* For file systems that cannot exchange folders, and for folders in which other repositories nest. */
@@ -287,9 +289,9 @@ static void tell_details(const struct replacing *replacing)
     for (size_t i = 0; i < gone_count; i++)
         names[i] = gone[i].tag.text;
     if (count)
-        stl_details_tagged(replacing->repo, set, count);
+        stl_details_tagged(replacing->repo, set, count, -1);
     if (gone_count)
-        stl_details_untagged(replacing->repo, names, gone_count);
+        stl_details_untagged(replacing->repo, names, gone_count, -1);
 }
 
 static int change_tags(struct replacing *replacing, bool keep, struct stl_error *err)

@@ -4,7 +4,7 @@
 #ifndef STL_PUBLISH_STEPS_H
 #define STL_PUBLISH_STEPS_H
 
-#include <time.h>
+#include <sys/stat.h>
 
 #include "listing.h"
 #include "manifest.h"
@@ -21,7 +21,7 @@ struct stl_publication_manifest {
     bool retyped;  /* the same bytes were there under another media type */
     bool referrer; /* it was not in the list of its subject's referrers before */
     int file;      /* the file that this commit wrote, locked until it ends; -1: it was there before */
-    struct timespec written; /* its time then */
+    struct stat written; /* what it was then */
 };
 #define STL_PUBLICATION_MANIFEST(manifest_, bytes_, repeated_)                                               \
     (struct stl_publication_manifest)                                                                        \
@@ -32,15 +32,14 @@ struct stl_publication_manifest {
 /* Tags that are being set. */
 struct publish_tags {
     const struct stl_repo *repo;
-    const struct stl_tagging *set; /* the caller's */
-    size_t count, done;            /* the first `done` of them may have changed */
-    char **old;                    /* what those pointed to before; NULL: the tag did not exist */
-    int folder, v2;
+    struct stl_tagging *set; /* the caller's */
+    size_t count, done;      /* the first `done` of them may have changed */
+    int folder, links; /* tags/ and manifests/ */
     struct stl_listing_change list, catalog;
 };
 #define PUBLISH_TAGS_INIT                                                                                    \
     {                                                                                                        \
-        .folder = -1, .v2 = -1, .list = STL_LISTING_CHANGE_INIT, .catalog = STL_LISTING_CHANGE_INIT          \
+        .folder = -1, .links = -1, .list = STL_LISTING_CHANGE_INIT, .catalog = STL_LISTING_CHANGE_INIT          \
     }
 
 /* publish-bring.c: brings the manifests, and sets the first `set_count` tags of the publication: all or
@@ -73,8 +72,9 @@ int stl_publish_sync(const struct stl_repo *repo, const struct stl_publication_m
  * (settle), which the first commit sees under the same lock. */
 void stl_publish_take_back(const struct stl_repo *repo, const struct stl_publication_manifest *manifests,
                            size_t count);
-/* `item`: the caller's own manifest with this digest, or NULL. The caller holds STL_LOCK_LISTS. */
-int stl_publish_settle(const struct stl_repo *repo, const struct stl_digest *digest,
+/* `path`: of the file of a manifest. `item`: the caller's own manifest with this digest, or NULL. The caller
+ * holds STL_LOCK_LISTS. Returns 1, 0 if there is no such file, or -1. */
+int stl_publish_settle(const struct stl_repo *repo, const char *path,
                        const struct stl_publication_manifest *item, struct stl_error *err);
 /* Whether it is there, and nobody will take it back. Needs no lock. */
 bool stl_publish_is_settled(const struct stl_repo *repo, const struct stl_digest *digest);
@@ -84,8 +84,8 @@ void stl_publish_touch(const struct stl_repo *repo, const char *reference);
 #define STL_AUTO_PUBLISH_TAGS __attribute__((cleanup(stl_publish_tags_end)))
 /* Writes the lists that the set needs; nothing is visible or durable yet. The caller holds STL_LOCK_LISTS and
  * has checked the tags. */
-int stl_publish_tags_begin(struct publish_tags *tags, const struct stl_repo *repo,
-                           const struct stl_tagging *set, size_t count, struct stl_error *err);
+int stl_publish_tags_begin(struct publish_tags *tags, const struct stl_repo *repo, struct stl_tagging *set,
+                           size_t count, struct stl_error *err);
 /* Points the tags at their manifests, after stl_publish_sync(), and puts the lists in place. Durable on
  * return. */
 int stl_publish_tags_finish(struct publish_tags *tags, struct stl_error *err);

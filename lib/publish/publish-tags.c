@@ -9,6 +9,7 @@
 
 #include "apache-file.h"
 #include "details.h"
+#include "nesting.h"
 #include "publish-steps.h"
 #include "references.h"
 #include "sync-all.h"
@@ -22,52 +23,44 @@ void stl_publish_touch(const struct stl_repo *repo, const char *reference)
 
 /* --- links ---------------------------------------------------------------------------------------------- */
 
-/* *old: what the tag points to, for the caller to free; NULL: it does not exist. */
-static int read_old(const struct stl_repo *repo, const char *tag, char **old, struct stl_error *err)
-{
-    char path[STL_PATH_MAX], target[STL_TARGET_MAX];
-    if (stl_link_read(repo->fd, stl_path_reference(tag, path), target, sizeof target))
-        return errno == ENOENT ? 0 : stl_error_errno(err, "cannot read %s", path);
-    *old = stl_strdup(target);
-    return 0;
-}
-
 /* The time of the link says when the tag was pushed; that of manifests/<digest>, when the manifest lost a
  * tag. */
-static int put_link(const struct stl_repo *repo, const char *tag, const char *digest, const char *old,
-                    struct stl_error *err)
+static int put_link(const struct stl_repo *repo, const struct stl_tagging *tagging, struct stl_error *err)
 {
-    char path[STL_PATH_MAX];
-    stl_path_reference(tag, path);
-    if (!old)
+    char path[STL_PATH_MAX], digest[STL_DIGEST_TEXT_MAX], old[STL_DIGEST_TEXT_MAX];
+    stl_path_reference(tagging->tag.text, path);
+    stl_digest_format(&tagging->digest, digest);
+    if (!tagging->existed)
         return symlinkat(digest, repo->fd, path) ? stl_error_errno(err, "cannot link %s", path) : 0;
-    stl_publish_touch(repo, strcmp(old, digest) ? old : tag);
-    return strcmp(old, digest) ? stl_link_put(&repo->registry->root, repo->fd, path, digest, err) : 0;
+    bool same = stl_digest_equal(&tagging->old, &tagging->digest);
+    stl_publish_touch(repo, same ? tagging->tag.text : stl_digest_format(&tagging->old, old));
+    return same ? 0 : stl_link_put(&repo->registry->root, repo->fd, path, digest, err);
 }
 
 /* Not durable yet. */
-static int put_tag(const struct stl_repo *repo, const struct stl_tagging *tagging,
-                   const struct stl_media_type *type, const char *old, struct stl_error *err)
+static int put_tag(const struct stl_repo *repo, const struct stl_tagging *tagging, struct stl_error *err)
 {
-    char text[STL_DIGEST_TEXT_MAX];
-    if (put_link(repo, tagging->tag.text, stl_digest_format(&tagging->digest, text), old, err))
+    struct stl_media_type type;
+    if (put_link(repo, tagging, err))
         return -1;
-    if (stl_apache_file_put(repo, tagging->tag.text, type, &tagging->digest, err))
+    if (!repo->registry->settings.apache)
+        return 0;
+    if (stl_manifest_type(repo, &tagging->digest, &type, err))
         return -1;
-    return 0;
+    return stl_apache_file_put(repo, tagging->tag.text, &type, &tagging->digest, err);
 }
 
+/* A tag may be named twice: the last one counts. */
 static int put_all(struct publish_tags *tags, struct stl_error *err)
 {
     while (tags->done < tags->count) {
-        const struct stl_tagging *tagging = &tags->set[tags->done];
-        char **old = &tags->old[tags->done];
-        struct stl_media_type type;
-        if (stl_manifest_type(tags->repo, &tagging->digest, &type, err) ||
-            read_old(tags->repo, tagging->tag.text, old, err))
+        struct stl_tagging *tagging = &tags->set[tags->done];
+        int exists = stl_tag_resolve_if_any(tags->repo, &tagging->tag, &tagging->old, err);
+        if (exists < 0)
             return -1;
+        tagging->existed = exists > 0;
         tags->done++;
-        if (put_tag(tags->repo, tagging, &type, *old, err))
+        if (put_tag(tags->repo, tagging, err))
             return -1;
     }
     return 0;
@@ -89,20 +82,20 @@ static void take_back(const struct publish_tags *tags)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     for (size_t i = tags->done; i-- > 0;) {
-        struct stl_tagging tagging = tags->set[i];
-        struct stl_media_type type;
-        if (!tags->old[i])
-            unlink_tag(tags->repo, tagging.tag.text, &ignored);
-        else if (stl_digest_parse(tags->old[i], &tagging.digest, &ignored) == 0 &&
-                 stl_manifest_type(tags->repo, &tagging.digest, &type, &ignored) == 0)
-            put_tag(tags->repo, &tagging, &type, "", &ignored);
+        struct stl_tagging back = tags->set[i];
+        back.old = tags->set[i].digest;
+        back.digest = tags->set[i].old;
+        if (back.existed)
+            put_tag(tags->repo, &back, &ignored);
+        else
+            unlink_tag(tags->repo, back.tag.text, &ignored);
     }
 }
 
 /* --- links and lists ------------------------------------------------------------------------------------ */
 
-int stl_publish_tags_begin(struct publish_tags *tags, const struct stl_repo *repo,
-                           const struct stl_tagging *set, size_t count, struct stl_error *err)
+int stl_publish_tags_begin(struct publish_tags *tags, const struct stl_repo *repo, struct stl_tagging *set,
+                           size_t count, struct stl_error *err)
 {
     const struct stl_registry *registry = repo->registry;
     STL_AUTO_FREE const char **names = stl_alloc(count * sizeof *names);
@@ -111,16 +104,17 @@ int stl_publish_tags_begin(struct publish_tags *tags, const struct stl_repo *rep
     tags->repo = repo;
     tags->set = set;
     tags->count = count;
-    tags->old = stl_alloc(count * sizeof *tags->old);
     tags->folder = stl_dir_open(repo->fd, STL_REPO_TAGS, err);
-    tags->v2 = tags->folder < 0 ? -1 : stl_dir_open(registry->root.fd, STL_V2, err);
-    if (tags->v2 < 0)
+    if (tags->folder < 0)
         return -1;
-    if (stl_listing_prepare(&registry->root, tags->folder, &repo->name, names, count, &tags->list, err) < 0)
+    tags->links = stl_dir_open(repo->fd, STL_REPO_LINKS, err);
+    if (tags->links < 0)
         return -1;
-    if (stl_catalog_prepare(registry, &repo->name, tags->v2, &tags->catalog, err))
+    if (stl_listing_prepare(&registry->root, tags->folder, &repo->name, names, count, &tags->list, err) < 0) {
+        stl_nesting_check_list(repo->fd, &repo->name, err); /* the usual reason */
         return -1;
-    return 0;
+    }
+    return stl_catalog_prepare(registry, &repo->name, &tags->catalog, err);
 }
 
 /* Of tags that lead to something else than before. */
@@ -128,12 +122,10 @@ static void tell_details(const struct publish_tags *tags)
 {
     STL_AUTO_FREE struct stl_tagging *changed = stl_alloc(tags->count * sizeof *changed);
     size_t count = 0;
-    for (size_t i = 0; i < tags->count; i++) {
-        char text[STL_DIGEST_TEXT_MAX];
-        if (!tags->old[i] || strcmp(tags->old[i], stl_digest_format(&tags->set[i].digest, text)))
+    for (size_t i = 0; i < tags->count; i++)
+        if (!tags->set[i].existed || !stl_digest_equal(&tags->set[i].old, &tags->set[i].digest))
             changed[count++] = tags->set[i];
-    }
-    stl_details_tagged(tags->repo, changed, count);
+    stl_details_tagged(tags->repo, changed, count, tags->list.names);
 }
 
 /* The links; and a list that stays as it is: whoever put it there may have died before it was durable. */
@@ -143,12 +135,12 @@ static int sync_links(const struct publish_tags *tags, struct stl_error *err)
     struct stl_sync what[3];
     size_t count = 0;
     if (tags->count)
-        what[count++] = (struct stl_sync){repo->fd, STL_REPO_LINKS};
+        what[count++] = (struct stl_sync){tags->links, NULL};
     if (tags->count && repo->registry->settings.apache)
         what[count++] = (struct stl_sync){repo->fd, STL_REPO_REFS};
     if (!stl_listing_changes(&tags->list))
         what[count++] = (struct stl_sync){tags->folder, NULL};
-    return stl_sync_all(what, count, err);
+    return stl_sync_all(&repo->registry->root, what, count, err);
 }
 
 int stl_publish_tags_finish(struct publish_tags *tags, struct stl_error *err)
@@ -169,8 +161,5 @@ void stl_publish_tags_end(struct publish_tags *tags)
     stl_listing_change_end(&tags->list);
     stl_listing_change_end(&tags->catalog);
     stl_close_fd(&tags->folder);
-    stl_close_fd(&tags->v2);
-    for (size_t i = 0; i < tags->done; i++)
-        free(tags->old[i]);
-    free(tags->old);
+    stl_close_fd(&tags->links);
 }

@@ -18,10 +18,9 @@
 
 static bool is_own(const struct stl_repo *repo, const struct stl_publication_manifest *item, const char *path)
 {
-    struct stat own, there;
-    return item->file >= 0 && fstat(item->file, &own) == 0 &&
-           fstatat(repo->fd, path, &there, AT_SYMLINK_NOFOLLOW) == 0 && own.st_ino == there.st_ino &&
-           own.st_dev == there.st_dev;
+    struct stat there;
+    return item->file >= 0 && fstatat(repo->fd, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           item->written.st_ino == there.st_ino && item->written.st_dev == there.st_dev;
 }
 
 /* Opens the file of a manifest. Returns whether somebody else's commit that wrote it is still going on. */
@@ -42,29 +41,26 @@ bool stl_publish_is_settled(const struct stl_repo *repo, const struct stl_digest
            st.st_nlink > 0;
 }
 
-int stl_publish_settle(const struct stl_repo *repo, const struct stl_digest *digest,
+int stl_publish_settle(const struct stl_repo *repo, const char *path,
                        const struct stl_publication_manifest *item, struct stl_error *err)
 {
-    char target[STL_TARGET_MAX];
-    struct stl_error ignored = STL_ERROR_INIT;
     struct stat st;
     STL_AUTO_CLOSE int fd = -1;
-    if (stl_manifest_target(repo, digest, target, &ignored))
-        return 0;
-    const char *path = target + strlen("../");
-    if ((item && is_own(repo, item, path)) || !open_unsettled(repo, path, &fd))
-        return 0;
+    if (item && is_own(repo, item, path))
+        return 1;
+    if (!open_unsettled(repo, path, &fd))
+        return fd >= 0;
     if (fstat(fd, &st))
         return stl_error_errno(err, "cannot look at %s", path);
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = st.st_mtim.tv_sec + 1}};
-    return futimens(fd, times) ? stl_error_errno(err, "cannot set the time of %s", path) : 0;
+    return futimens(fd, times) ? stl_error_errno(err, "cannot set the time of %s", path) : 1;
 }
 
 static bool was_settled(const struct stl_publication_manifest *item)
 {
     struct stat st;
-    return fstat(item->file, &st) || st.st_mtim.tv_sec != item->written.tv_sec ||
-           st.st_mtim.tv_nsec != item->written.tv_nsec;
+    return fstat(item->file, &st) || st.st_mtim.tv_sec != item->written.st_mtim.tv_sec ||
+           st.st_mtim.tv_nsec != item->written.st_mtim.tv_nsec;
 }
 
 struct pointing {

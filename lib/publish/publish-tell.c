@@ -1,8 +1,6 @@
 /* Reports what was added: to the log of events, and to the hook. */
 #include "publication.h"
 
-#include <sys/stat.h>
-
 #include "event.h"
 #include "hook.h"
 #include "publish-steps.h"
@@ -49,14 +47,11 @@ static bool collect_news(const struct news *news, size_t i, struct stl_tag *tags
 
 static void write_event(const struct stl_repo *repo, const struct stl_tagging *tagging)
 {
-    char path[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_media_type type;
-    struct stat st;
-    stl_path_reference(stl_digest_format(&tagging->digest, text), path);
-    if (stl_manifest_type(repo, &tagging->digest, &type, &ignored) == 0)
-        stl_event_push(repo, &tagging->digest, type.text, fstatat(repo->fd, path, &st, 0) ? -1 : st.st_size,
-                       &tagging->tag, 1);
+    int64_t size;
+    if (stl_manifest_look(repo, &tagging->digest, &type, &size, &ignored) == 0)
+        stl_event_push(repo, &tagging->digest, type.text, size, &tagging->tag, 1);
 }
 
 void stl_publish_write_events(const struct stl_publication *publication,

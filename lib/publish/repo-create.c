@@ -59,9 +59,8 @@ static int list_repository(const struct stl_repo *repo, struct stl_error *err)
     STL_AUTO_LISTING_CHANGE struct stl_listing_change catalog = STL_LISTING_CHANGE_INIT;
     const struct stl_registry *registry = repo->registry;
     STL_AUTO_CLOSE int folder = stl_dir_open(repo->fd, STL_REPO_TAGS, err);
-    STL_AUTO_CLOSE int v2 = folder < 0 ? -1 : stl_dir_open(registry->root.fd, STL_V2, err);
-    if (v2 < 0 || stl_listing_prepare(&registry->root, folder, &repo->name, NULL, 0, &tags, err) < 0 ||
-        stl_listing_commit(&tags, err) || stl_catalog_prepare(registry, &repo->name, v2, &catalog, err))
+    if (folder < 0 || stl_listing_prepare(&registry->root, folder, &repo->name, NULL, 0, &tags, err) < 0 ||
+        stl_listing_commit(&tags, err) || stl_catalog_prepare(registry, &repo->name, &catalog, err))
         return -1;
     return stl_listing_commit(&catalog, err);
 }

@@ -117,7 +117,7 @@ int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from
 static int sync_names(const struct stl_repo *repo, int store, struct stl_error *err)
 {
     const struct stl_sync both[] = {{store, NULL}, {repo->fd, STL_REPO_BLOBS}};
-    return stl_sync_all(both, 2, err);
+    return stl_sync_all(&repo->registry->root, both, 2, err);
 }
 
 /* If the store already has the blob, whoever put it there, its name may not be durable yet. Returns 1 if the
@@ -148,16 +148,17 @@ static int check_room(const struct stl_repo *repo, const struct stl_temp *temp, 
 {
     int64_t left;
     struct stat st;
+    const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name);
+    bool counted = project && project->quota[STL_PROJECT_SIZE] >= 0;
     if (stl_quota_left(repo->registry, &repo->name, &left, err))
         return -1;
+    if (left == INT64_MAX && !counted)
+        return 0;
     if (fstat(temp->fd, &st))
         return stl_error_errno(err, "cannot look at a file in tmp/");
     if (st.st_size > left)
         return stl_quota_exceeded(&repo->name, st.st_size, left, err);
-    const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name);
-    return project && project->quota[STL_PROJECT_SIZE] >= 0
-               ? stl_project_has_room(repo->registry, project, STL_PROJECT_SIZE, st.st_size, err)
-               : 0;
+    return counted ? stl_project_has_room(repo->registry, project, STL_PROJECT_SIZE, st.st_size, err) : 0;
 }
 
 static int make_store_folder(const struct stl_registry *registry, const struct stl_digest *digest,
@@ -221,7 +222,7 @@ int stl_repo_sync_entered(const struct stl_repo *repo, const struct stl_digest *
         folders++;
     }
     what[folders] = (struct stl_sync){repo->fd, STL_REPO_BLOBS};
-    return stl_sync_all(what, folders + 1, err);
+    return stl_sync_all(&repo->registry->root, what, folders + 1, err);
 }
 
 static int trash_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)

@@ -45,13 +45,9 @@ int stl_may_set_tags(const struct stl_repo *repo, const struct stl_tagging *set,
                      stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err)
 {
     *added = 0;
-    if (stl_nesting_check_list(repo->fd, &repo->name, err))
-        return -1;
     for (size_t i = 0; i < count; i++) {
         struct stl_digest current;
-        if (stl_nesting_check_tag(repo->fd, &repo->name, &set[i].tag, err))
-            return -1;
-        int exists = stl_tag_resolve_if_any(repo, &set[i].tag, &current, err);
+        int exists = stl_tag_look(repo, &set[i].tag, &current, err);
         if (exists < 0 || stl_may_change_tag(repo, &set[i].tag, exists ? &current : NULL, &set[i].digest,
                                              guard, guard_context, added, err))
             return -1;

@@ -61,10 +61,12 @@ static void add_platforms(struct json_object *line, struct json_object *image)
             add_platform(line, platforms, json_object_array_get_idx(children, i));
 }
 
-static void add_image(struct json_object *line, const struct stl_repo *repo, const struct stl_digest *digest)
+static void add_image(struct json_object *line, const struct stl_repo *repo,
+                      const struct stl_tagging *tagging)
 {
     struct stl_error ignored = STL_ERROR_INIT;
-    STL_AUTO_JSON struct json_object *image = stl_describe(repo, digest, &ignored);
+    STL_AUTO_JSON struct json_object *image =
+        stl_describe_alone(repo, &tagging->digest, tagging->manifest, tagging->bytes, &ignored);
     int64_t size = 0;
     if (!image)
         return;
@@ -76,17 +78,18 @@ static void add_image(struct json_object *line, const struct stl_repo *repo, con
     copy_text(line, "created", image, "created");
 }
 
-void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo, const struct stl_tag *tag,
-                         const struct stl_digest *digest, bool pushed)
+void stl_details_add_tag(struct stl_buf *lines, const struct stl_repo *repo,
+                         const struct stl_tagging *tagging, bool pushed)
 {
     struct json_object *line = json_object_new_object();
+    const char *tag = tagging->tag.text;
     char path[STL_PATH_MAX];
     struct stat st;
-    stl_json_set_string(line, "tag", tag->text);
-    add_digest_text(line, "digest", digest);
-    if (pushed && fstatat(repo->fd, stl_path_reference(tag->text, path), &st, AT_SYMLINK_NOFOLLOW) == 0)
+    stl_json_set_string(line, "tag", tag);
+    add_digest_text(line, "digest", &tagging->digest);
+    if (pushed && fstatat(repo->fd, stl_path_reference(tag, path), &st, AT_SYMLINK_NOFOLLOW) == 0)
         stl_json_set_number(line, "pushed", st.st_mtime);
-    add_image(line, repo, digest);
+    add_image(line, repo, tagging);
     add_line(lines, line);
 }
 
@@ -146,21 +149,23 @@ static int measure_blob(void *context, const char *name, unsigned char type, str
     return 0;
 }
 
-void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *repo, int64_t pushed,
-                                enum stl_details_what what)
+void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *repo, int64_t tags,
+                                int64_t pushed, enum stl_details_what what)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     bool all = what == STL_DETAILS_ALL;
     struct stl_about about;
     struct measuring measuring = {repo->fd, all ? SIZE_MAX : BLOBS_MAX, 0};
     struct json_object *line = json_object_new_object();
-    int64_t tags = count_tags(repo, all);
+    if (tags < 0)
+        tags = count_tags(repo, all);
     stl_json_set_string(line, "repository", repo->name.text);
     if (tags >= 0)
         stl_json_set_number(line, "tags", tags);
     if (pushed >= 0)
         stl_json_set_number(line, "pushed", pushed);
-    if (stl_dir_each_file(repo->fd, STL_REPO_BLOBS, measure_blob, &measuring, &ignored) == 0)
+    if ((all || (tags >= 0 && tags <= 1)) &&
+        stl_dir_each_file(repo->fd, STL_REPO_BLOBS, measure_blob, &measuring, &ignored) == 0)
         stl_json_set_number(line, "size", measuring.bytes);
     if (what != STL_DETAILS_PUSHED && (stl_about_read(repo->fd, &about, &ignored) > 0 || !all))
         stl_json_set_string(line, "description", about.description);

@@ -110,5 +110,6 @@ void stl_details_copy_tag(struct stl_buf *lines, const struct stl_repo *repo,
     if (line)
         stl_buf_add(lines, line, strcspn(line, "\n") + 1);
     else
-        stl_details_add_tag(lines, repo, tag, digest, details != NULL);
+        stl_details_add_tag(lines, repo, &(struct stl_tagging){.tag = *tag, .digest = *digest},
+                            details != NULL);
 }

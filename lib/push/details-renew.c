@@ -28,13 +28,12 @@ static int add_tag(void *context, const char *name, unsigned char type, struct s
 {
     struct renewing *renewing = context;
     struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_digest digest;
-    struct stl_tag tag;
+    struct stl_tagging tagging = {0};
     (void)type;
     (void)err;
-    if (stl_tag_parse(name, &tag, &ignored) == 0 &&
-        stl_tag_resolve(renewing->repo, &tag, &digest, &ignored) == 0)
-        stl_details_add_tag(&renewing->lines, renewing->repo, &tag, &digest, true);
+    if (stl_tag_parse(name, &tagging.tag, &ignored) == 0 &&
+        stl_tag_resolve(renewing->repo, &tagging.tag, &tagging.digest, &ignored) == 0)
+        stl_details_add_tag(&renewing->lines, renewing->repo, &tagging, true);
     return 0;
 }
 
@@ -88,7 +87,7 @@ int stl_details_renew_registry(const struct stl_registry *registry, const struct
         if (found < 0)
             return -1;
         if (found && fstatat(repo.fd, STL_REPO_LINKS, &st, AT_SYMLINK_NOFOLLOW) == 0)
-            stl_details_add_repository(&lines, &repo,
+            stl_details_add_repository(&lines, &repo, -1,
                                        stl_dir_has_no_file(repo.fd, STL_REPO_LINKS) ? -1 : st.st_mtime,
                                        STL_DETAILS_ALL);
     }

@@ -12,7 +12,8 @@
  *
  * A later line replaces an earlier one about the same tag, referrer or repository, except that members of a
  * repository's line stay valid if a later line lacks them. `size` of a tag is that of all that it refers to,
- * each blob once; `attested` says that its index contains attestations, as buildx makes them.
+ * each blob once; `attested` says that its index contains attestations, as buildx makes them. `size` of a
+ * repository is that of its blobs at the last gc; a push says it for the first tag only.
  *
  * A change appends its lines, so it costs the same however many tags there are. The files are hints: they are
  * not synced, and a change succeeds even if they cannot be written. After a crash a line may be missing or
@@ -26,10 +27,11 @@
 #include "repos.h"
 #include "tagging.h"
 
-/* To be called after a change, with STL_LOCK_LISTS held: tags were set or removed; a manifest that has a
- * subject became its referrer, or ceased to be one. */
-void stl_details_tagged(const struct stl_repo *repo, const struct stl_tagging *set, size_t count);
-void stl_details_untagged(const struct stl_repo *repo, const char *const *tags, size_t count);
+/* To be called after a change, with STL_LOCK_LISTS held: tags were set or removed, and now there are so many
+ * (-1: the list of them is read); a manifest that has a subject became its referrer, or ceased to be one. */
+void stl_details_tagged(const struct stl_repo *repo, const struct stl_tagging *set, size_t count,
+                        int64_t all);
+void stl_details_untagged(const struct stl_repo *repo, const char *const *tags, size_t count, int64_t left);
 /* What the repository says of itself has changed. */
 void stl_details_described(const struct stl_repo *repo);
 void stl_details_referrer(const struct stl_repo *repo, const struct stl_manifest *manifest);

@@ -54,9 +54,12 @@ static int lock_repository(struct stl_repo *repo, struct stl_error *err)
     return repo->lock < 0 ? -1 : 0;
 }
 
+/* The list is made after all of them, and removed before any of them. */
 static bool has_folders(const struct stl_repo *repo)
 {
     struct stat st;
+    if (fstatat(repo->fd, STL_REPO_TAG_LIST, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+        return true;
     for (size_t i = 0; i < STL_REPO_FOLDERS; i++)
         if (!stl_repo_folders[i].optional &&
             (fstatat(repo->fd, stl_repo_folders[i].name, &st, AT_SYMLINK_NOFOLLOW) ||

@@ -6,12 +6,19 @@
 
 #include "repo.h"
 
+struct stl_manifest;
+
 /* A tag and the manifest that it is to point at. */
 struct stl_tagging {
     struct stl_tag tag;
     struct stl_digest digest;
     bool repeated; /* it points there already: completing it runs no hook and writes no event */
     bool asked;    /* the hook has been asked and agrees */
+    bool existed;  /* it pointed at `old` before it was set */
+    struct stl_digest old;
+    /* That of the digest, with its bytes, if it comes with the tag; or NULL. */
+    const struct stl_manifest *manifest;
+    const char *bytes;
 };
 
 /* Decides whether a tag may be set or deleted. `current` is NULL when the tag does not exist, `wanted` is

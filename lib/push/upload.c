@@ -97,13 +97,10 @@ static int open_data(struct stl_upload *upload, struct stl_error *err)
         *slash = '/';
         upload->data = openat(root, path, flags, 0600);
     }
-    struct stat st;
     if (upload->data < 0)
         return errno == ELOOP ? stl_upload_unknown(upload->id, err)
                               : stl_error_errno(err, "cannot open %s", path);
-    if (fstat(upload->data, &st))
-        return stl_error_errno(err, "cannot look at %s", path);
-    return S_ISREG(st.st_mode) ? 0 : stl_upload_unknown(upload->id, err);
+    return 0;
 }
 
 /* Hashes what is in `data` from `from` to its end. */
@@ -138,7 +135,8 @@ bool stl_upload_is_wanted(const struct stl_upload *upload)
 
 static int wait_for_lock(const struct stl_upload *upload, int patience, struct stl_error *err)
 {
-    for (int tries = 0; stl_flock(upload->data, LOCK_EX | LOCK_NB); tries++) {
+    int tries = 0;
+    for (; stl_flock(upload->data, LOCK_EX | LOCK_NB); tries++) {
         if (errno != EWOULDBLOCK)
             return stl_error_errno(err, "cannot lock the upload session");
         if (tries == patience)
@@ -149,7 +147,8 @@ static int wait_for_lock(const struct stl_upload *upload, int patience, struct s
         waiting_lock(upload->data, F_OFD_SETLK, F_RDLCK);
         nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
     }
-    waiting_lock(upload->data, F_OFD_SETLK, F_UNLCK);
+    if (tries)
+        waiting_lock(upload->data, F_OFD_SETLK, F_UNLCK);
     return 0;
 }
 
@@ -161,6 +160,8 @@ static int lock_data(struct stl_upload *upload, int patience, struct stl_error *
     struct stat ours, there;
     if (fstat(upload->data, &ours))
         return stl_error_errno(err, "cannot look at the upload session");
+    if (!S_ISREG(ours.st_mode))
+        return stl_upload_unknown(upload->id, err);
     upload->size = ours.st_size;
     /* The session may have ended while we waited; or just before, and then we have made a new file. */
     int gone = fstatat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), &there,

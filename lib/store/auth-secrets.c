@@ -25,7 +25,8 @@ char *stl_secret_random(char text[STL_SECRET_TEXT])
 
 struct stl_root stl_secret_private(const struct stl_registry *registry)
 {
-    return (struct stl_root){registry->root.fd, 0600, 0700, (gid_t)-1};
+    return (struct stl_root){
+        .fd = registry->root.fd, .file_mode = 0600, .directory_mode = 0700, .group = (gid_t)-1};
 }
 
 struct stl_root stl_secret_searchable(const struct stl_registry *registry)

@@ -173,7 +173,8 @@ static void describe_referrers(struct json_object *out, const struct stl_describ
                                const struct stl_digest *digest)
 {
     struct json_object *list = NULL;
-    STL_AUTO_JSON struct json_object *index = source->referrers(source->context, digest);
+    STL_AUTO_JSON struct json_object *index =
+        source->referrers ? source->referrers(source->context, digest) : NULL;
     if (index && json_object_object_get_ex(index, "manifests", &list) && json_object_array_length(list) > 0)
         json_object_object_add(out, "referrers", json_object_get(list));
 }
@@ -245,27 +246,37 @@ struct json_object *stl_describe_from(const struct stl_describe_source *source,
 
 /* --- a repository --------------------------------------------------------------------------------------- */
 
+struct reading {
+    const struct stl_repo *repo;
+    const struct stl_manifest *known; /* or NULL */
+    const char *bytes;                /* of that */
+};
+
 static int load_manifest(void *context, const struct stl_digest *digest, struct stl_buf *bytes,
                          struct stl_manifest *manifest, struct stl_error *err)
 {
-    return stl_manifest_load(context, digest, bytes, manifest, err);
+    const struct reading *reading = context;
+    const struct stl_manifest *known = reading->known;
+    if (known && stl_digest_equal(&known->digest, digest))
+        return stl_manifest_parse(manifest, reading->bytes, (size_t)known->size, known->media_type.text,
+                                  digest->algorithm, err);
+    return stl_manifest_load(reading->repo, digest, bytes, manifest, err);
 }
 
 static int load_config(void *context, const struct stl_digest *digest, struct stl_buf *bytes,
                        struct stl_error *err)
 {
-    const struct stl_repo *repo = context;
-    char text[STL_DIGEST_TEXT_MAX];
-    STL_AUTO_FREE char *path = stl_sprintf(STL_REPO_BLOBS "/%s", stl_digest_format(digest, text));
-    return stl_file_read(repo->fd, path, false, bytes, err);
+    const struct reading *reading = context;
+    char path[STL_PATH_MAX];
+    return stl_file_read(reading->repo->fd, stl_path_blob(digest, path), false, bytes, err);
 }
 
 static struct json_object *load_referrers(void *context, const struct stl_digest *subject)
 {
-    const struct stl_repo *repo = context;
+    const struct reading *reading = context;
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
     struct stl_error ignored = STL_ERROR_INIT;
-    if (stl_referrers_read(repo->fd, subject, NULL, &text, &ignored))
+    if (stl_referrers_read(reading->repo->fd, subject, NULL, &text, &ignored))
         return NULL;
     return stl_json_parse(text.data, text.length, &ignored);
 }
@@ -273,8 +284,17 @@ static struct json_object *load_referrers(void *context, const struct stl_digest
 struct json_object *stl_describe(const struct stl_repo *repo, const struct stl_digest *digest,
                                  struct stl_error *err)
 {
-    struct stl_repo copy = *repo; /* for a context that is not const */
+    struct reading reading = {.repo = repo};
     const struct stl_describe_source source = {repo->name.text, load_manifest, load_config, load_referrers,
-                                               &copy};
+                                               &reading};
+    return stl_describe_from(&source, digest, err);
+}
+
+struct json_object *stl_describe_alone(const struct stl_repo *repo, const struct stl_digest *digest,
+                                       const struct stl_manifest *known, const char *bytes,
+                                       struct stl_error *err)
+{
+    struct reading reading = {repo, known, bytes};
+    const struct stl_describe_source source = {repo->name.text, load_manifest, load_config, NULL, &reading};
     return stl_describe_from(&source, digest, err);
 }

@@ -29,7 +29,7 @@ struct stl_describe_source {
     /* Adds the bytes of a config, or fails if it is not available. */
     int (*config)(void *context, const struct stl_digest *digest, struct stl_buf *bytes,
                   struct stl_error *err);
-    /* The index of what refers to a manifest, which the caller puts, or NULL. */
+    /* The index of what refers to a manifest, which the caller puts, or NULL. Itself NULL: nobody asks. */
     struct json_object *(*referrers)(void *context, const struct stl_digest *subject);
     void *context;
 };
@@ -37,6 +37,10 @@ struct stl_describe_source {
 /* Return a document that the caller puts, or NULL. Fail with STL_MANIFEST_UNKNOWN. */
 struct json_object *stl_describe(const struct stl_repo *repo, const struct stl_digest *digest,
                                  struct stl_error *err);
+/* Without `referrers`. If the caller has the manifest, `known` with its `bytes`, it is not read; or NULL. */
+struct json_object *stl_describe_alone(const struct stl_repo *repo, const struct stl_digest *digest,
+                                       const struct stl_manifest *known, const char *bytes,
+                                       struct stl_error *err);
 struct json_object *stl_describe_from(const struct stl_describe_source *source,
                                       const struct stl_digest *digest, struct stl_error *err);
 

@@ -95,6 +95,7 @@ void stl_listing_change_end(struct stl_listing_change *change)
 {
     stl_temp_abort(&change->temp);
     stl_close_fd(&change->lock);
+    stl_close_fd(&change->v2);
 }
 
 static int prepare(const struct stl_root *root, int directory, const struct stl_name *repository,
@@ -228,6 +229,15 @@ static bool edit(struct listing *listing, const char *const *names, size_t count
     return changed;
 }
 
+/* None has a quote in it. */
+static int64_t count_names(const struct listing *listing)
+{
+    int64_t quotes = 0;
+    for (size_t i = listing->begin; i < listing->end; i++)
+        quotes += listing->text.data[i] == '"';
+    return quotes / 2;
+}
+
 static bool edit_unsorted(struct listing *listing, const char *const *names, size_t count, bool add)
 {
     STL_AUTO_FREE const char **sorted = stl_alloc((count + 1) * sizeof *sorted);
@@ -243,8 +253,10 @@ int stl_listing_prepare(const struct stl_root *root, int directory, const struct
 {
     AUTO_LISTING struct listing listing = {0};
     bool changed = false;
+    struct stat st;
     change->directory = directory;
-    if (count == 0 && faccessat(directory, file_name(repository), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    if (count == 0 && fstatat(directory, file_name(repository), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(st.st_mode))
         return 0;
     if (load_listing(directory, repository, &listing, err)) {
         if (err->sys_errno != ENOENT)
@@ -256,6 +268,7 @@ int stl_listing_prepare(const struct stl_root *root, int directory, const struct
         changed = true;
     }
     changed |= edit_unsorted(&listing, names, count, true);
+    change->names = count_names(&listing);
     if (!changed)
         return 0;
     return prepare(root, directory, repository, &listing.text, change, err) ? -1 : 1;
@@ -270,16 +283,19 @@ int stl_listing_add(const struct stl_root *root, int directory, const struct stl
 }
 
 int stl_listing_remove(const struct stl_root *root, int directory, const struct stl_name *repository,
-                       const char *const *names, size_t count, struct stl_error *err)
+                       const char *const *names, size_t count, int64_t *left, struct stl_error *err)
 {
     AUTO_LISTING struct listing listing = {0};
+    *left = -1;
     if (load_listing(directory, repository, &listing, err)) {
         if (err->sys_errno != ENOENT)
             return -1;
         stl_error_clear(err);
         return 0;
     }
-    if (!edit_unsorted(&listing, names, count, false))
+    bool changed = edit_unsorted(&listing, names, count, false);
+    *left = count_names(&listing);
+    if (!changed)
         return stl_dir_sync(directory, err); /* a process may have been killed before it was durable */
     return store_listing(root, directory, repository, &listing.text, err) ? -1 : 1;
 }
@@ -320,22 +336,27 @@ bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name 
     return found;
 }
 
-int stl_catalog_prepare(const struct stl_registry *registry, const struct stl_name *name, int v2,
+int stl_catalog_prepare(const struct stl_registry *registry, const struct stl_name *name,
                         struct stl_listing_change *change, struct stl_error *err)
 {
     const char *text = name->text;
     if (stl_catalog_has(registry, name))
         return 0;
+    change->v2 = stl_dir_open(registry->root.fd, STL_V2, err);
+    if (change->v2 < 0)
+        return -1;
     change->lock = stl_registry_lock(registry, STL_LOCK_CATALOG, NULL, true, err);
-    return change->lock < 0 || stl_listing_prepare(&registry->root, v2, NULL, &text, 1, change, err) < 0 ? -1
-                                                                                                         : 0;
+    if (change->lock < 0)
+        return -1;
+    return stl_listing_prepare(&registry->root, change->v2, NULL, &text, 1, change, err) < 0 ? -1 : 0;
 }
 
 int stl_catalog_remove(const struct stl_registry *registry, const struct stl_name *name,
                        struct stl_error *err)
 {
     const char *text = name->text;
+    int64_t left;
     STL_AUTO_CLOSE int v2 = stl_dir_open(registry->root.fd, STL_V2, err);
     STL_AUTO_CLOSE int lock = v2 < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_CATALOG, NULL, true, err);
-    return lock < 0 || stl_listing_remove(&registry->root, v2, NULL, &text, 1, err) < 0 ? -1 : 0;
+    return lock < 0 || stl_listing_remove(&registry->root, v2, NULL, &text, 1, &left, err) < 0 ? -1 : 0;
 }

@@ -18,8 +18,9 @@
  * catalog. Takes time linear in the length of the list, plus n log n for the names. */
 int stl_listing_add(const struct stl_root *root, int directory, const struct stl_name *repository,
                     const char *const *names, size_t count, struct stl_error *err);
+/* *left: how many names the list has then; -1: there is no list. */
 int stl_listing_remove(const struct stl_root *root, int directory, const struct stl_name *repository,
-                       const char *const *names, size_t count, struct stl_error *err);
+                       const char *const *names, size_t count, int64_t *left, struct stl_error *err);
 
 /* Adding in two steps, for changes that must become visible in between: the first step does everything that
  * takes space. Whoever waits for other files as well syncs `temp` with them and says so; else
@@ -28,12 +29,13 @@ struct stl_listing_change {
     struct stl_temp temp; /* the new list, if something changes */
     bool synced;
     int directory; /* owned by the caller, must outlive the change; -1: there is nothing to commit */
-    int lock;      /* of the catalog */
+    int v2, lock;  /* of the catalog */
     const char *file;
+    int64_t names; /* how many the list has then; -1: it has not been read */
 };
 #define STL_LISTING_CHANGE_INIT                                                                              \
     {                                                                                                        \
-        .temp = STL_TEMP_INIT, .directory = -1, .lock = -1                                                   \
+        .temp = STL_TEMP_INIT, .directory = -1, .v2 = -1, .lock = -1, .names = -1                           \
     }
 #define STL_AUTO_LISTING_CHANGE __attribute__((cleanup(stl_listing_change_end)))
 /* Returns 1 if the file has to change, 0 if it is already right, -1 on error. */
@@ -62,8 +64,8 @@ int stl_listing_wrap(const struct stl_name *repository, const struct stl_buf *qu
 /* Whether the catalog names a repository: without a lock and without reading the file into memory. */
 bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name *name);
 /* Like stl_listing_prepare(), for adding one repository to the catalog, unless it is there already. Takes the
- * lock, which is held until the end of the change. `v2` is the open folder www/v2. */
-int stl_catalog_prepare(const struct stl_registry *registry, const struct stl_name *name, int v2,
+ * lock, which is held until the end of the change. */
+int stl_catalog_prepare(const struct stl_registry *registry, const struct stl_name *name,
                         struct stl_listing_change *change, struct stl_error *err);
 /* Removes a repository from the catalog; takes the lock. */
 int stl_catalog_remove(const struct stl_registry *registry, const struct stl_name *name,

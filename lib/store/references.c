@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nesting.h"
+
 static const char target_head[] = "../" STL_REPO_MANIFESTS "/";
 
 static int unknown_manifest(const struct stl_repo *repo, const char *reference, struct stl_error *err)
@@ -53,17 +55,26 @@ static int read_target(const struct stl_repo *repo, const struct stl_digest *dig
     return result;
 }
 
-int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *digest,
-                      struct stl_media_type *type, struct stl_error *err)
+int stl_manifest_look(const struct stl_repo *repo, const struct stl_digest *digest,
+                      struct stl_media_type *type, int64_t *size, struct stl_error *err)
 {
     char target[STL_TARGET_MAX];
+    struct stat st;
     if (read_target(repo, digest, target, type, err))
         return -1;
     /* A power cut may have left the link without the file. */
-    if (faccessat(repo->fd, target + strlen("../"), F_OK, AT_SYMLINK_NOFOLLOW))
+    if (fstatat(repo->fd, target + strlen("../"), &st, AT_SYMLINK_NOFOLLOW))
         return errno == ENOENT ? unknown_manifest(repo, strrchr(target, '/') + 1, err)
                                : stl_error_errno(err, "cannot look for %s", target);
+    *size = st.st_size;
     return 0;
+}
+
+int stl_manifest_type(const struct stl_repo *repo, const struct stl_digest *digest,
+                      struct stl_media_type *type, struct stl_error *err)
+{
+    int64_t size;
+    return stl_manifest_look(repo, digest, type, &size, err);
 }
 
 bool stl_manifest_exists(const struct stl_repo *repo, const struct stl_digest *digest)
@@ -73,10 +84,12 @@ bool stl_manifest_exists(const struct stl_repo *repo, const struct stl_digest *d
     return stl_manifest_type(repo, digest, &type, &ignored) == 0;
 }
 
-int stl_tag_resolve(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
-                    struct stl_error *err)
+/* *nested: whether a nested repository has its path. */
+static int read_tag(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
+                    bool *nested, struct stl_error *err)
 {
     char path[STL_PATH_MAX], target[STL_TARGET_MAX];
+    *nested = false;
     if (stl_link_read(repo->fd, stl_path_reference(tag->text, path), target, sizeof target) == 0) {
         if (stl_digest_parse(target, digest, err) == 0)
             return 0;
@@ -86,12 +99,30 @@ int stl_tag_resolve(const struct stl_repo *repo, const struct stl_tag *tag, stru
     }
     int why = errno;
     struct stat st;
-    if (why == EINVAL && fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-        why = ENOENT; /* a nested repository */
-    if (why == ENOENT)
+    *nested = why == EINVAL && fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+    if (why == ENOENT || *nested)
         return unknown_manifest(repo, tag->text, err);
     errno = why;
     return stl_error_errno(err, "cannot read %s", path);
+}
+
+int stl_tag_resolve(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
+                    struct stl_error *err)
+{
+    bool nested;
+    return read_tag(repo, tag, digest, &nested, err);
+}
+
+int stl_tag_look(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
+                 struct stl_error *err)
+{
+    bool nested;
+    if (read_tag(repo, tag, digest, &nested, err) == 0)
+        return 1;
+    if (err->code != STL_MANIFEST_UNKNOWN)
+        return -1;
+    stl_error_clear(err);
+    return nested ? stl_nesting_check_tag(repo->fd, &repo->name, tag, err) : 0;
 }
 
 int stl_tag_resolve_if_any(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,

@@ -18,7 +18,10 @@ int stl_registry_wanted_modes(const struct stl_registry *registry, struct stl_ro
                               struct stl_error *err)
 {
     const char *name = registry->settings.group;
-    *wanted = (struct stl_root){registry->root.fd, name ? 0640 : 0644, name ? 0750 : 0755, (gid_t)-1};
+    *wanted = (struct stl_root){.fd = registry->root.fd,
+                                .file_mode = name ? 0640 : 0644,
+                                .directory_mode = name ? 0750 : 0755,
+                                .group = (gid_t)-1};
     struct group *group = name ? getgrnam(name) : NULL;
     if (name && !group)
         return stl_error_set(err, STL_INVALID, "registry.yaml: there is no group '%s'", name);

@@ -61,12 +61,17 @@ static struct ruleset everything(int version, bool network)
     };
 }
 
+static bool allow_open(int ruleset, int fd, uint64_t rights)
+{
+    struct path_beneath rule = {rights, fd};
+    return syscall(ADD_RULE, ruleset, PATH_BENEATH, &rule, 0) == 0;
+}
+
 /* Files that do not exist need no rule. */
 static bool allow(int ruleset, int at, const char *path, uint64_t rights)
 {
     STL_AUTO_CLOSE int fd = openat(at, path, O_PATH | O_CLOEXEC);
-    struct path_beneath rule = {rights, fd};
-    return fd < 0 || syscall(ADD_RULE, ruleset, PATH_BENEATH, &rule, 0) == 0;
+    return fd < 0 || allow_open(ruleset, fd, rights);
 }
 
 static bool allow_registry(int ruleset, const char *path, const struct ruleset *handled)
@@ -75,7 +80,7 @@ static bool allow_registry(int ruleset, const char *path, const struct ruleset *
     const uint64_t write = read | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG |
                            FS_MAKE_SYM | FS_REFER | FS_TRUNCATE;
     STL_AUTO_CLOSE int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0 || !allow(ruleset, root, ".", read) ||
+    if (root < 0 || !allow_open(ruleset, root, read) ||
         !allow(ruleset, root, STL_SETTINGS_FILE, FS_READ_FILE) || /* it may be a link that leads elsewhere */
         !allow(ruleset, AT_FDCWD, STL_BOOT_ID_FILE, FS_READ_FILE))
         return false;
@@ -95,7 +100,7 @@ static bool allow_reading(int ruleset, const char *const *readable)
         STL_AUTO_CLOSE int fd = open(*readable, O_PATH | O_CLOEXEC);
         struct stat st;
         if (fd >= 0 && fstat(fd, &st) == 0 &&
-            !allow(ruleset, AT_FDCWD, *readable, FS_READ_FILE | (S_ISDIR(st.st_mode) ? FS_READ_DIR : 0)))
+            !allow_open(ruleset, fd, FS_READ_FILE | (S_ISDIR(st.st_mode) ? FS_READ_DIR : 0)))
             return false;
     }
     return true;

@@ -76,7 +76,7 @@ static int tag_three(struct unit *unit, struct stl_error *error)
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     const struct stl_digest two = content_digest("two"), three = content_digest("three");
     struct stl_tagging set[] = {
-        {{"latest"}, three, false, false}, {{"v1"}, two, false, false}, {{"a"}, two, false, false}};
+        {.tag = {"latest"}, .digest = three}, {.tag = {"v1"}, .digest = two}, {.tag = {"a"}, .digest = two}};
     return open_app(unit, &repo, error) || commit_tag_set(&repo, set, 3, NULL, NULL, error) ? -1 : 0;
 }
 

@@ -34,7 +34,8 @@ static void try_list(const struct stl_registry *registry, int directory, const s
     if (!whole)
         return;
     EXPECT(count(directory, repository, &after) && after >= before && after <= before + 3);
-    EXPECT(stl_listing_remove(&registry->root, directory, repository, names, 3, &err) >= 0);
+    int64_t left;
+    EXPECT(stl_listing_remove(&registry->root, directory, repository, names, 3, &left, &err) >= 0);
     EXPECT(count(directory, repository, &after) && after <= before);
 }
 

@@ -118,7 +118,7 @@ static void a_file_of_old_lines_is_written_anew(void **state)
     struct stl_digest one = unit_push(&f->repo, "one", "v1");
     const struct stl_tagging set = {.tag = {"v1"}, .digest = one};
     for (int i = 0; i < 200; i++)
-        stl_details_tagged(&f->repo, &set, 1);
+        stl_details_tagged(&f->repo, &set, 1, 1);
     assert_true(stl_details_are_stale(&f->repo));
     OK(stl_details_renew(&f->repo, &err));
     assert_int_equal(count_lines(f), 1);

@@ -292,11 +292,11 @@ static void a_set_of_tags(void **state)
     struct unit *f = *state;
     struct stl_digest one = unit_push(&f->repo, "one", "b"), two = unit_push(&f->repo, "two", NULL),
                       none = unit_digest("none");
-    struct stl_tagging set[] = {{unit_tag("c"), two, false, false},
-                                {unit_tag("b"), two, false, false},
-                                {unit_tag("a"), one, false, false},
-                                {unit_tag("c"), one, false, false}, /* again: the last one counts */
-                                {unit_tag("d"), none, false, false}};
+    struct stl_tagging set[] = {{.tag = unit_tag("c"), .digest = two},
+                                {.tag = unit_tag("b"), .digest = two},
+                                {.tag = unit_tag("a"), .digest = one},
+                                {.tag = unit_tag("c"), .digest = one}, /* again: the last one counts */
+                                {.tag = unit_tag("d"), .digest = none}};
     struct guarded guarded = {.deny = "a"};
     FAILS(STL_MANIFEST_UNKNOWN, commit_tag_set(&f->repo, set, 5, NULL, NULL, &err));
     FAILS(STL_DENIED, commit_tag_set(&f->repo, set, 4, guard, &guarded, &err));

@@ -13,9 +13,12 @@ static void files_and_folders(void **state)
     STL_AUTO_CLOSE int file = stl_dir_open_file(root, "tmp/a"), folder = stl_dir_open(root, "tmp", &err);
     const struct stl_sync what[] = {{file, NULL},    {folder, NULL}, {root, "www/v2"},
                                     {root, "store"}, {folder, ""},   {root, "tmp"}};
-    OK(stl_sync_all(NULL, 0, &err));
-    for (size_t count = 1; count <= sizeof what / sizeof *what; count++)
-        OK(stl_sync_all(what, count, &err));
+    struct stl_root threads = unit->registry.root, none = threads;
+    none.threadless = true;
+    for (size_t count = 0; count <= sizeof what / sizeof *what; count++) {
+        OK(stl_sync_all(&threads, what, count, &err));
+        OK(stl_sync_all(&none, what, count, &err));
+    }
     unit_remove(root, "tmp/a");
 }
 
@@ -25,10 +28,10 @@ static void one_that_cannot_be_synced(void **state)
     const int root = unit->registry.root.fd;
     const struct stl_sync missing[] = {{root, "store"}, {root, "missing"}, {root, "tmp"}};
     const struct stl_sync closed[] = {{root, "store"}, {-1, NULL}};
-    FAILS(STL_SYSTEM, stl_sync_all(missing, 3, &err));
+    FAILS(STL_SYSTEM, stl_sync_all(&unit->registry.root, missing, 3, &err));
     assert_int_equal(err.sys_errno, ENOENT);
     assert_non_null(strstr(err.message, "missing"));
-    FAILS(STL_SYSTEM, stl_sync_all(closed, 2, &err));
+    FAILS(STL_SYSTEM, stl_sync_all(&unit->registry.root, closed, 2, &err));
     assert_int_equal(err.sys_errno, EBADF);
 }
 
