@@ -1,0 +1,70 @@
+#!/bin/bash
+# What an operation costs: how many system calls about files it makes, and how often it waits for the disk. Each bound is what
+# was measured, and a little more: who exceeds one reads something twice, or syncs what need not be.
+. "$(dirname "$0")/cgi-common.sh"
+have strace && strace -qq -o /dev/null true 2>/dev/null || skip_all 'strace may not trace'
+[ ! "${SANITIZED:-}" ] || skip_all 'sanitizers make calls of their own'
+
+# costs CALLS SYNCS WHAT: of the trace, from where the registry is opened, so that nothing depends on how programs begin
+costs() {
+    local calls syncs
+    read -r calls syncs < <(awk '/registry\.yaml/ { on = 1 } on && !/resumed>/ && /^([0-9]+ +)?[a-z_0-9]+\(/ { calls++ }
+        /(fsync|fdatasync|syncfs)\(/ { syncs++ } END { print calls + 0, syncs + 0 }' "$T/trace")
+    note "$3: $calls calls, $syncs syncs"
+    if [ "$calls" -gt 0 ] && [ "$calls" -le "$1" ]; then pass "$3: at most $1 calls"
+    else fail "$3: at most $1 calls" "$calls calls"; fi
+    if [ "$syncs" -le "$2" ]; then pass "$3: it waits at most $2 times"
+    else fail "$3: it waits at most $2 times" "$syncs times"; fi
+}
+TRACE=(strace -f -qq -o "$T/trace" -e trace=%file,%desc)
+tool() { "${TRACE[@]}" "$STILLAGE" "$@" -r "$REG" -q >"$T/.out" 2>"$T/.err"; }
+
+# request CALLS SYNCS WHAT STATUS COMMAND...
+request() {
+    RUN_UNDER=("${TRACE[@]}")
+    "${@:5}"
+    RUN_UNDER=()
+    want_status "$4"
+    verdict "$3"
+    costs "$1" "$2" "$3"
+}
+
+# ---- a push --------------------------------------------------------------------------------------------------------
+
+make_registry
+push_image app v1 one
+echo two >"$T/two"
+request 69 0 'a session' 202 cgi POST /v2/app/blobs/uploads/
+session=$(location)
+request 124 4 'a blob' 201 send "$T/two" PUT "$session?digest=$(digest "$T/two")"
+make_image app two
+request 148 7 'a manifest with a new tag' 201 put_manifest "$T/image" app v2
+request 135 5 'the same again' 201 put_manifest "$T/image" app v2
+request 148 5 'a tag that moves' 201 put_manifest "$T/image" app v1
+make_image app three
+request 127 5 'a manifest without a tag' 201 put_manifest "$T/image" app "$(digest "$T/image")"
+put_manifest "$T/image" app v3
+request 134 6 'a tag that is deleted' 202 cgi DELETE /v2/app/manifests/v3
+request 167 8 'a manifest that is deleted' 202 cgi DELETE "/v2/app/manifests/$(digest "$T/image")"
+
+# A push does not look at what else there is.
+for n in {1..12}; do echo "$n" >"$T/more"; push_blob app "$T/more"; done
+make_image app four
+request 148 7 'a manifest in a repository with many blobs' 201 put_manifest "$T/image" app v4
+
+# ---- the tool ------------------------------------------------------------------------------------------------------
+
+tool export -o "$T/app.tar" app:v1
+costs 350 0 export
+tool gc
+costs 450 1 gc
+tool verify
+costs 840 1 verify
+REG=$T/other
+"$STILLAGE" init -q "$REG"
+tool import "$T/app.tar"
+costs 530 42 import
+tool import "$T/app.tar"
+costs 190 12 'the same import again'
+
+done_testing
