@@ -95,7 +95,7 @@ sub on_line {
     push @found, [$-[0], length $&, 'LOCK_SH', 'lock weakened'] while $code =~ /\bLOCK_EX\b/g;
     push @found, [$-[1], length $1, $1 eq 'true' ? 'false' : 'true', 'flag changed'] while $code =~ /[(,] ?(true|false)(?=[,)])/g;
     push @found, [$-[1], length $1, ';', 'call dropped']
-        if $code =~ /^ +((?:\(void\))?[a-z_]\w*\(.*\);)$/ && $code !~ $gives_back && $code !~ /^ +return/;
+        if $code =~ /^ +((?:\(void\))?[a-z_]\w*\(.*\);)$/ && $code !~ $gives_back && $code !~ /^ +(?:return|abort)\b/;
     return @found;
 }
 
