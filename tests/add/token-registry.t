@@ -3,6 +3,7 @@
 # to stillage alone): login, add, push and mirror, who may what, and tokens that end in the middle.
 . "$(dirname "$0")/add-common.sh"
 have docker-registry || skip_all 'docker-registry is not installed'
+have nginx || skip_all 'nginx is not installed'
 no_logins
 
 mkdir "$T/tokens"
@@ -102,6 +103,23 @@ ask HEAD "http://$there/v2/late/app/manifests/1"
 has_image() { skopeo_run inspect --raw --tls-verify=false --creds me:word "docker://$behind/late/app:1"; }
 ok_run '... and the image' has_image
 is "$(digest "$T/.out")" "$(oci_ref "$small" v1 | field digest)" '... is there'
+
+# The one that fetches for others keeps its token for the next request, as long as it is good.
+new_registry
+printf 'upstream:\n  - {prefix: hub, from: "%s", plain-http: true}\n' "$there" >>"$REG/registry.yaml"
+next_server serve
+spawn "$SERVER" "$STILLAGE" serve -r "$REG" --listen "$HOST"
+wait_up "$SERVER" 15 answers "$URL"
+rm -f "$T/tokens/log"
+lives 4
+pull() { http GET "/v2/hub/lib/$1/manifests/$2" -H "Accept: $OCI_TYPE.index.v1+json" -H "Accept: $OCI_TYPE.manifest.v1+json"; }
+pull multi 1
+is "$STATUS $(header docker-content-digest)" "200 $INDEX" 'pull-through, with the login of who fetches'
+ok_run '... until its token ends' wait_for 10 has_ended
+live_long
+pull multi "$(field digest <<<"$(oci_for_platform "$multi" "$(oci_ref "$multi" latest)" arm64)")"
+is "$STATUS $(asked_for)" '200 reader repository:lib/multi:pull,reader repository:lib/multi:pull' '... and with the next one then'
+stop "$SERVER"
 
 lives -10
 rm -f "$T/tokens/log"
