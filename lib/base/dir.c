@@ -149,7 +149,7 @@ int stl_dir_sync(int fd, struct stl_error *err)
 /* Of a directory that is removed meanwhile, nothing is left to read (ENOENT). */
 int stl_dir_each_here(int directory, stl_dir_visit *visit, void *context, struct stl_error *err)
 {
-    STL_AUTO_FREE char *entries = stl_alloc(ENTRIES);
+    STL_AUTO_FREE char *entries = stl_realloc(NULL, ENTRIES); /* stl_alloc() would clear it */
     ssize_t length;
     while ((length = getdents64(directory, entries, ENTRIES)) > 0)
         for (const char *p = entries; p < entries + length;) {
