@@ -104,7 +104,7 @@ ask GET "/v2/hub/large/blobs/$BIG"
 want_error 507 DENIED
 verdict 'a full disk'
 make_room
-try_again() { pull; wait "$PULL" && [ "$(digest "$T/got")" = "$BIG" ]; }    # failures are remembered for some seconds
+try_again() { sleep 0.3; pull; wait "$PULL" && [ "$(digest "$T/got")" = "$BIG" ]; }    # failures are remembered for some seconds
 ok_run '... and a client when there is room' wait_for 10 try_again
 in_order
 done_testing

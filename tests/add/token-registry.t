@@ -73,8 +73,9 @@ is "$(asked_for | sed 's/,.*//')" 'me repository:lib/multi:pull' '... is good fo
 
 # ---- tokens that end ---------------------------------------------------------------------------------------------
 
-# Their end is what the registry says.
+# Their end is what the registry says, which is not asked all the time.
 has_ended() {
+    sleep 0.3
     [ "$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $(<"$T/tokens/token")" "http://$behind/v2/")" = 401 ]
 }
 # ends_at NUMBER DESCRIPTION USER COMMAND...: the first token of that command ends while its request with that number is under way
