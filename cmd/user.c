@@ -84,7 +84,7 @@ static int change(const struct stl_registry *registry, const char *name, bool fr
 /* Takes every step, even if an earlier one failed. */
 struct user_removal {
     size_t tokens, failures;
-    bool user; /* there was one with a password */
+    bool user; /* the one with a password went */
 };
 
 static void note_failure(struct user_removal *removal, int result, struct stl_error *err)
@@ -99,9 +99,10 @@ static void note_failure(struct user_removal *removal, int result, struct stl_er
 static void take_all(const struct stl_registry *registry, const char *name, struct user_removal *removal)
 {
     struct stl_error err = STL_ERROR_INIT;
-    removal->user = stl_users_has(registry, name);
-    if (removal->user)
+    bool had = stl_users_has(registry, name);
+    if (had)
         note_failure(removal, stl_users_remove(registry, name, &err), &err);
+    removal->user = had && !stl_users_has(registry, name);
     note_failure(removal, stl_robot_remove_user(registry, name, &removal->tokens, &err), &err);
     note_failure(removal, stl_bearer_revoke(registry, name, &err), &err);
     note_failure(removal, stl_access_refresh(registry, &err), &err);

@@ -79,6 +79,12 @@ ok_run '... go as well' "$STILLAGE" user rm ci
 for user in al alice2 erin; do ok_run "the rest: $user" "$STILLAGE" user rm -q $user; done
 is "$("$STILLAGE" token ls)" '' '... leaves no token'
 add alice 'other words' >/dev/null 2>&1
+on_read_only_disk='mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
+if [ "$(id -u)" -eq 0 ] && unshare --mount true 2>/dev/null; then
+    capture "$(command -v unshare)" --mount sh -c "$on_read_only_disk" sh "$REG" "$STILLAGE" user rm alice
+    is "$RC" 1 'where nothing can go'
+    is "$("$STILLAGE" user ls)" alice '... nothing is gone'
+else skip 2 'mounting takes root' 'where nothing can go'; fi
 
 # On a terminal: the pseudo-terminal of script(1). Each answer is given once the question is there.
 on_terminal() {
