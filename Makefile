@@ -140,6 +140,10 @@ image: all
 
 TESTS = $(wildcard tests/*/*.t)
 JOBS = 4
+# What the scripts in tests/ call.
+TEST_PROGRAMS = $(addprefix $(BUILD)/,ask blob fingerprint gateway)
+test-programs: $(TEST_PROGRAMS)
+
 # Of all tests those that TEST names: make check TEST='gc t-name'
 chosen = $(if $(TEST),$(foreach name,$(TEST),$(call named,$(name))),$(UNIT_TESTS) $(TESTS))
 named = $(or $(filter %/$(1) %/$(1).t,$(UNIT_TESTS) $(TESTS)),$(error there is no test $(1)))
@@ -147,9 +151,10 @@ named = $(or $(filter %/$(1) %/$(1).t,$(UNIT_TESTS) $(TESTS)),$(error there is n
 # Installs what the tests need, builds, and runs all of them, with their folders in memory where there is enough of it
 # (DISK=1: on disk). What failed or was skipped is said at the end, with the reason; a test may be skipped only for a reason
 # that is in tests/may-skip.
+PACKAGE_GROUP = all
 check:
-	bash tests/packages.sh all
-	$(MAKE) -j$(JOBS) all $(filter $(UNIT_TESTS),$(chosen)) $(BUILD)/soak $(BUILD)/ask
+	bash tests/packages.sh $(PACKAGE_GROUP)
+	$(MAKE) -j$(JOBS) all $(filter $(UNIT_TESTS),$(chosen)) $(BUILD)/soak $(TEST_PROGRAMS)
 	$(if $(DISK),,ON_DISK=$${TMPDIR:-/tmp} TMPDIR=$$(bash tests/memory.sh)) BUILD=$(BUILD) JOBS=$(JOBS) bash tests/check.sh $(chosen)
 
 # The README's two commands on a Debian with nothing installed: make check-on RELEASE=13 (or 12, sid; a name), in full or,
@@ -159,7 +164,7 @@ check-on:
 	bash tests/deploy/check-on.sh '$(RELEASE)' '$(HOW)'
 
 # Ten minutes of everything at once, on servers that are killed over and over.
-soak: all $(BUILD)/soak
+soak: all $(TEST_PROGRAMS) $(BUILD)/soak
 	SOAK_SECONDS=600 bash tests/load/soak.t
 
 # Puts N small mistakes into FILES (also FILE:LINE), or EACH into each folder (with SINCE=COMMIT, into what has changed since
@@ -169,22 +174,23 @@ mutate: all
 	ON_DISK=$${TMPDIR:-/tmp} TMPDIR=$$(bash tests/memory.sh) perl tests/mutate.pl $(if $(EACH),--each $(EACH),--count $(N)) $(if $(SEED),--seed $(SEED)) $(if $(SINCE),--changed $(SINCE)) $(FILES)
 
 # Speed and memory side by side with other programs.
-bench: all $(BUILD)/bench-push
+bench: all $(TEST_PROGRAMS) $(BUILD)/bench-push
 	bash tests/load/bench.sh
 	bash tests/load/bench-slow.sh
 
-bench-check: all $(BUILD)/bench-push
+bench-check: all $(TEST_PROGRAMS) $(BUILD)/bench-push
 	bash tests/load/bench-check.sh
 
 # One registry in CephFS through several front ends, and docker-registry with S3 on the same Ceph. It takes root.
-bench-cluster: all $(BUILD)/bench-push
+bench-cluster: all $(TEST_PROGRAMS) $(BUILD)/bench-push
 	BENCH=cluster unshare --mount bash tests/load/bench.sh
 
 $(BUILD)/bench-push: $(addprefix $(BUILD)/tests/,load/bench-push.o support/http.o)
 $(BUILD)/soak: $(addprefix $(BUILD)/tests/,load/soak.o load/soak-push.o load/soak-pull.o support/http.o)
-$(BUILD)/ask: $(BUILD)/tests/support/ask.o
-$(BUILD)/bench-push $(BUILD)/soak $(BUILD)/ask:
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcrypto -lpthread
+$(TEST_PROGRAMS): $(BUILD)/%: $(BUILD)/tests/support/%.o
+$(BUILD)/ask $(BUILD)/gateway: $(BUILD)/tests/support/questions.o
+$(BUILD)/bench-push $(BUILD)/soak $(TEST_PROGRAMS):
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl -ljson-c -lcrypto -lpthread
 
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
@@ -208,7 +214,7 @@ help:
 	@echo 'make image       an image for docker and podman, with the whole registry in it'
 	@echo 'V=1              shows the commands'
 
-.PHONY: all quickstart install uninstall dist deb debs image check check-on mutate soak bench bench-check bench-cluster clean help
+.PHONY: all quickstart install uninstall dist deb debs image check check-on mutate soak bench bench-check bench-cluster test-programs clean help
 
 # --- units ------------------------------------------------------------------------------------------------------
 # One program per module (tests/unit/t-*.c, cmocka), and one per parser (tests/fuzz/fuzz-*.c) which tries all of its corpus.
@@ -262,12 +268,15 @@ crash: $(CRASH_TESTS)
 unit: $(UNIT_TESTS)
 	prove -j$(JOBS) $(UNIT_TESTS)
 
+tools:
+	bash tests/packages.sh lint
+
 ASAN = BUILD=build/asan CC=clang CFLAGS='$(SANITIZE) -fsanitize=address,undefined' CGI_STATIC=
-asan:
+asan: tools
 	$(MAKE) $(ASAN) unit
 
 # All tests with programs that have sanitizers in them. What these report comes at the end.
-asan-check:
+asan-check: tools $(TEST_PROGRAMS)
 	$(MAKE) $(ASAN) all
 	rm -rf build/asan/run && mkdir -p build/asan/run/reports && chmod 1777 build/asan/run/reports
 	for program in stillage stillage.cgi; do cp tests/sanitized.sh build/asan/run/$$program || exit 1; done
@@ -276,11 +285,11 @@ asan-check:
 	! cat build/asan/run/reports/* 2>/dev/null
 
 # Inside the sandbox valgrind could not go on: it makes memory executable. Who dies in the middle of a change leaves memory.
-valgrind: $(UNIT_TESTS)
+valgrind: tools $(UNIT_TESTS)
 	prove -j$(JOBS) --exec '$(VALGRIND) --leak-check=full' $(filter-out %/t-sandbox $(CRASH_TESTS),$(UNIT_TESTS))
 	prove -j$(JOBS) --exec '$(VALGRIND)' $(CRASH_TESTS)
 
-fuzz:
+fuzz: tools
 	$(MAKE) BUILD=build/fuzz CC=clang CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined' \
 	    FUZZ_DRIVER= FUZZ_LDFLAGS=-fsanitize=fuzzer fuzz-run
 
@@ -294,7 +303,7 @@ fuzz-run: $(FUZZ_TESTS)
 # Three linters, each of which sees what the others do not. The reasons for what they may not say are in .clang-tidy.
 LINT_SOURCES = $(wildcard lib/*/*.c cmd/*.c cgi/*.c)
 LINT_FLAGS = -std=gnu11 -D_GNU_SOURCE -DSTL_VERSION='"lint"' $(INCLUDES)
-lint:
+lint: tools
 	clang-format --dry-run -Werror $(wildcard lib/*/*.[ch] cmd/*.[ch] cgi/*.[ch] tests/*/*.[ch])
 	cppcheck -q --enable=warning,performance,portability --inline-suppr --suppress=internalAstError \
 	    --error-exitcode=1 -j$(JOBS) -D_GNU_SOURCE -DSTL_VERSION='""' $(addprefix -I ,$(LIB_FOLDERS)) $(LINT_SOURCES)
@@ -303,4 +312,4 @@ lint:
 	printf '%s\n' $(LINT_SOURCES) | xargs -P$(JOBS) -I{} clang-tidy -quiet {} -- $(LINT_FLAGS)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: unit crash asan asan-check valgrind fuzz fuzz-run lint
+.PHONY: tools unit crash asan asan-check valgrind fuzz fuzz-run lint

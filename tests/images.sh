@@ -20,7 +20,8 @@
 CACHE=${STILLAGE_TEST_CACHE:-/tmp/stillage-test-cache-$UID}
 
 # What the cached images are made by: other recipes, other files.
-RECIPES=$(cat "$TESTS/images.sh" "$TESTS/oci.sh" "$TOP/examples/images/make-hello.sh" /bin/busybox 2>/dev/null | sha256sum | cut -c1-12)
+RECIPES=$(cat "$TESTS/images.sh" "$TESTS/oci.sh" "$TOP/examples/images/make-hello.sh" /bin/busybox 2>/dev/null | sha256sum)
+RECIPES=${RECIPES:0:12}
 
 # cached NAME: prints the path of what make_NAME makes, made now if this machine has not got it. It appears whole, by
 # rename; whoever comes second waits for the lock. It is made anew when the recipe has changed.
@@ -183,8 +184,8 @@ empty_blob() { printf '{}' | oci_blob "$1" application/vnd.oci.empty.v1+json; }
 
 # small_image DIR TEXT: a descriptor
 small_image() {
-    local root layer config
-    root=$(mktemp -d "$1/.root.XXXXXX")
+    local root=$1/.root.$BASHPID layer config
+    mkdir "$root"
     echo "$2" >"$root/text"
     layer=$(oci_layer "$1" "$root")
     config=$(oci_config "$1" "$(host_arch)" "$layer")

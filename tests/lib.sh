@@ -20,7 +20,9 @@ STILLAGE=${STILLAGE:-$TOP/build/stillage}
 STILLAGE_CGI=${STILLAGE_CGI:-$TOP/build/stillage.cgi}
 export LC_ALL=C TZ=UTC no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
 unset STILLAGE_REGISTRY DOCKER_HOST CONTAINERD_ADDRESS CONTAINER_HOST
-PATH=$PATH:/usr/sbin:/sbin   # nginx, apache2, dockerd, fcgiwrap for an ordinary user
+# Debian's own programs before others of the same name (a python3 that is a script takes a second to start); and nginx,
+# apache2, dockerd, fcgiwrap for an ordinary user.
+PATH=/usr/bin:/bin:$PATH:/usr/sbin:/sbin
 umask 022
 
 # ---- TAP ---------------------------------------------------------------------------------------------------------
@@ -262,7 +264,7 @@ reap() {
     while ! group_gone "$1"; do
         jobs -p | grep -qx "$1" && ! running "$1" && { wait "$1" 2>/dev/null || true; }
         [ "$SECONDS" -lt "$end" ] || return 1
-        sleep 0.02
+        nap
     done
     wait "$1" 2>/dev/null || true
 }
@@ -278,13 +280,17 @@ running() {
 # What ends within so many seconds on a machine that has little else to do may take so many times as long on another.
 PATIENCE=6
 
+# nap: a moment, without a process
+exec {NAP}<> <(:)
+nap() { local REPLY; read -rt 0.03 -u "$NAP" || :; }
+
 # wait_for SECONDS COMMAND...: polls until COMMAND succeeds; status 1 when the time is over.
 wait_for() {
     local end=$((${EPOCHREALTIME/./} + PATIENCE * $1 * 1000000))
     shift
     until "$@" >/dev/null 2>&1; do
         [ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
-        sleep 0.03
+        nap
     done
 }
 
@@ -297,7 +303,7 @@ wait_up() {
             diag "$name did not come up: $*" "$(printf '\n'; tail -n 15 "$T/log/$name" | cut -c1-300)"
             return 1
         fi
-        sleep 0.03
+        nap
     done
 }
 
@@ -332,14 +338,21 @@ can_bind() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# digest FILE [sha256|sha512]
-digest() { printf '%s:' "${2:-sha256}"; "${2:-sha256}sum" <"$1" | cut -d' ' -f1; }
-
-# Everything about a tree that a command which "changes nothing" must not change: names, types, modes, links, bytes.
-# (Details are a history, and for the web page only; log/last-* say when something ran.)
-fingerprint() {
-    tar -C "$1" --sort=name --mtime=@0 --numeric-owner --anchored --exclude=./locks --exclude=./tmp --exclude='./log/last-*' --no-anchored --exclude=_details -c . 2>/dev/null | sha256sum
+# is_empty FOLDER
+is_empty() {
+    local name
+    for name in "$1"/* "$1"/.[!.]* "$1"/..?*; do [ ! -e "$name" ] && [ ! -L "$name" ] || return 1; done
 }
+
+# digest FILE [sha256|sha512]
+digest() {
+    local sum
+    sum=$("${2:-sha256}sum" <"$1")
+    printf '%s:%s\n' "${2:-sha256}" "${sum%% *}"
+}
+
+# fingerprint DIR: says whether a tree has changed (tests/support/fingerprint.c)
+fingerprint() { "$TOP/build/fingerprint" "$1"; }
 
 # shellcheck source=tests/servers.sh
 . "$TESTS/servers.sh"

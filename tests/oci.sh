@@ -19,16 +19,8 @@ oci_init() {
     printf '{"schemaVersion":2,"mediaType":"%s.index.v1+json","manifests":[]}' "$OCI_TYPE" >"$1/index.json"
 }
 
-# oci_blob DIR MEDIATYPE <BYTES: stores standard input, prints its descriptor
-oci_blob() {
-    local alg=${ALG:-sha256} tmp=$1/.blob.$BASHPID hex size
-    cat >"$tmp"
-    read -r hex _ < <("${alg}sum" <"$tmp")
-    size=$(stat -c %s "$tmp")
-    [ -d "$1/blobs/$alg" ] || mkdir -p "$1/blobs/$alg"
-    mv "$tmp" "$1/blobs/$alg/$hex"
-    printf '{"mediaType":"%s","digest":"%s:%s","size":%d}\n' "$2" "$alg" "$hex" "$size"
-}
+# oci_blob DIR MEDIATYPE <BYTES: stores standard input, prints its descriptor (tests/support/blob.c)
+oci_blob() { "$TOP/build/blob" "$1" "${ALG:-sha256}" "$2"; }
 
 # blob_file DIR DIGEST: where it is in a layout
 blob_file() { printf '%s/blobs/%s/%s' "$1" "${2%%:*}" "${2#*:}"; }
@@ -56,73 +48,86 @@ tar_root() {
 
 # oci_layer DIR ROOTFS [gzip|zstd|none]
 oci_layer() {
-    local tar=$1/.layer.$BASHPID desc type=$OCI_TYPE.layer.v1.tar
-    tar_root "$2" >"$tar"
+    local type=$OCI_TYPE.layer.v1.tar
     case ${3:-gzip} in
-        gzip) desc=$(gzip -6n <"$tar" | oci_blob "$1" "$type+gzip") ;;
-        zstd) desc=$(zstd -q <"$tar" | oci_blob "$1" "$type+zstd") ;;
-        none) desc=$(oci_blob "$1" "$type" <"$tar") ;;
+        gzip) tar_root "$2" | gzip -6n | oci_blob "$1" "$type+gzip" ;;
+        zstd) tar_root "$2" | zstd -q | oci_blob "$1" "$type+zstd" ;;
+        none) tar_root "$2" | oci_blob "$1" "$type" ;;
     esac
-    rm -f "$tar"
-    printf '%s\n' "$desc"
 }
 
 # diff_id DIR DESCRIPTOR: the digest of the uncompressed layer
-diff_id() { oci_unpack "$1" "$2" | sha256sum | sed 's/^\([0-9a-f]*\).*/sha256:\1/'; }
+diff_id() {
+    local sum
+    sum=$(oci_unpack "$1" "$2" | sha256sum)
+    printf 'sha256:%s\n' "${sum%% *}"
+}
 
 # oci_unpack DIR DESCRIPTOR: its bytes, uncompressed
 oci_unpack() {
-    local file
-    file=$(blob_file "$1" "$(field digest <<<"$2")")
-    case $2 in
-        *+gzip*|*tar.gzip*) gzip -dc <"$file" ;;
-        *+zstd*) zstd -qdc <"$file" ;;
-        *) cat "$file" ;;
-    esac
+    local media_type digest size
+    split_descriptor "$2"
+    case $media_type in
+        *+gzip|*tar.gzip) gzip -dc ;;
+        *+zstd) zstd -qdc ;;
+        *) cat ;;
+    esac <"$1/blobs/${digest/://}"
+}
+
+# join_by_comma WORD...
+join_by_comma() { local IFS=,; printf '%s' "$*"; }
+
+# merged OBJECT JSON: one object with the members of both. Where there is nothing to replace, it takes no program.
+merged() {
+    if [ "$2" = '{}' ]; then printf '%s\n' "$1"; else jq -nc --argjson a "$1" --argjson b "$2" '$a + $b'; fi
 }
 
 # oci_config DIR ARCH LAYER...: ARCH may be arm/v7
-oci_config() {
-    local dir=$1 arch=${2%%/*} variant='' ids=() layer
-    [ "$arch" = "$2" ] || variant=${2#*/}
+oci_config() { config_json "$@" | oci_blob "$1" "$OCI_TYPE.config.v1+json"; }
+
+config_json() {
+    local dir=$1 arch=${2%%/*} variant='' ids=() history=() layer when=2023-11-14T22:13:20Z
+    [ "$arch" = "$2" ] || variant=',"variant":"'${2#*/}'"'
     shift 2
-    for layer; do ids+=("$(diff_id "$dir" "$layer")"); done
-    jq -nc --arg arch "$arch" --arg variant "$variant" '{
-        created: "2023-11-14T22:13:20Z", architecture: $arch, os: "linux",
-        config: {Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], Cmd: ["/bin/sh"], Labels: {"org.example.test": "stillage"}},
-        rootfs: {type: "layers", diff_ids: $ARGS.positional},
-        history: [$ARGS.positional[] | {created: "2023-11-14T22:13:20Z", created_by: "tests/oci.sh"}]}
-        + (if $variant == "" then {} else {variant: $variant} end)' --args "${ids[@]}" |
-        oci_blob "$dir" "$OCI_TYPE.config.v1+json"
+    for layer; do
+        ids+=("\"$(diff_id "$dir" "$layer")\"")
+        history+=('{"created":"'$when'","created_by":"tests/oci.sh"}')
+    done
+    printf '{"created":"%s","architecture":"%s","os":"linux","config":{"Env":["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],"Cmd":["/bin/sh"],' \
+        "$when" "$arch"
+    printf '"Labels":{"org.example.test":"stillage"}},"rootfs":{"type":"layers","diff_ids":[%s]},"history":[%s]%s}\n' \
+        "$(join_by_comma "${ids[@]}")" "$(join_by_comma "${history[@]}")" "$variant"
 }
 
 # oci_manifest DIR CONFIG LAYER...: EXTRA='{"subject":…}' in front of the call is merged in
 oci_manifest() {
-    local dir=$1 config=$2
-    shift 2
-    printf '%s\n' "$@" | jq -sc --argjson config "$config" --argjson extra "${EXTRA:-{\}}" --arg type "$OCI_TYPE.manifest.v1+json" \
-        '{schemaVersion: 2, mediaType: $type, config: $config, layers: .} + $extra' | oci_blob "$dir" "$OCI_TYPE.manifest.v1+json"
+    local type=$OCI_TYPE.manifest.v1+json layers
+    layers=$(join_by_comma "${@:3}")
+    merged '{"schemaVersion":2,"mediaType":"'"$type"'","config":'"$2"',"layers":['"$layers"']}' "${EXTRA:-{\}}" | oci_blob "$1" "$type"
 }
 
 # oci_index DIR DESCRIPTOR...
 oci_index() {
-    local dir=$1
-    shift
-    printf '%s\n' "$@" | jq -sc --argjson extra "${EXTRA:-{\}}" --arg type "$OCI_TYPE.index.v1+json" \
-        '{schemaVersion: 2, mediaType: $type, manifests: .} + $extra' | oci_blob "$dir" "$OCI_TYPE.index.v1+json"
+    local type=$OCI_TYPE.index.v1+json manifests
+    manifests=$(join_by_comma "${@:2}")
+    merged '{"schemaVersion":2,"mediaType":"'"$type"'","manifests":['"$manifests"']}' "${EXTRA:-{\}}" | oci_blob "$1" "$type"
 }
 
 # on_platform DESCRIPTOR OS/ARCH[/VARIANT]
 on_platform() {
-    jq -c --arg p "$2" '. + {platform: ($p | split("/") | {os: .[0], architecture: .[1]} + (if .[2] then {variant: .[2]} else {} end))}' <<<"$1"
+    local os arch variant
+    IFS=/ read -r os arch variant <<<"$2"
+    printf '%s,"platform":{"os":"%s","architecture":"%s"%s}}\n' "${1%\}}" "$os" "$arch" "${variant:+,\"variant\":\"$variant\"}"
 }
 
 # oci_name DIR DESCRIPTOR [REF]: lists it in index.json, under that ref name if there is one
 oci_name() {
-    local tmp=$1/.index
-    jq -c --argjson d "$2" --arg ref "${3:-}" '.manifests += [$d + (if $ref == "" then {} else
-        {annotations: (($d.annotations // {}) + {"org.opencontainers.image.ref.name": $ref})} end)]' "$1/index.json" >"$tmp"
-    mv "$tmp" "$1/index.json"
+    local index entry=$2 name=org.opencontainers.image.ref.name
+    index=$(<"$1/index.json")
+    if [ -n "${3:-}" ] && [[ $2 != *annotations* ]]; then entry="${2%\}},\"annotations\":{\"$name\":\"$3\"}}"
+    elif [ -n "${3:-}" ]; then entry=$(jq -c --arg name $name --arg ref "$3" '.annotations[$name] = $ref' <<<"$2"); fi
+    [[ $index = *'[]}' ]] || entry=,$entry
+    printf '%s%s]}\n' "${index%]\}}" "$entry" >"$1/index.json"
 }
 
 # ---- looking into a layout ---------------------------------------------------------------------------------------

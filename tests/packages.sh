@@ -1,8 +1,9 @@
 #!/bin/bash
 # Installs what stillage needs on Debian 12, 13 and sid: `packages.sh build` what building and the first steps take,
-# `packages.sh all` (the default) what the tests take as well, `packages.sh deb` what `make deb` does, `packages.sh check-on`
-# what tests/deploy/check-on.sh does. `packages.sh list build|all|deb|check-on` only prints the names. A release that lacks a package goes without it: that is said,
-# and the tests that would need it say at their end that they were skipped.
+# `packages.sh all` (the default) what the tests take as well, `packages.sh short` what those of them take that check-on.sh
+# runs in short, `packages.sh lint` what `make lint`, asan, fuzz and valgrind do, `packages.sh deb` what `make deb` does,
+# `packages.sh check-on` what tests/deploy/check-on.sh does. `packages.sh list GROUP` only prints the names. A release that
+# lacks a package goes without it: that is said, and the tests that would need it say at their end that they were skipped.
 #
 # A second run finds everything there and does nothing, so it needs neither network nor root. No service is started:
 # a server that comes with its package would take port 80, and the tests run servers of their own.
@@ -10,24 +11,26 @@ set -euo pipefail
 
 BUILD='gcc make pkg-config libc6-dev libssl-dev libjson-c-dev libyaml-dev libarchive-dev libfcgi-dev zlib1g-dev libzstd-dev
     liblzma-dev libbz2-dev liblz4-dev libcurl4-openssl-dev libcrypt-dev nginx-light busybox-static curl ca-certificates skopeo'
-TEST='clang clang-tidy clang-format libcmocka-dev valgrind strace shellcheck mandoc perl python3 jq openssl wrk xz-utils
-    zstd bzip2 lz4 git file binutils apache2 apache2-utils libapache2-mod-php caddy lighttpd
-    lighttpd-modules-lua fcgiwrap spawn-fcgi docker-registry time iproute2
-    procps bsdutils rsync
+SHORT='libcmocka-dev mandoc perl jq openssl xz-utils zstd bzip2 lz4 git file binutils apache2 apache2-utils fcgiwrap spawn-fcgi
+    time iproute2 procps bsdutils mount e2fsprogs'
+TEST='strace python3 wrk libapache2-mod-php caddy lighttpd lighttpd-modules-lua docker-registry rsync
     podman buildah containerd runc docker.io docker-cli umoci uidmap
     chromium chromium-driver python3-selenium
-    dpkg-dev zsh fish mount e2fsprogs xfsprogs btrfs-progs dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso
+    dpkg-dev zsh fish xfsprogs btrfs-progs dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso
     ceph-mon ceph-osd ceph-mds ceph-fuse radosgw ceph-common haproxy slapd'
+LINT='libcmocka-dev clang clang-tidy clang-format cppcheck valgrind shellcheck'
 DEB='dpkg-dev binutils git'
 CHECK_ON='debootstrap git tar mount util-linux'
 
 names() {
     case $1 in
         build) echo "$BUILD" ;;
-        all) echo "$BUILD $TEST" ;;
+        all) echo "$BUILD $SHORT $TEST" ;;
+        short) echo "$BUILD $SHORT" ;;
+        lint) echo "$BUILD $LINT" ;;
         deb) echo "$BUILD $DEB" ;;
         check-on) echo "$CHECK_ON" ;;
-        *) echo 'usage: packages.sh [list] build|all|deb|check-on' >&2; exit 2 ;;
+        *) echo 'usage: packages.sh [list] build|all|short|lint|deb|check-on' >&2; exit 2 ;;
     esac
 }
 

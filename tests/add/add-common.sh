@@ -81,7 +81,7 @@ changes_nothing() {
 }
 
 unchanged() {
-    if [ "$(fingerprint "$REG")" = "$2" ] && [ -z "$(ls -A "$REG/tmp")" ]; then pass "$1: changes nothing"
+    if [ "$(fingerprint "$REG")" = "$2" ] && is_empty "$REG/tmp"; then pass "$1: changes nothing"
     else fail "$1: changes nothing" "$(find "$REG" -newer "$REG/registry.yaml" | sed 10q)"; fi
 }
 

@@ -18,21 +18,30 @@ made_well() {
 }
 
 made_badly() {
-    local name=${1%:*} file config wanted got type digest size
-    file=$(manifest "$1")
-    config=$(jq -r .config.digest "$file")
-    cmp "$(repo "$name" "blobs/$config")" "$(blob_file "$2" "$(jq -r .config.digest "$(blob_file "$2" "$(oci_ref "$2" "$3" | field digest)")")")"
-    [ "$(stat -c %s "$(repo "$name" "blobs/$config")")" = "$(jq .config.size "$file")" ] || echo 'the config has another size'
-    mapfile -t wanted < <(jq -r '.rootfs.diff_ids[]' "$(repo "$name" "blobs/$config")")
+    local folder=$REG/www/v2/${1%:*} file about config wanted sizes=() files=() type digest size got
+    file=$folder/manifests/${1##*:}
+    about=$(jq -r '"\(.mediaType) \(.config.digest) \(.config.size)", (.layers[] | "\(.mediaType) \(.digest) \(.size)")' "$file")
+    read -r type config size <<<"$about"
+    [ "$type" = application/vnd.oci.image.manifest.v1+json ] || echo 'not an OCI manifest'
+    cmp "$folder/blobs/$config" "$(config_of "$2" "$3")"
+    mapfile -t wanted < <(jq -r '.rootfs.diff_ids[]' "$folder/blobs/$config")
+    sizes=("$size") files=("$folder/blobs/$config")
     while read -r type digest size; do
-        got=$(unpack "$type" "$(repo "$name" "blobs/$digest")" | sha256sum | cut -d' ' -f1)
+        files+=("$folder/blobs/$digest") sizes+=("$size")
+        read -r got _ < <(unpack "$type" "${files[-1]}" | sha256sum)
         [ "${wanted[0]}" = "sha256:$got" ] || echo "layer $digest is $got, not ${wanted[0]}"
         [[ $type = *"${4:-}" ]] || echo "layer $digest is a $type"
-        [ "$(stat -c %s "$(repo "$name" "blobs/$digest")")" = "$size" ] || echo "layer $digest has another size"
         wanted=("${wanted[@]:1}")
-    done < <(jq -r '.layers[] | "\(.mediaType) \(.digest) \(.size)"' "$file")
+    done < <(sed 1d <<<"$about")
     [ ${#wanted[@]} -eq 0 ] || echo "${#wanted[@]} layers are missing"
-    [ "$(jq -r .mediaType "$file")" = application/vnd.oci.image.manifest.v1+json ] || echo 'not an OCI manifest'
+    [ "$(stat -c %s "${files[@]}")" = "$(printf '%s\n' "${sizes[@]}")" ] || echo 'a size is wrong'
+}
+
+# config_of LAYOUT REF: its file
+config_of() {
+    local media_type digest size
+    split_descriptor "$(oci_ref "$1" "$2")"
+    blob_file "$1" "$(jq -r .config.digest "$1/blobs/${digest/://}")"
 }
 
 busybox=$(cached busybox)
