@@ -18,17 +18,6 @@
 
 /* --- a registry ----------------------------------------------------------------------------------------- */
 
-/* What is in reserve/ takes no space: it would be written and removed with each of the thousands of trees. */
-static int empty_reserved(void *context, const char *name, unsigned char type, struct stl_error *unused)
-{
-    const struct unit *unit = context;
-    STL_AUTO_FREE char *path = stl_sprintf("%s/reg/" STL_RESERVE "/%s", unit->path, name);
-    (void)type;
-    (void)unused;
-    assert_int_equal(truncate(path, 0), 0);
-    return 0;
-}
-
 /* The folder of a test in which the change is about to happen, for the change that was asked for last. */
 static const struct tree *find_prepared(const struct change *change)
 {
@@ -44,7 +33,6 @@ static const struct tree *find_prepared(const struct change *change)
         stl_sprintf("version: 1\napache: true\n%s", change->settings ? change->settings : "");
     unit_settings(unit, settings);
     change->prepare(unit);
-    OK(stl_dir_each_if_any(unit->registry.root.fd, STL_RESERVE, empty_reserved, unit, &err));
     tree_read(&tree, unit->fd);
     assert_int_equal(unit_teardown(&state), 0);
     last = change;

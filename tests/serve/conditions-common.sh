@@ -277,6 +277,7 @@ raw() {
     tr -d '\r' <"$T/raw" | sed '/^$/q' >"$T/h"
     tr -d '\r' <"$T/raw" | sed '1,/^$/d' >"$T/b"
     read_headers
+    find_error_code
     want_error "$1" UNSUPPORTED
     verdict "$2: an error in JSON"
 }

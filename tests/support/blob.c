@@ -1,6 +1,5 @@
-/*
- * blob LAYOUT ALGORITHM MEDIATYPE: stores standard input as a blob of an image layout and prints its descriptor, in one line.
- */
+/* blob LAYOUT ALGORITHM MEDIATYPE: stores standard input as a blob of an image layout and prints its
+ * descriptor, in one line. */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>

@@ -1,7 +1,7 @@
-/* Runs a CGI program as tests/cgi/cgi-common.sh would, time and again. The words of a question (questions.h): PROGRAM, the file
- * that is its standard input, the folder where its answer goes (headers in h, body in b, standard error in cgi.err), and its
- * environment, in which CONTENT_LENGTH=@ is the size of that file. If the program fails, h says so and nothing else. The code
- * of an error goes to standard output. */
+/* Runs a CGI program as tests/cgi/cgi-common.sh would, time and again. The words of a question (questions.h):
+ * PROGRAM, the file that is its standard input, the folder where its answer goes (headers in h, body in b,
+ * standard error in cgi.err), and its environment, in which CONTENT_LENGTH=@ is the size of that file. If the
+ * program fails, h says so and nothing else. The code of an error goes to standard output. */
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdbool.h>
