@@ -270,7 +270,8 @@ static int remove_all(const struct removal *removal, struct stl_error *err)
 {
     const struct stl_repo *repo = removal->repo;
     bool emptied = removal->digests.count && removal->digests.count == removal->held;
-    if (emptied && !stl_about_exists(repo->fd) && remove_from_catalog(removal, err))
+    int about = emptied ? stl_about_find(repo->fd, err) : 1;
+    if (about < 0 || (!about && remove_from_catalog(removal, err)))
         return -1;
     while (removal->tag_count && remove_tags(removal, err))
         if (!stl_reserve_use(repo->registry, err))

@@ -250,10 +250,14 @@ static int find_tag(void *context, const char *name, unsigned char type, struct 
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_tagging tagging = {.repeated = false};
     (void)type;
-    (void)err;
-    if (stl_tag_parse(name, &tagging.tag, &ignored) ||
-        stl_tag_resolve(found->repo, &tagging.tag, &tagging.digest, &ignored))
+    if (stl_tag_parse(name, &tagging.tag, &ignored))
         return 0;
+    if (stl_tag_resolve(found->repo, &tagging.tag, &tagging.digest, err)) {
+        if (err->code != STL_MANIFEST_UNKNOWN && err->code != STL_DAMAGED)
+            return -1;
+        stl_error_clear(err);
+        return 0;
+    }
     stl_grow(found->set, found->count);
     found->set[found->count++] = tagging;
     return 0;

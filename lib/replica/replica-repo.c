@@ -191,7 +191,7 @@ static int add_names(struct replica_repo *turn, struct stl_error *err)
         stl_dir_each_file(fd, STL_REPO_REFERRERS, link_referrers, turn, err) ||
         (apache && stl_dir_each(fd, STL_REPO_REFS, add_ref, turn, err)))
         return -1;
-    int about = look_for(turn, fd, STL_REPO_ABOUT, err);
+    int about = stl_about_find(fd, err);
     if (about < 0 || (about && link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, STL_ABOUT, err)))
         return -1;
     return link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, "list", err);
@@ -233,7 +233,7 @@ static int take_locked(struct replica_repo *turn, struct stl_error *err)
     if (found <= 0)
         return found;
     found = stl_dir_each_file(turn->repo.fd, STL_REPO_LINKS, is_digest_link, NULL, err);
-    found = found == 0 ? look_for(turn, turn->repo.fd, STL_REPO_ABOUT, err) : found;
+    found = found == 0 ? stl_about_find(turn->repo.fd, err) : found;
     found = found > 0 ? look_for(turn, turn->repo.fd, STL_REPO_TAG_LIST, err) : found;
     if (found <= 0)
         return found; /* empty, or in the middle of its first push */

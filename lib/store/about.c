@@ -11,9 +11,17 @@
 
 enum { ABOUT_MAX = 8 << 10 };
 
+int stl_about_find(int repository, struct stl_error *err)
+{
+    if (faccessat(repository, STL_REPO_ABOUT, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
+    return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look for " STL_REPO_ABOUT);
+}
+
 bool stl_about_exists(int repository)
 {
-    return faccessat(repository, STL_REPO_ABOUT, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+    struct stl_error ignored = STL_ERROR_INIT;
+    return stl_about_find(repository, &ignored) != 0;
 }
 
 int stl_description_check(const char *text, struct stl_error *err)

@@ -22,6 +22,8 @@ struct stl_about {
     char description[STL_DESCRIPTION_MAX + 1]; /* one line of UTF-8; "": none */
 };
 
+/* Whether there is one: 1, 0 or -1. */
+int stl_about_find(int repository, struct stl_error *err);
 /* If that cannot be found out, it does: what does not say so may be removed while it is empty. */
 bool stl_about_exists(int repository);
 /* Returns 1, 0 if there is none (then *about is zero), or -1: STL_DAMAGED if it cannot be understood. */

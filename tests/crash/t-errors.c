@@ -12,6 +12,7 @@
 #include "bearer.h"
 #include "content.h"
 #include "faults.h"
+#include "listing.h"
 #include "project-quota.h"
 #include "project-roles.h"
 #include "quota.h"
@@ -284,9 +285,13 @@ static int mark_public(struct unit *unit, struct stl_buf *told, struct stl_error
     return 0;
 }
 
-/* The repository "doomed" with an image that has two tags. */
+static size_t trashed_before; /* tags of the repository "doomed" */
+
+/* That repository with an image that has two tags. */
 static void push_doomed(struct unit *unit)
 {
+    bool has_trash = unit_exists(unit->registry.root.fd, "trash/tags/doomed");
+    trashed_before = has_trash ? unit_count(unit->registry.root.fd, "trash/tags/doomed") : 0;
     OK(content_push_image(&unit->registry, "doomed", "doomed", "v1", &err));
     OK(content_push_image(&unit->registry, "doomed", "doomed", "v2", &err));
 }
@@ -309,7 +314,17 @@ static int delete_manifest(struct unit *unit, struct stl_buf *told, struct stl_e
             fail_msg("%s, call %s: tag %s leads nowhere", current->name, struck, tags[i].text);
     }
     stl_error_clear(&err);
-    stl_buf_printf(told, "%d", is_there);
+    stl_buf_printf(told, "%d %d", is_there, stl_catalog_has(&unit->registry, &name));
+    return result;
+}
+
+static int delete_repository(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    const struct stl_name name = {"doomed"};
+    int result = stl_repo_delete(&unit->registry, &name, NULL, error);
+    calm();
+    size_t trashed = unit_count(unit->registry.root.fd, "trash/tags/doomed");
+    stl_buf_printf(told, "%d", trashed >= trashed_before + 2); /* more, where it was tried again */
     return result;
 }
 
@@ -389,6 +404,7 @@ static const struct op ops[] = {
     {.name = "roles", .operate = use_roles},
     {.name = "marking what is public", .operate = mark_public},
     {.name = "deleting a manifest", .operate = delete_manifest, .prepare = push_doomed},
+    {.name = "deleting a repository", .operate = delete_repository, .prepare = push_doomed},
     {.name = "creating a repository", .operate = create_repository},
     {.name = "pushing an image", .operate = push_image},
     {.name = "taking a replica", .operate = take_replica}};
@@ -415,7 +431,7 @@ static bool try_call(struct unit *unit, int number, int at, const char *wanted)
     calm();
     if (getenv("CRASH_TELL"))
         print_message("# %s: %d: %s: %s\n", current->name, at, struck, result ? error.message : "ignored");
-    if (unit_count(root->fd, "tmp") > 0 && (!struck || strcmp(struck, "unlinkat")))
+    if (result < 0 && unit_count(root->fd, "tmp") > 0 && (!struck || strcmp(struck, "unlinkat")))
         fail_msg("%s, %s of call %d: something is left in tmp/", current->name, strerror(number), at);
     OK(stl_temp_sweep(root, &err));
     if (unit_descriptors() != before)
