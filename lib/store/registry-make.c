@@ -83,7 +83,7 @@ static int check_folder(int fd, const char *path, struct stl_error *err)
     return stl_dir_each(fd, ".", check_entry, (void *)&top, err);
 }
 
-static int make_skeleton(struct stl_registry *registry, struct stl_error *err)
+int stl_registry_make_folders(const struct stl_registry *registry, struct stl_error *err)
 {
     struct stl_root searchable = stl_secret_searchable(registry);
     for (size_t i = 0; i < STL_TREE_ENTRIES; i++) {
@@ -102,7 +102,7 @@ static int fill(struct stl_registry *registry, const char *settings_text, const 
                 struct stl_error *err)
 {
     const struct stl_root *root = &registry->root;
-    if (make_skeleton(registry, err))
+    if (stl_registry_make_folders(registry, err))
         return -1;
     STL_AUTO_CLOSE int www = stl_dir_open(root->fd, STL_WWW, err);
     STL_AUTO_CLOSE int v2 = www < 0 ? -1 : stl_dir_open(root->fd, STL_V2, err);

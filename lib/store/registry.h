@@ -45,6 +45,9 @@ void stl_registry_stamp(const struct stl_registry *registry, char stamp[STL_STAM
  * folder any more. `settings_text` becomes registry.yaml, `page` becomes www/index.html. Complete and durable
  * on return; if the process is killed halfway, it is not a registry yet, and a second call completes it. */
 int stl_registry_make(const char *path, const char *settings_text, const char *page, struct stl_error *err);
+/* Makes those of its folders that are missing, since a program that copied it left out what is empty. Durable
+ * on return. */
+int stl_registry_make_folders(const struct stl_registry *registry, struct stl_error *err);
 
 /* Sets *wanted to the modes and the group that registry.yaml asks for, with the descriptor of the
  * registry. */

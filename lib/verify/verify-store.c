@@ -106,7 +106,7 @@ static int scan_store(struct verify *verify, struct stl_error *err)
     for (int i = STL_SHA256; i <= STL_SHA512; i++) {
         struct scan scan = {verify, (enum stl_algorithm)i, NULL};
         STL_AUTO_FREE char *path = stl_sprintf(STL_STORE "/%s", stl_algorithm_name(scan.algorithm));
-        if (stl_dir_each(verify->registry->root.fd, path, visit_prefix, &scan, err))
+        if (stl_dir_each_if_any(verify->registry->root.fd, path, visit_prefix, &scan, err))
             return -1;
     }
     return 0;

@@ -43,20 +43,15 @@ static void collect_files(struct verify *verify, struct verify_problems *problem
         stl_verify_add(problems, VERIFY_FILE, STL_WWW "/" STL_PAGE, "needs a file that is missing");
 }
 
-/* Without these, nothing can be changed. A copy of a registry may lack them, since they are empty. */
+/* A copy of a registry may lack folders, since they are empty. */
 static void collect_folders(struct verify *verify, struct verify_problems *problems)
 {
-    static const char *const folders[] = {STL_LOCKS_CONTENT, STL_LOCKS_LISTS, STL_TMP, STL_UPLOADS};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (faccessat(verify->registry->root.fd, folders[i], F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
-            stl_verify_add(problems, VERIFY_FOLDER, folders[i], "is missing");
-}
-
-static int replace_folder(const struct verify *verify, const char *path, struct stl_error *err)
-{
-    const struct stl_root *root = &verify->registry->root;
-    STL_AUTO_CLOSE int folder = stl_dir_make(root, root->fd, path, err);
-    return folder < 0 ? -1 : 0;
+    for (size_t i = 0; i < STL_TREE_ENTRIES; i++) {
+        const struct stl_tree_entry *entry = &stl_tree_entries[i];
+        if (entry->folder && entry->made &&
+            faccessat(verify->registry->root.fd, entry->path, F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
+            stl_verify_add(problems, VERIFY_FOLDER, entry->path, "is missing");
+    }
 }
 
 static int rewrite_file(struct verify *verify, const char *path, struct stl_error *err)
@@ -109,7 +104,7 @@ static int repair_file(struct verify *verify, const struct verify_problem *probl
     if (problem->kind == VERIFY_FILE)
         return rewrite_file(verify, problem->path, err);
     if (problem->kind == VERIFY_FOLDER)
-        return replace_folder(verify, problem->path, err);
+        return stl_registry_make_folders(verify->registry, err);
     return problem->kind == VERIFY_MODE ? stl_verify_repair_mode(verify, problem->path, err) : 0;
 }
 

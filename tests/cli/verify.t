@@ -92,6 +92,10 @@ mended 'the answer to GET /v2/' file '^www/v2/_ping$' 'echo >www/v2/_ping'
 mended 'the answer for no referrers' file '^www/v2/_no_referrers$' 'rm www/v2/_no_referrers'
 mended 'the folder of the locks' folder '^locks/content$' 'rm -r locks'
 mended 'the folder of files that are being written' folder '^tmp$' 'rmdir tmp'
+for folder in imports store/sha512 trash; do
+    mended "the folder $folder" folder "^$folder\$" "rm -r $folder"
+done
+mended 'whatever is empty, which a copy left out' folder '^trash$' 'find . -type d -empty -delete'
 mended 'the folder of uploads' folder '^uploads$' 'rm -r uploads'
 mended 'the page' file '^www/index.html$' 'rm www/index.html'
 mended 'a blob that is not linked into its repository' missing-blob "busybox/blobs/$LAYER" "rm www/v2/lib/busybox/blobs/$LAYER"
