@@ -13,7 +13,8 @@
 enum {
     TEXT_MAX = 255,     /* a string from a manifest or config; a longer one is left out */
     PLATFORMS_MAX = 32, /* of an index */
-    BLOBS_MAX = 100,    /* of a repository, that a push looks at; gc looks at all */
+    TAGS_MAX = 8,       /* of a repository whose size a push says; gc says that of each */
+    BLOBS_MAX = 32,     /* the same */
 };
 
 static void add_line(struct stl_buf *lines, struct json_object *line)
@@ -164,7 +165,7 @@ void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *re
         stl_json_set_number(line, "tags", tags);
     if (pushed >= 0)
         stl_json_set_number(line, "pushed", pushed);
-    if ((all || (tags >= 0 && tags <= 1)) &&
+    if ((all || (tags >= 0 && tags <= TAGS_MAX)) &&
         stl_dir_each_file(repo->fd, STL_REPO_BLOBS, measure_blob, &measuring, &ignored) == 0)
         stl_json_set_number(line, "size", measuring.bytes);
     if (what != STL_DETAILS_PUSHED && (stl_about_read(repo->fd, &about, &ignored) > 0 || !all))

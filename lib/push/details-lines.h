@@ -20,7 +20,7 @@ void stl_details_add_referrer(struct stl_buf *lines, const struct stl_digest *su
                               struct json_object *entry);
 /* Without `pushed` if that is negative; if `tags` is, they are counted. STL_DETAILS_PUSHED and
  * STL_DETAILS_DESCRIBED leave out what takes time: `tags` that have to be counted and are many, `size` if
- * there are several tags or many blobs, and the former `description`. */
+ * there are many tags or blobs, and the former `description`. */
 enum stl_details_what { STL_DETAILS_PUSHED, STL_DETAILS_DESCRIBED, STL_DETAILS_ALL };
 void stl_details_add_repository(struct stl_buf *lines, const struct stl_repo *repo, int64_t tags,
                                 int64_t pushed, enum stl_details_what what);

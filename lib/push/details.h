@@ -13,7 +13,7 @@
  * A later line replaces an earlier one about the same tag, referrer or repository, except that members of a
  * repository's line stay valid if a later line lacks them. `size` of a tag is that of all that it refers to,
  * each blob once; `attested` says that its index contains attestations, as buildx makes them. `size` of a
- * repository is that of its blobs at the last gc; a push says it for the first tag only.
+ * repository is that of its blobs at the last gc, or at the last push while there are few tags and blobs.
  *
  * A change appends its lines, so it costs the same however many tags there are. The files are hints: they are
  * not synced, and a change succeeds even if they cannot be written. After a crash a line may be missing or
