@@ -1,5 +1,5 @@
 /*
- * Each change, cut short by a power cut at every sixth of its steps, or at each if CRASH_ALL is set (make
+ * Each change, cut short by a power cut at every ninth of its steps, or at each if CRASH_ALL is set (make
  * crash), in every state that the model of powercut.h allows. crash.h says what has to hold then; besides,
  * the result of a change that has ended is there whatever was not synced.
  */
@@ -9,6 +9,8 @@
 
 #include "counts.h"
 #include "powercut.h"
+
+enum { EVERY = 9 };
 
 struct trial {
     const struct change *change;
@@ -70,7 +72,7 @@ static void cut_the_power(void **state)
     crash_end(unit);
     fault_set_rebooted(true);
     bool all = getenv("CRASH_ALL");
-    for (trial.steps = 0; trial.steps <= steps; trial.steps += all || steps - trial.steps < 6 ? 1 : 6) {
+    for (trial.steps = 0; trial.steps <= steps; trial.steps += all || steps - trial.steps < EVERY ? 1 : EVERY) {
         trial.ended = trial.steps == steps;
         powercut_each(trial.steps, all, trial.ended, check_state, &trial);
     }
