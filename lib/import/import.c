@@ -94,14 +94,20 @@ static int check_options(const struct import *import, struct stl_error *err)
         found.length ? "with " : "without --prefix, --map and --select", found.length ? found.data : "");
 }
 
-/* From here on nothing of it can be garbage-collected; but blobs that the plan found may be gone by now. */
+/* From here on nothing of it can be garbage-collected; but blobs that the plan found may be gone by now, and
+ * others have come, by another import of this bundle that held the lock. */
 static int hold(struct import *import, struct stl_error *err)
 {
     const struct stl_digestset *digests = &import->graph.blob_digests;
     size_t held = 0;
     STL_AUTO_FREE struct stl_digest *list = stl_alloc(digests->count * sizeof *list);
     for (size_t i = 0; i < digests->count; i++) {
-        if (!import->blobs[i].stored)
+        int64_t size;
+        int found =
+            import->blobs[i].stored ? 1 : stl_store_claim(import->registry, &digests->items[i], &size, err);
+        if (found < 0)
+            return -1;
+        if (!found)
             continue;
         import->blobs[i].stored = import->blobs[i].held =
             stl_repo_enter_blob(&import->pending.holder, NULL, &digests->items[i], err) == 0;

@@ -58,6 +58,25 @@ ok_run 'every volume from a process of its own, at the same time' two_at_once
 same_registries "$NEAR" "$FAR" 'at the same time: they hold the same'
 check_whole "$FAR" 'at the same time: all in order, and nothing pending'
 
+# What came while an import waited for another one of the same bundle counts: it has looked before it waited.
+new_registry "$FAR"
+far_import -q "${volumes[0]}"
+LOCK=$FAR/imports/$(ls "$FAR/imports")/lock
+new_registry "$FAR"
+mkdir "${LOCK%/lock}"
+exec {HELD}>"$LOCK"
+flock "$HELD"
+far import -q "${volumes[@]:1}" {HELD}>&- &
+waits() { grep -q -- "-> FLOCK.*:$(stat -c %i "$LOCK") " /proc/locks; }
+ok_run 'an import waits for another one' wait_for 10 waits
+near export -q --all -o "$T/whole.tar"
+far import -q "$T/whole.tar" {HELD}>&-
+exec {HELD}>&-
+RC=0
+wait $! || RC=$?
+is "$RC" 0 '... and knows what has come meanwhile'
+check_whole "$FAR" '... all in order, and nothing pending'
+
 near export -q --all --volume-size 600KiB --compress zstd -o "$T/z.tar.zst"
 is "$(find "$T" -name 'z.*.tar.zst' -size +600k)" '' 'compressed volumes keep to their size, too'
 new_registry "$FAR"
