@@ -24,18 +24,21 @@ make_registry() {
 
 # request METHOD URI [FILE [TYPE]]: prints the status
 request() {
-    local raw input=${3:-/dev/null}
-    raw=$(env -i STILLAGE_REGISTRY="$REG" REQUEST_METHOD="$1" REQUEST_URI="$2" QUERY_STRING="${2#*\?}" \
-        CONTENT_TYPE="${4:-}" CONTENT_LENGTH="$(stat -c %s "$input")" ${CREDENTIALS:+HTTP_AUTHORIZATION="$CREDENTIALS"} "$STILLAGE_CGI" <"$input" | sed '/^\r$/q')
-    sed -n '1s/^Status: \([0-9]*\).*/\1/p' <<<"$raw"
+    local answer input=${3:-/dev/null} length=0
+    [ $# -lt 3 ] || length=$(stat -c %s "$input")
+    answer=$(env -i STILLAGE_REGISTRY="$REG" REQUEST_METHOD="$1" REQUEST_URI="$2" QUERY_STRING="${2#*\?}" CONTENT_TYPE="${4:-}" \
+        CONTENT_LENGTH="$length" ${CREDENTIALS:+HTTP_AUTHORIZATION="$CREDENTIALS"} "$STILLAGE_CGI" <"$input") || :
+    [[ $answer =~ ^Status:\ ([0-9]+) ]] && printf '%s\n' "${BASH_REMATCH[1]}"
 }
 
 # with_token TOKEN COMMAND...: a request with a bearer token
 with_token() { CREDENTIALS="Bearer $1" "${@:2}"; }
 # token USER:PASSWORD SCOPE: prints one
 token() {
-    env -i STILLAGE_REGISTRY="$REG" REQUEST_METHOD=GET REQUEST_URI="/v2/_token?scope=$2" QUERY_STRING="scope=$2" REMOTE_ADDR=192.0.2.1 \
-        HTTP_AUTHORIZATION="Basic $(printf %s "$1" | base64 -w0)" "$STILLAGE_CGI" </dev/null | sed '1,/^\r$/d' | jq -r '.token // empty'
+    local answer
+    answer=$(env -i STILLAGE_REGISTRY="$REG" REQUEST_METHOD=GET REQUEST_URI="/v2/_token?scope=$2" QUERY_STRING="scope=$2" \
+        REMOTE_ADDR=192.0.2.1 HTTP_AUTHORIZATION="Basic $(printf %s "$1" | base64 -w0)" "$STILLAGE_CGI" </dev/null) || :
+    [[ ! $answer =~ \"token\":\"([^\"]+) ]] || printf '%s\n' "${BASH_REMATCH[1]}"
 }
 
 # blob NAME FILE: pushes it as clients do, if the repository has not got it; prints its descriptor, of a layer

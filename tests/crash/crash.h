@@ -71,7 +71,7 @@ void crash_check_repeated(const struct change *change, struct unit *unit, const 
 bool crash_has_problems(const struct unit *unit, bool repair, const char *where);
 
 /* A test whose state is a change: it is cut short at each of its system calls in turn, by death and by
- * errors. Every fifth point is tried with death, every eighth with EIO, and every 13th with one of the
+ * errors. Every seventh point is tried with death, every 16th with EIO, and every 20th with one of the
  * other errors by turns; or, where CRASH_ALL is set (make crash), each point with each of them. */
 void crash_cut_short(void **state);
 

@@ -100,9 +100,9 @@ static bool try_point(const struct trial *trial)
 
 void crash_cut_short(void **state)
 {
-    static const struct kind some[] = {{"death", FAULT_KILL, 0, 5},
-                                       {"EIO", FAULT_ERROR, EIO, 8},
-                                       {"others", FAULT_MIXED, 0, 13},
+    static const struct kind some[] = {{"death", FAULT_KILL, 0, 7},
+                                       {"EIO", FAULT_ERROR, EIO, 16},
+                                       {"others", FAULT_MIXED, 0, 20},
                                        {0}},
                              all[] = {{"death", FAULT_KILL, 0, 1},        {"EIO", FAULT_ERROR, EIO, 1},
                                       {"ENOSPC", FAULT_ERROR, ENOSPC, 1}, {"EDQUOT", FAULT_ERROR, EDQUOT, 1},
