@@ -43,12 +43,12 @@ static void collect_files(struct verify *verify, struct verify_problems *problem
         stl_verify_add(problems, VERIFY_FILE, STL_WWW "/" STL_PAGE, "needs a file that is missing");
 }
 
-/* A copy of a registry may lack folders, since they are empty. */
+/* A copy of a registry may lack folders, since they are empty. A replica has no reserve; gc makes one. */
 static void collect_folders(struct verify *verify, struct verify_problems *problems)
 {
     for (size_t i = 0; i < STL_TREE_ENTRIES; i++) {
         const struct stl_tree_entry *entry = &stl_tree_entries[i];
-        if (entry->folder && entry->made &&
+        if (entry->folder && entry->made && strcmp(entry->path, STL_RESERVE) &&
             faccessat(verify->registry->root.fd, entry->path, F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
             stl_verify_add(problems, VERIFY_FOLDER, entry->path, "is missing");
     }

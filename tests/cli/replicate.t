@@ -193,29 +193,7 @@ exec $(command -v rsync) "\$@"
 END
 chmod +x "$T/bin/rsync"
 stepwise() { : >"$T/steps"; PATH=$T/bin:$PATH stillage replicate "$@"; }
-cat >"$T/consistent" <<'END'
-# Whether every name below the folder www/v2 in $1 leads to something: prints those that do not.
-cd "$1" 2>/dev/null || exit   # nothing there yet
-for repo in $(jq -r '.repositories[]' _catalog 2>/dev/null); do
-    [ -e "$repo/tags/list" ] || echo "$repo is in the catalog"
-done
-for list in $(find . -path '*/tags/list'); do
-    for tag in $(jq -r '.tags[]' "$list"); do
-        [ -e "${list%/tags/list}/manifests/$tag" ] || echo "$list names $tag"
-    done
-done
-for list in $(find . -path '*/referrers/*'); do
-    for digest in $(jq -r '.manifests[].digest' "$list"); do
-        [ -e "${list%/referrers/*}/manifests/$digest" ] || echo "$list names $digest"
-    done
-done
-for link in $(find . -path '*/manifests/*'); do
-    [ -e "$link" ] || { echo "$link leads nowhere"; continue; }
-    for digest in $(jq -r '.config.digest, .layers[].digest' "$link"); do
-        [ -e "${link%/manifests/*}/blobs/$digest" ] || echo "$link needs $digest"
-    done
-done
-END
+consistent() { python3 "$TESTS/cli/replicate-consistent.py" "$FAR/www/v2"; }
 change() { # $1: a number
     image "$T/new$1" base "new$1"
     push lib/app v1 "$T/new$1"
@@ -227,13 +205,13 @@ change() { # $1: a number
 make_registry 'apache: true'
 fill
 rm -rf "$FAR"
-echo "bash '$T/consistent' '$FAR/www/v2' >>'$T/inconsistent' 2>&1" >"$T/at_step"
+echo "python3 '$TESTS/cli/replicate-consistent.py' '$FAR/www/v2' >>'$T/inconsistent' 2>&1" >"$T/at_step"
 : >"$T/inconsistent"
 mkdir -p "$FAR"
 for n in 1 2 3; do
     change $n
     stepwise -q "$FAR"
-    bash "$T/consistent" "$FAR/www/v2" >>"$T/inconsistent"
+    consistent >>"$T/inconsistent"
 done
 steps=$(wc -l <"$T/steps")
 note "$steps runs of rsync"
@@ -245,7 +223,7 @@ for ((n = 1; n <= steps; n++)); do
     ((n % 2)) || change $((n / 2 + 3))
     echo "[ \$(wc -l <'$T/steps') -ne $n ] || { kill -9 \$PPID; exit; }" >"$T/at_step"
     { stepwise -q "$FAR" && bad+="$n: was not killed "; } 2>/dev/null
-    bad+=$(bash "$T/consistent" "$FAR/www/v2")
+    bad+=$(consistent)
 done
 is "$bad" '' 'the same when it is killed at each of them'
 ok_run 'the next run' stillage replicate "$FAR"
