@@ -12,9 +12,9 @@ set -euo pipefail
 BUILD='gcc make pkg-config libc6-dev libssl-dev libjson-c-dev libyaml-dev libarchive-dev libfcgi-dev zlib1g-dev libzstd-dev
     liblzma-dev libbz2-dev liblz4-dev libcurl4-openssl-dev libcrypt-dev nginx-light busybox-static curl ca-certificates skopeo'
 SHORT='libcmocka-dev mandoc perl jq openssl xz-utils zstd bzip2 lz4 git file binutils apache2 apache2-utils fcgiwrap spawn-fcgi
-    time iproute2 procps bsdutils mount e2fsprogs'
+    time iproute2 procps bsdutils mount e2fsprogs umoci'
 TEST='strace python3 wrk libapache2-mod-php caddy lighttpd lighttpd-modules-lua docker-registry rsync
-    podman buildah containerd runc docker.io docker-cli umoci uidmap
+    podman buildah containerd runc docker.io docker-cli uidmap
     chromium chromium-driver python3-selenium
     dpkg-dev zsh fish xfsprogs btrfs-progs dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso
     ceph-mon ceph-osd ceph-mds ceph-fuse radosgw ceph-common haproxy slapd'

@@ -72,7 +72,8 @@ static void cut_the_power(void **state)
     crash_end(unit);
     fault_set_rebooted(true);
     bool all = getenv("CRASH_ALL");
-    for (trial.steps = 0; trial.steps <= steps; trial.steps += all || steps - trial.steps < EVERY ? 1 : EVERY) {
+    for (trial.steps = 0; trial.steps <= steps;
+         trial.steps += all || steps - trial.steps < EVERY ? 1 : EVERY) {
         trial.ended = trial.steps == steps;
         powercut_each(trial.steps, all, trial.ended, check_state, &trial);
     }
