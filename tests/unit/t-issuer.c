@@ -17,14 +17,12 @@ static int fetch(const char *discovery, const char *last, size_t asked, char *ke
     struct server server;
     const struct stl_http_options options = {.backoff = 1};
     struct stl_http *http = NULL;
-    const char *answers[] = {last, NULL, NULL};
     char first[1024];
-    begin(&server, answers, 1);
+    const char *answers[] = {discovery ? first : last, discovery ? last : NULL, NULL};
+    begin(&server, answers, 1); /* its address is a part of the first answer */
     if (discovery) {
         snprintf(first, sizeof first, "HTTP/1.1 200 OK\r\nConnection: close\r\n" JSON "\r\n");
         snprintf(first + strlen(first), sizeof first - strlen(first), discovery, server.url, server.url);
-        answers[0] = first;
-        answers[1] = last;
     }
     const struct stl_oidc_issuer issuer = {.url = server.url, .keys_url = keys_url ? server.url : NULL};
     OK(stl_http_open(&http, &options, &err));
