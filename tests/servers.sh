@@ -160,18 +160,14 @@ http() {
     read_headers
 }
 
-# ERROR_CODE: of the first error in $T/b, if that is a body of errors in the specification's form (also in tests/support/questions.c)
-find_error_code() {
-    ERROR_CODE=''
-    [[ $STATUS != [45]* ]] || ERROR_CODE=$(jq -r 'select((.errors | length > 0 and all(.code | type == "string" and test("^[A-Z_]+$")))
-        and (.errors[0].message | type == "string" and length > 0)) | .errors[0].code' <"$T/b" 2>/dev/null) || ERROR_CODE=''
-}
+# find_error_code: sets ERROR_CODE to that of the first error in $T/b, if that is a body of errors in the specification's form
+find_error_code() { ERROR_CODE=$("$TOP/build/ask" "$T/b"); }
 
 # may_ask [CURL ARGUMENT...]: whether tests/support/ask.c can ask that, which spares the start of a curl. It answers the test itself
 # alone, and none of its subshells.
 ASK_TO='' ASK_FROM=''
 may_ask() {
-    [ "$BASHPID" = "$$" ] && [ -x "$TOP/build/ask" ] || return 1
+    [ "$BASHPID" = "$$" ] || return 1
     while [ $# -gt 0 ]; do
         case $1:${2:-} in -H:@*) return 1 ;; -H:* | -u:*:* | -d:* | --data-binary:* | --interface:*) ;; *) return 1 ;; esac
         [ $# -gt 1 ] || return 1

@@ -9,7 +9,7 @@ no_logins
 mkdir "$T/tokens"
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=tests -keyout "$T/tokens/key" -out "$T/tokens/certificate" 2>"$T/log/openssl"
 free_port token_port
-spawn tokens python3 "$TESTS/add/token_server.py" "$token_port" "$T/tokens/key" "$T/tokens/certificate" "$T/tokens"
+spawn tokens python3 "$TESTS/add/token-server.py" "$token_port" "$T/tokens/key" "$T/tokens/certificate" "$T/tokens"
 wait_up tokens 15 answers "http://127.0.0.1:$token_port"
 start_registry2 "auth: {token: {realm: 'http://127.0.0.1:$token_port/token', service: the registry, issuer: tests, rootcertbundle: $T/tokens/certificate}}"
 behind=$HOST

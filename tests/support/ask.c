@@ -1,7 +1,8 @@
 /* Asks what tests/servers.sh would have curl ask, time and again. The words of a question (questions.h):
  * METHOD, URL, and those options of curl that are below. The headers, the body and the message of an error go
  * to the files that the arguments name; the status, or 000, and the code of an error to standard output. Each
- * question gets a connection of its own. */
+ * question gets a connection of its own. With BODY alone it asks nothing, and says the code of the error in
+ * that file. */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,8 +115,12 @@ static void answer(CURL *curl, struct request *request, char **paths)
 int main(int argc, char **argv)
 {
     struct request request = {0};
+    if (argc == 2) {
+        puts(error_code_in(argv[1]));
+        return 0;
+    }
     if (argc != 4) {
-        fputs("usage: ask HEADERS BODY MESSAGE\n", stderr);
+        fputs("usage: ask HEADERS BODY MESSAGE, or ask BODY\n", stderr);
         return 2;
     }
     CURL *curl = curl_easy_init();

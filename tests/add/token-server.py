@@ -1,4 +1,4 @@
-"""token_server.py PORT KEY CERTIFICATE FOLDER: gives tokens to the clients of a docker-registry with `auth: token`. "me" may pull and push,
+"""token-server.py PORT KEY CERTIFICATE FOLDER: gives tokens to the clients of a docker-registry with `auth: token`. "me" may pull and push,
 "reader" may pull, and everybody may pull public/...; passwords are "word", the identity token of me is "identity". FOLDER/log gets a line for each
 request (USER SCOPE..., or USER refused), FOLDER/token the last token. Tokens are good for as many seconds as FOLDER/life says, and for 300
 without it; all are told that it is 300."""
