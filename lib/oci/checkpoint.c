@@ -25,10 +25,15 @@ int stl_checkpoint_make(struct stl_checkpoint *checkpoint, int fd, const struct 
     return 0;
 }
 
+bool stl_checkpoint_is_durable(const struct stl_checkpoint *checkpoint)
+{
+    return !memcmp(checkpoint->boot, durable, sizeof durable);
+}
+
 static bool bytes_are_there(const struct stl_checkpoint *checkpoint)
 {
     char boot[STL_BOOT_ID_SIZE];
-    if (!memcmp(checkpoint->boot, durable, sizeof durable))
+    if (stl_checkpoint_is_durable(checkpoint))
         return true;
     stl_boot_id(boot);
     return boot[0] && !memcmp(boot, checkpoint->boot, sizeof boot);

@@ -28,6 +28,8 @@ struct stl_checkpoint {
 /* Fills in a checkpoint of the first `covered` bytes of `fd`, to be saved; its padding is zeroed. */
 int stl_checkpoint_make(struct stl_checkpoint *checkpoint, int fd, const struct stl_hasher *hasher,
                         int64_t covered, struct stl_error *err);
+/* Whether it is valid on all machines. Whoever saves such a one syncs it, or it may go with the machine. */
+bool stl_checkpoint_is_durable(const struct stl_checkpoint *checkpoint);
 /* Whether a loaded checkpoint is valid for a file of `size` bytes. If not, ignore it. */
 bool stl_checkpoint_is_good(const struct stl_checkpoint *checkpoint, int64_t size);
 

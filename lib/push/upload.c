@@ -187,7 +187,8 @@ int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
         return -1;
     STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
                                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-    if (fd < 0 || pwrite(fd, &checkpoint, sizeof checkpoint, 0) != (ssize_t)sizeof checkpoint) {
+    if (fd < 0 || pwrite(fd, &checkpoint, sizeof checkpoint, 0) != (ssize_t)sizeof checkpoint ||
+        (stl_checkpoint_is_durable(&checkpoint) && fdatasync(fd))) {
         stl_error_errno(err, "cannot save the upload session");
         unlinkat(upload->registry->root.fd, path, 0);
         return -1;
