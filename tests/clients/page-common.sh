@@ -15,6 +15,12 @@ have_browser() {
     mkdir -p "$PICTURES"
 }
 
+# What the script looks at, axe-core looks at as well (page_browser.py).
+have_axe() {
+    export AXE=$TOP/build/axe.min.js
+    [ -e "$AXE" ] || { unset AXE; skip 1 'axe-core is not here: tests/packages.sh gets it' 'axe-core finds every view accessible'; }
+}
+
 # browse SCRIPT [ARGUMENT...]: the checks of a script that uses page_browser.py, at URL.
 browse() {
     local line rc=0

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/page-common.sh"
 
 have_browser
+have_axe
 REG=$T/reg
 "$STILLAGE" init -q "$REG"
 ok_run 'files' /usr/bin/python3 tests/clients/page-extremes-data.py "$REG/www"

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/page-common.sh"
 
 have_browser
+have_axe
 REG=$T/reg
 export STILLAGE_REGISTRY=$REG
 "$STILLAGE" init -q "$REG"

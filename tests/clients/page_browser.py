@@ -1,5 +1,5 @@
 """What the tests of the web page share: headless Chromium, and lines of TAP, without numbers, for each check. The script is called
-with URL FOLDER ...; FOLDER gets pictures. With AXE, a copy of npm's axe-core/axe.min.js, each view also has to pass that."""
+with URL FOLDER ...; FOLDER gets pictures. With AXE, a copy of axe-core, each view also has to pass that."""
 
 import base64
 import os
@@ -120,11 +120,16 @@ def log_in(user, password):
     click("dialog button[type=submit]")
 
 
+def emulate(theme):
+    """Without motion: what is half-way between two colours has no colour to look at."""
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
+        {"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"}]})
+
+
 def picture(name, width, theme, height=None):
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                             {"width": width, "height": height or 900, "deviceScaleFactor": 1, "mobile": False})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
-        {"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"}]})
+    emulate(theme)
     wide, tall = browser.execute_script(
         "const root = document.documentElement, sheet = document.querySelector('.sheet');"
         "return [root.scrollWidth + (sheet ? sheet.scrollWidth - sheet.clientWidth : 0), document.querySelector('.many') ? 900 : root.scrollHeight]")
@@ -140,9 +145,10 @@ AXE = open(os.environ["AXE"], encoding="utf-8").read() if os.environ.get("AXE") 
 
 def accessible(name):
     """In both themes, as far as axe-core can tell."""
-    for theme in ("light", "dark") if AXE else ():
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
+    if AXE and not browser.execute_script("return Boolean(window.axe)"):
         browser.execute_script(AXE + "; window.axe = axe")
+    for theme in ("light", "dark") if AXE else ():
+        emulate(theme)
         found = browser.execute_async_script("axe.run().then(arguments[0])")["violations"]
         check(not found, f"{name}: accessible, {theme}", "\n".join(f"{one['id']}: {node['html'][:300]}" for one in found for node in one["nodes"][:5]))
 
