@@ -1,7 +1,7 @@
 // A table that draws only the rows in view: with 10,000 of them, typing and scrolling stay smooth.
 import { el } from "./page-dom.js";
 
-const ALL = 150, BEYOND = 12;
+const ALL = 80, BEYOND = 12;
 
 // columns: [{ key, label, class, sorts }]; row(item, index): the cells. Up to ALL rows are drawn at once, at their own heights;
 // more have the height --row of page.css.

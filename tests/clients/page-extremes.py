@@ -1,7 +1,9 @@
 """The web page with 10,000 repositories, with 10,000 tags, and with what no client pushes: page-extremes.py URL FOLDER. See
-page-extremes.t and page_browser.py. What it does is counted, not timed."""
+page-extremes.t and page_browser.py. What it does is counted; times are told, since they say something only where nothing else runs."""
 
-from page_browser import URL, all_of, browser, check, choose, click, column, find, go, has, on, picture, pictures, run, sort_by, text, wait
+from page_browser import URL, all_of, browser, check, choose, click, column, find, go, has, on, picture, pictures, run, sort_by, text, type_into, wait
+
+SMOOTH = 50  # milliseconds that a key may keep the page busy, on a machine with nothing else to do
 
 # Counts what a reader waits for: elements that are made, comparisons, and looks at a name or into a table.
 COUNT = """window.work = { elements: 0, steps: 0 };
@@ -27,6 +29,31 @@ for (let i = 1; i <= arguments[0].length; i++) {
 return most;""", word)
 
 
+def busy():
+    """Milliseconds of its processor that the page has used, whatever else runs on the machine."""
+    browser.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))")
+    metrics = browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    return next(one["value"] for one in metrics if one["name"] == "TaskDuration") * 1000
+
+
+def keys(word, where):
+    """Types that as a reader does, key by key."""
+    browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+    browser.execute_script("window.longest = 0; window.observer = new PerformanceObserver(list => list.getEntries().forEach(one => { longest = Math.max(longest, one.duration); }));"
+                           "observer.observe({ type: 'longtask' })")
+    field, most, rows = find("#search"), 0, 0
+    for letter in word:
+        before = busy()
+        field.send_keys(letter)
+        most = max(most, busy() - before)
+        rows = max(rows, len(column(0)))
+    longest = browser.execute_script("observer.disconnect(); return longest")
+    check(rows < 100, f"{where}: a key draws only rows in view", rows)
+    print(f"# {where}: a key takes at most {most:.0f} ms of the processor; longest task: {f'{longest:.0f} ms' if longest else 'less than 50 ms'}", flush=True)
+    check(most < 4 * SMOOTH, f"{where}: typing stays smooth", most)
+    type_into("#search", "")
+
+
 def requests():
     return browser.execute_script("return performance.getEntriesByType('resource').map(one => [new URL(one.name).pathname, one.encodedBodySize])")
 
@@ -39,9 +66,11 @@ def repositories():
     check(len(made) + 1 <= 20, "the first screen takes at most 20 requests", made)
     size = sum(size for path, size in made if path != "/v2/_details")
     check(size <= 300000, "... and 300 KB, before details come", made)
+    print(f"# first screen: {len(made) + 1} requests, {size / 1000:.0f} KB before details come, {sum(size for _, size in made) / 1000:.0f} KB with them", flush=True)
     choose("#order", "pushed")
     wait("the last push comes first", lambda: column(0) and column(0)[0].startswith("team-99/service-09999"))
     check(len(column(0)) < 100, "only rows in view are drawn", len(column(0)))
+    keys("service 9", "10,000 repositories")
     browser.execute_script(COUNT)
     most = typed("service 9")
     check(most["elements"] < 1500, "a letter draws the rows in view, not more", most)
@@ -60,6 +89,7 @@ def tags():
     wait("... with their details", lambda: column(0)[0].startswith("99.99.0") and column(3)[0] == "11 KB")
     check(len(column(0)) < 100, "only rows in view are drawn", len(column(0)))
     made = len(requests())
+    keys("9.9.", "10,000 tags")
     for key, name in ((3, "by push"), (0, "by version"), (1, "by size")):
         sort_by(key)
         most = typed("9.9")
