@@ -30,11 +30,11 @@ static _Noreturn void become(const char *program, const char *directory, int inp
     signal(SIGINT, SIG_DFL);
     if (dup2(input, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0 ||
         close_range(3, ~0U, 0) || chdir(directory))
-        _exit(126);
+        _exit(STL_HOOK_NOT_EXECUTABLE);
     alarm(seconds);
     execve(program, arguments, environment);
     dprintf(STDOUT_FILENO, "%s: %s\n", program, strerror(errno));
-    _exit(127);
+    _exit(STL_HOOK_NOT_FOUND);
 }
 
 static int64_t milliseconds(void)

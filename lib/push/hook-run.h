@@ -7,6 +7,8 @@
 #include "registry.h"
 
 enum { STL_HOOK_OUTPUT_MAX = 4096 };
+/* Exit statuses of what could not be started, as those of a shell. */
+enum { STL_HOOK_NOT_EXECUTABLE = 126, STL_HOOK_NOT_FOUND = 127 };
 
 /* Runs before-manifest to its end with `input` as its standard input. *status is that of waitpid(2), or -1 if
  * the hook ran out of time. */

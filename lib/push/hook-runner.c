@@ -92,7 +92,7 @@ static void run_before(const struct stl_registry *registry, const struct stl_hoo
     int status = 0;
     if (err->code ||
         (hooks && hooks->before_manifest && stl_hook_run(registry, hooks, input, &output, &status, err))) {
-        status = W_EXITCODE(1, 0);
+        status = W_EXITCODE(STL_HOOK_NOT_FOUND, 0);
         stl_buf_puts(&output, err->message);
     }
     if (stl_write_all(answer, &status, sizeof status, err) == 0 && output.length)

@@ -42,14 +42,14 @@ static int write_input(const struct stl_repo *repo, const struct stl_manifest *m
     return stl_error_errno(err, "cannot write the input of a hook");
 }
 
-/* The first line that is not empty, in printable characters. */
+/* The first line that is not empty, without control characters. */
 static void first_line(const struct stl_buf *output, char line[REASON_MAX + 1])
 {
     const char *text = output->data ? output->data : "";
     size_t n = 0;
     text += strspn(text, " \t\r\n");
     for (; *text && *text != '\n' && n < REASON_MAX; text++)
-        line[n++] = (char)(*text >= 0x20 && *text < 0x7f ? *text : ' ');
+        line[n++] = (char)((unsigned char)*text >= 0x20 && *text != 0x7f ? *text : ' ');
     line[n] = '\0';
 }
 
@@ -89,9 +89,17 @@ bool stl_hook_has_after(const struct stl_repo *repo)
 
 /* --- running -------------------------------------------------------------------------------------------- */
 
+/* A program that is not there, a script that lacks a command, or one that was killed, has decided nothing. */
+static bool has_no_answer(int status)
+{
+    return status != -1 && (WIFSIGNALED(status) || WEXITSTATUS(status) == STL_HOOK_NOT_EXECUTABLE ||
+                            WEXITSTATUS(status) == STL_HOOK_NOT_FOUND);
+}
+
 static int ask_hook(const struct stl_registry *registry, const struct set *set, int input,
                     struct stl_error *err)
 {
+    const char *whose = set->project ? "project" : "registry";
     STL_AUTO_BUF struct stl_buf output = {.ceiling = STL_HOOK_OUTPUT_MAX};
     char line[REASON_MAX + 1];
     int status = 0;
@@ -102,11 +110,13 @@ static int ask_hook(const struct stl_registry *registry, const struct set *set, 
     if (status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     first_line(&output, line);
+    if (has_no_answer(status))
+        return stl_error_set(err, STL_SYSTEM, "the %s's check, before-manifest, cannot be run: %s", whose,
+                             line[0] ? line : "it ended before it had an answer");
     if (status == -1 || !line[0])
         snprintf(line, sizeof line, status == -1 ? "it took longer than %lld seconds" : "it gave no reason",
                  (long long)set->hooks->time_limit);
-    return stl_error_set(err, STL_DENIED, "the %s's check refuses this manifest: %s",
-                         set->project ? "project" : "registry", line);
+    return stl_error_set(err, STL_DENIED, "the %s's check refuses this manifest: %s", whose, line);
 }
 
 int stl_hook_before(const struct stl_repo *repo, const struct stl_manifest *manifest,

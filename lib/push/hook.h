@@ -4,7 +4,9 @@
  * restore and snapshot restore.
  *
  *   before-manifest   runs before the manifest becomes visible; only if it exits with 0 does that happen.
- *                     Otherwise the first line of its output is sent to the client.
+ *                     Otherwise the first line of its output is sent to the client. If it cannot be started,
+ *                     is killed by a signal, or ends with 126 or 127, as a shell does that lacks a command,
+ *                     that is a fault of the installation, and clients are not told which.
  *   after-manifest    runs on its own once everything is durable; nobody waits for it.
  *
  * A hook is started without a shell, in a session of its own, with a fixed environment, the registry as its
@@ -22,8 +24,8 @@
 /* Whether there is such a hook for the repository. */
 bool stl_hook_has_before(const struct stl_repo *repo);
 bool stl_hook_has_after(const struct stl_repo *repo);
-/* Fails with STL_DENIED if a hook refuses, and with another code if it cannot be run. Does nothing if there
- * is no hook. Only consent.c may call it. */
+/* Fails with STL_DENIED if a hook refuses, and with that of a fault (STL_SYSTEM and the like) if it
+ * cannot be run. Does nothing if there is no hook. Only consent.c may call it. */
 int stl_hook_before(const struct stl_repo *repo, const struct stl_manifest *manifest,
                     const struct stl_tag *tags, size_t tag_count, struct stl_error *err);
 void stl_hook_after(const struct stl_repo *repo, const struct stl_manifest *manifest,

@@ -127,6 +127,12 @@ put_manifest "$T/image" good v1
 want_status 201
 verdict 'what the hook accepts is there'
 is "$(timeout 120 jq -r .target.repository "$T/fifo")" good 'the hook after runs, and nobody waits for it'
+rm "$T/gate"
+make_image good two
+put_manifest "$T/image" good v2
+want_error 500 UNKNOWN
+want_json '.errors[0].message | test("^the registry has a fault") and (test("/") | not)'
+verdict 'a hook that cannot be run refuses nothing: it is a fault, whose paths are not shown'
 
 # ---- open uploads ------------------------------------------------------------------------------------------------
 

@@ -111,6 +111,9 @@ static void a_reason_is_one_line_or_none(void **state)
     STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: DIR/hook\n");
     FAILS(STL_DENIED, push(&repo, "one", "v1"));
     assert_non_null(strstr(err.message, ": it gave no reason"));
+    script(unit, "hook", "echo 'Jörg fehlt'; exit 1\n");
+    FAILS(STL_DENIED, push(&repo, "one", "v1"));
+    assert_non_null(strstr(err.message, ": Jörg fehlt"));
     script(unit, "hook", "printf '%02000d' 0; exit 1\n");
     FAILS(STL_DENIED, push(&repo, "one", "v1"));
     const char *reason = strstr(err.message, ": 0");
@@ -119,21 +122,28 @@ static void a_reason_is_one_line_or_none(void **state)
     assert_int_equal(strlen(reason + 2), 300);
 }
 
-static void a_hook_that_cannot_be_asked_says_no(void **state)
+/* That is no refusal: what is wrong is the registry's, and clients are not told its paths. */
+static void a_hook_that_cannot_be_asked_is_a_fault(void **state)
 {
     struct unit *unit = *state;
     STL_AUTO_REPO struct stl_repo repo = begin(unit, "  before-manifest: /no/such/program; id\n");
-    FAILS(STL_DENIED, push(&repo, "one", "v1")); /* there is no shell */
+    FAILS(STL_SYSTEM, push(&repo, "one", "v1")); /* there is no shell */
     assert_non_null(strstr(err.message, "/no/such/program; id: No such file"));
     script(unit, "hook", "exit 0\n");
     assert_int_equal(fchmodat(unit->fd, "hook", 0644, 0), 0);
     STL_AUTO_REPO struct stl_repo closed = begin(unit, "  before-manifest: DIR/hook\n");
-    FAILS(STL_DENIED, push(&closed, "one", "v1"));
+    FAILS(STL_SYSTEM, push(&closed, "one", "v1"));
     assert_non_null(strstr(err.message, "/hook: Permission denied"));
-    script(unit, "hook", "kill -9 $$\n");
-    STL_AUTO_REPO struct stl_repo again = begin(unit, "  before-manifest: DIR/hook\n");
-    FAILS(STL_DENIED, push(&again, "one", "v1"));
-    assert_int_equal(unit_count(again.fd, "manifests"), 0);
+    static const struct {
+        const char *script, *why;
+    } cases[] = {{"kill -9 $$\n", "before it had an answer"}, {"no-such-command\n", "no-such-command"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        script(unit, "hook", cases[i].script);
+        STL_AUTO_REPO struct stl_repo again = begin(unit, "  before-manifest: DIR/hook\n");
+        FAILS(STL_SYSTEM, push(&again, "one", "v1"));
+        assert_non_null(strstr(err.message, cases[i].why));
+        assert_int_equal(unit_count(again.fd, "manifests"), 0);
+    }
 }
 
 /* A zombie, which nobody has waited for yet, is not. */
@@ -279,7 +289,7 @@ static void the_runner_believes_registry_yaml(void **state)
     FAILS(STL_DENIED, push(&repo, "one", "v1"));
     assert_non_null(strstr(err.message, "right"));
     unit_write(unit->registry.root.fd, "registry.yaml", "nonsense: 1\n");
-    FAILS(STL_DENIED, push(&repo, "one", "v1"));
+    FAILS(STL_SYSTEM, push(&repo, "one", "v1"));
     assert_non_null(strstr(err.message, "nonsense"));
 }
 
@@ -308,7 +318,7 @@ int main(void)
         registry_test(what_a_hook_gets),
         registry_test(a_hook_says_no),
         registry_test(a_reason_is_one_line_or_none),
-        registry_test(a_hook_that_cannot_be_asked_says_no),
+        registry_test(a_hook_that_cannot_be_asked_is_a_fault),
         registry_test(a_hook_has_its_time),
         registry_test(a_large_manifest_and_no_reader),
         registry_test(the_hook_after),
@@ -317,7 +327,7 @@ int main(void)
         runner_test(what_a_hook_gets),
         runner_test(a_hook_says_no),
         runner_test(a_reason_is_one_line_or_none),
-        runner_test(a_hook_that_cannot_be_asked_says_no),
+        runner_test(a_hook_that_cannot_be_asked_is_a_fault),
         runner_test(a_hook_has_its_time),
         runner_test(a_large_manifest_and_no_reader),
         runner_test(the_hook_after),
