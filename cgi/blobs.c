@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "access.h"
 #include "conditions.h"
@@ -103,10 +102,8 @@ int delete_blob(struct exchange *exchange, struct stl_error *err)
 {
     struct stl_digest digest;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (!exchange->registry->settings.push.delete_blobs) {
-        route_allow(exchange, "DELETE");
+    if (!exchange->registry->settings.push.delete_blobs)
         return stl_error_set(err, STL_UNSUPPORTED, "this registry does not allow blobs to be deleted");
-    }
     if (stl_digest_parse(exchange->request.reference, &digest, err) ||
         stl_repo_open(&repo, exchange->registry, &exchange->request.name, err) ||
         check_blob_conditions(exchange, &repo, &digest, err) || stl_repo_delete_blob(&repo, &digest, err))

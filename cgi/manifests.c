@@ -1,11 +1,5 @@
 /* Manifests and tags: read, push, delete (distribution-spec, "Pushing Manifests", "Content Management"). */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "conditions.h"
 #include "publication.h"
@@ -202,11 +196,9 @@ int delete_manifest(struct exchange *exchange, struct stl_error *err)
     struct stl_reference reference;
     if (stl_reference_parse(request->reference, &reference, err))
         return -1;
-    if (reference.is_digest ? !settings->push.delete_manifests : !settings->push.delete_tags) {
-        route_allow(exchange, "DELETE");
+    if (reference.is_digest ? !settings->push.delete_manifests : !settings->push.delete_tags)
         return stl_error_set(err, STL_UNSUPPORTED, "this registry does not allow %s to be deleted",
                              reference.is_digest ? "manifests" : "tags");
-    }
     if (stl_repo_open(&repo, exchange->registry, &request->name, err) ||
         (reference.is_digest && check_digest_conditions(request, exchange->registry, &reference.digest, err)))
         return -1;

@@ -149,11 +149,9 @@ int change_repository(struct exchange *exchange, struct stl_error *err)
 int delete_repository(struct exchange *exchange, struct stl_error *err)
 {
     const struct stl_settings *settings = &exchange->registry->settings;
-    if (!settings->push.delete_manifests || !settings->push.delete_tags) {
-        route_allow(exchange, "DELETE");
+    if (!settings->push.delete_manifests || !settings->push.delete_tags)
         return stl_error_set(err, STL_UNSUPPORTED, "this registry does not allow %s to be deleted",
                              settings->push.delete_tags ? "manifests" : "tags");
-    }
     if (stl_repo_delete(exchange->registry, &exchange->request.name, &exchange->actor, err))
         return -1;
     response_send(&exchange->response, 202, NULL, NULL, 0);

@@ -77,20 +77,21 @@ static bool has_method(const struct route *route, const char *method)
     return !strcmp(route->method, method) || (!strcmp(route->method, "GET") && !strcmp(method, "HEAD"));
 }
 
-void route_allow(struct exchange *exchange, const char *but)
+/* Sets the header Allow: the methods of this address except `but`, which may be NULL. */
+static void allow(struct exchange *exchange, const char *but)
 {
-    STL_AUTO_BUF struct stl_buf allow = STL_BUF_INIT;
+    STL_AUTO_BUF struct stl_buf methods = STL_BUF_INIT;
     struct match match;
     for (size_t i = 0; i < ROUTES; i++) {
         if (!matches(routes[i].pattern, exchange->request.path, &match) ||
             (but && !strcmp(routes[i].method, but)))
             continue;
-        stl_buf_puts(&allow, allow.length ? ", " : "");
-        stl_buf_puts(&allow, routes[i].method);
+        stl_buf_puts(&methods, methods.length ? ", " : "");
+        stl_buf_puts(&methods, routes[i].method);
         if (!strcmp(routes[i].method, "GET"))
-            stl_buf_puts(&allow, ", HEAD");
+            stl_buf_puts(&methods, ", HEAD");
     }
-    response_header(&exchange->response, "Allow", "%s", allow.data ? allow.data : "");
+    response_header(&exchange->response, "Allow", "%s", methods.data ? methods.data : "");
 }
 
 static int no_route(struct exchange *exchange, bool path_exists, struct stl_error *err)
@@ -98,7 +99,7 @@ static int no_route(struct exchange *exchange, bool path_exists, struct stl_erro
     const struct request *request = &exchange->request;
     if (!path_exists)
         return stl_error_set(err, STL_NOT_FOUND, "the registry API has no address '%.200s'", request->path);
-    route_allow(exchange, NULL);
+    allow(exchange, NULL);
     return stl_error_set(err, STL_UNSUPPORTED, "method %.40s does not exist at this address",
                          request->method);
 }
@@ -144,7 +145,13 @@ static int call(struct exchange *exchange, const struct route *route, struct stl
     STL_AUTO_CLOSE int writing = writes ? stl_write_begin(exchange->registry, err) : -1;
     exchange->request.registry_written = writes ? exchange->registry : NULL;
     exchange->request.rate = exchange->registry->settings.push.slowest_body;
-    return writes && writing < 0 ? -1 : route->handler(exchange, err);
+    if (writes && writing < 0)
+        return -1;
+    if (route->handler(exchange, err) == 0)
+        return 0;
+    if (err->code == STL_UNSUPPORTED) /* switched off */
+        allow(exchange, route->method);
+    return -1;
 }
 
 int route_request(struct exchange *exchange, struct stl_error *err)

@@ -31,9 +31,6 @@ typedef int handler(struct exchange *exchange, struct stl_error *err);
  * handler do. */
 int route_request(struct exchange *exchange, struct stl_error *err);
 
-/* Sets the header Allow: the methods of this address except `but`, which may be NULL. */
-void route_allow(struct exchange *exchange, const char *but);
-
 handler serve_ping, serve_catalog, serve_details, serve_tags, serve_tag_details,
     serve_referrers;                                   /* lists.c */
 handler serve_manifest, put_manifest, delete_manifest; /* manifests.c */

@@ -175,7 +175,7 @@ int manage_user_tokens(struct exchange *exchange, const struct user_token_form *
     const struct stl_identity *who = &exchange->identity;
     __attribute__((cleanup(own_clear))) struct own own = {.user = who->user};
     if (!exchange->registry->settings.auth.user_tokens)
-        return stl_error_set(err, STL_UNSUPPORTED,
+        return stl_error_set(err, STL_DENIED,
                              "users make no tokens here: whoever runs the registry can, or can set "
                              "'auth: user-tokens:' in registry.yaml");
     if (!may_have_user_tokens(exchange) || who->is_bearer)

@@ -161,6 +161,8 @@ void cmd_progress_end(struct cmd_progress *progress);
 /* Help of one command, in text; and everything as man pages (mdoc), and as completion for a shell: -1 if it
  * is none of bash, zsh and fish. */
 void cmd_print_help(const struct cmd_command *command);
+/* Prints a paragraph indented by `indent` spaces, on a line that already has `column` characters. */
+void cmd_print_wrapped(const char *text, int indent, int column);
 void cmd_print_man(const struct cmd_command *command); /* NULL: stillage(1) itself */
 int cmd_print_completion(const char *shell);
 

@@ -1,22 +1,11 @@
 /* The program: finds the command and runs it. */
 #include "cmd.h"
 
-#include <getopt.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "io.h"
-
-const struct cmd_command *const cmd_commands[] = {
-    &cmd_init,       &cmd_add,     &cmd_ls,      &cmd_show,          &cmd_tag,          &cmd_rm,
-    &cmd_restore,    &cmd_trash,   &cmd_repo,    &cmd_snapshot,      &cmd_serve,        &cmd_config,
-    &cmd_site,       &cmd_publish, &cmd_push,    &cmd_mirror,        &cmd_pull_through, &cmd_login,
-    &cmd_logout,     &cmd_export,  &cmd_import,  &cmd_verify_bundle, &cmd_inventory,    &cmd_key,
-    &cmd_replicate,  &cmd_user,    &cmd_token,   &cmd_oidc,          &cmd_access,       &cmd_project,
-    &cmd_quarantine, &cmd_verify,  &cmd_gc,      &cmd_prune,         &cmd_log,          &cmd_metrics,
-    &cmd_freeze,     &cmd_thaw,    &cmd_upgrade, &cmd_upgrade_page,  &cmd_help,         NULL,
-};
 
 enum { ARENAS = 2 }; /* of malloc(3): one for each thread would cost more than the thread */
 

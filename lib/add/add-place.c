@@ -380,3 +380,10 @@ int stl_add_check(struct add *add, struct stl_error *err)
     }
     return 0;
 }
+
+void stl_add_report_clear(struct stl_add_report *report)
+{
+    free(report->items);
+    stl_buf_clear(&report->notes);
+    *report = (struct stl_add_report){0};
+}

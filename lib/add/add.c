@@ -211,10 +211,3 @@ int stl_add(const struct stl_registry *registry, int fd, const char *label,
             stl_buf_puts(&report->notes, notes[i]->data);
     return 0;
 }
-
-void stl_add_report_clear(struct stl_add_report *report)
-{
-    free(report->items);
-    stl_buf_clear(&report->notes);
-    *report = (struct stl_add_report){0};
-}

@@ -243,3 +243,11 @@ int stl_yaml_string(struct stl_yaml *yaml, yaml_node_t *node, void *target, stru
     *(char **)target = stl_strdup(text);
     return 0;
 }
+
+int stl_yaml_path(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    if (stl_yaml_string(yaml, node, target, err))
+        return -1;
+    return **(char **)target == '/' ? 0
+                                    : stl_yaml_error(yaml, node, err, "an absolute path is expected here");
+}

@@ -48,6 +48,8 @@ int stl_yaml_bool(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct
 int stl_yaml_int(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err); /* int64_t */
 int stl_yaml_string(struct stl_yaml *yaml, yaml_node_t *node, void *target,
                     struct stl_error *err); /* char * */
+/* an absolute path -> char * */
+int stl_yaml_path(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* 4MiB, 10GB, 1048576 -> int64_t bytes */
 int stl_yaml_size(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* 30s, 5m, 12h, 7d, 2w -> int64_t seconds */

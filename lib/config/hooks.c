@@ -13,8 +13,8 @@ void stl_hooks_init(struct stl_hooks *hooks)
 int stl_hooks_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {
-        {"before-manifest", stl_path_read, offsetof(struct stl_hooks, before_manifest)},
-        {"after-manifest", stl_path_read, offsetof(struct stl_hooks, after_manifest)},
+        {"before-manifest", stl_yaml_path, offsetof(struct stl_hooks, before_manifest)},
+        {"after-manifest", stl_yaml_path, offsetof(struct stl_hooks, after_manifest)},
         {"time-limit", stl_yaml_duration, offsetof(struct stl_hooks, time_limit)},
         {NULL, NULL, 0},
     };

@@ -119,7 +119,7 @@ static int read_issuer(struct stl_yaml *yaml, yaml_node_t *node, void *target, s
         {"issuer", read_url, offsetof(I, url)},
         {"audience", stl_words_read, offsetof(I, audiences)},
         {"keys-url", read_url, offsetof(I, keys_url)},
-        {"ca", stl_path_read, offsetof(I, ca)},
+        {"ca", stl_yaml_path, offsetof(I, ca)},
         {"leeway", read_leeway, offsetof(I, leeway)},
         {"once", stl_yaml_bool, offsetof(I, once)},
         {"rules", read_rules, 0},

@@ -37,8 +37,6 @@ int stl_trust_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struc
 int stl_words_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* The same for those who may do something: names, group:NAME, user, anonymous. */
 int stl_who_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
-/* Reads an absolute path into a char *. */
-int stl_path_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 /* Reads a pattern of repository names into a char *. */
 int stl_pattern_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err);
 

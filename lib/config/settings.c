@@ -147,14 +147,6 @@ static int read_cors(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
     return stl_yaml_mapping(yaml, node, keys, target, err);
 }
 
-int stl_path_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
-{
-    if (stl_yaml_string(yaml, node, target, err))
-        return -1;
-    return **(char **)target == '/' ? 0
-                                    : stl_yaml_error(yaml, node, err, "an absolute path is expected here");
-}
-
 static int read_events(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {

@@ -1,4 +1,4 @@
-/* Finds and opens what an export consists of. */
+/* What an export consists of: finds and opens it, and adds documents. */
 #include "export-run.h"
 
 #include <fcntl.h>
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "export.h"
+#include "manifest.h"
 
 int stl_export_enter(struct stl_export *export, uint32_t place, struct stl_error *err)
 {
@@ -74,4 +75,37 @@ int stl_export_each(const struct stl_export *export, stl_bundle_visit *visit, vo
         result = visit(context, &piece, err);
     }
     return result;
+}
+
+bool stl_export_holds(const struct stl_export *export, const struct stl_digest *manifest)
+{
+    size_t number;
+    return stl_digestset_find(&export->graph.manifests, manifest, &number) &&
+           !export->graph.nodes[number].missing;
+}
+
+int stl_export_load(struct stl_export *export, const struct stl_digest *digest, struct stl_manifest *manifest,
+                    struct stl_error *err)
+{
+    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
+    size_t number;
+    if (!stl_export_holds(export, digest) || !stl_digestset_find(&export->graph.manifests, digest, &number))
+        return 0;
+    const struct stl_node *node = &export->graph.nodes[number];
+    if (stl_export_enter(export, export->manifest_places[number], err) ||
+        stl_graph_read(&export->graph, digest, node->size, node->media_type, &bytes, manifest, err))
+        return -1;
+    return 1;
+}
+
+int stl_export_add_document(struct stl_export *export, struct stl_spool *spool, const char *path,
+                            struct stl_error *err)
+{
+    stl_grow(export->documents, export->document_count);
+    struct stl_export_document *document = &export->documents[export->document_count];
+    if (stl_spool_end(spool, &document->bytes, &document->digest, err))
+        return -1;
+    document->path = stl_arena_strdup(&export->arena, path);
+    export->document_count++;
+    return 0;
 }

@@ -8,18 +8,6 @@
 
 static const char oci_layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
-int stl_export_add_document(struct stl_export *export, struct stl_spool *spool, const char *path,
-                            struct stl_error *err)
-{
-    stl_grow(export->documents, export->document_count);
-    struct stl_export_document *document = &export->documents[export->document_count];
-    if (stl_spool_end(spool, &document->bytes, &document->digest, err))
-        return -1;
-    document->path = stl_arena_strdup(&export->arena, path);
-    export->document_count++;
-    return 0;
-}
-
 /* HOST/NAME:TAG, in the form to which docker completes NAME:TAG if the host is docker's own. */
 static char *full_name(const struct stl_export *export, const struct stl_bundle_image *image)
 {
@@ -68,13 +56,6 @@ static int add_descriptor(struct stl_buf *index, const struct stl_export *export
 
 /* --- manifest.json -------------------------------------------------------------------------------------- */
 
-static bool is_here(const struct stl_export *export, const struct stl_digest *manifest)
-{
-    size_t number;
-    return stl_digestset_find(&export->graph.manifests, manifest, &number) &&
-           !export->graph.nodes[number].missing;
-}
-
 /* Chooses the image of an index that docker gets, since it cannot load the whole index: that for linux/amd64
  * if there is one, so that the choice does not depend on where we run, else the first. Returns false if there
  * is none. */
@@ -85,7 +66,7 @@ static bool choose_child(const struct stl_export *export, const struct stl_manif
     const struct stl_descriptor *chosen = NULL;
     for (size_t i = 0; i < index->count; i++) {
         const struct stl_descriptor *d = &index->descriptors[i];
-        if (!stl_media_type_is_image(d->media_type) || !is_here(export, &d->digest) ||
+        if (!stl_media_type_is_image(d->media_type) || !stl_export_holds(export, &d->digest) ||
             (chosen && !stl_descriptor_matches(d, &usual)))
             continue;
         chosen = d;
@@ -95,20 +76,6 @@ static bool choose_child(const struct stl_export *export, const struct stl_manif
     if (chosen)
         *digest = chosen->digest;
     return chosen != NULL;
-}
-
-int stl_export_load(struct stl_export *export, const struct stl_digest *digest, struct stl_manifest *manifest,
-                    struct stl_error *err)
-{
-    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
-    size_t number;
-    if (!is_here(export, digest) || !stl_digestset_find(&export->graph.manifests, digest, &number))
-        return 0;
-    const struct stl_node *node = &export->graph.nodes[number];
-    if (stl_export_enter(export, export->manifest_places[number], err) ||
-        stl_graph_read(&export->graph, digest, node->size, node->media_type, &bytes, manifest, err))
-        return -1;
-    return 1;
 }
 
 /* Whether it is a runnable image for one platform. */

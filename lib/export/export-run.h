@@ -22,6 +22,8 @@ int stl_export_pack(struct stl_export *export, struct stl_error *err);
 int stl_export_enter(struct stl_export *export, uint32_t place, struct stl_error *err);
 /* Opens a blob of the graph, or a manifest. */
 int stl_export_open(struct stl_export *export, const struct stl_digest *digest, struct stl_error *err);
+/* Whether the graph has the manifest. */
+bool stl_export_holds(const struct stl_export *export, const struct stl_digest *manifest);
 /* Reads and parses a manifest of the graph. Returns 1 (then the caller clears `manifest`), 0 if the graph has
  * no such manifest, or -1. */
 int stl_export_load(struct stl_export *export, const struct stl_digest *digest, struct stl_manifest *manifest,

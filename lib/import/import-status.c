@@ -8,30 +8,6 @@
 
 enum { IMAGES_MAX = 256 << 20 };
 
-/* --- sums ----------------------------------------------------------------------------------------------- */
-
-void stl_import_add_missing(struct stl_import_missing *volumes, const struct stl_bundle *bundle,
-                            const struct stl_pending *pending, size_t listed)
-{
-    for (uint32_t i = 0; i < stl_bundle_count(bundle, listed); i++) {
-        struct stl_bundle_piece piece = stl_bundle_piece(bundle, listed, i);
-        if (piece.part && stl_import_has_part(pending, piece.blob, piece.part))
-            continue;
-        volumes[piece.volume].volume = piece.volume;
-        volumes[piece.volume].blobs++;
-        volumes[piece.volume].size += piece.size;
-    }
-}
-
-/* Takes over `volumes`. */
-void stl_import_set_missing(struct stl_import_report *report, struct stl_import_missing *volumes)
-{
-    report->missing = volumes;
-    for (uint32_t i = 1; i <= report->volumes; i++)
-        if (volumes[i].blobs)
-            volumes[report->missing_count++] = volumes[i];
-}
-
 /* --- images --------------------------------------------------------------------------------------------- */
 
 /* NAME:TAG or NAME@DIGEST, then the digests of the blobs that are not here yet. */

@@ -1,20 +1,10 @@
-/* What images lead to, and names for the report. */
+/* What images lead to. */
 #include "import-run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "import.h"
-
-const struct stl_name *stl_import_keep_name(struct stl_import_report *report, const struct stl_name *name)
-{
-    if (!report->last_name || strcmp(report->last_name->text, name->text)) {
-        struct stl_name *copy = stl_arena_alloc(&report->arena, sizeof *copy);
-        *copy = *name;
-        report->last_name = copy;
-    }
-    return report->last_name;
-}
 
 void stl_import_walk_add(struct import_walk *walk, const struct stl_graph *graph, size_t root)
 {

@@ -21,17 +21,6 @@ static void import_clear(struct import *import)
     pthread_mutex_destroy(&import->mutex);
 }
 
-void stl_import_report_clear(struct stl_import_report *report)
-{
-    for (size_t i = 0; i < report->lost_count; i++)
-        free(report->lost[i].why);
-    free(report->lost);
-    free(report->images);
-    stl_arena_clear(&report->arena);
-    free(report->missing);
-    *report = (struct stl_import_report){0};
-}
-
 /* --- what is presumed ----------------------------------------------------------------------------------- */
 
 /* Fails if the registry lacks something that was left out of the bundle. */

@@ -134,8 +134,8 @@ static int check_targets(const struct bringing *bringing, struct stl_error *err)
     const struct stl_tagging *set = bringing->publication->set;
     struct stl_media_type type;
     for (size_t i = 0; i < bringing->set_count; i++)
-        if ((i == 0 || !stl_digest_equal(&set[i].digest, &set[i - 1].digest)) &&
-            !set[i].manifest && stl_manifest_type(bringing->repo, &set[i].digest, &type, err))
+        if ((i == 0 || !stl_digest_equal(&set[i].digest, &set[i - 1].digest)) && !set[i].manifest &&
+            stl_manifest_type(bringing->repo, &set[i].digest, &type, err))
             return -1;
     return 0;
 }

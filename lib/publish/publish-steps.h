@@ -18,9 +18,9 @@ struct stl_publication_manifest {
     const struct stl_manifest *manifest;
     const char *bytes;
     bool repeated;
-    bool retyped;  /* the same bytes were there under another media type */
-    bool referrer; /* it was not in the list of its subject's referrers before */
-    int file;      /* the file that this commit wrote, locked until it ends; -1: it was there before */
+    bool retyped;        /* the same bytes were there under another media type */
+    bool referrer;       /* it was not in the list of its subject's referrers before */
+    int file;            /* the file that this commit wrote, locked until it ends; -1: it was there before */
     struct stat written; /* what it was then */
 };
 #define STL_PUBLICATION_MANIFEST(manifest_, bytes_, repeated_)                                               \
@@ -34,12 +34,12 @@ struct publish_tags {
     const struct stl_repo *repo;
     struct stl_tagging *set; /* the caller's */
     size_t count, done;      /* the first `done` of them may have changed */
-    int folder, links; /* tags/ and manifests/ */
+    int folder, links;       /* tags/ and manifests/ */
     struct stl_listing_change list, catalog;
 };
 #define PUBLISH_TAGS_INIT                                                                                    \
     {                                                                                                        \
-        .folder = -1, .links = -1, .list = STL_LISTING_CHANGE_INIT, .catalog = STL_LISTING_CHANGE_INIT          \
+        .folder = -1, .links = -1, .list = STL_LISTING_CHANGE_INIT, .catalog = STL_LISTING_CHANGE_INIT       \
     }
 
 /* publish-bring.c: brings the manifests, and sets the first `set_count` tags of the publication: all or

@@ -31,7 +31,7 @@ static void record(const struct stl_repo *repo, const struct stl_buf *lines, boo
     if (all && stl_dir_has_no_file(repo->fd, STL_REPO_REFERRERS))
         stl_details_put(&repo->registry->root, repo->fd, STL_REPO_DETAILS, lines, &ignored);
     else if (fstatat(repo->fd, STL_REPO_TAG_LIST, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        st.st_size <= STL_DETAILS_LIST_MAX)
+             st.st_size <= STL_DETAILS_LIST_MAX)
         stl_details_renew(repo, &ignored);
 }
 
@@ -46,8 +46,7 @@ static void record_repository(const struct stl_repo *repo, int64_t tags, int64_t
         stl_details_put(root, root->fd, STL_V2 "/" STL_DETAILS, &lines, &ignored);
 }
 
-void stl_details_tagged(const struct stl_repo *repo, const struct stl_tagging *set, size_t count,
-                        int64_t all)
+void stl_details_tagged(const struct stl_repo *repo, const struct stl_tagging *set, size_t count, int64_t all)
 {
     STL_AUTO_BUF struct stl_buf lines = STL_BUF_INIT;
     for (size_t i = 0; i < count; i++)

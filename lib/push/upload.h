@@ -95,7 +95,11 @@ int stl_upload_sweep(const struct stl_registry *registry, struct stl_swept *swep
 
 /* --- for lib/push/upload*.c ----------------------------------------------------------------------------- */
 
-/* Removes the session from its holder's folder, if it has a holder. */
+enum { STL_UPLOAD_ENTRY_MAX = STL_UPLOAD_HOLDER_MAX + STL_UUID_LENGTH + 2 }; /* of a holder's folder */
+
+/* Puts the open session into its holder's folder. */
+int stl_upload_enter(const struct stl_upload *upload, struct stl_error *err);
+/* Removes it from there, if it has a holder. */
 void stl_upload_leave(const struct stl_upload *upload);
 /* Ends a session unless somebody is writing to it. Only the path in its identifier counts. Returns whether it
  * has been removed. */

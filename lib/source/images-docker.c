@@ -145,39 +145,3 @@ int stl_images_read_docker(struct stl_images *images, struct stl_error *err)
     }
     return 0;
 }
-
-/* Whether all layers of an image of a layout are plain tars: 1, 0 or -1. */
-static int has_plain_layers(const struct stl_images *images, const struct stl_image *image,
-                            struct stl_error *err)
-{
-    STL_AUTO_BUF struct stl_buf bytes = STL_BUF_INIT;
-    STL_AUTO_MANIFEST struct stl_manifest manifest = {0};
-    if (!stl_media_type_is_image(image->media_type) || image->size > STL_SOURCE_DOCUMENT_MAX)
-        return 0;
-    int found = stl_images_manifest(images, &image->digest, image->size, &bytes, err);
-    if (found <= 0)
-        return found;
-    if (stl_manifest_parse(&manifest, bytes.data, bytes.length, image->media_type, image->digest.algorithm,
-                           err))
-        return -1;
-    for (size_t i = 0; i < manifest.count; i++) {
-        const struct stl_descriptor *d = &manifest.descriptors[i];
-        size_t length = strlen(d->media_type);
-        if (d->role == STL_ROLE_LAYER && (length < 4 || strcmp(d->media_type + length - 4, ".tar")))
-            return 0;
-    }
-    return 1;
-}
-
-int stl_docker_prefers_layout(const struct stl_source *source, struct stl_error *err)
-{
-    STL_AUTO_IMAGES struct stl_images layout = {0};
-    if (stl_images_read(&layout, source, STL_FORMAT_OCI, err))
-        return -1;
-    for (size_t i = 0; i < layout.count; i++) {
-        int plain = has_plain_layers(&layout, &layout.items[i], err);
-        if (plain <= 0)
-            return plain < 0 ? -1 : 1;
-    }
-    return 0;
-}

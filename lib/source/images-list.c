@@ -1,6 +1,9 @@
 /* What the readers of all formats need. */
 #include "images-readers.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "images.h"
 
 /* A list of images is longer than a manifest: this is enough for about 10,000. */
@@ -19,6 +22,28 @@ void stl_image_add_name(struct stl_image *image, const char *name)
         return;
     stl_grow(image->names, image->name_count);
     image->names[image->name_count++] = stl_strdup(name);
+}
+
+bool stl_image_same_names(const struct stl_image *a, const struct stl_image *b)
+{
+    if (a->name_count != b->name_count || !a->tag != !b->tag || (a->tag && strcmp(a->tag, b->tag)))
+        return false;
+    for (size_t i = 0; i < a->name_count; i++)
+        if (strcmp(a->names[i], b->names[i]))
+            return false;
+    return true;
+}
+
+void stl_image_drop_names(struct stl_image *image)
+{
+    for (size_t i = 0; i < image->name_count; i++)
+        free(image->names[i]);
+    free(image->names);
+    free(image->ref);
+    free(image->tag);
+    image->names = NULL;
+    image->ref = image->tag = NULL;
+    image->name_count = 0;
 }
 
 int stl_images_has(const struct stl_source *source, const char *path, struct stl_error *err)

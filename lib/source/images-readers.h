@@ -38,11 +38,6 @@ char *stl_images_look_like(const struct stl_source *source);
 
 /* --- docker archives (images-docker.h) ------------------------------------------------------------------ */
 
-/* Whether the layout in an archive is to be preferred to its manifest.json: Docker 25 and later write both.
- * If the layers of the layout are compressed, it is the image as it was pulled; if all are plain tars, it was
- * made for this archive. Returns 1, 0 or -1. */
-int stl_docker_prefers_layout(const struct stl_source *source, struct stl_error *err);
-
 /* Access to what was made from them, like the functions of images.h with similar names. */
 int stl_docker_manifest(const struct stl_images *images, const struct stl_digest *digest,
                         struct stl_buf *bytes, struct stl_error *err);

@@ -391,8 +391,6 @@ int stl_images_read_remote(struct stl_images *images, const struct stl_source *s
         result = -1;
     for (size_t i = 0; i < count; i++)
         free(wanted[i].reference);
-    if (result)
-        stl_images_clear(images);
     return result;
 }
 

@@ -58,7 +58,7 @@ bool stl_image_same_names(const struct stl_image *a, const struct stl_image *b);
 
 /* Reads the list of images. With STL_FORMAT_ANY it detects the format. A layout without oci-layout is
  * accepted, but that is noted. Fails with STL_INVALID or STL_MANIFEST_INVALID. The source outlives the
- * images. On success the caller clears `images`. */
+ * images. In any case the caller clears `images`. */
 int stl_images_read(struct stl_images *images, const struct stl_source *source, enum stl_format format,
                     struct stl_error *err);
 /* The same for a registry: fetches the chosen manifests, of indexes only what the platforms need (none:

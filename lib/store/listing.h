@@ -35,7 +35,7 @@ struct stl_listing_change {
 };
 #define STL_LISTING_CHANGE_INIT                                                                              \
     {                                                                                                        \
-        .temp = STL_TEMP_INIT, .directory = -1, .v2 = -1, .lock = -1, .names = -1                           \
+        .temp = STL_TEMP_INIT, .directory = -1, .v2 = -1, .lock = -1, .names = -1                            \
     }
 #define STL_AUTO_LISTING_CHANGE __attribute__((cleanup(stl_listing_change_end)))
 /* Returns 1 if the file has to change, 0 if it is already right, -1 on error. */

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,9 +48,9 @@ void stl_names_sort(struct stl_names *names)
 
 struct repository_walk {
     int directory;
-    const char *name;        /* of this folder; "" at the top */
+    const char *name; /* of this folder; "" at the top */
     struct stl_names *names;
-    time_t before; /* to sweep; 0: not */
+    time_t before;      /* to sweep; 0: not */
     bool is_repository; /* it has a folder that only repositories have */
     bool has_files;     /* it holds something other than folders: it is a repository's manifests/ or the
                            like */

@@ -21,7 +21,7 @@ mine() { form "$1" "$1-password" "${@:2}"; }
 login() { cgi GET "/v2/_token?scope=repository:team/app:pull,push" "${HOSTS[@]}" "HTTP_AUTHORIZATION=Basic $(printf '%s:%s' "$1" "$2" | base64 -w0)"; }
 
 mine alice token=ls
-is "$STATUS $(error_code)" '405 UNSUPPORTED' 'unless registry.yaml says so, there are none'
+is "$STATUS $(error_code)" '403 DENIED' 'unless registry.yaml says so, there are none'
 settings 'auth: {user-tokens: 30d}'
 
 mine alice token=create name=my+laptop 'scope=repository:team/**:pull' expires=7d

@@ -93,6 +93,38 @@ arrows() {
 is "$(arrows base http oci config store access push publish remote source add bundle export import records maintain gc verify replica site)" '' \
     'the folders of lib/ and the programs build on each other in one direction, and so do the modules of lib/'
 
+# What a file calls does not lead back to it, as the linker sees it. The table of the commands calls nothing: it only names them.
+call_circles() {
+    perl -e '
+        my (%home, %calls, %reached, %told);
+        for my $object (@ARGV) {
+            (my $file = $object) =~ s{^build/(.*)\.o$}{$1};
+            next if $file eq "cmd/commands";
+            for (`nm $object`) {
+                my ($kind, $name) = /(\S) (\S+)$/ or next;
+                $home{$name} = $file if $kind =~ /[TDBRC]/;
+                $calls{$file}{$name} = 1 if $kind eq "U";
+            }
+        }
+        for my $file (keys %calls) {
+            my @next = $file;
+            while (my $from = pop @next) {
+                for my $to (map { $home{$_} // () } keys %{$calls{$from}}) {
+                    push @next, $to unless $to eq $from || $reached{$file}{$to}++;
+                }
+            }
+        }
+        for my $file (grep { $reached{$_}{$_} && !$told{$_} } sort keys %reached) {
+            my @circle = grep { $reached{$file}{$_} && $reached{$_}{$file} } sort keys %reached;
+            @told{@circle} = (1) x @circle;
+            print "@circle\n";
+        }' "$@"
+}
+objects() { ls "$@" | sed 's,^\(.*\)\.c$,build/\1.o,'; }
+# shellcheck disable=SC2046   # names without spaces
+is "$(call_circles $(objects lib/*/*.c cmd/*.c); call_circles $(objects lib/*/*.c cgi/*.c))" '' \
+    'no file of lib/, cmd/ or cgi/ leads back to itself by what it calls'
+
 # A step that can fail has a line of its own.
 is "$(perl -0777 -ne 'print "$ARGV: $&\n" while /(?:return|=) [^;{}?]*\berr\)\s*\|\|[^;{}?]*\|\|[^;{}?]*\berr\) \? -1 : 0;/g' lib/*/*.c cmd/*.c cgi/*.c)" \
     '' 'no sequence of steps is the condition of a result'
