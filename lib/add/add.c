@@ -191,6 +191,16 @@ static int ask_registry(struct add *add, const char *label, struct stl_error *er
     return stl_images_read_remote(&add->images, &add->source, options->remote, &add->platforms, err);
 }
 
+/* Of an archive that ends too early, what is missing is not its fault. */
+static int explain_cut(const struct add *add, struct stl_error *err)
+{
+    if (err->code == STL_MANIFEST_BLOB_UNKNOWN && stl_source_is_cut(&add->source))
+        stl_error_set(err, STL_INVALID,
+                      "%s is truncated: the end of the archive is missing, so get the file again",
+                      add->source.label);
+    return -1;
+}
+
 int stl_add(const struct stl_registry *registry, int fd, const char *label,
             const struct stl_add_options *options, struct stl_add_report *report, struct stl_error *err)
 {
@@ -204,7 +214,7 @@ int stl_add(const struct stl_registry *registry, int fd, const char *label,
     if ((options->remote ? ask_registry(&add, label, err) : open_source(&add, fd, label, err)) ||
         build_graph(&add, err) || check_before(&add, err) || stl_add_check(&add, err) ||
         stl_add_fetch(&add, err) || stl_add_place(&add, report, err))
-        return -1;
+        return explain_cut(&add, err);
     const struct stl_buf *notes[] = {&add.images.notes, &add.targets.notes};
     for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
         if (notes[i]->length)

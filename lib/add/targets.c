@@ -138,7 +138,9 @@ static int use_source_tags(struct chooser *c, size_t image, const struct stl_nam
     char text[STL_DIGEST_TEXT_MAX];
     if (item->suffix)
         return no_tag_of_its_own(c, item, err);
-    if (item->tag && (stl_tag_parse(item->tag, &tag, err) || add_target(c, image, wanted, &tag, NULL, err)))
+    if (item->tag && stl_tag_parse(item->tag, &tag, err))
+        return stl_error_context(err, "%s", c->images->source->label);
+    if (item->tag && add_target(c, image, wanted, &tag, NULL, err))
         return -1;
     for (size_t i = 0; i < item->name_count; i++) {
         struct foreign_name name;

@@ -204,6 +204,16 @@ static struct json_object *tokenize(const char *text, size_t length, const char 
     return object;
 }
 
+/* Of UTF-8 or UTF-16. Some editors write one, and it is not to be seen. */
+static bool has_byte_order_mark(const char *text, size_t length)
+{
+    static const char *const marks[] = {"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (length >= strlen(marks[i]) && !memcmp(text, marks[i], strlen(marks[i])))
+            return true;
+    return false;
+}
+
 static struct json_object *parse_bounded(const char *text, size_t length, size_t most, enum json_type type,
                                          struct stl_error *err)
 {
@@ -212,6 +222,11 @@ static struct json_object *parse_bounded(const char *text, size_t length, size_t
     struct json_scan scan = {.at = text, .end = text + length};
     if (length > INT_MAX) {
         stl_error_set(err, STL_MANIFEST_INVALID, "JSON is larger than 2 GiB");
+        return NULL;
+    }
+    if (has_byte_order_mark(text, length)) {
+        stl_error_set(err, STL_MANIFEST_INVALID,
+                      "not JSON: it begins with a byte order mark: save it again as UTF-8 without one");
         return NULL;
     }
     if (scan_all(&scan, most, err))

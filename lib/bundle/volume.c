@@ -186,7 +186,7 @@ static int recover(struct stl_volume *volume, int64_t file_size, struct stl_erro
 
 static int open_file(struct stl_volume *volume, int64_t size, bool *is_tar, struct stl_error *err)
 {
-    int walked = stl_tar_walk(volume->fd, size, index_member, volume, err);
+    int walked = stl_tar_walk(volume->fd, size, false, index_member, volume, err);
     *is_tar = walked != 0;
     if (walked == 0)
         return 0;

@@ -64,20 +64,6 @@ static char *looks_like_folder(const struct stl_source *source)
     return NULL;
 }
 
-/* Every archive ends with zeros. */
-static bool is_cut(const struct stl_source *source)
-{
-    struct stat st;
-    char block[512];
-    if (source->is_directory || fstat(source->fd, &st) || st.st_size < (off_t)sizeof block ||
-        pread(source->fd, block, sizeof block, st.st_size - (off_t)sizeof block) != (ssize_t)sizeof block)
-        return false;
-    for (size_t i = 0; i < sizeof block; i++)
-        if (block[i])
-            return true;
-    return false;
-}
-
 char *stl_images_look_like(const struct stl_source *source)
 {
     static const struct {
@@ -102,7 +88,7 @@ char *stl_images_look_like(const struct stl_source *source)
     if (!source->is_directory &&
         source->members.count == 0) { /* many files begin with zeros, as an empty tar does */
         const char *what = stl_looks_like_file(source->fd);
-        return stl_strdup(what ? what : is_cut(source) ? cut : "there is nothing in it");
+        return stl_strdup(what ? what : stl_source_is_cut(source) ? cut : "there is nothing in it");
     }
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (has(source, kinds[i].path))
@@ -111,7 +97,7 @@ char *stl_images_look_like(const struct stl_source *source)
     if (inner)
         return stl_sprintf("the images are in its folder %.200s: unpack it, and give that folder", inner);
     char *folder = source->is_directory ? looks_like_folder(source) : NULL;
-    if (is_cut(source))
+    if (stl_source_is_cut(source))
         return stl_strdup(cut);
     return folder ? folder : stl_strdup("there is neither an index.json nor a manifest.json in it");
 }

@@ -23,6 +23,9 @@ const char *stl_looks_like_file(int fd)
         {0, "7z\xbc\xaf", "it looks like a 7z file: unpack it, and give what is in it"},
         {0, "Rar!", "it looks like a rar file: unpack it, and give what is in it"},
         {0, "!<arch>\n", "it looks like a Debian package or a library, not like an archive of images"},
+        {0, "\xff\xfe",
+         "it looks like text in UTF-16, into which '>' of PowerShell turns what programs write: write it "
+         "again with an option like -o"},
         {0,
          "\x7f"
          "ELF",

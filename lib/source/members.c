@@ -117,7 +117,8 @@ int stl_members_finish(struct stl_members *members, stl_members_same *same, void
                 return -1;
             if (!repeated)
                 return stl_error_set(err, STL_INVALID,
-                                     "the archive has the member '%.200s' twice, and they differ",
+                                     "the archive has the member '%.200s' twice, and they differ: if two "
+                                     "archives became one file, take them apart again",
                                      next->name);
         } else
             members->items[kept++] = *next;

@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "looks.h"
 #include "repo.h"
+#include "tar-header.h"
 #include "tar.h"
 #include "unpack.h"
 
@@ -56,7 +58,8 @@ static int read_archive(struct stl_source *source, const struct stat *st, stl_co
 {
     int indexed = 0;
     if (S_ISREG(st->st_mode) && lseek(source->fd, 0, SEEK_CUR) == 0)
-        indexed = stl_tar_walk(source->fd, st->st_size, index_member, source, err);
+        indexed = stl_tar_walk(source->fd, st->st_size, true, index_member, source, err);
+    source->is_indexed = indexed > 0;
     if (indexed == 0)
         stl_members_clear(&source->members);
     if (indexed < 0 || (indexed == 0 && stl_unpack(source->fd, source->registry, source->stage,
@@ -104,6 +107,20 @@ void stl_source_close(struct stl_source *source)
     stl_members_clear(&source->members);
     free(source->label);
     *source = (struct stl_source)STL_SOURCE_INIT;
+}
+
+bool stl_source_is_cut(const struct stl_source *source)
+{
+    struct stat st;
+    char block[STL_TAR_BLOCK];
+    if (!source->is_indexed || fstat(source->fd, &st) || st.st_size < (off_t)sizeof block ||
+        stl_pread_full(source->fd, block, sizeof block, st.st_size - (off_t)sizeof block) !=
+            (ssize_t)sizeof block)
+        return false;
+    for (size_t i = 0; i < sizeof block; i++)
+        if (block[i])
+            return true;
+    return false;
 }
 
 static int not_a_file(const struct stl_source *source, const char *path, struct stl_error *err)

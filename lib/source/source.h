@@ -22,6 +22,7 @@ struct stl_source {
     char *label; /* for messages */
     int fd;
     bool is_directory;
+    bool is_indexed; /* an uncompressed tar in a file */
     const struct stl_registry *registry;
     const struct stl_stage *stage;
     struct stl_members members; /* of an archive */
@@ -41,6 +42,8 @@ int stl_source_open(struct stl_source *source, int fd, const char *label, const 
 void stl_source_elsewhere(struct stl_source *source, const char *label, const struct stl_registry *registry,
                           const struct stl_stage *stage);
 void stl_source_close(struct stl_source *source);
+/* Whether the end of an uncompressed tar is missing: it is zeros. */
+bool stl_source_is_cut(const struct stl_source *source);
 
 /* Finds the regular file `path`. Returns 1 (then the caller closes the extent), 0 if it does not exist, or -1
  * if it is not a regular file or the path, or a link on it, leads out of the source. Thread-safe. */

@@ -219,15 +219,35 @@ static int64_t read_member(struct tar_walk *walk, const struct stl_tar_header *h
     return result ? -1 : size;
 }
 
-int stl_tar_walk(int fd, int64_t file_size, stl_tar_visit *visit, void *context, struct stl_error *err)
+/* Reads the next header. Returns 1, 0 behind the last one, or -1. An archive ends with zeros, and is often
+ * padded with more. */
+static int read_header(struct tar_walk *walk, bool beyond_end, struct stl_tar_header *header,
+                       struct stl_error *err)
+{
+    int64_t first = walk->position;
+    for (;; walk->position += STL_TAR_BLOCK) {
+        if (walk->position + STL_TAR_BLOCK > walk->size || walk->position - first > STL_TAR_BEYOND_MAX)
+            return 0;
+        if (read_at(walk, walk->position, header, sizeof *header, err))
+            return -1;
+        if (!is_zero(header))
+            return walk->position == first || checksum_fits(header);
+        if (!beyond_end || first == 0)
+            return 0;
+    }
+}
+
+int stl_tar_walk(int fd, int64_t file_size, bool beyond_end, stl_tar_visit *visit, void *context,
+                 struct stl_error *err)
 {
     __attribute__((cleanup(walk_clear))) struct tar_walk walk = {
         .fd = fd, .size = file_size, .member_size = -1};
     while (walk.position + STL_TAR_BLOCK <= walk.size) {
         struct stl_tar_header header;
-        if (read_at(&walk, walk.position, &header, sizeof header, err))
+        int found = read_header(&walk, beyond_end, &header, err);
+        if (found < 0)
             return -1;
-        if (is_zero(&header))
+        if (found == 0)
             return walk.position > 0;
         if (!checksum_fits(&header))
             return walk.position == 0 ? 0 : damaged(&walk, "the header of a member is wrong", err);

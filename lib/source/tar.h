@@ -6,6 +6,7 @@
 #ifndef STL_TAR_H
 #define STL_TAR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -29,7 +30,9 @@ typedef int stl_tar_visit(void *context, const struct stl_tar_member *member, st
 
 /* Calls `visit` for each member in order and returns 1. Returns 0 if the file does not begin with a tar
  * header, or has a sparse member, whose bytes are not all in the file: then ignore what was visited. A
- * damaged or truncated tar is an error, -1. */
-int stl_tar_walk(int fd, int64_t file_size, stl_tar_visit *visit, void *context, struct stl_error *err);
+ * damaged or truncated tar is an error, -1. With `beyond_end`, an archive that follows another one is
+ * visited, too; anything else behind the end is not looked at. */
+int stl_tar_walk(int fd, int64_t file_size, bool beyond_end, stl_tar_visit *visit, void *context,
+                 struct stl_error *err);
 
 #endif

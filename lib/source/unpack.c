@@ -11,14 +11,18 @@
 
 #include "io.h"
 #include "repo.h"
+#include "tar-header.h"
 
-enum { CHUNK = 256 << 10, PADDING_MAX = 64 << 20 };
+enum { CHUNK = 256 << 10, PADDING_MAX = 64 << 20, END_SIZE = 2 * STL_TAR_BLOCK };
 
 struct unpack {
     const struct stl_registry *registry;
     const struct stl_stage *stage;
     struct stl_members *members;
     struct archive *archive;
+    int fd;
+    char *chunk;
+    bool at_header; /* a header is being read, not content */
     stl_copy_progress *progress;
     void *progress_context;
     int64_t left;  /* bytes of the member that is being read */
@@ -28,6 +32,41 @@ struct unpack {
 static void unpack_clear(struct unpack *unpack)
 {
     archive_read_free(unpack->archive);
+    free(unpack->chunk);
+}
+
+/* Bytes that were read in search of the next header. */
+static int64_t searched(const struct unpack *unpack)
+{
+    return archive_filter_bytes(unpack->archive, 0) - archive_read_header_position(unpack->archive);
+}
+
+/* Zeros without end are the end, too. */
+static la_ssize_t read_chunk(struct archive *archive, void *context, const void **bytes)
+{
+    struct unpack *unpack = context;
+    *bytes = unpack->chunk;
+    if (unpack->at_header && searched(unpack) > STL_TAR_BEYOND_MAX)
+        return 0;
+    ssize_t n = stl_read_some(unpack->fd, unpack->chunk, CHUNK);
+    if (n < 0)
+        archive_set_error(archive, errno, "%s", strerror(errno));
+    return n;
+}
+
+/* As archive_read_next_header(3), but what is no header is passed over: it means that a member is damaged, or
+ * that something else than an archive follows the zeros at the end. Another archive there is read, too. */
+static int next_header(struct unpack *unpack, struct archive_entry **entry)
+{
+    bool behind_end = false;
+    int result;
+    unpack->at_header = true;
+    do {
+        result = archive_read_next_header(unpack->archive, entry);
+        behind_end |= searched(unpack) >= END_SIZE;
+    } while (result == ARCHIVE_RETRY);
+    unpack->at_header = false;
+    return result < ARCHIVE_WARN && behind_end ? ARCHIVE_EOF : result;
 }
 
 bool stl_unpack_is_blob(const char *name, struct stl_digest *digest)
@@ -47,8 +86,8 @@ static int archive_failed(const struct unpack *unpack, struct stl_error *err)
 {
     const char *why = archive_error_string(unpack->archive);
     bool cut = why && strcasestr(why, "truncated");
-    return stl_error_set(err, STL_INVALID, "the archive cannot be read: %s%s", why ? why : "unknown error",
-                         cut ? ": it is incomplete: copy it again, or make it again" : "");
+    return stl_error_set(err, STL_INVALID, "the archive cannot be read: %s%s", why ? why : "it ends too early",
+                         cut || !why ? ": it is incomplete: copy it again, or make it again" : "");
 }
 
 /* Files with this name will be parsed, so their size is limited before they fill the disk. */
@@ -207,23 +246,26 @@ int stl_unpack(int fd, const struct stl_registry *registry, const struct stl_sta
         .stage = stage,
         .members = members,
         .archive = stl_unpack_reader(),
+        .fd = fd,
+        .chunk = stl_alloc(CHUNK),
         .progress = progress,
         .progress_context = context,
     };
-    if (archive_read_open_fd(unpack.archive, fd, CHUNK))
+    archive_read_set_option(unpack.archive, "tar", "read_concatenated_archives", "1");
+    if (archive_read_open(unpack.archive, &unpack, NULL, read_chunk, NULL))
         return archive_failed(&unpack, err);
     for (;;) {
         struct archive_entry *entry;
-        int result = archive_read_next_header(unpack.archive, &entry);
+        int result = next_header(&unpack, &entry);
         if (result == ARCHIVE_EOF) {
             stl_unpack_read_padding(fd);
             return 0;
         }
-        if (result == ARCHIVE_RETRY)
-            continue;
         if (result < ARCHIVE_WARN)
             return archive_failed(&unpack, err);
         if (unpack_entry(&unpack, entry, err))
             return -1;
+        if (archive_read_data_skip(unpack.archive) < ARCHIVE_WARN)
+            return archive_failed(&unpack, err);
     }
 }

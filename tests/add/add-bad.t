@@ -70,6 +70,7 @@ looks() {
     looks 'zip file: unpack it' 'a zip file' 'printf "PK\3\4" >"$1"'
     looks 'JSON.*give the folder' 'JSON' 'echo {} >"$1"'
     looks 'web page.*get the file again' 'a web page' 'echo "<html>" >"$1"'
+    looks 'UTF-16.*PowerShell' 'what PowerShell makes of a pipe' 'printf "\377\376b\0l\0" >"$1"'
     looks 'docker save and podman save write images' 'docker export' 'mkdir -p "$1.d/etc" && touch "$1.d/etc/passwd" && tar -C "$1.d" -cf "$1" .'
     looks 'docker save and podman save write images' 'a root file system' 'mkdir -p "$1/etc" && ln -s /etc/passwd "$1/etc/passwd"'
     looks 'build it' 'a build' 'mkdir "$1" && touch "$1/Dockerfile"'
@@ -100,6 +101,10 @@ for form in tar gzip zstd xz; do
         changes_nothing 1 'truncated|cannot be read|is not|has no|no images' "$form, cut at $part%" "$T/cut.$form" app
     done
 done
+# … between two members, where only the end of the archive is missing, and a blob
+tar -C "$busybox" --exclude "${layer##*/}" -cf "$T/cut.tar" .
+truncate -s "$(($(tar -tvRf "$T/cut.tar" | sed -n 's/^block \([0-9]*\): \*\*.*/\1/p') * 512))" "$T/cut.tar"
+changes_nothing 1 'is truncated: the end of the archive is missing' 'a tar, cut between two members' "$T/cut.tar" app
 broken 1 'bytes where [0-9]+ are expected|another digest' 'a blob that is too short' "truncate -s -1 $layer"
 broken 1 'bytes where [0-9]+ are expected|another digest' 'a blob that is too long' "echo >>$layer"
 
@@ -197,6 +202,15 @@ tar -C "$busybox" -cf "$T/bad.tar" . && tar -C "$T" -rf "$T/bad.tar" ./index.jso
 changes_nothing 1 "member 'index.json' twice, and they differ" 'a member that is there twice' "$T/bad.tar" app
 gzip -f "$T/bad.tar"
 changes_nothing 1 "member 'index.json' twice, and they differ" 'a member that is there twice (gzip)' "$T/bad.tar.gz" app
+
+# Two archives, one behind the other, as (docker save a; docker save b) writes them: the second is not lost in silence.
+oci_init "$T/second"
+oci_name "$T/second" "$(small_image "$T/second" second)" v2
+tar -C "$T/second" -cf "$T/second.tar" .
+cat "$T/whole.tar" "$T/second.tar" >"$T/two.tar"
+changes_nothing 1 "two archives became one file" 'two archives in a file' "$T/two.tar" app
+gzip -f "$T/two.tar"
+changes_nothing 1 "two archives became one file" 'two archives in a compressed file' "$T/two.tar.gz" app
 
 # ---- bombs -------------------------------------------------------------------------------------------------------
 

@@ -54,6 +54,22 @@ arrives 'members that are there twice (zstd)' "$T/twice.tar.zst"
 tar -C "$busybox" -cf "$T/twice.tar" oci-layout blobs index.json index.json
 arrives 'a file that tar was given twice' "$T/twice.tar"
 
+# ---- what follows the end ----------------------------------------------------------------------------------------
+
+# Another archive is read (a download that began again), and nothing else is.
+tar -C "$busybox" -cf "$T/end.tar" .
+for what in 'the same archive again' 'something else' 'zeros without end'; do
+    case $what in the*) more=(cat "$T/end.tar") ;; some*) more=(head -c 3333 /bin/sh) ;; *) more=(cat /dev/zero) ;; esac
+    if [ "${more[1]}" != /dev/zero ]; then
+        "${more[@]}" | cat "$T/end.tar" - >"$T/more.tar"
+        arrives "$what follows" "$T/more.tar"
+    fi
+    new_registry
+    ok_run "$what follows (pipe)" \
+        bash -c "\"\$@\" 2>/dev/null | cat '$T/end.tar' - 2>/dev/null | '$STILLAGE' add - app" bash "${more[@]}"
+    image_is "$what follows (pipe): arrives whole" "$busybox" "$root" app:v1
+done
+
 # ---- sparse members ----------------------------------------------------------------------------------------------
 
 # A layer with a hole in it, and one at its end.

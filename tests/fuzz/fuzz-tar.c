@@ -54,7 +54,7 @@ static void walk(const uint8_t *data, size_t size)
     STL_AUTO_CLOSE int fd = memfd_create("fuzz", MFD_CLOEXEC);
     if (fd < 0 || write(fd, data, size) != (ssize_t)size)
         abort();
-    if (stl_tar_walk(fd, (int64_t)size, note, &fuzz, &err) > 0 &&
+    if (stl_tar_walk(fd, (int64_t)size, true, note, &fuzz, &err) > 0 &&
         stl_members_finish(&fuzz.members, NULL, NULL, &err) == 0) {
         for (size_t i = 0; i < fuzz.members.count; i++) {
             ssize_t found = stl_members_resolve(&fuzz.members, fuzz.members.items[i].name);

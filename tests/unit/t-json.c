@@ -119,6 +119,16 @@ static void what_is_not_json(void **state)
         REFUSED(texts[i], strlen(texts[i]));
 }
 
+/* It is not to be seen, so it is named. */
+static void a_byte_order_mark(void **state)
+{
+    (void)state;
+    REFUSED("\xef\xbb\xbf{}", 5);
+    assert_non_null(strstr(err.message, "byte order mark"));
+    REFUSED("\xff\xfe{\0}\0", 6);
+    assert_non_null(strstr(err.message, "byte order mark"));
+}
+
 static void bytes_behind_a_nul_are_not_hidden(void **state)
 {
     (void)state;
@@ -347,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_json),
         cmocka_unit_test(what_is_not_json),
+        cmocka_unit_test(a_byte_order_mark),
         cmocka_unit_test(bytes_behind_a_nul_are_not_hidden),
         cmocka_unit_test(only_the_given_length_counts),
         cmocka_unit_test(strings_are_utf8),

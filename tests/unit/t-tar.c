@@ -79,7 +79,7 @@ static int walk(const struct stl_buf *tar, struct found *found)
     assert_int_equal(write(fd, tar->data ? tar->data : "", tar->length), tar->length);
     stl_buf_clear(&found->text);
     found->fd = fd;
-    return stl_tar_walk(fd, (int64_t)tar->length, note, found, &err);
+    return stl_tar_walk(fd, (int64_t)tar->length, true, note, found, &err);
 }
 
 static void check(const struct stl_buf *tar, const char *expected)
@@ -334,7 +334,7 @@ static void visitor_can_end_it(void **state)
     (void)state;
     add(&tar, '0', "one", "1");
     assert_int_equal(write(fd, tar.data, tar.length), tar.length);
-    FAILS(STL_CONFLICT, stl_tar_walk(fd, (int64_t)tar.length, refuse, NULL, &err));
+    FAILS(STL_CONFLICT, stl_tar_walk(fd, (int64_t)tar.length, true, refuse, NULL, &err));
     assert_string_equal(err.message, "no one");
 }
 
