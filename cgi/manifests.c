@@ -78,6 +78,10 @@ static int receive_manifest(struct exchange *exchange, struct stl_buf *bytes, st
     char chunk[16384];
     size_t n;
     bytes->ceiling = (size_t)limit;
+    if (request->content_range) /* a part would replace the whole (RFC 9110, section 14.5) */
+        return stl_error_set(err, STL_MANIFEST_INVALID,
+                             "Content-Range '%.80s': a manifest is sent as a whole, not in parts",
+                             request->content_range);
     if (request->length > limit)
         return too_large(limit, err);
     while ((n = request_read(request, chunk, sizeof chunk)) > 0)

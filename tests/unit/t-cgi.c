@@ -224,6 +224,8 @@ static void manifests_have_a_limit(void **state)
     assert_int_equal(send_body(unit, "PUT", most, "", json), 201);
     assert_int_equal(unit_count(unit->repo.fd, "manifests"), 2 + 99);
     assert_int_equal(send_body(unit, "PUT", "/v2/lib/app/manifests/v1?tag=.x", "", json), 400);
+    assert_int_equal(
+        send_body(unit, "PUT", "/v2/lib/app/manifests/v1", "HTTP_CONTENT_RANGE=bytes 0-9/10\n", json), 400);
 }
 
 static void blobs(void **state)
