@@ -137,15 +137,30 @@ static int check_exists(struct exchange *exchange, const struct route *route, st
                          name->text, name->text);
 }
 
+/* 1, and the lock in `writing`, if it may; 0 if it writes nothing; or -1. Of a session that begins, nothing
+ * is on disk. */
+static int begin_writing(struct exchange *exchange, const struct route *route, int *writing,
+                         struct stl_error *err)
+{
+    const struct request *request = &exchange->request;
+    if (!strcmp(route->method, "GET") || route->need == NOTHING)
+        return 0;
+    if (route->handler == begin_upload && !request_query(request, "mount") &&
+        !request_query(request, "digest"))
+        return stl_check_frozen(exchange->registry, err);
+    *writing = stl_write_begin(exchange->registry, err);
+    return *writing < 0 ? -1 : 1;
+}
+
 static int call(struct exchange *exchange, const struct route *route, struct stl_error *err)
 {
-    bool writes = strcmp(route->method, "GET") && route->need != NOTHING;
     if (check_access(exchange, route, err) || check_exists(exchange, route, err))
         return -1;
-    STL_AUTO_CLOSE int writing = writes ? stl_write_begin(exchange->registry, err) : -1;
-    exchange->request.registry_written = writes ? exchange->registry : NULL;
+    STL_AUTO_CLOSE int writing = -1;
+    int writes = begin_writing(exchange, route, &writing, err);
+    exchange->request.registry_written = writes > 0 ? exchange->registry : NULL;
     exchange->request.rate = exchange->registry->settings.push.slowest_body;
-    if (writes && writing < 0)
+    if (writes < 0)
         return -1;
     if (route->handler(exchange, err) == 0)
         return 0;

@@ -16,6 +16,7 @@ enum {
     FIRST_CHUNK = 16 << 10,
     CHUNK = 256 << 10,
     HOLD_AGAIN = 64 << 20, /* bytes between two looks at what else is open */
+    PASSING = 1 << 20,
     RETRY_AFTER = 30,      /* seconds, for clients that have too many open */
 };
 
@@ -144,7 +145,7 @@ static int admit(const struct exchange *exchange, struct stl_error *err)
 }
 
 /* How large the upload may become as one of several that are open. */
-static int hold(struct exchange *exchange, const struct stl_upload *upload, int64_t coming, int64_t *room,
+static int hold(struct exchange *exchange, struct stl_upload *upload, int64_t coming, int64_t *room,
                 struct stl_error *err)
 {
     if (stl_upload_hold(upload, coming > 0 ? coming : 0, room, err) == 0)
@@ -152,6 +153,15 @@ static int hold(struct exchange *exchange, const struct stl_upload *upload, int6
     if (err->code == STL_TOO_MANY_REQUESTS)
         response_header(&exchange->response, "Retry-After", "%d", RETRY_AFTER);
     return -1;
+}
+
+/* Whether the request that brings these bytes also closes the session, and soon: so it is never open for
+ * others. */
+static bool is_passing(const struct exchange *exchange, const struct stl_upload *upload,
+                       const struct stl_digest *closing)
+{
+    const int64_t length = exchange->request.length, most = exchange->registry->settings.push.open_bytes;
+    return closing && upload->size == 0 && length >= 0 && length <= PASSING && (!most || length <= most);
 }
 
 /* Appends the body as it comes. Whatever has arrived counts, also on error. A client that is slow costs
@@ -183,12 +193,12 @@ static int receive(struct exchange *exchange, struct stl_upload *upload, const s
                    const struct stl_digest *digest, struct stl_error *err)
 {
     struct request *request = &exchange->request;
-    int64_t left, room;
+    int64_t left, room = request->length;
     if (admit(exchange, err) || find_room(exchange, digest, &left, err))
         return -1;
     if (request->length > left - upload->size)
         return stl_quota_exceeded(&request->name, upload->size + request->length, left, err);
-    if (hold(exchange, upload, request->length, &room, err))
+    if (!is_passing(exchange, upload, digest) && hold(exchange, upload, request->length, &room, err))
         return -1;
     request->upload = upload;
     int result = append_body(exchange, upload, left, room, err);
@@ -204,11 +214,13 @@ static int receive(struct exchange *exchange, struct stl_upload *upload, const s
 }
 
 /* An error after which the session can be resumed: the client learns where. A session that is too large for
- * the quota is removed instead. */
+ * the quota, or one too many, is removed instead. */
 static int keep_session(struct exchange *exchange, struct stl_upload *upload, const struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT; /* what is not saved is hashed again */
-    if (err->code == STL_DENIED) {
+    int64_t room;
+    bool uncounted = upload->size > 0 && !upload->held;
+    if (err->code == STL_DENIED || (uncounted && stl_upload_hold(upload, 0, &room, &ignored))) {
         stl_upload_cancel(upload, &ignored);
         return -1;
     }

@@ -8,6 +8,8 @@
 #   ceph_mount NAME               mounts the file system at $T/NAME, by a process of that name, as on a machine of its own
 #   ceph_fail_over                the metadata server that works is gone, and the other one takes over
 #   ceph_evict NAME               the file system gives up that mount
+#   ceph_gives_up SECONDS         from now on it gives up who does not answer; 0: never
+#   ceph_round_trips              prints how many requests mounts have made to metadata servers
 
 CEPH_PROGRAMS='ceph-mon ceph-osd ceph monmaptool ceph-authtool'
 declare -A CEPH_PARTS=([gateway]='radosgw radosgw-admin' [files]='ceph-mds ceph-fuse')
@@ -57,6 +59,8 @@ osd data = $CEPH/osd
 mds data = $CEPH/mds-\$id
 # A machine that is busy is not a dead one: who is given up, the tests say.
 mds beacon grace = 600
+# As examples/cluster/ says: who waits for the journal waits until this comes round.
+mds tick interval = 0.5
 rgw data = $CEPH/rgw
 rgw frontends = beast endpoint=127.0.0.1:$gateway
 rgw enable usage log = false
@@ -127,6 +131,14 @@ ceph_mount() {
 ceph_fail_over() { ceph_ mds fail 0; }
 
 ceph_evict() { ceph_ tell mds.0 client evict "client_metadata.mount_point=$T/$1"; }
+
+ceph_gives_up() { ceph_ config set mds mds_cap_revoke_eviction_timeout "$1"; }
+
+ceph_round_trips() {
+    local socket
+    for socket in "$CEPH"/run/admin.*.asok; do ceph_ --admin-daemon "$socket" perf dump client; done |
+        jq -s 'map(.client.reply.avgcount) | add'
+}
 
 # A request that is signed.
 ceph_s3() { curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u AK:SK -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "$@"; }

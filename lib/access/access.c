@@ -326,14 +326,19 @@ static int open_auth(const struct stl_registry *registry, struct stl_error *err)
     return result;
 }
 
+static bool is_as_known(const struct stl_registry *registry)
+{
+    char stamp[STL_STAMP_MAX];
+    stl_registry_stamp(registry, stamp);
+    return !strcmp(stamp, registry->stamp);
+}
+
 /* A process that has had the registry open for a while may only know an old registry.yaml, but the files must
  * reflect the current one. Returns `registry`, or `fresh`, opened for the caller to close; NULL on error. */
 static const struct stl_registry *renew(const struct stl_registry *registry, struct stl_registry *fresh,
                                         struct stl_error *err)
 {
-    char stamp[STL_STAMP_MAX];
-    stl_registry_stamp(registry, stamp);
-    if (!strcmp(stamp, registry->stamp))
+    if (is_as_known(registry))
         return registry;
     return stl_registry_open(fresh, registry->path, err) ? NULL : fresh;
 }
@@ -407,12 +412,19 @@ static bool has_marks(const struct stl_registry *registry)
     return faccessat(registry->root.fd, STL_AUTH_PUBLIC, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* By the current registry.yaml. Should somebody apply a later one, they find the repository, which is there
+ * already. */
+static bool needs_no_mark(const struct stl_registry *known, const char *repository)
+{
+    return is_as_known(known) && !stl_access_is_public(known, repository);
+}
+
 int stl_access_mark(const struct stl_registry *known, const struct stl_name *name, struct stl_error *err)
 {
     char path[STL_PATH_MAX];
     int root = known->root.fd;
     snprintf(path, sizeof path, STL_AUTH_PUBLIC "/%s/%s", name->text, marker);
-    if (!has_marks(known) || faccessat(root, path, F_OK, 0) == 0)
+    if (!has_marks(known) || faccessat(root, path, F_OK, 0) == 0 || needs_no_mark(known, name->text))
         return 0;
     STL_AUTO_REGISTRY struct stl_registry fresh = STL_REGISTRY_INIT;
     STL_AUTO_CLOSE int lock = stl_registry_lock(known, STL_LOCK_ACCESS, NULL, true, err);

@@ -19,6 +19,7 @@ struct stl_root {
     mode_t file_mode, directory_mode;
     gid_t group;     /* (gid_t)-1: leave as it is */
     bool threadless; /* this process may start no threads */
+    bool shared;     /* other machines may write there, too, and RENAME_NOREPLACE need not be tried */
 };
 
 /* Opens the directory `path` below `at`; "" is a duplicate of `at`. Returns a descriptor or -1 with errno

@@ -128,8 +128,10 @@ static int rename_by_link(int from, const char *old, int to, const char *name)
 
 int stl_temp_link(struct stl_temp *temp, int directory, const char *name, struct stl_error *err)
 {
-    int result = renameat2(temp->root->fd, temp->name, directory, name, RENAME_NOREPLACE);
-    if (result && (errno == EINVAL || errno == ENOSYS))
+    int result = -1;
+    if (!temp->root->shared)
+        result = renameat2(temp->root->fd, temp->name, directory, name, RENAME_NOREPLACE);
+    if (temp->root->shared || (result && (errno == EINVAL || errno == ENOSYS)))
         result = rename_by_link(temp->root->fd, temp->name, directory, name);
     if (result && errno != EEXIST)
         return stl_error_errno(err, "cannot put %s into its place", name);

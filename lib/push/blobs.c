@@ -113,10 +113,11 @@ int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from
                : 0;
 }
 
-/* Both names of a blob. */
-static int sync_names(const struct stl_repo *repo, int store, struct stl_error *err)
+/* Both names of a blob, whose folders were opened before: on CephFS, one that has changed is looked up
+ * anew. */
+static int sync_names(const struct stl_repo *repo, int store, int blobs, struct stl_error *err)
 {
-    const struct stl_sync both[] = {{store, NULL}, {repo->fd, STL_REPO_BLOBS}};
+    const struct stl_sync both[] = {{store, NULL}, {blobs, NULL}};
     return stl_sync_all(&repo->registry->root, both, 2, err);
 }
 
@@ -132,10 +133,11 @@ static int link_known_blob(const struct stl_repo *repo, const struct stl_digest 
     char path[STL_PATH_MAX];
     STL_AUTO_CLOSE int store =
         lock < 0 ? -1 : stl_dir_open(repo->registry->root.fd, stl_path_store_directory(digest, path), err);
-    if (store < 0)
+    STL_AUTO_CLOSE int blobs = store < 0 ? -1 : stl_dir_open(repo->fd, STL_REPO_BLOBS, err);
+    if (blobs < 0)
         return -1;
     if (link_from_store(repo, digest, err) == 0)
-        return sync_names(repo, store, err);
+        return sync_names(repo, store, blobs, err);
     if (err->code != STL_BLOB_UNKNOWN)
         return -1;
     stl_error_clear(err);
@@ -181,11 +183,11 @@ int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const 
     char path[STL_PATH_MAX];
     STL_AUTO_CLOSE int lock = stl_store_lock(repo->registry, digest, err);
     STL_AUTO_CLOSE int store = lock < 0 ? -1 : make_store_folder(repo->registry, digest, err);
-    stl_path_store(digest, path);
-    if (store < 0 || stl_temp_link(temp, store, strrchr(path, '/') + 1, err) < 0 ||
-        link_from_store(repo, digest, err))
+    STL_AUTO_CLOSE int blobs = store < 0 ? -1 : stl_dir_open(repo->fd, STL_REPO_BLOBS, err);
+    const char *name = strrchr(stl_path_store(digest, path), '/') + 1;
+    if (blobs < 0 || stl_temp_link(temp, store, name, err) < 0 || link_blob(repo, store, name, digest, err))
         return -1;
-    return sync_names(repo, store, err);
+    return sync_names(repo, store, blobs, err);
 }
 
 int stl_repo_enter_blob(const struct stl_repo *repo, struct stl_temp *temp, const struct stl_digest *digest,

@@ -26,10 +26,11 @@ static void find_link(const struct stl_upload *upload, char path[STL_UPLOAD_ENTR
 }
 
 /* A sweep may remove the folder while it is empty. */
-int stl_upload_enter(const struct stl_upload *upload, struct stl_error *err)
+int stl_upload_enter(struct stl_upload *upload, struct stl_error *err)
 {
     char path[STL_UPLOAD_ENTRY_MAX], target[STL_UPLOAD_ENTRY_MAX], data[STL_UPLOAD_PATH_MAX];
     int root = upload->registry->root.fd;
+    upload->held = true;
     find_link(upload, path);
     snprintf(target, sizeof target, "../../%s",
              stl_upload_path(upload->id, "", data) + strlen(STL_UPLOADS "/"));
@@ -45,7 +46,7 @@ void stl_upload_leave(const struct stl_upload *upload)
 {
     char path[STL_UPLOAD_ENTRY_MAX];
     find_link(upload, path);
-    if (upload->holder[0])
+    if (upload->held && upload->holder[0])
         unlinkat(upload->registry->root.fd, path, 0);
 }
 

@@ -76,7 +76,7 @@ static int refuse_upload(const struct stl_upload *upload, const struct tally *ta
                          (long long)tally->count - 1, (long long)tally->bytes);
 }
 
-int stl_upload_hold(const struct stl_upload *upload, int64_t coming, int64_t *room, struct stl_error *err)
+int stl_upload_hold(struct stl_upload *upload, int64_t coming, int64_t *room, struct stl_error *err)
 {
     struct tally tally = {.upload = upload, .coming = coming};
     int64_t limit = upload->registry->settings.push.open_bytes;

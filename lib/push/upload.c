@@ -53,9 +53,15 @@ static bool is_over(const struct stl_registry *registry, const char *id, int64_t
            faccessat(registry->root.fd, stl_upload_path(id, ".ended", path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Checks the identifier and that the session is still open, and finds out how many bytes it has. */
-static int look_up(const struct stl_registry *registry, const struct stl_name *name, const char *id,
-                   int64_t *size, struct stl_error *err)
+/* Whether its last byte, or if it has none its beginning, is too long ago. */
+static bool is_too_old(const struct stl_registry *registry, const char *id, time_t written)
+{
+    time_t began = stl_upload_began(id);
+    return is_expired(registry, written > began ? written : began);
+}
+
+int stl_upload_size(const struct stl_registry *registry, const struct stl_name *name, const char *id,
+                    int64_t *size, struct stl_error *err)
 {
     char path[STL_UPLOAD_PATH_MAX];
     struct stat st = {0};
@@ -64,29 +70,23 @@ static int look_up(const struct stl_registry *registry, const struct stl_name *n
     if (fstatat(registry->root.fd, stl_upload_path(id, "", path), &st, AT_SYMLINK_NOFOLLOW) &&
         errno != ENOENT)
         return stl_error_errno(err, "cannot look at %s", path);
-    if (is_over(registry, id, st.st_size))
-        return stl_upload_unknown(id, err);
-    if (is_expired(registry, st.st_mtime > stl_upload_began(id) ? st.st_mtime : stl_upload_began(id)))
+    if (is_over(registry, id, st.st_size) || is_too_old(registry, id, st.st_mtime))
         return stl_upload_unknown(id, err);
     *size = st.st_size;
     return 0;
 }
 
-int stl_upload_size(const struct stl_registry *registry, const struct stl_name *name, const char *id,
-                    int64_t *size, struct stl_error *err)
-{
-    return look_up(registry, name, id, size, err);
-}
-
-/* The first writer of an hour makes the folder, and removes the old ones. */
+/* The first writer of an hour makes the folder, and removes the old ones. A session that is too old is open
+ * only if bytes have come meanwhile. */
 static int open_data(struct stl_upload *upload, struct stl_error *err)
 {
-    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    const bool fresh = !is_too_old(upload->registry, upload->id, 0);
+    const int flags = O_RDWR | (fresh ? O_CREAT : 0) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
     char path[STL_UPLOAD_PATH_MAX];
     int root = upload->registry->root.fd;
     stl_upload_path(upload->id, "", path);
     upload->data = openat(root, path, flags, 0600);
-    if (upload->data < 0 && errno == ENOENT) {
+    if (upload->data < 0 && errno == ENOENT && fresh) {
         struct stl_error ignored = STL_ERROR_INIT;
         char *slash = strrchr(path, '/');
         *slash = '\0';
@@ -98,8 +98,9 @@ static int open_data(struct stl_upload *upload, struct stl_error *err)
         upload->data = openat(root, path, flags, 0600);
     }
     if (upload->data < 0)
-        return errno == ELOOP ? stl_upload_unknown(upload->id, err)
-                              : stl_error_errno(err, "cannot open %s", path);
+        return errno == ELOOP || (errno == ENOENT && !fresh)
+                   ? stl_upload_unknown(upload->id, err)
+                   : stl_error_errno(err, "cannot open %s", path);
     return 0;
 }
 
@@ -152,7 +153,8 @@ static int wait_for_lock(const struct stl_upload *upload, int patience, struct s
     return 0;
 }
 
-static int lock_data(struct stl_upload *upload, int patience, struct stl_error *err)
+/* *written: when the last byte came. */
+static int lock_data(struct stl_upload *upload, int patience, time_t *written, struct stl_error *err)
 {
     if (wait_for_lock(upload, patience, err))
         return -1;
@@ -163,6 +165,7 @@ static int lock_data(struct stl_upload *upload, int patience, struct stl_error *
     if (!S_ISREG(ours.st_mode))
         return stl_upload_unknown(upload->id, err);
     upload->size = ours.st_size;
+    *written = ours.st_mtime;
     /* The session may have ended while we waited; or just before, and then we have made a new file. */
     int gone = fstatat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), &there,
                        AT_SYMLINK_NOFOLLOW);
@@ -207,13 +210,14 @@ static bool load_checkpoint(const struct stl_upload *upload, struct stl_checkpoi
            stl_checkpoint_is_good(checkpoint, upload->size);
 }
 
-/* Removes the hash of a file that is gone: a process that died while the file became a blob may have left it
- * behind, and the bytes that come now need not be those that it covers. */
-static int drop_checkpoint(const struct stl_upload *upload, struct stl_error *err)
+/* Before the bytes go: those that come then need not be the ones that it covers. */
+static int drop_checkpoint(struct stl_upload *upload, struct stl_error *err)
 {
     char path[STL_UPLOAD_PATH_MAX];
-    if (unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0) && errno != ENOENT)
+    if (upload->saved &&
+        unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0) && errno != ENOENT)
         return stl_error_errno(err, "cannot remove %s", path);
+    upload->saved = 0;
     return 0;
 }
 
@@ -222,7 +226,7 @@ static int take_up(struct stl_upload *upload, struct stl_error *err)
     struct stl_checkpoint checkpoint;
     stl_hasher_init(&upload->hasher, stl_upload_algorithm(upload->id));
     if (upload->size == 0)
-        return drop_checkpoint(upload, err);
+        return 0;
     if (load_checkpoint(upload, &checkpoint)) {
         upload->hasher = checkpoint.hasher;
         upload->saved = checkpoint.covered;
@@ -239,15 +243,18 @@ static int take_up(struct stl_upload *upload, struct stl_error *err)
 int stl_upload_open(struct stl_upload *upload, const struct stl_registry *registry,
                     const struct stl_name *name, const char *id, struct stl_error *err)
 {
-    int64_t size;
+    time_t written;
     *upload = (struct stl_upload){.registry = registry, .name = *name, .data = -1};
-    if (look_up(registry, name, id, &size, err))
+    if (stl_upload_check_id(registry, name, id, err))
         return -1;
     snprintf(upload->id, sizeof upload->id, "%s", id);
-    if (open_data(upload, err) == 0 && lock_data(upload, LOCK_TRIES, err) == 0 && take_up(upload, err) == 0)
-        return 0;
-    close_data(upload);
-    return -1;
+    if (open_data(upload, err) || lock_data(upload, LOCK_TRIES, &written, err) ||
+        (is_too_old(registry, id, written) && stl_upload_unknown(id, err)) || take_up(upload, err)) {
+        close_data(upload);
+        return -1;
+    }
+    upload->held = upload->size > 0;
+    return 0;
 }
 
 int stl_upload_use(struct stl_upload *upload, enum stl_algorithm algorithm, struct stl_error *err)
@@ -311,8 +318,6 @@ static void remove_files(const struct stl_upload *upload, bool bytes)
     char path[STL_UPLOAD_PATH_MAX];
     if (bytes)
         unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), 0);
-    if (upload->saved)
-        unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0);
     stl_upload_leave(upload);
 }
 
@@ -322,6 +327,7 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
     struct stl_temp temp;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     if (check_uploaded(upload, digest, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
+        drop_checkpoint(upload, err) ||
         stl_temp_adopt(&upload->registry->root, &temp, upload->data, stl_upload_path(upload->id, "", path),
                        err))
         return -1;
@@ -343,6 +349,8 @@ int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err)
 {
     if (upload->data < 0)
         return 0;
+    if (drop_checkpoint(upload, err))
+        return -1;
     if (ftruncate(upload->data, 0))
         return stl_error_errno(err, "cannot drop the data of the upload");
     int result = mark_ended(upload, err);
@@ -355,13 +363,14 @@ int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err)
 bool stl_upload_drop(const struct stl_registry *registry, const char *id)
 {
     struct stl_upload upload = {.registry = registry, .saved = 1};
+    time_t written;
     struct stl_error ignored = STL_ERROR_INIT;
     char path[STL_UPLOAD_PATH_MAX];
     snprintf(upload.id, sizeof upload.id, "%s", id);
     upload.data = openat(registry->root.fd, stl_upload_path(id, "", path),
                          O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    bool gone =
-        upload.data >= 0 && lock_data(&upload, 0, &ignored) == 0 && stl_upload_cancel(&upload, &ignored) == 0;
+    bool gone = upload.data >= 0 && lock_data(&upload, 0, &written, &ignored) == 0 &&
+                stl_upload_cancel(&upload, &ignored) == 0;
     close_data(&upload);
     return gone;
 }

@@ -10,8 +10,9 @@
  *     uploads/<hour>/<uuid>.hash     the running hash and how many bytes it covers, once a PATCH has ended
  *     uploads/<hour>/<uuid>.ended    if there are no bytes, the session is over: a hard link to
  *                                    uploads/<hour>/ended
- *     uploads/by/<hash>/<uuid>       a symbolic link to the bytes, while the session is open: <hash> says who
- *                                    holds it. It may be dangling: whoever notices that removes it
+ *     uploads/by/<hash>/<uuid>       a symbolic link to the bytes, once stl_upload_hold() was called: <hash>
+ *                                    says who holds the session. It may be dangling: whoever notices that
+ *                                    removes it
  *     auth/upload-key                the key
  *
  * One writer at a time: stl_upload_open() holds a lock on the bytes until stl_upload_close(). A session whose
@@ -42,6 +43,7 @@ struct stl_upload {
     int64_t saved;            /* how many of them the .hash file covers */
     int data;
     char holder[STL_UPLOAD_HOLDER_MAX]; /* the folder of its holder; "": not known */
+    bool held;                          /* it may be in there */
 };
 
 #define STL_UPLOAD_INIT                                                                                      \
@@ -74,7 +76,7 @@ void stl_upload_set_holder(struct stl_upload *upload, const char *who);
  * session alone would. *room is how large it may become. To make room, sessions of the same holder that
  * nobody has written to for a quarter of an hour are ended. Anybody else who has written to a session also
  * counts as its holder. */
-int stl_upload_hold(const struct stl_upload *upload, int64_t coming, int64_t *room, struct stl_error *err);
+int stl_upload_hold(struct stl_upload *upload, int64_t coming, int64_t *room, struct stl_error *err);
 /* Continues with another algorithm; the bytes that have arrived are read once more for it. */
 int stl_upload_use(struct stl_upload *upload, enum stl_algorithm algorithm, struct stl_error *err);
 /* Appends bytes. On error, those that were written count. */
@@ -98,8 +100,8 @@ int stl_upload_sweep(const struct stl_registry *registry, struct stl_swept *swep
 enum { STL_UPLOAD_ENTRY_MAX = STL_UPLOAD_HOLDER_MAX + STL_UUID_LENGTH + 2 }; /* of a holder's folder */
 
 /* Puts the open session into its holder's folder. */
-int stl_upload_enter(const struct stl_upload *upload, struct stl_error *err);
-/* Removes it from there, if it has a holder. */
+int stl_upload_enter(struct stl_upload *upload, struct stl_error *err);
+/* Removes it from there, if it may be there. */
 void stl_upload_leave(const struct stl_upload *upload);
 /* Ends a session unless somebody is writing to it. Only the path in its identifier counts. Returns whether it
  * has been removed. */

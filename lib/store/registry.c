@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fs-kind.h"
 #include "io.h"
 
 enum { SETTINGS_MAX = 1 << 20, LOCK_PAUSE_MS = 5 };
@@ -35,6 +36,7 @@ static int read_modes(struct stl_registry *registry, struct stl_error *err)
     root->file_mode = all_may_read ? 0644 : 0640;
     root->directory_mode = all_may_read ? 0755 : 0750;
     root->group = all_may_read ? (gid_t)-1 : st.st_gid;
+    root->shared = stl_fs_doubtful(root->fd) != NULL;
     return 0;
 }
 
@@ -90,8 +92,10 @@ static const char *locked_thing(enum stl_lock_kind kind, const struct stl_name *
     return things[kind] ? things[kind] : name->text;
 }
 
+/* For reading, where the lock will be shared: on CephFS, machines keep that right, and need not ask the next
+ * time. */
 static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kind,
-                     const struct stl_name *name, struct stl_error *err)
+                     const struct stl_name *name, bool exclusive, struct stl_error *err)
 {
     static const char *const paths[] = {
         [STL_LOCK_CONTENT] = STL_LOCKS_CONTENT, [STL_LOCK_LISTS] = STL_LOCKS_LISTS,
@@ -101,7 +105,7 @@ static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kin
         [STL_LOCK_PULLS] = STL_LOCKS_PULLS,     [STL_LOCK_WRITES] = STL_LOCKS_WRITES};
     char flat[STL_PATH_MAX];
     const char *path = name ? stl_path_flat(paths[kind], name, flat) : paths[kind];
-    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+    const int flags = (exclusive ? O_RDWR : O_RDONLY) | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(registry->root.fd, path, flags, registry->root.file_mode & 0660);
     if (fd < 0 && errno == ENOENT && name) {
         STL_AUTO_CLOSE int folder = stl_dir_make(&registry->root, registry->root.fd, paths[kind], err);
@@ -115,7 +119,7 @@ static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kin
 int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind kind,
                       const struct stl_name *name, bool exclusive, struct stl_error *err)
 {
-    int fd = open_lock(registry, kind, name, err);
+    int fd = open_lock(registry, kind, name, exclusive, err);
     if (fd >= 0 && stl_flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
         stl_error_errno(err, "cannot lock %s", locked_thing(kind, name));
         stl_close_fd(&fd);
@@ -127,7 +131,7 @@ int stl_registry_lock_within(const struct stl_registry *registry, enum stl_lock_
                              const struct stl_name *name, unsigned milliseconds, struct stl_error *err)
 {
     const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
-    int fd = open_lock(registry, kind, name, err);
+    int fd = open_lock(registry, kind, name, true, err);
     for (unsigned waited = 0; fd >= 0 && stl_flock(fd, LOCK_EX | LOCK_NB); waited += LOCK_PAUSE_MS) {
         if (errno != EWOULDBLOCK)
             stl_error_errno(err, "cannot lock %s", locked_thing(kind, name));

@@ -34,9 +34,9 @@ request() {
 make_registry
 push_image app v1 one
 echo two >"$T/two"
-request 69 0 'a session' 202 cgi POST /v2/app/blobs/uploads/
+request 64 0 'a session' 202 cgi POST /v2/app/blobs/uploads/
 session=$(location)
-request 124 4 'a blob' 201 send "$T/two" PUT "$session?digest=$(digest "$T/two")"
+request 112 4 'a blob' 201 send "$T/two" PUT "$session?digest=$(digest "$T/two")"
 make_image app two
 request 156 7 'a manifest with a new tag' 201 put_manifest "$T/image" app v2
 request 135 5 'the same again' 201 put_manifest "$T/image" app v2

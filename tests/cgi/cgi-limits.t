@@ -154,6 +154,29 @@ want_status 202
 anonymous 1 2001:db8:0:1::1
 want_error 403 DENIED
 verdict 'an upload that is larger than all may be'
+# What comes whole with the digest is never open; what was cut is.
+new_session app
+send "$T/400" PUT "$SESSION?digest=$(digest "$T/400")" REMOTE_ADDR=2001:db8::3
+want_status 201
+verdict 'a small blob by one who has an upload open'
+new_session app
+cgi PUT "$SESSION?digest=$(digest "$T/600")" CONTENT_LENGTH=600 REMOTE_ADDR=198.51.100.1 <"$T/400"
+want_error 400 SIZE_INVALID
+verdict 'one that was cut'
+cut=$SESSION
+new_session app
+anonymous 400 198.51.100.1
+want_error 429 TOOMANYREQUESTS
+verdict '... counts as open'
+cgi PUT "$SESSION?digest=$(digest "$T/600")" CONTENT_LENGTH=600 REMOTE_ADDR=198.51.100.1 <"$T/400"
+want_error 400 SIZE_INVALID
+verdict 'another that was cut'
+cgi GET "$SESSION"
+want_error 404 BLOB_UPLOAD_UNKNOWN
+verdict '... is one too many: nothing of it stays'
+cgi GET "$cut"
+want_header range 0-399
+verdict '... and the first can go on'
 stream "$T/2000" POST "/v2/app/blobs/uploads/?digest=$(digest "$T/2000")" REMOTE_ADDR=192.0.2.1
 want_error 403 DENIED
 verdict '... and one that does not say how large it is'

@@ -2,12 +2,15 @@
 """Clients of several front ends of one registry, each request at another one of them.
 
   cluster-client.py push FILE CLIENTS IMAGES URL...  each client pushes so many images, each with its own blob and a common one
+  cluster-client.py small FILE CLIENTS IMAGES URL... the same as fast as it goes: no blob is common, and each comes in one PUT; all
+                                                     requests of a client go to one front end
   cluster-client.py move FILE CLIENTS MOVES URL...   all of them move one tag; what they read back has to be there, and right
   cluster-client.py check FILE URL...                all that FILE names is whole at each front end
 
 A line "REPOSITORY TAG DIGEST" goes to FILE for each manifest that was acknowledged; "-" for a tag that others move. What a server
 that was killed, or one that is busy, has not answered is tried again, as clients do; and so is a whole image of which a blob has
-been collected before its manifest came. Any other answer is a failure. Prints counts as JSON.
+been collected before its manifest came. Any other answer is a failure. Prints counts as JSON, and the seconds that all of it took,
+and the longest request.
 """
 import collections, hashlib, http.client, json, ssl, sys, threading, time, urllib.parse
 
@@ -45,16 +48,28 @@ class Client:
 
     def ask(self, wanted, method, path, *how):
         """Until there is an answer. None, and a problem, if that is another than those wanted."""
-        end = time.monotonic() + PATIENCE
+        begin = time.monotonic()
+        end = begin + PATIENCE
         while True:
             answer = self.once(method, path, *how)
             if answer[0] in wanted:
+                with lock:
+                    counts['longest'] = max(counts['longest'], round(time.monotonic() - begin, 2))
                 return answer
             if answer[0] not in (0, 429, 502, 503, 504) or time.monotonic() > end:
                 raise Wrong(f'{method} {path}: {answer[0]} {answer[2][:300]!r}')
             with lock:
                 counts['repeated'] += 1
             time.sleep(0.05)
+
+    def descriptor(self, data):
+        return {'mediaType': 'application/x', 'digest': digest(data), 'size': len(data)}
+
+    def small_blob(self, name, data):
+        where = self.ask([202], 'POST', f'/v2/{name}/blobs/uploads/', b'')[1]['location']
+        mark = '&' if '?' in where else '?'
+        self.ask([201], 'PUT', f'{where}{mark}digest={urllib.parse.quote(digest(data))}', data)
+        return self.descriptor(data)
 
     def blob(self, name, data):
         """Its upload begins again if one request of it was cut: what it has come to is not known then."""
@@ -70,7 +85,7 @@ class Client:
                 counts['repeated'] += 1
         else:
             raise Wrong(f'{name}: no upload gets through')
-        return {'mediaType': 'application/x', 'digest': digest(data), 'size': len(data)}
+        return self.descriptor(data)
 
     def manifest(self, file, name, tag, config, layers, moves=False):
         text = json.dumps({'schemaVersion': 2, 'mediaType': IMAGE, 'config': config, 'layers': layers,
@@ -101,6 +116,15 @@ def push(client, file, run, count):
             config = client.blob(name, f'{{"n":"{client.number}-{run}-{i}"}}'.encode())
             layer = client.blob(name, b'common to all')
             pushed = client.manifest(file, name, f'v{run}-{i}', config, [layer])
+
+
+def small(client, file, run, count):
+    name = f'small/{client.number}'
+    client.urls = [client.urls[client.number % len(client.urls)]]
+    for i in range(count):
+        blobs = [client.small_blob(name, f'{{"{what}":"{client.number}-{run}-{i}"}}'.encode()) for what in ('config', 'layer')]
+        if not client.manifest(file, name, f'v{run}-{i}', blobs[0], blobs[1:]):
+            raise Wrong('a blob is gone')
 
 
 def move(client, file, _, count):
@@ -151,12 +175,14 @@ def main():
         file = open(path, 'a+')
         file.seek(0)
         run_number = len(file.readlines())     # so that no tag is another run's
-        work = {'push': push, 'move': move}[mode]
+        work = {'push': push, 'small': small, 'move': move}[mode]
         threads = [threading.Thread(target=run, args=(work, Client(n, urls), file, run_number, int(count))) for n in range(int(clients))]
+    begin = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    counts['seconds'] = round(time.monotonic() - begin, 2)
     print(json.dumps(counts))
     for problem in problems:
         print(problem, file=sys.stderr)
