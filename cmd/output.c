@@ -59,7 +59,7 @@ void cmd_note_patterns(const struct stl_selection *selection)
             cmd_warn("%s is taken without its registry host, %s", pattern->text, pattern->host);
     }
     if (dropped > SHOWN_MAX)
-        cmd_warn("%zu more patterns are taken without their registry hosts", dropped - SHOWN_MAX);
+        cmd_warn("%zu more of the patterns are taken without a registry host", dropped - SHOWN_MAX);
     for (size_t i = 0; i < selection->count; i++)
         if (selection->items[i].excludes && !selection->items[i].matched)
             cmd_warn("'%s' leaves out nothing", selection->items[i].text);

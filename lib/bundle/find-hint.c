@@ -43,6 +43,7 @@ int stl_hint_registry(struct stl_hint *hint, const struct stl_registry *registry
 void stl_hint_bundle(struct stl_hint *hint, const struct stl_bundle *bundle)
 {
     bool wanted = false;
+    hint->of_bundle = true;
     for (size_t i = 0; i < bundle->image_count; i++) {
         const struct stl_bundle_image *image = &bundle->images[i];
         if (i == 0 || strcmp(image->name, image[-1].name))

@@ -19,6 +19,7 @@ struct stl_hint {
     char *wider;    /* one that would match if '*' were '**' */
     char *below;    /* one below the name */
     bool deeper;    /* `below` is not directly below it */
+    bool of_bundle; /* the repositories are those of a bundle */
 };
 
 #define STL_AUTO_HINT __attribute__((cleanup(stl_hint_clear)))

@@ -407,7 +407,9 @@ static int check_rest(const struct stl_export *export, struct stl_error *err)
         return stl_error_set(err, STL_USAGE,
                              "nothing is left: the patterns with '!' leave out all that others choose");
     STL_AUTO_FREE char *platforms = stl_platforms_format(&export->options->platforms);
-    if (export->skipped_count > 1)
+    if (export->skipped_count == 2)
+        snprintf(others, sizeof others, ", nor has another image");
+    else if (export->skipped_count > 2)
         snprintf(others, sizeof others, ", nor have %zu others", export->skipped_count - 1);
     return stl_error_set(err, STL_INVALID, "nothing is left: %s%s%s has nothing for platform %s%s",
                          skipped->name, skipped->tag ? ":" : "@",

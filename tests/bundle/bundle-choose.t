@@ -35,6 +35,8 @@ fails_with 1 'nothing is left: lib/s390:v1 has nothing for platform linux/amd64$
     near export --platform linux/amd64 lib/s390 -o "$T/none.tar"
 fails_with 1 'has nothing for platform linux/mips or plan9/386, nor have 2 others' \
     near export --platform linux/mips --platform plan9/386 --all -o "$T/none.tar"
+fails_with 1 'has nothing for platform plan9/386, nor has another image$' \
+    near export --platform plan9/386 lib/s390 lib/one -o "$T/none.tar"
 fails_with 2 "platform 'linux' is not of the form" near export --all --platform linux/amd64,linux -o "$T/none.tar"
 
 manifests() { list_of "$T/some.tar" | awk '$1 == "file" && $2 == "*" && $3 ~ /:/ && $5 ~ /^blobs/ { print $3 }' | sort; }

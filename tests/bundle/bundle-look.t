@@ -67,6 +67,7 @@ says "there is no repository 'multi'; did you mean lib/multi\\?" 'a part of the 
 says "there is no repository 'deep' itself, but below it there is deep/er/one: 'deep/\*\*' matches all of them" 'a folder' ls deep
 says "there is no repository 'lib' itself, but below it there is lib/art: 'lib/\*' matches all of them" 'a folder' rm lib
 says "there is no repository 'zzzzzzz': 'stillage ls' lists the 4 that there are" 'nothing like it' rm zzzzzzz:1
+desc='nor in a bundle' fails_with 1 "'stillage ls -r BUNDLE' lists the " "$STILLAGE" ls -r b zzzzzzz
 says "no repository matches 'deep/\*', in which '\*' does not go beyond a '/': 'deep/\*\*' matches deep/er/one" 'a star' ls 'deep/*'
 is "$(near ls 'lib/*' | awk '{ print $1 }' | tr '\n' ' ')" 'lib/art lib/multi lib/one ' 'ls with a pattern'
 is "$("$STILLAGE" ls -r b 'lib/m*' | awk '{ print $1 }')" lib/multi 'of a bundle, too'
