@@ -139,7 +139,7 @@ int stl_registry_make(const char *path, const char *settings_text, const char *p
 {
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     stl_settings_init(&registry.settings);
-    if (mkdir(path, 0755) && errno != EEXIST)
+    if (mkdir(path, 0755) ? errno != EEXIST : chmod(path, 0755)) /* whatever the umask */
         return stl_error_errno(err, "cannot make directory %s", path);
     registry.root.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (registry.root.fd < 0)

@@ -18,6 +18,13 @@
 
 /* --- the files at the top ------------------------------------------------------------------------------- */
 
+static void check_path_mode(const struct verify *verify, const char *path, struct verify_problems *problems)
+{
+    struct stat st;
+    if (fstatat(verify->registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        stl_verify_modes(verify, path, &st, problems);
+}
+
 /* The page may be customised; the others have fixed content. */
 static void collect_files(struct verify *verify, struct verify_problems *problems)
 {
@@ -30,14 +37,12 @@ static void collect_files(struct verify *verify, struct verify_problems *problem
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
         struct stl_error why = STL_ERROR_INIT;
-        struct stat st;
         if (stl_file_read(root, files[i].path, false, &text, &why))
             stl_verify_add(problems, VERIFY_FILE, files[i].path, "cannot be read: %s",
                            strerror(why.sys_errno));
         else if (files[i].content ? strcmp(text.data ? text.data : "", files[i].content) : text.length == 0)
             stl_verify_add(problems, VERIFY_FILE, files[i].path, "has the wrong content");
-        if (fstatat(root, files[i].path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-            stl_verify_modes(verify, files[i].path, &st, problems);
+        check_path_mode(verify, files[i].path, problems);
     }
     if (stl_page_is_incomplete(verify->registry))
         stl_verify_add(problems, VERIFY_FILE, STL_WWW "/" STL_PAGE, "needs a file that is missing");
@@ -86,16 +91,18 @@ static void check_modes(const struct verify *verify, struct verify_problems *pro
     static const char *const paths[] = {STL_WWW,
                                         STL_V2,
                                         STL_V2 "/" STL_CATALOG,
+                                        STL_V2 "/" STL_DETAILS,
                                         STL_V2 "/" STL_ANONYMOUS,
                                         STL_V2 "/" STL_CLOSED,
                                         STL_WWW "/" STL_INVENTORY,
                                         STL_STORE,
                                         STL_STORE "/sha256",
                                         STL_STORE "/sha512"};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        struct stat st;
-        if (fstatat(verify->registry->root.fd, paths[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
-            stl_verify_modes(verify, paths[i], &st, problems);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        check_path_mode(verify, paths[i], problems);
+    for (size_t i = 0; stl_page_file(i, NULL); i++) {
+        STL_AUTO_FREE char *path = stl_sprintf(STL_WWW "/%s", stl_page_file(i, NULL));
+        check_path_mode(verify, path, problems);
     }
 }
 
@@ -146,6 +153,36 @@ static bool is_path_of_name(const char *text)
     return stl_name_parse(text, &name, &ignored) == 0;
 }
 
+static bool is_repository(const struct verify *verify, const char *path)
+{
+    const char *name = path + strlen(STL_V2 "/");
+    return verify->names.count > 0 &&
+           bsearch(&name, verify->names.items, verify->names.count, sizeof name, stl_compare_strings);
+}
+
+/* A folder that only leads to repositories; those check their own, and a nested one may have the name of one
+ * of these. */
+static void check_outer_folder(const struct foreign *outer, const char *path, const struct stat *st)
+{
+    struct verify *verify = outer->verify;
+    struct verify_problems before = {0}, after = {0};
+    struct stl_error why = STL_ERROR_INIT;
+    const char *name = strrchr(path, '/') + 1;
+    bool is_own = strcmp(outer->folder, STL_V2) && is_repository(verify, outer->folder) &&
+                  stl_layout_may_nest(name, strlen(name));
+    if (is_own || is_repository(verify, path) || !stl_dir_is_durable(st)) /* or it is being made */
+        return;
+    stl_verify_modes(verify, path, st, &before);
+    for (size_t i = 0; i < before.count && verify->options->repair; i++)
+        if (repair_file(verify, &before.items[i], &why))
+            stl_verify_add(&after, before.items[i].kind, path, "repair failed: %s", why.message);
+    if (before.count && after.count == 0)
+        check_path_mode(verify, path, &after);
+    stl_verify_report_all(verify, &before, &after);
+    stl_verify_problems_clear(&before);
+    stl_verify_problems_clear(&after);
+}
+
 static int visit_v2(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct foreign *foreign = context;
@@ -169,6 +206,7 @@ static int visit_v2(void *context, const char *name, unsigned char type, struct 
         stl_verify_problems_clear(&problems);
         return 0;
     }
+    check_outer_folder(foreign, path, &st);
     struct foreign inner = {verify, path, !at_top && stl_layout_may_nest(name, strlen(name))};
     return stl_dir_each_if_any(verify->registry->root.fd, path, visit_v2, &inner, err);
 }

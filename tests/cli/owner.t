@@ -27,6 +27,13 @@ touch "$REG/aaa" "$REG/zzz"
 fails_with 1 "is a registry already: 'stillage ls -r $REG'" "$STILLAGE" init "$REG"
 rm "$REG/aaa" "$REG/zzz"
 
+# What it makes itself, a web server can enter, whatever the umask.
+for mask in 077 777 000; do
+    rm -rf "$T/made"
+    ok_run "init with umask $mask" bash -c "umask $mask; '$STILLAGE' init -q '$T/made'"
+    is "$(stat -c %a "$T/made" "$T/made/www")" $'755\n755' '... makes a folder for a web server'
+done
+
 # Nobody else may write there, whoever could before.
 for mode in 777 2775 1777 700 2750; do
     rm -rf "$T/open" && install -d -o "$OWNER" -g "$(id -g "$OWNER")" "$T/open" && chmod "$mode" "$T/open"

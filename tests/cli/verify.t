@@ -103,6 +103,10 @@ mended 'a blob that is not in the store' not-in-store "busybox/blobs/$LAYER" "rm
 mended 'a mode of a file' mode '^www/v2/app/tags/list$' 'chmod 0600 www/v2/app/tags/list'
 mended 'a mode of a blob' mode "^$STORED" "chmod 0666 $STORED"
 mended 'a mode of a folder' mode '^www/v2/lib/multi$' 'chmod 0700 www/v2/lib/multi'
+mended 'a folder that only leads to repositories, closed' mode '^www/v2/lib$' 'chmod 0700 www/v2/lib'
+mended 'or open to everybody' mode '^www/v2/lib$' 'chmod 0777 www/v2/lib'
+mended 'a file of the page' mode '^www/page.js$' 'chmod 0666 www/page.js'
+mended 'what the page shows of all repositories' mode '^www/v2/_details$' 'chmod 0600 www/v2/_details'
 
 # ---- what only a person can put right ----------------------------------------------------------------------------
 
