@@ -177,7 +177,7 @@ static int visit_type(void *context, const char *name, unsigned char entry_type,
     }
     check_modes(repo, path, &st);
     struct type_walk inner = {repo, type, walk->depth + 1};
-    return stl_dir_each(repo->repo.fd, path, visit_type, &inner, err);
+    return stl_dir_each_if_any(repo->repo.fd, path, visit_type, &inner, err); /* it may have gone meanwhile */
 }
 
 /* --- links ---------------------------------------------------------------------------------------------- */
