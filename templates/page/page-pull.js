@@ -2,20 +2,22 @@
 import { copyButton, el } from "./page-dom.js";
 import { text } from "./page-text.js";
 
-const plain = location.protocol === "http:" && !/^(?:localhost|127\.|\[::1\])/.test(location.host);
+// Without TLS, some clients have to be told, and some know by themselves if the registry is on this machine.
+const http = location.protocol === "http:", plain = http && !/^(?:localhost|127\.|\[::1\])/.test(location.host);
+const flag = (needed, word) => needed ? `${word} ` : "";
 
 const clients = {
   docker: image => `docker pull ${image}`,
-  podman: image => `podman pull ${plain ? "--tls-verify=false " : ""}${image}`,
-  skopeo: (image, name) => `skopeo copy ${plain ? "--src-tls-verify=false " : ""}docker://${image} oci-archive:${name.split("/").pop()}.tar`,
-  nerdctl: image => `nerdctl pull ${plain ? "--insecure-registry " : ""}${image}`,
-  ctr: image => `ctr images pull ${location.protocol === "http:" ? "--plain-http " : ""}${image}`,
-  crane: (image, name) => `crane pull ${plain ? "--insecure " : ""}${image} ${name.split("/").pop()}.tar`,
+  podman: image => `podman pull ${flag(http, "--tls-verify=false")}${image}`,
+  skopeo: (image, name) => `skopeo copy ${flag(http, "--src-tls-verify=false")}docker://${image} oci-archive:${name.split("/").pop()}.tar`,
+  nerdctl: image => `nerdctl pull ${flag(plain, "--insecure-registry")}${image}`,
+  ctr: image => `ctr images pull ${flag(http, "--plain-http")}${image}`,
+  crane: (image, name) => `crane pull ${flag(plain, "--insecure")}${image} ${name.split("/").pop()}.tar`,
   Kubernetes: image => `image: ${image}`,
 };
 const others = {
-  helm: (image, name, tag) => `helm pull oci://${location.host}/${name}${tag ? ` --version ${tag.replaceAll("_", "+")}` : ""}${location.protocol === "http:" ? " --plain-http" : ""}`,
-  oras: image => `oras pull ${location.protocol === "http:" ? "--plain-http " : ""}${image}`,
+  helm: (image, name, tag) => `helm pull oci://${tag ? `${location.host}/${name} --version ${tag.replaceAll("_", "+")}` : image}${http ? " --plain-http" : ""}`,
+  oras: image => `oras pull ${flag(http, "--plain-http")}${image}`,
   skopeo: clients.skopeo,
 };
 let chosen = "docker", byDigest = false;

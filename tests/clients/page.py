@@ -79,7 +79,7 @@ def repository():
     check(text("#pull") == f"docker pull {HOST}/team/app:latest", "a command to pull", text("#pull"))
     choose("#client", "podman")
     choose("#by", "digest")
-    check(re.fullmatch(f"podman pull {HOST}/team/app@sha256:[0-9a-f]{{64}}", text("#pull")), "... for another client, by digest", text("#pull"))
+    check(re.fullmatch(f"podman pull --tls-verify=false {HOST}/team/app@sha256:[0-9a-f]{{64}}", text("#pull")), "... for another client, by digest", text("#pull"))
     browser.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
     command = text("#pull")
     click(".command .copy")
@@ -309,6 +309,9 @@ def tutorial(pushed):
     wait("after a refresh, the tag is there", lambda: [line.split("\n")[0] for line in column(0)] == ["latest"])
     wait("with platform and size", lambda: column(2) == ["linux/amd64"] or column(2) == ["linux/arm64"])
     check(text("#pull") == f"docker pull {HOST}/getting-started:latest", "and how to pull it", text("#pull"))
+    for client in [option.text for option in all_of("#client option")]:
+        choose("#client", client)
+        print("pull " + text("#pull"), flush=True)
     picture("tutorial", 1280, "light")
     go("#/getting-started:latest")
     wait("the image tells what it is", has("GREETING=hello", "/hello"))

@@ -54,7 +54,7 @@ while IFS= read -r line; do
     case $line in
         'ok '*) pass "in the browser: ${line#ok }" ;;
         'not ok '*) fail "in the browser: ${line#not ok }" ;;
-        'run '*) ;;
+        'run '* | 'pull '*) ;;
         *) diag "$line" ;;
     esac
 done <"$T/log/browser"
@@ -66,5 +66,15 @@ like "$RC $(cat "$T/.out" "$T/.err")" "^1 .*repository 'unknown' does not exist.
 docker_run rmi -f "$HOST/getting-started:latest" hello-page >/dev/null 2>&1 || true
 client_logout docker >"$T/log/logout"
 ok_run 'docker pull, by who has not logged in' client_pull docker "$HOST/getting-started:latest"
+# What the page says to other clients, word by word; only ctr has to be told where to put it.
+in_its_folder() { cd "$T"; "$@"; }
+say() { sed -n "s/^pull $1 //p" "$T/log/browser"; }
+for client in podman skopeo ctr; do
+    why=$(client_why $client)
+    if [ -n "$why" ]; then skip 1 "$why" "$client pulls"; continue; fi
+    read -ra words < <(say $client)
+    [ $client != ctr ] || words=("${words[@]:0:2}" --snapshotter native "${words[@]:2}")
+    ok_run "the page's command for $client: ${words[*]}" in_its_folder "${client}_run" "${words[@]}"
+done
 ok_run 'verify finds nothing wrong' "$STILLAGE" verify
 done_testing
