@@ -30,6 +30,7 @@ TEMPLATE(page_projects_js, "page/page-projects.js");
 TEMPLATE(page_pull_js, "page/page-pull.js");
 TEMPLATE(page_registry_js, "page/page-registry.js");
 TEMPLATE(page_repository_js, "page/page-repository.js");
+TEMPLATE(page_shared_js, "page/page-shared.js");
 TEMPLATE(page_table_js, "page/page-table.js");
 TEMPLATE(page_text_js, "page/page-text.js");
 TEMPLATE(page_tokens_js, "page/page-tokens.js");
@@ -77,6 +78,7 @@ static const struct {
     PAGE_FILE("page-pull.js", page_pull_js),
     PAGE_FILE("page-registry.js", page_registry_js),
     PAGE_FILE("page-repository.js", page_repository_js),
+    PAGE_FILE("page-shared.js", page_shared_js),
     PAGE_FILE("page-table.js", page_table_js),
     PAGE_FILE("page-text.js", page_text_js),
     PAGE_FILE("page-tokens.js", page_tokens_js),

@@ -139,7 +139,7 @@ async function readBytes(answer, most) {
   const parts = [], reader = answer.body.getReader();
   let length = 0;
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(() => { throw new RegistryError(text.offline, 0); });
     if (done) break;
     length += value.length;
     if (length > most) {

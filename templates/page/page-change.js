@@ -44,7 +44,8 @@ export function deleteDialog(name, chosen, all, found, may, done) {
   dialog(text.deleteTitle, [el("p", {}, bidi(name)), list, summary, el("p", { class: "dim" }, may.has("push") ? text.deleteUndo : text.deleteHint)], text.deleteNow, async () => {
     const tags = picked();
     if (!tags.length) throw new Error(text.deleteNothing);
-    for (const tag of tags) {
+    for (const [i, tag] of tags.entries()) {
+      if (i) summary.textContent = text.deleting(i, tags.length);
       try {
         await api.deleteTag(name, tag);
       } catch (error) {

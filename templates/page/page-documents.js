@@ -64,40 +64,45 @@ function summarise(bytes) {
 
 async function open(name, entry) {
   const { document } = await api.manifest(name, entry.digest || entry.tag), nodes = [];
-  const signs = attachmentKind(entry.artifactType, entry.predicateType) === "signature";   // which is no document
+  const signs = attachmentKind(entry.artifactType, entry.predicateType) === "signature";
+  if (signs) nodes.push(el("p", {}, text.markHint.signed));
   const layers = api.array(document.layers).map(object).filter(layer => isDigest(layer.digest || ""));
   for (const layer of layers.slice(0, 8)) {
     const title = string(object(layer.annotations)["in-toto.io/predicate-type"]) || string(layer.mediaType) || "";
     nodes.push(el("p", { class: "dim" }, bidi(cut(title, 200)), ` · ${size(layer.size)}`));
     try {
       if (layer.size > DOCUMENT_MAX) throw new Error(text.tooLarge(size(DOCUMENT_MAX)));
-      nodes.push(...view(await summarise(await api.blobBytes(name, layer.digest, DOCUMENT_MAX))));
+      nodes.push(...view(await summarise(await api.blobBytes(name, layer.digest, DOCUMENT_MAX)), shortDigest(layer.digest)));
     } catch (error) {
-      nodes.push(signs ? el("p", {}, text.markHint.signed) : el("p", { class: "problem" }, error.message));
+      if (!signs) nodes.push(el("p", { class: "problem" }, error.message));   // a signature need not be JSON
     }
-    if (object(layer.annotations)["dev.cosignproject.cosign/signature"]) nodes.push(el("p", {}, text.markHint.signed));
   }
   return nodes.length ? nodes : [el("p", { class: "dim" }, text.notKnown)];
 }
 
 const more = (total, shown) => total > shown ? el("p", { class: "dim" }, text.notShown(total - shown)) : null;
 
-function packagesView(summary) {
-  const search = el("input", { type: "search", placeholder: text.searchPackages, "aria-label": text.searchPackages });
+// Of several documents that are open, each has a name of its own: `where`, for those who hear the page.
+function packagesView(summary, where) {
+  const search = el("input", { type: "search", placeholder: text.searchPackages, "aria-label": `${text.searchPackages} ${where}` });
   const rows = el("div");
   const update = () => {
     const word = search.value.toLowerCase(), found = summary.packages.filter(item => item[0].toLowerCase().includes(word));
-    rows.replaceChildren(table([text.name, text.version, text.license], found.slice(0, SHOWN_MAX).map(item => item.map(bidi)), text.packages(found.length)), more(found.length, SHOWN_MAX) || "");
+    rows.replaceChildren(table([text.name, text.version, text.license], found.slice(0, SHOWN_MAX).map(item => item.map(bidi)), `${text.packages(found.length)} ${where}`), more(found.length, SHOWN_MAX) || "");
   };
   search.addEventListener("input", update);
   update();
   return [el("p", {}, el("strong", {}, text.packages(summary.total)), ` · ${summary.format}`), search, rows, more(summary.total, summary.packages.length)].filter(Boolean);
 }
 
-function findingsView(summary) {
+function findingsView(summary, where) {
   const counts = el("p", { class: "severities" }, Object.entries(summary.counts).map(([severity, count]) => el("span", { class: `mark ${severity}` }, `${severity} ${count}`)));
-  const rows = summary.findings.slice(0, SHOWN_MAX).map(item => [el("span", { class: `mark ${item.severity}` }, item.severity), item.id, bidi(item.where), item.fixed, bidi(item.message)]);
-  return [el("p", {}, el("strong", {}, text.findings(summary.total)), ` · ${summary.format}`), counts, table([text.severity, text.finding, text.inPackage, text.fixedIn, text.message], rows, text.findings(summary.total)), more(summary.total, SHOWN_MAX)].filter(Boolean);
+  const shown = summary.findings.slice(0, SHOWN_MAX);
+  const columns = [[text.severity, item => el("span", { class: `mark ${item.severity}` }, item.severity)], [text.finding, item => item.id],
+    [text.inPackage, item => item.where && bidi(item.where)], [text.fixedIn, item => item.fixed], [text.message, item => item.message && bidi(item.message)]]
+    .filter(([, cell]) => shown.some(cell));
+  return [el("p", {}, el("strong", {}, text.findings(summary.total)), ` · ${summary.format}`), counts,
+    shown.length ? table(columns.map(([heading]) => heading), shown.map(item => columns.map(([, cell]) => cell(item))), `${text.findings(summary.total)} ${where}`) : null, more(summary.total, SHOWN_MAX)].filter(Boolean);
 }
 
 function provenanceView(summary) {
@@ -105,9 +110,9 @@ function provenanceView(summary) {
     [text.source, summary.source ? linked(summary.source) : null], [text.commit, summary.commit ? el("code", {}, summary.commit) : null]])];
 }
 
-function view(summary) {
-  if (summary.kind === "packages") return packagesView(summary);
-  if (summary.kind === "findings") return findingsView(summary);
+function view(summary, where) {
+  if (summary.kind === "packages") return packagesView(summary, where);
+  if (summary.kind === "findings") return findingsView(summary, where);
   if (summary.kind === "provenance") return provenanceView(summary);
-  return [el("pre", { tabindex: "0", role: "region", "aria-label": text.document }, summary.text)];
+  return [el("pre", { tabindex: "0", role: "region", "aria-label": `${text.document} ${where}` }, summary.text)];
 }

@@ -37,6 +37,9 @@ export function copyButton(value, label = text.copy) {
   return button;
 }
 
+// A line for a terminal.
+export const command = line => el("div", { class: "command" }, el("code", {}, line), copyButton(line));
+
 // Without TLS browsers have no navigator.clipboard.
 async function copyText(value) {
   if (navigator.clipboard) {

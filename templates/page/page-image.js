@@ -6,9 +6,10 @@ import { tagDialog } from "./page-change.js";
 import { showReferrers } from "./page-documents.js";
 import { isDigest, isImageConfig, isIndex, kindOf, route, shortDigest, size, time } from "./page-format.js";
 import { pullPanel } from "./page-pull.js";
+import { othersWith } from "./page-shared.js";
 import { text } from "./page-text.js";
 
-const ROWS_MAX = 500;
+const ROWS_MAX = 500, TAGS_MAX = 3;
 let platform = null; // the one that was looked at last
 
 // Everything that the views of one image and of two are made of. Of an index, that is the image for one platform.
@@ -41,7 +42,8 @@ export function history(image) {
 
 const clean = command => cut(command, 1000).replace(/^\/bin\/sh -c #\(nop\)\s+/, "").replace(/^\/bin\/sh -c /, "RUN ");
 
-function layersSection(image) {
+// `shared`: what othersWith found, once the reader has asked for it.
+function layersSection(image, shared = null) {
   if (!image.layers.length) return null;
   const { commands, empty } = history(image), most = Math.max(1, ...image.layers.map(layer => Number(layer.size) || 0));
   const rows = image.layers.slice(0, ROWS_MAX).map((layer, i) => {
@@ -49,11 +51,39 @@ function layersSection(image) {
     const bar = el("meter", { min: "0", max: String(most), value: String(Number(layer.size) || 0), "aria-hidden": "true" });
     const what = image.isImage ? commands[i] ? el("code", {}, clean(commands[i])) : text.noCommand : [title ? bidi(cut(title, 200)) : null, " ", el("span", { class: "dim" }, cut(layer.mediaType, 200))];
     return [String(i + 1), el("span", { class: "digest" }, el("span", { title: cut(layer.digest, 200) }, shortDigest(string(layer.digest))), copyButton(cut(layer.digest, 200), text.digest)),
-      el("span", { class: "bar" }, bar, size(layer.size)), what];
+      el("span", { class: "bar" }, bar, size(layer.size)), ...shared ? [tagLinks(image, shared.tags.get(layer.digest))] : [], what];
   });
-  return section(image.isImage ? text.layers : text.files, table(["#", text.digest, text.size, image.isImage ? text.command : text.files], rows, text.layers),
+  const node = section(image.isImage ? text.layers : text.files,
+    table(["#", text.digest, text.size, ...shared ? [text.alsoIn] : [], image.isImage ? text.command : text.files], rows, text.layers),
     image.layers.length > ROWS_MAX ? el("p", { class: "dim" }, text.notShown(image.layers.length - ROWS_MAX)) : null,
-    empty && image.isImage ? el("p", { class: "dim" }, text.emptyLayers(empty)) : null);
+    empty && image.isImage ? el("p", { class: "dim" }, text.emptyLayers(empty)) : null,
+    shared ? el("p", { id: "shared" }, sharedText(image, shared)) : null, shared || !image.isImage ? null : sharedButton(image, found => node.replaceWith(layersSection(image, found))));
+  return node;
+}
+
+function tagLinks(image, tags = []) {
+  return [...tags.slice(0, TAGS_MAX).flatMap((tag, i) => [i ? ", " : "", el("a", { href: route(image.name, tag) }, bidi(tag))]), tags.length > TAGS_MAX ? ` ${text.more(tags.length - TAGS_MAX)}` : ""];
+}
+
+function sharedText(image, shared) {
+  const part = api.bytesOf(image.layers.filter(layer => shared.tags.has(layer.digest)));
+  return text.sharedWith(size(part), size(api.bytesOf(image.layers)), shared.looked);
+}
+
+// It takes a request for each tag, so the reader has to ask for it.
+function sharedButton(image, done) {
+  const button = el("button", { type: "button", id: "find-shared" }, text.findShared);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      done(await othersWith(image));
+      say(document.getElementById("shared")?.textContent || "");
+    } catch (error) {
+      button.disabled = false;
+      say(error.message);
+    }
+  });
+  return el("div", { class: "buttons" }, button);
 }
 
 const words = value => Array.isArray(value) ? value.slice(0, 100).map(item => cut(item, 500)) : typeof value === "string" ? [cut(value)] : [];

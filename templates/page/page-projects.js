@@ -1,9 +1,10 @@
 // The projects that the user administers: members that were added, and robots.
 import * as api from "./page-api.js";
 import { string } from "./page-api.js";
-import { copyButton, cut, dialog, el, name as bidi, say, table } from "./page-dom.js";
+import { cut, dialog, el, name as bidi, say, table } from "./page-dom.js";
 import { time } from "./page-format.js";
 import { text } from "./page-text.js";
+import { madeNotice } from "./page-tokens.js";
 
 const ROLES = ["guest", "developer", "maintainer", "admin"], ROBOT_ROLES = ROLES.slice(0, 3), DAY = 86400, LIVES = [7, 30, 90, 365];
 
@@ -37,16 +38,9 @@ function removing(title, what, hint, label, remove, done) {
   }, true);
 }
 
-// It is in the document until something else is shown, and nowhere else.
-function madeNotice(made) {
-  return el("section", { class: "notice made", "aria-label": text.tokenMade }, el("p", {}, el("strong", {}, text.tokenMade), " ", text.tokenOnce),
-    el("div", { class: "command" }, el("code", { id: "token" }, string(made.token)), copyButton(string(made.token), text.token)),
-    el("p", { class: "dim" }, text.tokenUse), el("div", { class: "command" }, el("code", {}, `docker login -u ${string(made.user)} ${location.host}`)));
-}
-
 async function draw(project, place) {
   const [members, robots] = [await api.members(project), await api.robots(project)];
-  const done = (message, made) => draw(project, place).then(() => { if (made) place.prepend(madeNotice(made)); say(message); }, error => say(error.message));
+  const done = (message, made) => draw(project, place).then(() => { if (made) place.prepend(madeNotice(string(made.user), string(made.token))); say(message); }, error => say(error.message));
   const button = (label, what, onclick) => el("button", { type: "button", class: "danger", "data-remove": what, "aria-label": `${label}: ${what}`, onclick }, label);
   const people = members.map(([user, role]) => [bidi(user), text.roles[role] || cut(role, 20),
     button(text.remove, user, () => removing(text.removeMember, user, text.removeMemberHint, text.remove, () => api.setMember(project, user, "none"), done))]);

@@ -1,7 +1,7 @@
 // All repositories: a tree of names, or a list by time, number or size.
 import * as api from "./page-api.js";
 import { createDialog } from "./page-about.js";
-import { copyButton, el } from "./page-dom.js";
+import { command, el } from "./page-dom.js";
 import { compareNames, route, size, time } from "./page-format.js";
 import { Table } from "./page-table.js";
 import { text } from "./page-text.js";
@@ -11,16 +11,17 @@ const open = new Map();  // folder -> whether the reader has opened it; kept whi
 const remembered = { search: "", order: "name" };
 
 // The rows of the tree: folders, and below the open ones what they hold.
-function tree(names, openByDefault) {
+function tree(names, openByDefault, pushed) {
   const root = { folders: new Map(), names: [] };
   for (const name of names) {
     const parts = name.split("/");
     let at = root;
     for (let i = 0; i < parts.length - 1; i++) {
       const path = parts.slice(0, i + 1).join("/");
-      if (!at.folders.has(path)) at.folders.set(path, { folders: new Map(), names: [], count: 0 });
+      if (!at.folders.has(path)) at.folders.set(path, { folders: new Map(), names: [], count: 0, pushed: -1 });
       at = at.folders.get(path);
       at.count++;
+      at.pushed = Math.max(at.pushed, pushed(name));
     }
     at.names.push(name);
   }
@@ -31,7 +32,7 @@ function tree(names, openByDefault) {
     for (const [path, isFolder] of entries) {
       if (!isFolder) { rows.push({ name: path, label: path.split("/").pop(), depth }); continue; }
       const folder = node.folders.get(path), isOpen = open.get(path) ?? openByDefault;
-      rows.push({ folder: path, label: path.split("/").pop(), depth, isOpen, count: folder.count });
+      rows.push({ folder: path, label: path.split("/").pop(), depth, isOpen, count: folder.count, pushed: folder.pushed });
       if (isOpen) add(folder, depth + 1);
     }
   };
@@ -41,7 +42,6 @@ function tree(names, openByDefault) {
 
 function emptyRegistry(create) {
   const host = location.host, tag = `docker tag hello-world ${host}/hello:latest`, push = `docker push ${host}/hello:latest`;
-  const command = line => el("div", { class: "command" }, el("code", {}, line), copyButton(line));
   return el("section", { class: "empty" }, el("h2", {}, text.emptyTitle),
     api.isClosed() && !api.user() ? el("p", {}, text.emptyClosed) : null,
     el("p", {}, text.emptyText),
@@ -74,7 +74,7 @@ export async function show(main) {
     caption: text.repositories,
     columns: [{ key: "name", label: text.repository }, { key: "tags", label: text.tagCount, class: "number wide" },
       { key: "pushed", label: text.lastPush, class: "wide" }, { key: "size", label: text.size, class: "number wide" }],
-    row: item => item.folder ? [folderCell(item), text.inside(item.count), "", ""] : repositoryCells(item),
+    row: item => item.folder ? [folderCell(item), text.inside(item.count), item.pushed >= 0 ? time(item.pushed) : "", ""] : repositoryCells(item),
   });
   const indent = (node, depth) => { node.style.paddingInlineStart = `${Math.min(depth, 8) * 1.25}rem`; return node; };
 
@@ -102,7 +102,7 @@ export async function show(main) {
     const all = inOrder(order.value), matching = words.length ? all.filter(name => words.every(word => says(name, word))) : all;
     found.textContent = matching.length ? text.found(matching.length, names.length) : text.nothingFound;
     const isTree = order.value === "name" && !words.length;
-    table.show(isTree ? tree(matching, names.length <= OPEN_MAX) : matching.map(name => ({ name, label: name, depth: 0 })));
+    table.show(isTree ? tree(matching, names.length <= OPEN_MAX, name => known.get(name)?.pushed ?? -1) : matching.map(name => ({ name, label: name, depth: 0 })));
   }
 
   // Whoever types asks for it with each letter.

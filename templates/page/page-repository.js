@@ -1,14 +1,14 @@
 // One repository: its tags as a table.
 import * as about from "./page-about.js";
 import * as api from "./page-api.js";
-import { copyButton, el, name as bidi, say } from "./page-dom.js";
-import { attachmentKind, compareTags, cosignTag, kindOf, markOf, route, shortDigest, size, time } from "./page-format.js";
+import { command, copyButton, el, name as bidi, say } from "./page-dom.js";
+import { compareTags, cosignTag, kindOf, markOf, route, shortDigest, size, time } from "./page-format.js";
 import { deleteDialog, restoreDialog, tagDialog } from "./page-change.js";
 import { pullPanel } from "./page-pull.js";
 import { Table } from "./page-table.js";
 import { text } from "./page-text.js";
 
-const AT_ONCE = 4, CHIPS = 3;
+const AT_ONCE = 4, CHIPS = 3, SELECT_MAX = 200;
 const remembered = { group: true, sort: { key: "pushed", down: true }, deleted: null };
 
 // Asks for the manifests of tags of which no file of details tells: a few at a time, for the rows in view.
@@ -36,7 +36,6 @@ class Asker {
 // For a repository that was created and is still empty.
 function firstPush(name) {
   const target = `${location.host}/${name}:latest`;
-  const command = line => el("div", { class: "command" }, el("code", {}, line), copyButton(line));
   return el("section", { class: "pull", "aria-label": text.firstPush }, el("p", {}, text.firstPush),
     api.isClosed() ? command(`docker login ${location.host}`) : null, command(`docker tag IMAGE ${target}`), command(`docker push ${target}`));
 }
@@ -66,6 +65,7 @@ export async function show(main, name) {
   const check = (id, label, on) => { const box = el("input", { type: "checkbox", id }); box.checked = on; return [box, el("label", { class: "check" }, box, label)]; };
   const [group, groupLabel] = check("group", text.group, remembered.group);
   const [hidden, hiddenLabel] = check("hidden", text.withHidden(hiddenTags), false);
+  const [all, allLabel] = check("select-shown", text.selectShown, false);
   const count = el("p", { class: "dim", role: "status" });
   const tools = el("div", { class: "buttons" }), pull = el("div"), description = el("div", { class: "said" }), notice = el("div");
   const asker = new Asker(name, found, () => later());
@@ -92,7 +92,7 @@ export async function show(main, name) {
     const platforms = info?.platforms.length ? info.platforms.slice(0, 2).map(bidi) : [];
     const shownPlatforms = platforms.flatMap((node, i) => i ? [", ", node] : [node]);
     if (info?.platforms.length > 2) shownPlatforms.push(el("span", { class: "dim", title: info.platforms.join(", ") }, ` ${text.more(info.platforms.length - 2)}`));
-    const sub = info ? el("span", { class: "sub" }, size(info.size), " · ", time(Number.isFinite(info.pushed) ? info.pushed : info.created)) : null;
+    const sub = info ? el("span", { class: "sub" }, ...shownPlatforms.map(part => part.cloneNode?.(true) ?? part), shownPlatforms.length ? " · " : null, size(info.size), " · ", time(Number.isFinite(info.pushed) ? info.pushed : info.created)) : null;
     const few = marks.length ? el("span", { class: "sub few" }, marksOf(info, found.attached, cosign)) : null;
     const digest = info?.digest ? el("span", { class: "digest" }, el("a", { href: route(name, info.digest), title: info.digest }, shortDigest(info.digest)), copyButton(info.digest, text.digest)) : text.unknown;
     return [el("span", { class: "cell" }, may.has("delete") ? selector(item) : null, el("span", { class: "names" }, names), sub, few), digest,
@@ -108,6 +108,20 @@ export async function show(main, name) {
     });
     return box;
   }
+
+  // No more than anybody would want to look through before they go.
+  function selectShown() {
+    const found = rows().items.flatMap(item => item.tags);
+    chosen.clear();
+    if (all.checked) for (const tag of found.slice(0, SELECT_MAX)) chosen.add(tag);
+    if (all.checked && found.length > SELECT_MAX) say(text.selectMost(SELECT_MAX));
+    drawTools();
+    update();
+  }
+
+  // In a narrow window most columns are out of sight, and their headings with them.
+  const order = el("select", { id: "order", class: "narrow", "aria-label": text.order }, table.columns.filter(column => column.sorts).map(column => el("option", { value: column.key }, column.label)));
+  order.addEventListener("change", () => { remembered.sort = { key: order.value, down: order.value !== "tag" }; update(); });
 
   function rows() {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -137,6 +151,7 @@ export async function show(main, name) {
     remembered.group = group.checked;
     const { items, count: matching } = rows();
     count.textContent = !tags.length ? text.noTags : matching ? text.foundTags(matching, hidden.checked ? tags.length : shown.length) : text.nothingFound;
+    order.value = remembered.sort.key;
     table.show(items, remembered.sort);
   }
   let waiting = 0;
@@ -151,6 +166,7 @@ export async function show(main, name) {
   function drawTools() {
     const list = [];
     if (may.has("push") && shown.length) list.push(el("button", { type: "button", id: "add-tag", onclick: () => tagDialog(name, shown, found, refresh) }, text.addTag));
+    if (may.has("delete") && shown.length) list.push(allLabel);
     if (may.has("delete") && tags.length) list.push(el("button", { type: "button", id: "delete-tags", class: "danger", disabled: !chosen.size, onclick: () => deleteDialog(name, [...chosen], tags, found, may, refresh) }, text.deleteTags(chosen.size)));
     if (may.has("push") && said) list.push(el("button", { type: "button", id: "restore-tags", onclick: () => restoreDialog(name, exists, refresh).catch(error => say(error.message)) }, text.restoreTags));
     tools.replaceChildren(...list);
@@ -177,8 +193,10 @@ export async function show(main, name) {
   }
 
   for (const box of [filter, group, hidden]) box.addEventListener("input", update);
+  all.addEventListener("input", selectShown);
+  filter.addEventListener("input", () => { all.checked = false; });
   main.replaceChildren(el("div", { class: "head" }, el("h1", {}, bidi(name), copyButton(`${location.host}/${name}`)), description), notice, tags.length ? pull : firstPush(name),
-    el("div", { class: "tools" }, tags.length ? [filter, groupLabel, hiddenTags ? hiddenLabel : null] : null, tools), count, tags.length ? table.node : "");
+    el("div", { class: "tools" }, tags.length ? [filter, order, groupLabel, hiddenTags ? hiddenLabel : null] : null, tools), count, tags.length ? table.node : "");
   drawPull();
   update();
   api.rights(name).then(async rights => {

@@ -1,7 +1,7 @@
 // The user's own tokens, for programs that log in in the user's name.
 import * as api from "./page-api.js";
 import { array, string } from "./page-api.js";
-import { copyButton, cut, dialog, el, name as bidi, say, table } from "./page-dom.js";
+import { command, copyButton, cut, dialog, el, name as bidi, say, table } from "./page-dom.js";
 import { time } from "./page-format.js";
 import { text } from "./page-text.js";
 
@@ -39,10 +39,10 @@ function removeDialog(token, done) {
 }
 
 // It is in the document until something else is shown, and nowhere else.
-function madeNotice(made) {
+export function madeNotice(user, token) {
   return el("section", { class: "notice made", "aria-label": text.tokenMade }, el("p", {}, el("strong", {}, text.tokenMade), " ", text.tokenOnce),
-    el("div", { class: "command" }, el("code", { id: "token" }, string(made.token)), copyButton(string(made.token), text.token)),
-    el("p", { class: "dim" }, text.tokenUse), el("div", { class: "command" }, el("code", {}, `docker login -u ${api.user()} ${location.host}`)));
+    el("div", { class: "command" }, el("code", { id: "token" }, token), copyButton(token, text.token)),
+    el("p", { class: "dim" }, text.tokenUse), command(`docker login -u ${user} ${location.host}`));
 }
 
 export async function show(main) {
@@ -57,7 +57,7 @@ export async function show(main) {
   };
   const again = message => draw().then(() => say(message), error => say(error.message));
   const removed = () => { notice.replaceChildren(); again(text.tokenRemoved); };
-  const made = token => { notice.replaceChildren(madeNotice(token)); again(text.tokenMade); };
+  const made = token => { notice.replaceChildren(madeNotice(api.user(), string(token.token))); again(text.tokenMade); };
   await draw();
   main.replaceChildren(el("h1", {}, text.tokens), el("p", { class: "dim" }, text.tokensHint), notice,
     el("div", { class: "buttons" }, el("button", { type: "button", id: "create-token", class: "primary", onclick: () => createDialog(longest, made) }, text.createToken)), place);

@@ -41,7 +41,7 @@ fill_places() {
     REG=$T/reg
     export STILLAGE_REGISTRY=$REG
     "$STILLAGE" init -q "$REG"
-    printf '%s\n' 'apache: true' 'logo: ours.png' 'access:' '  - {repository: "**", push: [alice], delete: [alice], admin: [alice]}' \
+    printf '%s\n' 'apache: true' 'logo: ours.png' 'accent: "#7a1f5c"' 'access:' '  - {repository: "**", push: [alice], delete: [alice], admin: [alice]}' \
         '  - {repository: "public/**", pull: [anonymous]}' >>"$REG/registry.yaml"
     printf iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg== | base64 -d >"$REG/www/ours.png"
     "$STILLAGE" upgrade-page -q

@@ -102,6 +102,38 @@ def charts():
         blob("public/charts/web", b"chart", helm + "chart.content.v1.tar+gzip")]}, "1.2.3")
 
 
+def artifacts():
+    manifest("public/wasm", {"config": blob("public/wasm", {}, "application/vnd.wasm.config.v0+json"), "layers": [
+        blob("public/wasm", b"\0asm", "application/wasm")]}, "1.0")
+    title = "org.opencontainers.image.title"
+    manifest("public/files", {"artifactType": "application/vnd.example.files", "config": blob("public/files", {}, "application/vnd.oci.empty.v1+json"), "layers": [
+        blob("public/files", b"# Read me", "text/markdown", annotations={title: "README.md"}),
+        blob("public/files", b"a folder", OCI + "layer.v1.tar+gzip", annotations={title: "docs", "io.deis.oras.content.unpack": "true"})]}, "1.0")
+
+
+def built(name):
+    """As buildx makes it, with zstd and attestations, and signed by cosign in both of its ways."""
+    layer = blob(name, b"\x28\xb5\x2f\xfd", OCI + "layer.v1.tar+zstd")
+    config = {"os": "linux", "architecture": "arm64", "variant": "v8", "config": {"Cmd": ["sh"]}, "history": [{"created_by": "RUN /bin/sh -c make # buildkit"}], "rootfs": {}}
+    child = manifest(name, {"config": blob(name, config, OCI + "config.v1+json"), "layers": [layer]})
+    statements = [({"predicateType": "https://slsa.dev/provenance/v1", "predicate": {"buildDefinition": {"externalParameters": {"configSource": {
+        "uri": "https://git.example.org/built.git", "digest": {"sha1": "f00d"}}}}}}), ({"predicateType": "https://spdx.dev/Document", "predicate": {
+            "spdxVersion": "SPDX-2.3", "packages": [{"name": "musl", "versionInfo": "1.2"}]}})]
+    attestation = manifest(name, {"config": blob(name, {"os": "unknown", "architecture": "unknown"}, OCI + "config.v1+json"), "layers": [
+        blob(name, one, "application/vnd.in-toto+json", annotations={"in-toto.io/predicate-type": one["predicateType"]}) for one in statements]})
+    reference = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": child["digest"]}
+    top = manifest(name, {"mediaType": OCI + "index.v1+json", "manifests": [
+        {**child, "platform": {"os": "linux", "architecture": "arm64", "variant": "v8"}},
+        {**attestation, "platform": {"os": "unknown", "architecture": "unknown"}, "annotations": reference}]}, "1")
+    simple = blob(name, {"critical": {"type": "cosign container image signature"}}, "application/vnd.dev.cosign.simplesigning.v1+json",
+                  annotations={"dev.cosignproject.cosign/signature": "MEUCIQ"})
+    manifest(name, {"config": blob(name, {}, OCI + "config.v1+json"), "layers": [simple]}, top["digest"].replace(":", "-") + ".sig")
+    payload = base64.b64encode(encoded({"predicateType": "https://sigstore.dev/cosign/sign/v1", "predicate": {}})).decode()
+    kind = "application/vnd.dev.sigstore.bundle.v0.3+json"
+    attach(name, top, kind, {"mediaType": kind, "dsseEnvelope": {"payloadType": "application/vnd.in-toto+json", "payload": payload}},
+           annotations={"dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": "https://sigstore.dev/cosign/sign/v1"})
+
+
 def hostile():
     config = {"Labels": {EVIL: EVIL, "link": "javascript:alert(1)", RTL: RTL}, "Env": [EVIL, 5, None], "Entrypoint": EVIL,
               "User": EVIL, "ExposedPorts": [1, 2], "Volumes": "x"}
@@ -116,5 +148,7 @@ def hostile():
 image("public/hello", "latest", "1.0", layers=("hello",))
 team()
 charts()
+artifacts()
+built("public/built")
 hostile()
 image("public/many", "0.0.0", layers=("many",))

@@ -17,13 +17,14 @@ def registry():
     browser.get(URL + "/")
     wait("the registry", lambda: "hello" in text() and any("Says hello" in name for name in column(0)))
     wait("... with its own logo", lambda: browser.execute_script("return document.querySelector('.brand img[src=\"ours.png\"]').naturalWidth"))
+    check(browser.execute_script("return getComputedStyle(document.querySelector('.rows a')).color") == "rgb(122, 31, 92)", "... and its own accent")
     check(("team" in text()) == (not CLOSED), "... with what everybody may see", text())
     wait("... tags are counted", lambda: "2" in column(1))
     type_into("#search", "says")
     wait("... is searched by its descriptions", lambda: [name.split("\n")[0] for name in column(0)] == ["public/hello"])
     type_into("#search", "")
     choose("#order", "tags")
-    wait("... and sorted", lambda: column(0)[0].startswith("public/evil" if CLOSED else "team/app"))
+    wait("... and sorted", lambda: column(0)[0].startswith("public/built" if CLOSED else "team/app"))
     choose("#order", "name")
 
 

@@ -9,6 +9,7 @@ from selenium.webdriver.common.keys import Keys
 
 from page_browser import (HOST, URL, accessible, all_of, browser, check, choose, click, column, find, go, has, log_in, on, open_attached,
                           picture, pictures, run, sort_by, text, type_into, wait)
+from page_manners import failing, first_stop, keyboard, motion
 
 
 def nobody():
@@ -88,6 +89,17 @@ def repository():
     check(copied == command, "and copies", copied)
     choose("#client", "docker")
     choose("#by", "tag")
+    click(".rows .copy")
+    wait("a digest is copied", lambda: text("#live") == "Copied")
+    copied = browser.execute_async_script("navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))")
+    check(re.fullmatch("sha256:[0-9a-f]{64}", copied), "... whole", copied)
+    picture("repository", 360, "light")
+    check(find("#order").is_displayed(), "where columns are out of sight, there is another way to sort")
+    choose("#order", "size")
+    wait("... by size", lambda: all_of(".rows thead th")[3].get_attribute("aria-sort") == "descending")
+    choose("#order", "pushed")
+    picture("repository", 1280, "light")
+    check(not find("#order").is_displayed(), "... and elsewhere only the headings")
 
 
 def many():
@@ -125,9 +137,49 @@ def image():
     choose("#compare", "1.9.0")
     wait("two tags are compared", has("Compare:", "→", "1.9.0", "Only in the first", "In both", "MODE", "EXTRA"))
     pictures("compare")
+    go("#/team/app:1.10.0")
+    click("#find-shared")
+    wait("what other tags share is looked up", lambda: "also in other images" in text("#shared") and "5 tags" in text("#shared"))
+    check(len(all_of("a[href='#/team/app:1.9.0']")) == 1, "... layer by layer", text())
+    pictures("shared")
     go("#/public/charts/web:1.2.3")
     wait("a chart is shown as one", has("Helm chart", "Serves pages", "Ada", f"helm pull oci://{HOST}/public/charts/web --version 1.2.3"))
     pictures("chart")
+    choose("#by", "digest")
+    check(re.search("/public/charts/web@sha256:[0-9a-f]{64} --plain-http$", text("#pull")), "... and is pulled by digest", text("#pull"))
+    choose("#by", "tag")
+
+
+def artifacts():
+    go("#/public/wasm:1.0")
+    wait("a WASM module is shown as one", has("WebAssembly module", f"oras pull --plain-http {HOST}/public/wasm:1.0", "application/wasm"))
+    go("#/public/files:1.0")
+    wait("files are shown with their names", has("Artifact", "README.md", "docs", "application/vnd.example.files"))
+    pictures("files")
+    go("#/public/built")
+    wait("an image of buildx, signed by cosign", lambda: column(2) == ["linux/arm64/v8"] and all(word in column(6)[0] for word in ("signed", "provenance")))
+    click(".rows .digest a")
+    wait("a link by digest leads to an image", lambda: "@sha256:" in browser.current_url and "make # buildkit" in text())
+    browser.refresh()
+    wait("... and survives", has("make # buildkit", "linux/arm64/v8"))
+    check("unknown/unknown" not in text(), "what is attested is no platform", text())
+    wait("signatures and attestations are told apart", lambda: text().count("Signature") == 2 and "Attestation" in text())
+    open_attached()
+    wait("... and read", has("1 package", "musl", "f00d", "https://git.example.org/built.git"))
+    wait("a signature is said to be one", lambda: text().count("There is a signature") == 2)
+    pictures("built")
+
+
+def manners():
+    browser.get(URL + "/")
+    browser.refresh()
+    wait("the page begins anew", has("hello"))
+    first_stop()
+    log_in("alice", "alice-password")
+    wait("alice is back", lambda: "alice" in text("#account"))
+    keyboard()
+    motion()
+    failing()
 
 
 def hostile():
@@ -221,6 +273,12 @@ def changing():
     find("#tag-target").send_keys("stable")
     click("dialog button[type=submit]")
     wait("the tag is there", lambda: any("stable" in line for line in column(0)))
+    type_into("#search", "1.9")
+    click("#select-shown")
+    wait("what is shown can be selected at once", lambda: text("#delete-tags") == "Delete 1 tag…")
+    click("#select-shown")
+    wait("... and left alone", lambda: not find("#delete-tags").is_enabled())
+    type_into("#search", "")
     for tag in ("1.2.0", "1.10.0-rc.1"):
         click(f"[data-focus='select {tag}']")
     click("#delete-tags")
@@ -330,4 +388,4 @@ elif sys.argv[3:] == ["open"]:
 elif sys.argv[3:] == ["without"]:
     run(again)
 else:
-    run(nobody, logging_in, registry, repository, many, image, hostile, changing)
+    run(nobody, logging_in, registry, repository, many, image, artifacts, manners, hostile, changing)

@@ -158,6 +158,8 @@ def pictures(name):
     accessible(name)
     wide = [f"{width} {theme}" for width in (360, 768, 1440) for theme in ("light", "dark") if not picture(name, width, theme)]
     check(not wide, f"{name}: fits every window", wide)
+    stray = [word for word in ("[object", "undefined", "NaN", "Invalid Date") if word in text("body")]
+    check(not stray, f"{name}: has words, not what programs say", stray)
     picture(name, 1280, "light")
 
 
