@@ -12,6 +12,7 @@ on_terminal() { script -qec "$(printf '%q ' "$STILLAGE" "$@")" /dev/null </dev/n
 undo() {
     case $1 in
         add | import) new_registry "$FAR" ;;
+        site) rm -rf "$T/site" ;;
         snapshot) near snapshot rm -q "$(near snapshot ls -j | jq -r '.[0].name')" ;;
     esac
 }
@@ -33,6 +34,7 @@ if have script; then
     shows 'verifying [0-9.]+ .?B of' verify -r "$NEAR" --full
     shows 'checking [0-9.]+ .?B of' verify-bundle "$T/b.tar"
     shows 'collecting 0 of 2 repositories' gc -r "$NEAR"
+    shows 'copying [0-9.]+ .?B of' site -r "$NEAR" -o "$T/site" --host plain
     shows 'noting 0 of 2 repositories' snapshot create -r "$NEAR"
 else
     skip 1 'script is not installed' 'progress'

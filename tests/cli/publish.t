@@ -179,6 +179,30 @@ is "$(digest "$T/b")" "$(digest "$T/large.1")" 'it is whole'
 ok_run 'again' publish --json large
 is "$(json .written)" 0 'it is known'
 
+# ---- examples/publish: what CI runs, but for building ----------------------------------------------------------------
+
+mkdir "$T/bin" "$T/ci"
+# shellcheck disable=SC2016   # for the program
+printf '#!/bin/sh\n[ "$*" = "save app:v1.0" ] && cat %s/app.tar\n' "$T" >"$T/bin/docker"
+chmod +x "$T/bin/docker"
+"$STILLAGE" add -q -r "$REG" "oci:$(cached multi):latest" app:v1.0
+"$STILLAGE" export -q -r "$REG" app:v1.0 -o "$T/app.tar"   # it names the image library/app, as docker does since version 25
+# ci COMMANDS: in an empty folder, as CI has them
+ci() { cd "$T/ci" && rm -rf registry && PATH=$T/bin:$(dirname "$STILLAGE"):$PATH BUCKET=$BUCKET ENDPOINT=$URL GITHUB_REF_NAME=v1.0 CI_COMMIT_TAG=v1.0 bash -euc "$1"; }
+BUCKET=images/github ok_run 'github-actions.yml' ci "$(sed '1,/name: Publish/d; /run: [|]/d; /env:/,$d' "$TOP/examples/publish/github-actions.yml")"
+cp -R "$(cached multi)" "$T/ci/image"
+jq '.manifests |= map(.annotations."org.opencontainers.image.ref.name" = "v1.0")' "$(cached multi)/index.json" >"$T/ci/image/index.json"
+BUCKET=images/gitlab ok_run 'gitlab-ci.yml' ci "$(sed -n 's/^ *- //; /^test -e/,$p' "$TOP/examples/publish/gitlab-ci.yml")"
+for where in github gitlab; do
+    ask GET "/images/$where/v2/app/tags/list"
+    is "$(jq -c .tags "$T/b")" '["latest","v1.0"]' "$where: what was built is published"
+done
+
+if have script; then
+    like "$(script -qec "$(printf '%q ' "$STILLAGE" publish -r "$REG" s3://images/seen --endpoint "$URL" app)" /dev/null </dev/null)" \
+        $'\r''publishing [0-9.]+ .?B of' 'on a terminal, how far it is'
+else skip 1 'script is not installed' 'progress'; fi
+
 # ---- clients -----------------------------------------------------------------------------------------------------------
 
 "$STILLAGE" add -q -r "$REG" "oci:$(cached multi):latest" multi:latest
