@@ -2,6 +2,7 @@
 # Sourced after lib.sh and ceph.sh: front ends of one registry, each on a mount of its own, and HAProxy by examples/cluster/.
 #
 #   front_end MOUNT [COMMAND...]         nginx and the responder, which that command starts, for the registry there; sets URL_OF[MOUNT], …
+#   full_store MOUNT...                  as in a registry that has many blobs: it has all folders, and mounts know them
 #   mount_again MOUNT                    the mount anew, and both anew on it, as systemd does
 #   start_haproxy http|https MOUNT...    in front of those: HOST, URL; what was asked for besides: HAPROXY, an expression for sed
 #   is_up MOUNT UP|DOWN                  whether HAProxy sees it so
@@ -18,6 +19,13 @@ front_end() {
     RESPONDER_OF[$1]=$SERVER SOCKET_OF[$1]=$SOCKET
     start_nginx "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
     NGINX_OF[$1]=$SERVER URL_OF[$1]=$URL
+}
+
+full_store() {
+    local reg=$T/$1/reg mount
+    mkdir -p "$reg/locks/store" "$reg/store/sha256/"{{0..9},{a..f}}{{0..9},{a..f}}
+    (umask 027 && touch "$reg/locks/store/"{{0..9},{a..f}}{{0..9},{a..f}})
+    for mount; do ls -l "$T/$mount/reg/locks/store" "$T/$mount/reg/store/sha256" >"$T/log/store"; done
 }
 
 mount_again() {

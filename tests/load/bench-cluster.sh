@@ -43,13 +43,16 @@ cluster_push() {
     row '' "$(jq -r '"\(.per_second) pushes/s, the longest \(.longest) s"' "$T/result")"
 }
 
+# As clients do: docker-registry sends them to the gateway for a blob, and wants to hear that they take the manifests of OCI.
+pull() { curl -sfL -H 'Accept: application/vnd.oci.image.manifest.v1+json' "$@" 2>"$T/log/curl"; }
+
 # cluster_pull WHAT PATH: 400 times, 8 at once
 cluster_pull() {
     local begin end
-    curl -sfo "$T/b" "$URL$2"
+    pull -o "$T/b" "$URL$2"
     snapshot "$T/before"
     begin=$EPOCHREALTIME
-    curl -sf -Z --parallel-max 8 -o "$T/b" "$URL$2?n=[1-400]" 2>"$T/log/curl"
+    pull -Z --parallel-max 8 -o "$T/b" "$URL$2?n=[1-400]"
     end=$EPOCHREALTIME
     snapshot "$T/after"
     for_each 400 "GET of a $1"
@@ -59,9 +62,9 @@ cluster_pull() {
 # pull_both WHERE: what load/t0 has newest, by its tag, and one of its blobs
 pull_both() {
     local tag
-    tag=$(curl -sf "$URL/v2/load/t0/tags/list" | jq -r '.tags[-1]')
+    tag=$(pull "$URL/v2/load/t0/tags/list" | jq -r '.tags[-1]')
     cluster_pull "manifest by tag, $1" "/v2/load/t0/manifests/$tag"
-    cluster_pull "blob, $1" "/v2/load/t0/blobs/$(curl -sf "$URL/v2/load/t0/manifests/$tag" | jq -r '.layers[0].digest')"
+    cluster_pull "blob, $1" "/v2/load/t0/blobs/$(pull "$URL/v2/load/t0/manifests/$tag" | jq -r '.layers[0].digest')"
 }
 
 bench_cluster() {
@@ -73,10 +76,12 @@ bench_cluster() {
     MOUNTS=(m1 m2 m3 m4) SERVERS=()
     for mount in "${MOUNTS[@]}"; do ceph_mount "$mount"; done
     "$STILLAGE" init -q "$T/m1/reg"
+    echo 'access: [{repository: "**", pull: [anonymous], push: [anonymous]}]' >>"$T/m1/reg/registry.yaml"
     for mount in "${MOUNTS[@]}"; do
         front_end "$mount"
         SERVERS+=("${RESPONDER_OF[$mount]}" "${NGINX_OF[$mount]}")
     done
+    full_store "${MOUNTS[@]}"
     for count in 1 2 4; do
         start_haproxy http "${MOUNTS[@]:0:count}"
         cluster_push "$count front ends"
