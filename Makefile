@@ -142,7 +142,7 @@ TESTS = $(wildcard tests/*/*.t)
 JOBS = 4
 # What the scripts in tests/ call.
 TEST_PROGRAMS = $(addprefix $(BUILD)/,ask blob fingerprint gateway)
-test-programs: $(TEST_PROGRAMS)
+test-programs: $(TEST_PROGRAMS) $(BUILD)/shifted.cgi
 
 # Of all tests those that TEST names: make check TEST='gc t-name'
 chosen = $(if $(TEST),$(foreach name,$(TEST),$(call named,$(name))),$(UNIT_TESTS) $(TESTS))
@@ -154,7 +154,7 @@ named = $(or $(filter %/$(1) %/$(1).t,$(UNIT_TESTS) $(TESTS)),$(error there is n
 PACKAGE_GROUP = all
 check:
 	bash tests/packages.sh $(PACKAGE_GROUP)
-	$(MAKE) -j$(JOBS) all $(filter $(UNIT_TESTS),$(chosen)) $(BUILD)/soak $(TEST_PROGRAMS)
+	$(MAKE) -j$(JOBS) all $(filter $(UNIT_TESTS),$(chosen)) $(BUILD)/soak test-programs
 	$(if $(DISK),,ON_DISK=$${TMPDIR:-/tmp} TMPDIR=$$(bash tests/memory.sh)) BUILD=$(BUILD) JOBS=$(JOBS) bash tests/check.sh $(chosen)
 
 # The README's two commands on a Debian with nothing installed: make check-on RELEASE=13 (or 12, sid; a name), in full or,
@@ -191,6 +191,10 @@ $(TEST_PROGRAMS): $(BUILD)/%: $(BUILD)/tests/support/%.o
 $(BUILD)/ask $(BUILD)/gateway: $(BUILD)/tests/support/questions.o
 $(BUILD)/bench-push $(BUILD)/soak $(TEST_PROGRAMS):
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl -ljson-c -lcrypto -lpthread
+
+# stillage.cgi with a clock that tests can set wrong
+$(BUILD)/shifted.cgi: $(CGI_OBJECTS) $(BUILD)/tests/support/shifted-clock.o $(BUILD)/libstillage.a
+	$(call say,LD)$(LINK_CGI) -pie $^ $(CGI_LIBS)
 
 -include $(wildcard $(BUILD)/tests/*/*.d)
 

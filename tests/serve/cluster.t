@@ -125,6 +125,13 @@ released
 ok_run 'and cleans it up later' at m1 gc -q --grace 0s
 ok_run '... the blob is gone' test ! -e "$kept"
 
+exec {HELD}<&- {HELD}<>"$T/m2/reg/tmp/written" && flock -x "$HELD"
+ok_run 'gc leaves a file in tmp/ that is written at the other mount' at m1 gc -q --grace 0s
+ok_run '... it is there' test -e "$T/m1/reg/tmp/written"
+released
+ok_run 'and removes it later' at m1 gc -q --grace 0s
+ok_run '... it is gone' test ! -e "$T/m2/reg/tmp/written"
+
 # ---- an upload goes on elsewhere, and workers are killed --------------------------------------------------------------
 
 size_at() { http GET "${URL_OF[$1]}$2"; SIZE=$((${HEADERS[range]#0-} + 1)); }

@@ -1,5 +1,6 @@
 /*
- * For LD_PRELOAD: the clock goes wrong by CLOCK_SHIFT seconds, as on a machine that nobody has set right.
+ * For LD_PRELOAD, and in build/shifted.cgi: the clock goes wrong by CLOCK_SHIFT seconds, as on a machine that
+ * nobody has set right.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
