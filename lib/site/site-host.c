@@ -204,6 +204,13 @@ static int fill_template(const struct stl_site_host *host, const struct stl_flat
 
 /* --- lists of headers ----------------------------------------------------------------------------------- */
 
+/* What is served is looked at by browsers, too, and strangers choose the media types of manifests: below /v2/
+ * nothing may run, whichever of two rules for one address a host takes, or if it takes both. */
+#define POLICY "Content-Security-Policy"
+#define POLICY_PAGE "frame-ancestors 'none'"
+#define POLICY_V2 "default-src 'none'; frame-ancestors 'none'; sandbox"
+#define SNIFF "X-Content-Type-Options"
+
 struct rules {
     const struct stl_site_host *host;
     struct stl_buf *out;
@@ -218,6 +225,13 @@ static void add_rule(struct rules *rules, const char *path, const char *type, co
         stl_buf_printf(rules->out, "  Content-Type: %s\n", type);
     if (digest)
         stl_buf_printf(rules->out, "  Docker-Content-Digest: %s\n", digest);
+}
+
+static void add_policies(struct rules *rules)
+{
+    rules->count += 2;
+    stl_buf_puts(rules->out, "/*\n  " POLICY ": " POLICY_PAGE "\n  " SNIFF ": nosniff\n"
+                             "/v2/*\n  " POLICY ": " POLICY_V2 "\n");
 }
 
 /* In a rule of Cloudflare's, a colon before a letter begins a placeholder, so a wildcard stands for
@@ -287,11 +301,13 @@ static int list_headers(const struct stl_site_host *host, const struct stl_flat 
 {
     struct rules rules = {host, out, 0};
     size_t before = out->length;
+    add_policies(&rules);
     add_headers(&rules, flat);
     if (!host->rules_max || rules.count <= host->rules_max)
         return 0;
     out->length = before;
     rules.count = 0;
+    add_policies(&rules);
     add_few_headers(&rules, flat);
     if (rules.count <= host->rules_max)
         return 0;
@@ -306,14 +322,18 @@ static int list_headers(const struct stl_site_host *host, const struct stl_flat 
 static int add_firebase(const struct stl_flat *flat, struct stl_buf *out)
 {
     stl_buf_puts(out, "{\"hosting\": {\"public\": \".\",\n  \"ignore\": [\"firebase.json\", \"**/.*\"],\n"
-                      "  \"headers\": [\n");
-    const char *comma = "";
+                      "  \"headers\": [\n"
+                      "    {\"regex\": \"^/.*$\", \"headers\": [{\"key\": \"" POLICY
+                      "\", \"value\": \"" POLICY_PAGE "\"}, "
+                      "{\"key\": \"" SNIFF "\", \"value\": \"nosniff\"}]},\n"
+                      "    {\"regex\": \"^/v2/.*$\", \"headers\": [{\"key\": \"" POLICY
+                      "\", \"value\": \"" POLICY_V2 "\"}]}");
     for (size_t i = 0; i < flat->count; i++) {
         const struct stl_flat_entry *entry = &flat->entries[i];
         char path[STL_PATH_MAX], digest[STL_DIGEST_TEXT_MAX];
         if (!needs_rule(entry))
             continue;
-        stl_buf_printf(out, "%s    {\"regex\": \"^/", comma);
+        stl_buf_puts(out, ",\n    {\"regex\": \"^/");
         for (const char *p = stl_flat_path(entry, path); *p; p++)
             stl_buf_printf(out, strchr(".+", *p) ? "[%c]" : "%c", *p);
         stl_buf_printf(out, "$\", \"headers\": [{\"key\": \"Content-Type\", \"value\": \"%s\"}",
@@ -322,7 +342,6 @@ static int add_firebase(const struct stl_flat *flat, struct stl_buf *out)
             stl_buf_printf(out, ", {\"key\": \"Docker-Content-Digest\", \"value\": \"%s\"}",
                            stl_digest_format(&entry->digest, digest));
         stl_buf_puts(out, "]}");
-        comma = ",\n";
     }
     return stl_buf_puts(out, "\n  ]\n}}\n");
 }

@@ -79,7 +79,7 @@ function sarif(document) {
   return findings("SARIF", all);
 }
 
-// Packages with vulnerabilities, settings that are wrong, and secrets, each in a target: a package manager, or a file.
+// Packages with vulnerabilities, settings that are wrong, and keys that lie about, each in a target: a package manager, or a file.
 function trivy(document) {
   return findings("Trivy", array(document.Results).map(object).flatMap(({ Target, Vulnerabilities, Misconfigurations, Secrets }) => [
     ...array(Vulnerabilities).map(object).map(item => ({ severity: severityOf(item.Severity), id: word(item.VulnerabilityID, 60),

@@ -146,7 +146,12 @@ fails_with 1 'cloudflare-pages takes files of at most 25 MiB \(https://developer
 fails_with 1 'at most 100 rules for headers \(https://developers.cloudflare.com' stillage site -o "$T/pages" --host cloudflare-pages lib/multi
 "$STILLAGE" tag -q -r "$REG" lib/app:v1 $(seq -f 'w%g' 100)
 ok_run 'images of one type need few rules' stillage site -q -o "$T/pages" --host cloudflare-pages lib/app
-is "$(cat "$T/pages/_headers")" "/v2/lib/app/manifests/*
+is "$(cat "$T/pages/_headers")" "/*
+  Content-Security-Policy: frame-ancestors 'none'
+  X-Content-Type-Options: nosniff
+/v2/*
+  Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; sandbox
+/v2/lib/app/manifests/*
   Content-Type: $MANIFEST
 /v2/lib/app/referrers/*
   Content-Type: $INDEX" 'one for each repository'

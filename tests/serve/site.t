@@ -32,7 +32,8 @@ answers_as_it_should() {
         case $4:$2 in nginx:sha* | apache:sha* | caddy:sha* | lighttpd:* | netlify:* | cloudflare-pages:* | firebase:*)
             want_header docker-content-digest "$digest" ;;
         *) want_no_header docker-content-digest ;; esac
-        ! is_server "$4" || want_header content-security-policy "default-src 'none'; frame-ancestors 'none'; sandbox"
+        want_header_like content-security-policy "(^|, )default-src 'none'; frame-ancestors 'none'; sandbox\$"
+        want_header x-content-type-options nosniff
         verdict "$4: $method of $1/manifests/${2:0:20}"
     done
 }
@@ -82,6 +83,7 @@ test_host() {
     ask GET /
     want_status 200
     want_header_like content-type '^text/html'
+    want_header_like content-security-policy "frame-ancestors 'none'"
     ! is_server "$host" || want_header x-frame-options DENY
     verdict "$host: the page"
     ok_run "$host: --check finds nothing wrong" "$STILLAGE" site -r "$REG" --check "$URL" "${CHOSEN[@]}"
