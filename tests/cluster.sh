@@ -3,6 +3,7 @@
 #
 #   front_end MOUNT [COMMAND...]         nginx and the responder, which that command starts, for the registry there; sets URL_OF[MOUNT], …
 #   full_store MOUNT...                  as in a registry that has many blobs: it has all folders, and mounts know them
+#   look_around MOUNT...                 as stillage-mount-check.service does every ten seconds
 #   mount_again MOUNT                    the mount anew, and both anew on it, as systemd does
 #   start_haproxy http|https MOUNT...    in front of those: HOST, URL; what was asked for besides: HAPROXY, an expression for sed
 #   is_up MOUNT UP|DOWN                  whether HAProxy sees it so
@@ -25,7 +26,15 @@ full_store() {
     local reg=$T/$1/reg mount
     mkdir -p "$reg/locks/store" "$reg/store/sha256/"{{0..9},{a..f}}{{0..9},{a..f}}
     (umask 027 && touch "$reg/locks/store/"{{0..9},{a..f}}{{0..9},{a..f}})
-    for mount; do ls -l "$T/$mount/reg/locks/store" "$T/$mount/reg/store/sha256" >"$T/log/store"; done
+    for mount; do ls -l "$T/$mount/reg/"{locks/store,store/sha256} >"$T/log/look"; done
+    look_around "$@"
+}
+
+look_around() {
+    local command mount
+    command=$(sed -n 's|^ExecStart=-/usr/bin/timeout -k 1 30 ||p' "$CLUSTER/stillage-mount-check.service")
+    # shellcheck disable=SC2086
+    for mount; do ${command//\/srv\/registry/$T/$mount/reg} >"$T/log/look"; done
 }
 
 mount_again() {

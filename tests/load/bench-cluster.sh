@@ -36,6 +36,7 @@ for_each() {
 # cluster_push WHAT: to URL
 cluster_push() {
     "$LOAD" images "$URL" 8 4 >"$T/result"      # repositories are there, and mounts know them
+    look_around m1 m2 m3 m4
     snapshot "$T/before"
     "$LOAD" images "$URL" "$CLUSTER_IMAGES" 4 >"$T/result"
     snapshot "$T/after"
