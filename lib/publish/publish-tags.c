@@ -50,15 +50,21 @@ static int put_tag(const struct stl_repo *repo, const struct stl_tagging *taggin
     return stl_apache_file_put(repo, tagging->tag.text, &type, &tagging->digest, err);
 }
 
-/* A tag may be named twice: the last one counts. */
+/* stl_may_set_tags() has found where they lead. But a tag may be named twice, and the last one counts: only
+ * the first of all leads there for sure. */
+static int look_again(const struct stl_repo *repo, struct stl_tagging *tagging, struct stl_error *err)
+{
+    int exists = stl_tag_resolve_if_any(repo, &tagging->tag, &tagging->old, err);
+    tagging->existed = exists > 0;
+    return exists < 0 ? -1 : 0;
+}
+
 static int put_all(struct publish_tags *tags, struct stl_error *err)
 {
     while (tags->done < tags->count) {
         struct stl_tagging *tagging = &tags->set[tags->done];
-        int exists = stl_tag_resolve_if_any(tags->repo, &tagging->tag, &tagging->old, err);
-        if (exists < 0)
+        if (tags->done && look_again(tags->repo, tagging, err))
             return -1;
-        tagging->existed = exists > 0;
         tags->done++;
         if (put_tag(tags->repo, tagging, err))
             return -1;

@@ -41,15 +41,15 @@ int stl_may_change_tag(const struct stl_repo *repo, const struct stl_tag *tag,
     return guard ? guard(guard_context, repo, tag, current, wanted, err) : 0;
 }
 
-int stl_may_set_tags(const struct stl_repo *repo, const struct stl_tagging *set, size_t count,
+int stl_may_set_tags(const struct stl_repo *repo, struct stl_tagging *set, size_t count,
                      stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err)
 {
     *added = 0;
     for (size_t i = 0; i < count; i++) {
-        struct stl_digest current;
-        int exists = stl_tag_look(repo, &set[i].tag, &current, err);
-        if (exists < 0 || stl_may_change_tag(repo, &set[i].tag, exists ? &current : NULL, &set[i].digest,
-                                             guard, guard_context, added, err))
+        int exists = stl_tag_look(repo, &set[i].tag, &set[i].old, err);
+        set[i].existed = exists > 0;
+        if (exists < 0 || stl_may_change_tag(repo, &set[i].tag, exists ? &set[i].old : NULL,
+                                             &set[i].digest, guard, guard_context, added, err))
             return -1;
     }
     return 0;
