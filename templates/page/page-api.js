@@ -229,10 +229,12 @@ export async function registryDetails() {
   return found;
 }
 
+const unique = list => [...new Set(list)];
+
 function tagInfo(line) {
   return {
     digest: isDigest(line.digest) ? line.digest : null, mediaType: string(line.mediaType), artifactType: string(line.artifactType),
-    size: Number(line.size ?? NaN), platforms: array(line.platforms).filter(item => typeof item === "string"),
+    size: Number(line.size ?? NaN), platforms: unique(array(line.platforms).filter(item => typeof item === "string")),
     created: Date.parse(line.created), pushed: Number(line.pushed ?? NaN) * 1000, attested: line.attested === true,
   };
 }
@@ -307,6 +309,11 @@ export const platformOf = value => {
   const { os, architecture, variant } = object(value);
   return string(os) && string(architecture) ? `${os}/${architecture}${string(variant) ? `/${variant}` : ""}` : null;
 };
+// Of several for one platform, as Windows has them, each has its version.
+export const childPlatform = value => {
+  const platform = platformOf(value), version = string(object(value)["os.version"]);
+  return platform && version ? `${platform} ${version.slice(0, 50)}` : platform;
+};
 export const artifactTypeOf = document => {
   const type = string(document.artifactType) || string(object(document.config).mediaType);
   return type && !isImageConfig(type) ? type : null;
@@ -320,7 +327,7 @@ export async function describe(name, reference) {
   info.size = bytes.length;
   if (isIndex(mediaType)) {
     const children = array(document.manifests).map(object).slice(0, 32), platforms = children.map(child => platformOf(child.platform));
-    info.platforms = platforms.filter(platform => platform && platform !== "unknown/unknown");
+    info.platforms = unique(platforms.filter(platform => platform && platform !== "unknown/unknown"));
     info.attested = platforms.includes("unknown/unknown");
     info.size = NaN;
     const child = children.find((_, i) => platforms[i] && platforms[i] !== "unknown/unknown") || children[0];

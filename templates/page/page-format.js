@@ -16,10 +16,10 @@ const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const steps = [["year", 31557600], ["month", 2629800], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
 
-// `when`: milliseconds, or NaN. Images that are built to be reproducible have the beginning of 1970.
+// `when`: milliseconds, or NaN. What is built to be reproducible says the beginning of 1970, or of all years, which tells nothing.
 export function time(when) {
   const span = document.createElement("time");
-  if (!Number.isFinite(when) || Math.abs(when) > 8e15) { span.textContent = text.unknown; return span; }
+  if (!(when > 86400e3 && when < 8e15)) { span.textContent = text.unknown; return span; }
   const date = new Date(when), seconds = (when - Date.now()) / 1000;
   const [unit, length] = steps.find(step => Math.abs(seconds) >= step[1]) || ["second", 1];
   span.dateTime = date.toISOString();

@@ -18,7 +18,7 @@ export async function load(name, reference, wanted = platform) {
   const image = { name, reference, top, kind: kindOf(info), artifactType: info.artifactType, children: [], own: top, config: {}, problem: null };
   if (isIndex(top.mediaType)) {
     image.children = array(top.document.manifests).map(object).filter(child => isDigest(child.digest || "")).slice(0, ROWS_MAX)
-      .map(child => ({ digest: child.digest, size: child.size, mediaType: string(child.mediaType), platform: api.platformOf(child.platform), annotations: object(child.annotations) }));
+      .map(child => ({ digest: child.digest, size: child.size, mediaType: string(child.mediaType), platform: api.childPlatform(child.platform), annotations: object(child.annotations) }));
     const real = image.children.filter(child => child.platform !== "unknown/unknown");
     image.child = real.find(child => child.platform === wanted) || real.find(child => child.platform === "linux/amd64") || real[0] || image.children[0];
     image.own = null;

@@ -10,7 +10,7 @@ async function layersOf(image, tag) {
   let found = await api.manifest(image.name, tag);
   if (found.digest === image.top.digest) return null;
   if (isIndex(found.mediaType)) {
-    const child = array(found.document.manifests).map(object).find(one => api.platformOf(one.platform) === image.child?.platform);
+    const child = array(found.document.manifests).map(object).find(one => api.childPlatform(one.platform) === image.child?.platform);
     if (!child || !isDigest(child.digest || "")) return null;
     found = await api.manifest(image.name, child.digest);
   }

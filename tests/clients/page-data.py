@@ -111,6 +111,15 @@ def artifacts():
         blob("public/files", b"a folder", OCI + "layer.v1.tar+gzip", annotations={title: "docs", "io.deis.oras.content.unpack": "true"})]}, "1.0")
 
 
+def windows():
+    """Two for one platform, which differ in the version; with times as reproducible builds have them."""
+    children = [image("public/windows", layers=(version,), created=created, config={"Env": [f"VERSION={version}"]})
+                for version, created in (("10.0.20348", "0001-01-01T00:00:00Z"), ("10.0.26100", "1970-01-01T00:00:00Z"))]
+    manifest("public/windows", {"mediaType": OCI + "index.v1+json", "manifests": [
+        {**child, "platform": {"os": "windows", "architecture": "amd64", "os.version": f"{version}.1"}}
+        for child, version in zip(children, ("10.0.20348", "10.0.26100"))]}, "ltsc")
+
+
 def built(name):
     """As buildx makes it, with zstd and attestations, and signed by cosign in both of its ways."""
     layer = blob(name, b"\x28\xb5\x2f\xfd", OCI + "layer.v1.tar+zstd")
@@ -150,5 +159,6 @@ team()
 charts()
 artifacts()
 built("public/built")
+windows()
 hostile()
 image("public/many", "0.0.0", layers=("many",))
