@@ -9,6 +9,7 @@
 #include "consent.h"
 #include "images-remote.h"
 #include "publication.h"
+#include "publish-batch.h"
 #include "quota.h"
 #include "references.h"
 #include "repo-make.h"
@@ -172,18 +173,35 @@ static int publish(struct placing *place, size_t number, bool repeated, struct s
     return 0;
 }
 
+/* Before an index, everything is written that it may name. */
+static int publish_in_turn(struct placing *place, struct stl_publish_batch *batch, size_t number,
+                           struct stl_error *err)
+{
+    const struct stl_graph *graph = &place->add->graph;
+    bool exists = stl_manifest_exists(&place->repo, &graph->manifests.items[number]);
+    if (place->published[number])
+        return 0;
+    if (stl_publish_batch_takes(batch, number)) {
+        place->published[number] = true;
+        return stl_publish_batch_add(batch, number, exists, err);
+    }
+    if (graph->nodes[number].child_count && stl_publish_batch_write(batch, err))
+        return -1;
+    return publish(place, number, exists, err);
+}
+
 /* The image comes last, so that its signatures are there when its tags, which come after that, appear. */
 static int publish_all(struct placing *place, size_t root, bool repeated, struct stl_error *err)
 {
+    STL_AUTO_PUBLISH_BATCH struct stl_publish_batch batch = {.publication = &place->publication,
+                                                             .graph = &place->add->graph};
     for (size_t i = 0; i < place->count; i++) {
         size_t number = place->order[i];
         bool last = i + 1 == place->count && number == root;
-        if (!last &&
-            publish(place, number,
-                    stl_manifest_exists(&place->repo, &place->add->graph.manifests.items[number]), err))
+        if (!last && publish_in_turn(place, &batch, number, err))
             return -1;
     }
-    return publish(place, root, repeated, err);
+    return stl_publish_batch_write(&batch, err) ? -1 : publish(place, root, repeated, err);
 }
 
 /* Completes what a killed run left unfinished. */

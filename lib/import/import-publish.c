@@ -8,6 +8,7 @@
 #include "import.h"
 #include "pool.h"
 #include "publication.h"
+#include "publish-batch.h"
 #include "references.h"
 #include "repo-make.h"
 
@@ -152,7 +153,8 @@ static int publish_manifest(void *context, size_t index, struct stl_error *err)
                : 0;
 }
 
-/* Moves manifests without children to the front; the rest keeps its order. Returns how many these are. */
+/* Moves manifests without children and subject to the front; the rest keeps its order. Returns how many these
+ * are. */
 static size_t sort_leaves(const struct publishing *place)
 {
     const struct stl_node *nodes = place->import->graph.nodes;
@@ -160,12 +162,31 @@ static size_t sort_leaves(const struct publishing *place)
     STL_AUTO_FREE uint32_t *rest = stl_alloc(walk->count * sizeof *rest);
     size_t leaves = 0, others = 0;
     for (size_t i = 0; i < walk->count; i++)
-        if (nodes[walk->order[i]].child_count)
+        if (nodes[walk->order[i]].child_count || nodes[walk->order[i]].subject)
             rest[others++] = walk->order[i];
         else
             walk->order[leaves++] = walk->order[i];
     memcpy(walk->order + leaves, rest, others * sizeof *rest);
     return leaves;
+}
+
+/* From `first` on. Before an index, everything is written that it may name. */
+static int publish_rest(struct publishing *place, size_t first, struct stl_error *err)
+{
+    const struct stl_graph *graph = &place->import->graph;
+    STL_AUTO_PUBLISH_BATCH struct stl_publish_batch batch = {.publication = &place->publication,
+                                                             .graph = graph};
+    for (size_t i = first; i < place->walk.count; i++) {
+        uint32_t number = place->walk.order[i];
+        int result;
+        if (stl_publish_batch_takes(&batch, number))
+            result = stl_publish_batch_add(&batch, number, false, err);
+        else
+            result = stl_publish_batch_write(&batch, err) || publish_manifest(place, i, err);
+        if (result)
+            return -1;
+    }
+    return stl_publish_batch_write(&batch, err);
 }
 
 static void collect_images(struct publishing *place)
@@ -193,10 +214,7 @@ static int write_manifests(struct publishing *place, size_t workers, struct stl_
     size_t leaves = sort_leaves(place);
     if (stl_pool_run(workers, leaves, publish_manifest, place, err))
         return -1;
-    for (size_t i = leaves; i < place->walk.count; i++)
-        if (publish_manifest(place, i, err))
-            return -1;
-    return 0;
+    return publish_rest(place, leaves, err);
 }
 
 /* --- all of them ---------------------------------------------------------------------------------------- */

@@ -19,6 +19,50 @@ struct bringing {
     bool synced;  /* the names of the manifests are durable */
 };
 
+/* --- referrers ------------------------------------------------------------------------------------------ */
+
+/* Those of one subject, which have one list. */
+struct referring {
+    size_t *numbers; /* of manifests of the commit */
+    const struct stl_manifest **manifests;
+    size_t count;
+};
+
+typedef int visit_referring(struct bringing *bringing, const struct referring *referring,
+                            struct stl_error *err);
+
+static bool has_subject_of(const struct stl_manifest *a, const struct stl_manifest *b)
+{
+    return a->has_subject && b->has_subject && stl_digest_equal(&a->subject, &b->subject);
+}
+
+static int each_subject(struct bringing *bringing, visit_referring *visit, struct stl_error *err)
+{
+    STL_AUTO_FREE size_t *numbers = stl_alloc(bringing->count * sizeof *numbers);
+    STL_AUTO_FREE const struct stl_manifest **manifests = stl_alloc(bringing->count * sizeof *manifests);
+    STL_AUTO_FREE bool *visited = stl_alloc(bringing->count);
+    for (size_t i = 0; i < bringing->count; i++) {
+        struct referring referring = {numbers, manifests, 0};
+        for (size_t k = i; k < bringing->count; k++) {
+            const struct stl_manifest *manifest = bringing->manifests[k].manifest;
+            if (visited[k] || !has_subject_of(bringing->manifests[i].manifest, manifest))
+                continue;
+            visited[k] = true;
+            numbers[referring.count] = k;
+            manifests[referring.count++] = manifest;
+        }
+        if (referring.count && visit(bringing, &referring, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int check_referrers_room(struct bringing *bringing, const struct referring *referring,
+                                struct stl_error *err)
+{
+    return stl_referrers_check(bringing->repo->fd, referring->manifests, referring->count, err);
+}
+
 /* --- may it be? ----------------------------------------------------------------------------------------- */
 
 static int may_set_tags(struct bringing *bringing, struct stl_error *err)
@@ -68,13 +112,11 @@ static int ask(struct bringing *bringing, struct stl_error *err)
         return -1;
     if (may_set_tags(bringing, err))
         return -1;
-    for (size_t i = 0; i < bringing->count; i++) {
-        const struct stl_manifest *manifest = bringing->manifests[i].manifest;
-        if (stl_referrers_check(bringing->repo->fd, manifest, err))
+    if (each_subject(bringing, check_referrers_room, err))
+        return -1;
+    for (size_t i = 0; i < bringing->count; i++)
+        if (check_type(bringing->repo, bringing->manifests[i].manifest, err))
             return -1;
-        if (check_type(bringing->repo, manifest, err))
-            return -1;
-    }
     for (size_t i = 0; i < bringing->count; i++)
         if (ask_hook(bringing, &bringing->manifests[i], err))
             return -1;
@@ -156,21 +198,17 @@ static int ask_again(struct bringing *bringing, struct stl_error *err)
     return 0;
 }
 
-static int list_referrers(struct bringing *bringing, struct stl_error *err)
+static int list_referrers(struct bringing *bringing, const struct referring *referring, struct stl_error *err)
 {
     const struct stl_root *root = &bringing->repo->registry->root;
-    for (size_t i = 0; i < bringing->count; i++) {
-        struct stl_publication_manifest *item = &bringing->manifests[i];
-        struct stl_error ignored = STL_ERROR_INIT;
-        if (!item->manifest->has_subject)
-            continue;
-        item->referrer = stl_referrers_has(bringing->repo->fd, item->manifest, &ignored) != 1;
-        if (sync_manifests(bringing, NULL, err))
-            return -1;
-        if (stl_referrers_add(root, bringing->repo->fd, item->manifest, err))
-            return -1;
-    }
-    return 0;
+    STL_AUTO_FREE bool *new = stl_alloc(referring->count);
+    if (sync_manifests(bringing, NULL, err))
+        return -1;
+    int result =
+        stl_referrers_add(root, bringing->repo->fd, referring->manifests, referring->count, new, err);
+    for (size_t i = 0; i < referring->count; i++)
+        bringing->manifests[referring->numbers[i]].referrer = new[i];
+    return result;
 }
 
 /* Everything that takes space comes first, then the tags. */
@@ -178,7 +216,7 @@ static int show(struct bringing *bringing, struct stl_error *err)
 {
     STL_AUTO_PUBLISH_TAGS struct publish_tags tags = PUBLISH_TAGS_INIT;
     const struct stl_repo *repo = bringing->repo;
-    if (list_referrers(bringing, err))
+    if (each_subject(bringing, list_referrers, err))
         return -1;
     if (stl_publish_tags_begin(&tags, repo, bringing->publication->set, bringing->set_count, err))
         return -1;

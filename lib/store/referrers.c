@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "digestset.h"
 
 /* A list of less than SURELY_FITS bytes cannot have too many values. */
 enum { REFERRERS_MAX = 32 << 20, SURELY_FITS = 128 << 10 };
@@ -105,49 +108,98 @@ struct json_object *stl_referrers_entry(const struct stl_manifest *manifest)
     return entry;
 }
 
-/* The list with the entry of `manifest` as last pushed; NULL without an error if it is there already. */
-static struct json_object *add_entry(int repository, const struct stl_manifest *manifest,
-                                     struct stl_error *err)
+/* A list that is being changed. */
+struct change {
+    struct json_object *index, *list;
+    struct stl_digestset digests; /* of its entries */
+    size_t *positions;            /* of each digest, in the list */
+    bool changed;
+};
+
+static void change_clear(struct change *change)
 {
-    struct json_object *list;
-    STL_AUTO_JSON struct json_object *index = load_index(repository, &manifest->subject, &list, err);
-    if (!index)
-        return NULL;
-    STL_AUTO_JSON struct json_object *entry = stl_referrers_entry(manifest);
-    size_t position = find_entry(list, &manifest->digest);
-    if (position == json_object_array_length(list))
-        json_object_array_add(list, stl_steal(entry));
-    else if (json_object_equal(json_object_array_get_idx(list, position), entry))
-        return NULL;
-    else
-        json_object_array_put_idx(list, position, stl_steal(entry));
-    return stl_steal(index);
+    json_object_put(change->index);
+    stl_digestset_clear(&change->digests);
+    free(change->positions);
 }
 
-int stl_referrers_check(int repository, const struct stl_manifest *manifest, struct stl_error *err)
+static void note_position(struct change *change, const struct stl_digest *digest, size_t position)
 {
+    size_t number, before = change->digests.count;
+    if (!stl_digestset_add(&change->digests, digest, &number))
+        return;
+    stl_grow(change->positions, before);
+    change->positions[number] = position;
+}
+
+static int load_change(int repository, const struct stl_digest *subject, struct change *change,
+                       struct stl_error *err)
+{
+    *change = (struct change){0};
+    change->index = load_index(repository, subject, &change->list, err);
+    if (!change->index)
+        return -1;
+    for (size_t i = 0; i < json_object_array_length(change->list); i++) {
+        struct stl_error ignored = STL_ERROR_INIT;
+        struct stl_digest digest;
+        const char *text = NULL;
+        if (stl_json_string(json_object_array_get_idx(change->list, i), "digest", &text, &ignored) == 0 &&
+            text && stl_digest_parse(text, &digest, &ignored) == 0)
+            note_position(change, &digest, i);
+    }
+    return 0;
+}
+
+/* The entry is that of the manifest as last pushed. Returns whether it is new. */
+static bool put_entry(struct change *change, const struct stl_manifest *manifest)
+{
+    STL_AUTO_JSON struct json_object *entry = stl_referrers_entry(manifest);
+    size_t number;
+    bool is_new = !stl_digestset_find(&change->digests, &manifest->digest, &number);
+    size_t position = is_new ? json_object_array_length(change->list) : change->positions[number];
+    if (!is_new && json_object_equal(json_object_array_get_idx(change->list, position), entry))
+        return false;
+    json_object_array_put_idx(change->list, position, stl_steal(entry));
+    note_position(change, &manifest->digest, position);
+    change->changed = true;
+    return is_new;
+}
+
+int stl_referrers_check(int repository, const struct stl_manifest *const *manifests, size_t count,
+                        struct stl_error *err)
+{
+    __attribute__((cleanup(change_clear))) struct change change = {0};
+    const struct stl_digest *subject = &manifests[0]->subject;
     char path[STL_PATH_MAX];
     struct stat st;
-    if (!manifest->has_subject ||
-        fstatat(repository, path_of_list(&manifest->subject, path), &st, AT_SYMLINK_NOFOLLOW) ||
-        st.st_size + manifest->size < SURELY_FITS)
+    int64_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += manifests[i]->size;
+    if (fstatat(repository, path_of_list(subject, path), &st, AT_SYMLINK_NOFOLLOW))
+        st.st_size = 0;
+    if (st.st_size + size < SURELY_FITS || (st.st_size == 0 && count == 1))
         return 0;
-    STL_AUTO_JSON struct json_object *index = add_entry(repository, manifest, err);
-    if (!index)
-        return err->code ? -1 : 0;
-    const char *text = stl_json_text(index);
-    return check_list_size(text, strlen(text), &manifest->subject, err);
+    if (load_change(repository, subject, &change, err))
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        put_entry(&change, manifests[i]);
+    if (!change.changed)
+        return 0;
+    const char *text = stl_json_text(change.index);
+    return check_list_size(text, strlen(text), subject, err);
 }
 
-int stl_referrers_add(const struct stl_root *root, int repository, const struct stl_manifest *manifest,
+int stl_referrers_add(const struct stl_root *root, int repository,
+                      const struct stl_manifest *const *manifests, size_t count, bool *new,
                       struct stl_error *err)
 {
-    if (!manifest->has_subject)
-        return 0;
-    STL_AUTO_JSON struct json_object *index = add_entry(repository, manifest, err);
-    if (!index)
-        return err->code ? -1 : sync_as_it_is(repository, err);
-    return save(root, repository, &manifest->subject, index, err);
+    __attribute__((cleanup(change_clear))) struct change change = {0};
+    if (load_change(repository, &manifests[0]->subject, &change, err))
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        new[i] = put_entry(&change, manifests[i]);
+    return change.changed ? save(root, repository, &manifests[0]->subject, change.index, err)
+                          : sync_as_it_is(repository, err);
 }
 
 int stl_referrers_has(int repository, const struct stl_manifest *manifest, struct stl_error *err)

@@ -17,12 +17,15 @@
 /* The entry of a manifest in such a list; the caller puts it. */
 struct json_object *stl_referrers_entry(const struct stl_manifest *manifest);
 
-/* Whether the list of its subject has room for `manifest`: STL_MANIFEST_INVALID if not. Needs no lock. Ask
- * before anything is written, so that a refusal leaves nothing behind. */
-int stl_referrers_check(int repository, const struct stl_manifest *manifest, struct stl_error *err);
-/* Lists `manifest` under its subject. Does nothing if it has no subject or is listed already; an entry with
- * another media type is replaced. */
-int stl_referrers_add(const struct stl_root *root, int repository, const struct stl_manifest *manifest,
+/* Whether the list of a subject has room for these manifests, which all have it: STL_MANIFEST_INVALID if not.
+ * Needs no lock. Ask before anything is written, so that a refusal leaves nothing behind. */
+int stl_referrers_check(int repository, const struct stl_manifest *const *manifests, size_t count,
+                        struct stl_error *err);
+/* Lists manifests under their subject, the same for all; the list is written once. Those that are listed
+ * already change nothing; an entry with another media type is replaced. new[i] is set before the list is
+ * written: whether manifests[i] was not listed. */
+int stl_referrers_add(const struct stl_root *root, int repository,
+                      const struct stl_manifest *const *manifests, size_t count, bool *new,
                       struct stl_error *err);
 /* Whether it is listed there or has no subject: returns 1, 0 or -1. Needs no lock. */
 int stl_referrers_has(int repository, const struct stl_manifest *manifest, struct stl_error *err);

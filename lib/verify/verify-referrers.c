@@ -94,7 +94,7 @@ static struct json_object *load_referrers(const struct verify_repo *repo, const 
     return index;
 }
 
-/* Whether two lists have the same entries, in any order. */
+/* Whether two lists have the same entries, in any order; as a rule it is the same. */
 static bool is_right(const struct verify_repo *repo, const char *path, const struct group *group)
 {
     struct json_object *list, *wanted = NULL;
@@ -103,11 +103,14 @@ static bool is_right(const struct verify_repo *repo, const char *path, const str
         return false;
     STL_AUTO_JSON struct json_object *right = build(&repo->contents, group);
     json_object_object_get_ex(right, "manifests", &wanted);
+    size_t next = 0; /* where the entry is expected */
     for (size_t i = 0; i < group->count; i++) {
         bool same = false;
-        for (size_t k = 0; k < group->count && !same; k++)
-            same =
-                json_object_equal(json_object_array_get_idx(list, k), json_object_array_get_idx(wanted, i));
+        for (size_t k = 0; k < group->count && !same; k++) {
+            struct json_object *entry = json_object_array_get_idx(list, next);
+            same = json_object_equal(entry, json_object_array_get_idx(wanted, i));
+            next = (next + 1) % group->count;
+        }
         if (!same)
             return false;
     }

@@ -34,7 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     scratch_write("www/v2/app/referrers/sha256:" SUBJECT, data, size);
     bool whole = read_list(repository, &manifest.subject, NULL);
     read_list(repository, &manifest.subject, "c/d");
-    int added = stl_referrers_add(&registry->root, repository, &manifest, &err);
+    const struct stl_manifest *one = &manifest;
+    bool new;
+    int added = stl_referrers_add(&registry->root, repository, &one, 1, &new, &err);
     EXPECT(whole || added);
     if (added)
         return 0;

@@ -46,7 +46,8 @@ static struct stl_manifest referrer(const struct fixture *f, const char *seed, c
 
 static int add(const struct fixture *f, const struct stl_manifest *manifest)
 {
-    return stl_referrers_add(f->root, f->repo.fd, manifest, &err);
+    bool new;
+    return stl_referrers_add(f->root, f->repo.fd, &manifest, 1, &new, &err);
 }
 
 static struct json_object *read_list(const struct fixture *f, const char *artifact_type,
@@ -85,13 +86,26 @@ static void no_referrers_is_an_empty_index(void **state)
     end(&f);
 }
 
-static void what_has_no_subject_is_not_listed(void **state)
+static void several_at_once(void **state)
 {
     struct fixture f = begin(state);
-    STL_AUTO_FREE char *json = unit_image("x", "");
-    STL_AUTO_MANIFEST struct stl_manifest manifest = unit_parse(json);
-    OK(add(&f, &manifest));
-    assert_int_equal(unit_count(f.repo.fd, "referrers"), 0);
+    STL_AUTO_MANIFEST struct stl_manifest a = referrer(&f, "a", ""), b = referrer(&f, "b", ""),
+                                          c = referrer(&f, "c", "");
+    const struct stl_manifest *all[] = {&b, &a, &c, &b};
+    bool new[4];
+    OK(add(&f, &a));
+    OK(stl_referrers_check(f.repo.fd, all, 4, &err));
+    OK(stl_referrers_add(f.root, f.repo.fd, all, 4, new, &err));
+    assert_true(new[0] && !new[1] && new[2] && !new[3]);
+    STL_AUTO_JSON struct json_object *index = NULL;
+    struct json_object *list = read_list(&f, NULL, &index);
+    const struct stl_manifest *order[] = {&a, &b, &c};
+    assert_int_equal(json_object_array_length(list), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const char *digest = NULL;
+        OK(stl_json_string(json_object_array_get_idx(list, i), "digest", &digest, &err));
+        assert_string_equal(digest, unit_digest_text(&order[i]->digest));
+    }
     end(&f);
 }
 
@@ -263,7 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         registry_test(no_referrers_is_an_empty_index),
-        registry_test(what_has_no_subject_is_not_listed),
+        registry_test(several_at_once),
         registry_test(an_entry_says_what_the_specification_wants),
         registry_test(the_artifact_type_is_derived),
         registry_test(adding_twice_lists_once),
