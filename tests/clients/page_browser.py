@@ -167,6 +167,8 @@ def complaints():
     """What the browser has to say: but for answers that are errors on purpose, nothing."""
     entries = [entry["message"] for entry in browser.get_log("browser") if "Failed to load resource" not in entry["message"]]
     check(not entries, "the browser has nothing to complain about", "\n".join(entries))
+    asked = browser.execute_script("return performance.getEntriesByType('resource').map(one => one.name)")
+    check(asked and all(name.startswith(URL + "/") for name in asked), "nothing was asked of another host", asked)
 
 
 def run(*parts):
