@@ -8,8 +8,19 @@
 
 #include "mem.h"
 
+/* Whether a line, counted from 1, is indented with a tab. */
+static bool has_tab(const char *text, size_t length, size_t line)
+{
+    const char *p = text, *end = text + length;
+    for (; line > 1 && p < end; p++)
+        line -= *p == '\n';
+    while (p < end && *p == ' ')
+        p++;
+    return p < end && *p == '\t';
+}
+
 /* Returns -1. libyaml gives no line number for bytes that it cannot read at all. */
-static int parser_error(const yaml_parser_t *parser, const char *file, const char *text,
+static int parser_error(const yaml_parser_t *parser, const char *file, const char *text, size_t length,
                         struct stl_error *err)
 {
     size_t line = parser->problem_mark.line + 1;
@@ -18,17 +29,20 @@ static int parser_error(const yaml_parser_t *parser, const char *file, const cha
         for (size_t i = 0; i < parser->problem_offset; i++)
             line += text[i] == '\n';
     }
+    if (has_tab(text, length, line))
+        return stl_error_set(err, STL_INVALID, "%s:%zu: a tab cannot indent: use blanks", file, line);
     return stl_error_set(err, STL_INVALID, "%s:%zu: %s%s%s", file, line,
                          parser->context ? parser->context : "", parser->context ? ", " : "",
                          parser->problem ? parser->problem : "not YAML");
 }
 
 /* Whether the parser, which has loaded a document, is at the end. */
-static int expect_end(yaml_parser_t *parser, const char *file, const char *text, struct stl_error *err)
+static int expect_end(yaml_parser_t *parser, const char *file, const char *text, size_t length,
+                      struct stl_error *err)
 {
     yaml_document_t next;
     if (!yaml_parser_load(parser, &next))
-        return parser_error(parser, file, text, err);
+        return parser_error(parser, file, text, length, err);
     size_t line = next.start_mark.line + 1;
     bool at_end = !yaml_document_get_root_node(&next);
     yaml_document_delete(&next);
@@ -45,13 +59,13 @@ int stl_yaml_load(struct stl_yaml *yaml, const char *file, const char *text, siz
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
     yaml->file = file;
     if (!yaml_parser_load(&parser, &yaml->document)) {
-        parser_error(&parser, file, text, err);
+        parser_error(&parser, file, text, length, err);
         yaml_parser_delete(&parser);
         return -1;
     }
     yaml_node_t *root = stl_yaml_root(yaml);
     int result = root && root->type == YAML_MAPPING_NODE
-                     ? expect_end(&parser, file, text, err)
+                     ? expect_end(&parser, file, text, length, err)
                      : stl_error_set(err, STL_INVALID, "%s:1: the file must hold 'key: value' lines", file);
     yaml_parser_delete(&parser);
     if (result)

@@ -95,6 +95,7 @@ static void null_is_the_default(void **state)
 static void errors_name_file_and_line(void **state)
 {
     (void)state;
+    refused("title: J\xc3\xb6rg\nlist:\n\t- a\n", "f.yaml:3: ", "a tab cannot indent");
     refused("flag: true\nflug: true\n",
             "f.yaml:2: ", "'flug': known here are flag, number, size, time, text, list");
     refused("flag: true\n\n\nflag: false\n", "f.yaml:4: ", "'flag' is given twice");
