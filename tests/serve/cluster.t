@@ -34,6 +34,7 @@ BOTH=("${URL_OF[m1]}" "${URL_OF[m2]}")
 
 # ---- while all is well -----------------------------------------------------------------------------------------------
 
+ok_run 'the file system keeps what a registry needs' "$STILLAGE" verify --filesystem "$T/m1" "$T/m2"
 ok_run 'pushes of which every request goes to the other front end' clients push 2 2 "${BOTH[@]}"
 ok_run '16 clients move one tag, and read it at the other front end' clients move 16 6 "${BOTH[@]}"
 longest=$(jq -r '"\(.longest) of \(.seconds) s: \(.longest * 5 < .seconds * 2)"' "$T/.out")
