@@ -43,8 +43,16 @@ function layerRows(left, right) {
   });
 }
 
+// For one platform: if one of them is for one alone, for that.
+async function loadBoth(name, reference, other) {
+  let [left, right] = await Promise.all([load(name, reference), load(name, other)]);
+  if (left.child && !right.child) left = await load(name, reference, api.platformOf(right.config));
+  if (right.child && !left.child) right = await load(name, other, api.platformOf(left.config));
+  return [left, right];
+}
+
 export async function show(main, name, reference, other) {
-  const [left, right] = await Promise.all([load(name, reference), load(name, other)]);
+  const [left, right] = await loadBoth(name, reference, other);
   const shared = left.layers.filter(layer => right.layers.some(one => one.digest === layer.digest));
   const difference = right.size - left.size;
   const link = image => el("a", { href: route(name, image.reference) }, bidi(image.reference.length > 128 ? shortDigest(image.reference) : image.reference));

@@ -136,6 +136,7 @@ def image():
     wait("another platform", lambda: find("[data-focus='linux/arm64']").get_attribute("aria-pressed") == "true")
     choose("#compare", "1.9.0")
     wait("two tags are compared", has("Compare:", "→", "1.9.0", "Only in the first", "In both", "MODE", "EXTRA"))
+    check("linux/arm64" not in text(), "... for the platform that both have", text())
     pictures("compare")
     go("#/team/app:1.10.0")
     click("#find-shared")
