@@ -175,6 +175,7 @@ mutate: all
 
 # Speed and memory side by side with other programs.
 bench: all $(TEST_PROGRAMS) $(BUILD)/bench-push
+	bash tests/packages.sh bench
 	bash tests/load/bench.sh
 	bash tests/load/bench-slow.sh
 

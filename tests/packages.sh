@@ -2,7 +2,7 @@
 # Installs what stillage needs on Debian 12, 13 and sid: `packages.sh build` what building and the first steps take,
 # `packages.sh all` (the default) what the tests take as well, `packages.sh short` what those of them take that check-on.sh
 # runs in short, `packages.sh lint` what `make lint`, asan, fuzz and valgrind do, `packages.sh deb` what `make deb` does,
-# `packages.sh check-on` what tests/deploy/check-on.sh does. `packages.sh list GROUP` only prints the names. A release that
+# `packages.sh bench` what `make bench` compares with as well, `packages.sh check-on` what tests/deploy/check-on.sh does. `packages.sh list GROUP` only prints the names. A release that
 # lacks a package goes without it: that is said, and the tests that would need it say at their end that they were skipped.
 #
 # What Debian does not have is axe-core, which looks at the web page in the tests (group all): one file of npm's, in build/.
@@ -22,6 +22,7 @@ TEST='strace python3 wrk libapache2-mod-php caddy lighttpd lighttpd-modules-lua 
     ceph-mon ceph-osd ceph-mds ceph-fuse radosgw ceph-common haproxy slapd'
 LINT='libcmocka-dev clang clang-tidy clang-format cppcheck valgrind shellcheck'
 DEB='dpkg-dev binutils git'
+BENCH='rclone s3cmd'
 CHECK_ON='debootstrap git tar mount util-linux'
 AXE=4.14.1 AXE_SHA256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
@@ -32,8 +33,9 @@ names() {
         short) echo "$BUILD $SHORT" ;;
         lint) echo "$BUILD $LINT" ;;
         deb) echo "$BUILD $DEB" ;;
+        bench) echo "$BUILD $SHORT $TEST $BENCH" ;;
         check-on) echo "$CHECK_ON" ;;
-        *) echo 'usage: packages.sh [list] build|all|short|lint|deb|check-on' >&2; exit 2 ;;
+        *) echo 'usage: packages.sh [list] build|all|short|lint|deb|bench|check-on' >&2; exit 2 ;;
     esac
 }
 
