@@ -2,8 +2,9 @@
 # Installs what stillage needs on Debian 12, 13 and sid: `packages.sh build` what building and the first steps take,
 # `packages.sh all` (the default) what the tests take as well, `packages.sh short` what those of them take that check-on.sh
 # runs in short, `packages.sh lint` what `make lint`, asan, fuzz and valgrind do, `packages.sh deb` what `make deb` does,
-# `packages.sh bench` what `make bench` compares with as well, `packages.sh check-on` what tests/deploy/check-on.sh does. `packages.sh list GROUP` only prints the names. A release that
-# lacks a package goes without it: that is said, and the tests that would need it say at their end that they were skipped.
+# `packages.sh bench` what `make bench` compares with as well, `packages.sh check-on` what tests/deploy/check-on.sh does.
+# `packages.sh list GROUP` only prints the names. A release that lacks a package goes without it: that is said, and the tests
+# that would need it say at their end that they were skipped.
 #
 # What Debian does not have is axe-core, which looks at the web page in the tests (group all): one file of npm's, in build/.
 #
