@@ -5,6 +5,7 @@
 # shellcheck source=tests/cluster.sh
 . "$TESTS/cluster.sh"
 
+[ ! "${SANITIZED:-}" ] || skip_all 'sanitizers have to come before the clock'
 for program in nginx apache2 haproxy gcc; do have "$program" || skip_all "$program is not installed"; done
 [ -x "$STILLAGE_CGI" ] || skip_all "$STILLAGE_CGI is not built"
 
