@@ -87,10 +87,19 @@ static void notice(const char *text)
     cmd_warn("%s", text);
 }
 
+/* Where nothing can be written at all, that is said once, and not for each thing that was to be written. */
+static int check_not_read_only(const struct stl_registry *registry, struct stl_error *err)
+{
+    return faccessat(registry->root.fd, ".", W_OK, AT_EACCESS) && errno == EROFS
+               ? stl_error_errno(err, "cannot write to %s", registry->path)
+               : 0;
+}
+
 int cmd_open_registry_to_write(struct stl_registry *registry, const char *given, bool force, int *writing,
                                struct stl_error *err)
 {
-    if (cmd_open_registry_as_owner(registry, given, CMD_KEEP_NOTHING, err))
+    if (cmd_open_registry_as_owner(registry, given, CMD_KEEP_NOTHING, err) ||
+        check_not_read_only(registry, err))
         return -1;
     registry->notice = notice;
     if (force) {
