@@ -127,8 +127,8 @@ static int enter_blob(struct placing *place, size_t number, struct stl_added *ad
     return 0;
 }
 
-/* A run that was killed may have entered blobs without making that durable, so there is a sync in any case.
- */
+/* A run that was killed may have entered blobs without making that durable: what this run has not seen to yet is
+ * synced in any case. */
 static int place_blobs(struct placing *place, struct stl_added *added, struct stl_error *err)
 {
     STL_AUTO_FREE struct stl_digest *entered = stl_alloc(place->blob_count * sizeof *entered);
@@ -138,12 +138,12 @@ static int place_blobs(struct placing *place, struct stl_added *added, struct st
         int found = has_blob(place, number, err);
         if (found < 0 || (!found && enter_blob(place, number, added, err)))
             return -1;
-        if (!found)
+        if (!place->blob_linked[number])
             entered[count++] = place->add->graph.blob_digests.items[number];
+        added->changed |= !found;
         place->blob_linked[number] = true;
     }
     added->blobs = place->blob_count;
-    added->changed |= count > 0;
     return stl_repo_sync_entered(&place->repo, entered, count, err);
 }
 

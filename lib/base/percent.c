@@ -31,8 +31,10 @@ bool stl_percent_decode(char *text, char forbidden)
             continue;
         }
         int high = hex_digit(in[1]), low = high < 0 ? -1 : hex_digit(in[2]);
+        if (low < 0)
+            return false;
         char c = (char)(high << 4 | low);
-        if (low < 0 || c == '\0' || c == forbidden)
+        if (c == '\0' || c == forbidden)
             return false;
         *out++ = c;
         in += 2;

@@ -217,7 +217,9 @@ static int do_tasks(struct gc_repo *turn, struct stl_error *err)
 {
     struct stl_error full = STL_ERROR_INIT;
     for (size_t i = 0; i < turn->count; i++) {
-        while (do_task(turn, &turn->tasks[i], err) < 0 && !stl_reserve_use(turn->gc->registry, err)) {
+        while (do_task(turn, &turn->tasks[i], err) < 0) {
+            if (stl_reserve_use(turn->gc->registry, err))
+                continue;
             if (err->code != STL_NO_SPACE)
                 return -1;
             full = *err;

@@ -30,12 +30,14 @@ static void fetch_clear(struct fetch *fetch)
     free(fetch->at_hand);
 }
 
-/* Whether a piece is to be copied; sets the number of the blob in the graph. */
-static bool is_wanted(const struct import *import, const struct stl_bundle_piece *piece, size_t *blob)
+/* Whether a piece is to be copied: returns 1, 0 or -1. Sets the number of the blob in the graph. */
+static int is_wanted(const struct import *import, const struct stl_bundle_piece *piece, size_t *blob,
+                     struct stl_error *err)
 {
-    return stl_digestset_find(&import->graph.blob_digests, piece->blob, blob) &&
-           !import->blobs[*blob].stored &&
-           (piece->part == 0 || !stl_import_has_part(&import->pending, piece->blob, piece->part));
+    if (!stl_digestset_find(&import->graph.blob_digests, piece->blob, blob) || import->blobs[*blob].stored)
+        return 0;
+    int found = piece->part ? stl_import_has_part(&import->pending, piece->blob, piece->part, err) : 0;
+    return found < 0 ? -1 : !found;
 }
 
 /* --- reports -------------------------------------------------------------------------------------------- */
@@ -147,8 +149,9 @@ static int add_job(void *context, const struct stl_bundle_piece *piece, struct s
     if (found == 0)
         return 0;
     fetch->at_hand[piece->volume] = true;
-    if (!is_wanted(import, piece, &job.blob))
-        return 0;
+    int wanted = is_wanted(import, piece, &job.blob, err);
+    if (wanted <= 0)
+        return wanted;
     stl_grow(fetch->jobs, fetch->count);
     fetch->jobs[fetch->count++] = job;
     import->total += (uint64_t)piece->size;
@@ -183,8 +186,9 @@ static int take_member(struct fetch *fetch, struct stl_volume *volume, const cha
     if (!stl_bundle_find(fetch->import->bundle, path, &piece))
         return 0;
     fetch->at_hand[piece.volume] = true;
-    if (!is_wanted(fetch->import, &piece, &blob))
-        return 0;
+    int wanted = is_wanted(fetch->import, &piece, &blob, err);
+    if (wanted <= 0)
+        return wanted;
     struct import_reader reader = {.stream = volume, .size = size};
     return take_blob(fetch->import, volume, blob, &piece, &reader, err);
 }
@@ -225,7 +229,7 @@ static int add_stream_size(void *context, const struct stl_bundle_piece *piece, 
     struct fetch *fetch = context;
     STL_AUTO_EXTENT struct stl_extent extent = STL_EXTENT_INIT;
     size_t volume, blob;
-    if (fetch->at_hand[piece->volume] && is_wanted(fetch->import, piece, &blob) &&
+    if (fetch->at_hand[piece->volume] && is_wanted(fetch->import, piece, &blob, err) > 0 &&
         find_in_volumes(fetch->import, piece, &volume, &extent, err) == 0)
         fetch->import->total += (uint64_t)piece->size;
     stl_error_clear(err);
@@ -244,9 +248,11 @@ static int note_absence(void *context, const struct stl_bundle_piece *piece, str
     struct fetch *fetch = context;
     const struct stl_import_report *report = fetch->import->report;
     size_t blob;
-    if (piece->volume == STL_BUNDLE_EVERYWHERE || !fetch->at_hand[piece->volume] ||
-        !is_wanted(fetch->import, piece, &blob))
+    if (piece->volume == STL_BUNDLE_EVERYWHERE || !fetch->at_hand[piece->volume])
         return 0;
+    int wanted = is_wanted(fetch->import, piece, &blob, err);
+    if (wanted <= 0)
+        return wanted;
     for (size_t i = 0; i < report->lost_count; i++)
         if (report->lost[i].part == piece->part && stl_digest_equal(&report->lost[i].blob, piece->blob))
             return 0;

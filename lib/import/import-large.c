@@ -1,6 +1,7 @@
 /* Copying blobs that are too large to start over, and blobs in parts. */
 #include "import-run.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -165,11 +166,15 @@ int stl_import_large(struct import *import, const struct stl_digest *digest, str
 
 /* --- in parts ------------------------------------------------------------------------------------------- */
 
-bool stl_import_has_part(const struct stl_pending *pending, const struct stl_digest *digest, uint32_t part)
+int stl_import_has_part(const struct stl_pending *pending, const struct stl_digest *digest, uint32_t part,
+                        struct stl_error *err)
 {
     char path[STL_PATH_MAX];
-    return pending->holder.fd >= 0 &&
-           faccessat(pending->holder.fd, marker_of(digest, part, path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    if (pending->holder.fd < 0)
+        return 0;
+    if (faccessat(pending->holder.fd, marker_of(digest, part, path), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
+    return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look for part %u of a blob", part);
 }
 
 static int copy_part(struct import *import, const struct stl_bundle_piece *piece, int fd,
@@ -221,9 +226,11 @@ int stl_import_join(struct import *import, size_t number, struct stl_error *err)
 {
     const struct stl_digest *digest = &import->bundle->digests.items[number];
     const struct stl_bundle_blob *blob = &import->bundle->blobs[number];
-    for (uint32_t part = 1; part <= blob->part_count; part++)
-        if (!stl_import_has_part(&import->pending, digest, part))
-            return 0;
+    for (uint32_t part = 1; part <= blob->part_count; part++) {
+        int found = stl_import_has_part(&import->pending, digest, part, err);
+        if (found <= 0)
+            return found;
+    }
     STL_AUTO_CLOSE int fd = open_file(import, digest, err);
     if (fd < 0)
         return -1;

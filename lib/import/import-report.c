@@ -17,17 +17,21 @@ void stl_import_report_clear(struct stl_import_report *report)
     *report = (struct stl_import_report){0};
 }
 
-void stl_import_add_missing(struct stl_import_missing *volumes, const struct stl_bundle *bundle,
-                            const struct stl_pending *pending, size_t listed)
+int stl_import_add_missing(struct stl_import_missing *volumes, const struct stl_bundle *bundle,
+                           const struct stl_pending *pending, size_t listed, struct stl_error *err)
 {
     for (uint32_t i = 0; i < stl_bundle_count(bundle, listed); i++) {
         struct stl_bundle_piece piece = stl_bundle_piece(bundle, listed, i);
-        if (piece.part && stl_import_has_part(pending, piece.blob, piece.part))
+        int found = piece.part ? stl_import_has_part(pending, piece.blob, piece.part, err) : 0;
+        if (found < 0)
+            return -1;
+        if (found)
             continue;
         volumes[piece.volume].volume = piece.volume;
         volumes[piece.volume].blobs++;
         volumes[piece.volume].size += piece.size;
     }
+    return 0;
 }
 
 /* Takes over `volumes`. */

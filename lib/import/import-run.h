@@ -125,8 +125,8 @@ int stl_import_mirror(struct import *import, bool check_only, struct stl_error *
 int stl_import_note_images(struct import *import, struct stl_error *err);
 /* Add up the missing blobs of a report. `volumes` is indexed by volume number and has one element more than
  * there are volumes. */
-void stl_import_add_missing(struct stl_import_missing *volumes, const struct stl_bundle *bundle,
-                            const struct stl_pending *pending, size_t listed);
+int stl_import_add_missing(struct stl_import_missing *volumes, const struct stl_bundle *bundle,
+                           const struct stl_pending *pending, size_t listed, struct stl_error *err);
 void stl_import_set_missing(struct stl_import_report *report, struct stl_import_missing *volumes);
 
 /* Large blobs and blobs in parts are put together in the folder of the pending import, parts/<digest>, where
@@ -137,7 +137,9 @@ int stl_import_large(struct import *import, const struct stl_digest *digest, str
                      struct stl_error *err);
 int stl_import_part(struct import *import, const struct stl_bundle_piece *piece, struct import_reader *reader,
                     struct stl_error *err);
-bool stl_import_has_part(const struct stl_pending *pending, const struct stl_digest *digest, uint32_t part);
+/* Returns 1, 0 or -1. */
+int stl_import_has_part(const struct stl_pending *pending, const struct stl_digest *digest, uint32_t part,
+                        struct stl_error *err);
 /* Joins the parts of a blob, if all are there: returns 1, 0 or -1. `number` is its number in the bundle. */
 int stl_import_join(struct import *import, size_t number, struct stl_error *err);
 

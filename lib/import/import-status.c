@@ -66,20 +66,23 @@ static void status_clear(struct status *status)
     status->volumes = NULL;
 }
 
-/* Returns whether the blob is still missing. */
-static bool count_blob(struct status *status, const char *text)
+/* Whether the blob is still missing: returns 1, 0 or -1. */
+static int count_blob(struct status *status, const char *text, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_digest digest;
     size_t number;
     if (stl_digest_parse(text, &digest, &ignored) ||
-        !stl_digestset_find(&status->bundle.digests, &digest, &number) ||
-        stl_repo_has_blob(&status->pending.holder, &digest, NULL, &ignored) > 0)
-        return false;
-    if (!status->counted[number])
-        stl_import_add_missing(status->volumes, &status->bundle, &status->pending, number);
+        !stl_digestset_find(&status->bundle.digests, &digest, &number))
+        return 0;
+    int found = stl_repo_has_blob(&status->pending.holder, &digest, NULL, err);
+    if (found)
+        return found < 0 ? -1 : 0;
+    if (!status->counted[number] &&
+        stl_import_add_missing(status->volumes, &status->bundle, &status->pending, number, err))
+        return -1;
     status->counted[number] = true;
-    return true;
+    return 1;
 }
 
 static int read_image(struct status *status, char *line, struct stl_error *err)
@@ -88,13 +91,17 @@ static int read_image(struct status *status, char *line, struct stl_error *err)
     const char *name_text = strsep(&line, " "), *digest = strsep(&line, " ");
     struct stl_imported image = {.state = STL_IMPORT_WAITING};
     struct stl_image_name name;
-    bool waits = false;
+    int waits = 0;
     if (!digest || stl_image_name_parse(name_text, &name, err) ||
         stl_digest_parse(digest, &image.digest, err))
         return stl_error_set(err, STL_INVALID,
                              "the record of a pending import is damaged: give it up with --forget");
-    for (char *word; (word = strsep(&line, " "));)
-        waits |= count_blob(status, word);
+    for (char *word; (word = strsep(&line, " "));) {
+        int missing = count_blob(status, word, err);
+        if (missing < 0)
+            return -1;
+        waits |= missing;
+    }
     if (!waits)
         return 0;
     image.name = stl_import_keep_name(report, &name.name);

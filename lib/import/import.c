@@ -139,13 +139,16 @@ static void note_presence(struct import *import)
         }
 }
 
-static void note_missing(struct import *import)
+static int note_missing(struct import *import, struct stl_error *err)
 {
-    struct stl_import_missing *volumes = stl_alloc((import->bundle->volumes + 1) * sizeof *volumes);
+    STL_AUTO_FREE struct stl_import_missing *volumes =
+        stl_alloc((import->bundle->volumes + 1) * sizeof *volumes);
     for (size_t i = 0; i < import->graph.blob_digests.count; i++)
-        if (!import->blobs[i].stored && import->blobs[i].listed != STL_NO_NODE)
-            stl_import_add_missing(volumes, import->bundle, &import->pending, import->blobs[i].listed);
-    stl_import_set_missing(import->report, volumes);
+        if (!import->blobs[i].stored && import->blobs[i].listed != STL_NO_NODE &&
+            stl_import_add_missing(volumes, import->bundle, &import->pending, import->blobs[i].listed, err))
+            return -1;
+    stl_import_set_missing(import->report, stl_steal(volumes));
+    return 0;
 }
 
 /* In a dry run, everything that the bundle lists counts as copied. */
@@ -186,7 +189,8 @@ static int finish(struct import *import, struct stl_error *err)
 {
     struct stl_import_report *report = import->report;
     report->complete = is_all_done(report);
-    note_missing(import);
+    if (note_missing(import, err))
+        return -1;
     for (size_t i = 0; i < import->volume_count; i++)
         if (import->volumes[i].damage.code && !report->damage.code)
             report->damage = import->volumes[i].damage;

@@ -278,7 +278,8 @@ int stl_publication_is_done(const struct stl_repo *repo, const struct stl_manife
     snprintf(path, sizeof path, STL_REPO_REFS "/%s", stl_digest_format(&manifest->digest, text));
     if ((repo->registry->settings.apache && faccessat(repo->fd, path, F_OK, AT_SYMLINK_NOFOLLOW)) ||
         faccessat(repo->fd, STL_REPO_TAG_LIST, F_OK, AT_SYMLINK_NOFOLLOW) ||
-        !stl_catalog_has(repo->registry, &repo->name) || !stl_publish_is_settled(repo, &manifest->digest))
+        !stl_catalog_is_settled(repo->registry, &repo->name) ||
+        !stl_publish_is_settled(repo, &manifest->digest))
         return 0;
     int others = has_other_types(repo, manifest, err);
     return others ? (others < 0 ? -1 : 0) : stl_referrers_has(repo->fd, manifest, err);

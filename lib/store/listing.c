@@ -98,12 +98,21 @@ void stl_listing_change_end(struct stl_listing_change *change)
     stl_close_fd(&change->v2);
 }
 
+/* A catalog with S_ISVTX may not be durable under its name: whoever relies on it makes it so (settle). */
+static int set_mark(const struct stl_temp *catalog, mode_t mark, struct stl_error *err)
+{
+    return fchmod(catalog->fd, catalog->root->file_mode | mark)
+               ? stl_error_errno(err, "cannot set the mode of the catalog")
+               : 0;
+}
+
 static int prepare(const struct stl_root *root, int directory, const struct stl_name *repository,
                    const struct stl_buf *text, struct stl_listing_change *change, struct stl_error *err)
 {
     change->directory = directory;
     change->file = file_name(repository);
-    if (stl_temp_begin(root, &change->temp, err))
+    change->marked = !repository;
+    if (stl_temp_begin(root, &change->temp, err) || (change->marked && set_mark(&change->temp, S_ISVTX, err)))
         return -1;
     return stl_write_all(change->temp.fd, text->data, text->length, err);
 }
@@ -126,7 +135,11 @@ int stl_listing_commit(struct stl_listing_change *change, struct stl_error *err)
 {
     if (stl_listing_place(change, err))
         return -1;
-    return change->directory < 0 ? 0 : stl_dir_sync(change->directory, err);
+    if (change->directory < 0)
+        return 0;
+    if (stl_dir_sync(change->directory, err))
+        return -1;
+    return change->marked ? set_mark(&change->temp, 0, err) : 0;
 }
 
 static int store_listing(const struct stl_root *root, int directory, const struct stl_name *repository,
@@ -317,30 +330,58 @@ int stl_listing_each(int directory, const struct stl_name *repository, stl_listi
     return 0;
 }
 
-bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name *name)
+/* Whether the catalog that is open names a repository. */
+static bool names_repository(int catalog, const struct stat *st, const struct stl_name *name)
 {
-    STL_AUTO_CLOSE int fd =
-        openat(registry->root.fd, STL_V2 "/" STL_CATALOG, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) || st.st_size == 0)
+    if (st->st_size == 0)
         return false;
-    void *text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *text = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE, catalog, 0);
     if (text == MAP_FAILED)
         return false;
     char quoted[STL_NAME_MAX + 3];
     size_t length = (size_t)snprintf(quoted, sizeof quoted, "\"%s\"", name->text);
     /* "repositories" stands in the head and may also be a name: look after the bracket. */
-    const char *names = memchr(text, '[', (size_t)st.st_size);
-    bool found = names && memmem(names, (size_t)st.st_size - (size_t)(names - (char *)text), quoted, length);
-    munmap(text, (size_t)st.st_size);
+    const char *names = memchr(text, '[', (size_t)st->st_size);
+    bool found = names && memmem(names, (size_t)st->st_size - (size_t)(names - (char *)text), quoted, length);
+    munmap(text, (size_t)st->st_size);
     return found;
+}
+
+static int open_catalog(const struct stl_registry *registry)
+{
+    return openat(registry->root.fd, STL_V2 "/" STL_CATALOG, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name *name)
+{
+    STL_AUTO_CLOSE int fd = open_catalog(registry);
+    struct stat st;
+    return fd >= 0 && fstat(fd, &st) == 0 && names_repository(fd, &st, name);
+}
+
+bool stl_catalog_is_settled(const struct stl_registry *registry, const struct stl_name *name)
+{
+    STL_AUTO_CLOSE int fd = open_catalog(registry);
+    struct stat st;
+    return fd >= 0 && fstat(fd, &st) == 0 && !(st.st_mode & S_ISVTX) && names_repository(fd, &st, name);
+}
+
+/* Whoever put the catalog there may have died before it was durable. Under the lock. */
+static int settle(const struct stl_registry *registry, int v2, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int fd = open_catalog(registry);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) || !(st.st_mode & S_ISVTX))
+        return 0;
+    const struct stl_temp catalog = {.root = &registry->root, .fd = fd};
+    return stl_dir_sync(v2, err) || set_mark(&catalog, 0, err) ? -1 : 0;
 }
 
 int stl_catalog_prepare(const struct stl_registry *registry, const struct stl_name *name,
                         struct stl_listing_change *change, struct stl_error *err)
 {
     const char *text = name->text;
-    if (stl_catalog_has(registry, name))
+    if (stl_catalog_is_settled(registry, name))
         return 0;
     change->v2 = stl_dir_open(registry->root.fd, STL_V2, err);
     if (change->v2 < 0)
@@ -348,7 +389,8 @@ int stl_catalog_prepare(const struct stl_registry *registry, const struct stl_na
     change->lock = stl_registry_lock(registry, STL_LOCK_CATALOG, NULL, true, err);
     if (change->lock < 0)
         return -1;
-    return stl_listing_prepare(&registry->root, change->v2, NULL, &text, 1, change, err) < 0 ? -1 : 0;
+    int changes = stl_listing_prepare(&registry->root, change->v2, NULL, &text, 1, change, err);
+    return changes ? (changes < 0 ? -1 : 0) : settle(registry, change->v2, err);
 }
 
 int stl_catalog_remove(const struct stl_registry *registry, const struct stl_name *name,

@@ -27,7 +27,7 @@ int stl_listing_remove(const struct stl_root *root, int directory, const struct 
  * stl_listing_place() does it. */
 struct stl_listing_change {
     struct stl_temp temp; /* the new list, if something changes */
-    bool synced;
+    bool synced, marked;
     int directory; /* owned by the caller, must outlive the change; -1: there is nothing to commit */
     int v2, lock;  /* of the catalog */
     const char *file;
@@ -63,6 +63,8 @@ int stl_listing_wrap(const struct stl_name *repository, const struct stl_buf *qu
 
 /* Whether the catalog names a repository: without a lock and without reading the file into memory. */
 bool stl_catalog_has(const struct stl_registry *registry, const struct stl_name *name);
+/* Whether it does and is durable. Until it is, its file has S_ISVTX: its writer may have died. */
+bool stl_catalog_is_settled(const struct stl_registry *registry, const struct stl_name *name);
 /* Like stl_listing_prepare(), for adding one repository to the catalog, unless it is there already. Takes the
  * lock, which is held until the end of the change. */
 int stl_catalog_prepare(const struct stl_registry *registry, const struct stl_name *name,

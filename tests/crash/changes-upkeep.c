@@ -272,8 +272,6 @@ static int repair(struct unit *unit, struct stl_error *error)
 
 /* --- bundles -------------------------------------------------------------------------------------------- */
 
-enum { SMALLER = 20000 };
-
 static void prepare_bundle(struct unit *unit)
 {
     bundles_prepare(unit, 0);
@@ -282,7 +280,7 @@ static void prepare_bundle(struct unit *unit)
 /* The large blob does not fit into either. */
 static void prepare_volumes(struct unit *unit)
 {
-    bundles_prepare(unit, SMALLER);
+    bundles_prepare(unit, BUNDLES_SMALLER);
 }
 
 /* What an older bundle has left. */

@@ -10,8 +10,10 @@
 
 #include "access.h"
 #include "bearer.h"
+#include "bundles.h"
 #include "content.h"
 #include "faults.h"
+#include "import.h"
 #include "listing.h"
 #include "project-quota.h"
 #include "project-roles.h"
@@ -48,6 +50,8 @@ static void prepare(struct unit *unit)
     OK(stl_snapshot_create(&unit->registry, "monday", &size, NULL, NULL, &err));
     OK(stl_repo_open(&repo, &unit->registry, &name, &err));
     OK(commit_tags_gone(&repo, &gone, 1, NULL, NULL, &err));
+    bundles_prepare(unit, BUNDLES_SMALLER);
+    OK(bundles_import(unit, 1, false, &err));
 }
 
 /* Says in `told` what it has found or done. */
@@ -386,6 +390,21 @@ static int take_replica(struct unit *unit, struct stl_buf *told, struct stl_erro
     return result;
 }
 
+static int note_pending(void *context, const struct stl_import_report *status, struct stl_error *error)
+{
+    (void)error;
+    stl_buf_printf(context, "%zu wait for", status->image_count);
+    for (size_t i = 0; i < status->missing_count; i++)
+        stl_buf_printf(context, " %u: %llu", status->missing[i].volume,
+                       (unsigned long long)status->missing[i].blobs);
+    return 0;
+}
+
+static int look_at_import(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    return stl_import_status(&unit->registry, note_pending, told, error);
+}
+
 /* --- each call fails ------------------------------------------------------------------------------------ */
 
 static const struct op ops[] = {
@@ -407,7 +426,8 @@ static const struct op ops[] = {
     {.name = "deleting a repository", .operate = delete_repository, .prepare = push_doomed},
     {.name = "creating a repository", .operate = create_repository},
     {.name = "pushing an image", .operate = push_image},
-    {.name = "taking a replica", .operate = take_replica}};
+    {.name = "taking a replica", .operate = take_replica},
+    {.name = "looking at an import", .operate = look_at_import}};
 
 static int run(struct unit *unit, struct stl_buf *told)
 {

@@ -15,6 +15,8 @@
 
 /* Those that find something done already and rely on it; with CRASH_ALL, all that promise anything. */
 static const char *const chosen[] = {"a push of a referrer",
+                                     "the first push",
+                                     "adding to what is there",
                                      "new and moved tags",
                                      "a mount",
                                      "POST with a blob",
