@@ -127,8 +127,8 @@ static int enter_blob(struct placing *place, size_t number, struct stl_added *ad
     return 0;
 }
 
-/* A run that was killed may have entered blobs without making that durable: what this run has not seen to yet is
- * synced in any case. */
+/* A run that was killed may have entered blobs without making that durable: what this run has not seen to yet
+ * is synced in any case. */
 static int place_blobs(struct placing *place, struct stl_added *added, struct stl_error *err)
 {
     STL_AUTO_FREE struct stl_digest *entered = stl_alloc(place->blob_count * sizeof *entered);

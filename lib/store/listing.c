@@ -98,7 +98,7 @@ void stl_listing_change_end(struct stl_listing_change *change)
     stl_close_fd(&change->v2);
 }
 
-/* A catalog with S_ISVTX may not be durable under its name: whoever relies on it makes it so (settle). */
+/* A catalog with S_ISVTX may not be durable under its name: whoever relies on it makes it so. */
 static int set_mark(const struct stl_temp *catalog, mode_t mark, struct stl_error *err)
 {
     return fchmod(catalog->fd, catalog->root->file_mode | mark)
@@ -367,7 +367,7 @@ bool stl_catalog_is_settled(const struct stl_registry *registry, const struct st
 }
 
 /* Whoever put the catalog there may have died before it was durable. Under the lock. */
-static int settle(const struct stl_registry *registry, int v2, struct stl_error *err)
+static int settle_catalog(const struct stl_registry *registry, int v2, struct stl_error *err)
 {
     STL_AUTO_CLOSE int fd = open_catalog(registry);
     struct stat st;
@@ -390,7 +390,7 @@ int stl_catalog_prepare(const struct stl_registry *registry, const struct stl_na
     if (change->lock < 0)
         return -1;
     int changes = stl_listing_prepare(&registry->root, change->v2, NULL, &text, 1, change, err);
-    return changes ? (changes < 0 ? -1 : 0) : settle(registry, change->v2, err);
+    return changes ? (changes < 0 ? -1 : 0) : settle_catalog(registry, change->v2, err);
 }
 
 int stl_catalog_remove(const struct stl_registry *registry, const struct stl_name *name,

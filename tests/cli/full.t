@@ -250,13 +250,14 @@ on_read_only_disk() {
 stillage rm -q app:again
 stillage tag app:v1 v7
 stillage rm -q app:v7
+"${AS[@]}" mkdir "$REG/uploads/00000001" # of an hour that is over: gc would remove it
 sync "$DISK"
 wait_for 10 mount -o remount,ro "$DISK"
 each_server on_read_only_disk
 commands_refuse 'Read-only file system'
 desc='rm: read-only' fails_with 1 'Read-only file system' stillage rm app:v6
 desc='gc: read-only' fails_with 1 'Read-only file system' stillage gc
-desc='prune: read-only' fails_with 1 'Read-only file system' stillage prune --untagged-older 0s --yes
+desc='prune: read-only' fails_with 1 'Read-only file system' stillage prune --untagged-older 0s --yes app
 mount -o remount,rw "$DISK"
 each_server push_new after
 ok_run 'and all is in order' stillage verify --full
