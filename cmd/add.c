@@ -323,8 +323,8 @@ static int add_source(struct arguments *arguments, const struct stl_registry *re
         return -1;
     STL_AUTO_CLOSE int fd = source.fd;
     STL_AUTO_FREE char *label = source.label;
-    STL_AUTO_FREE char *what =
-        stl_sprintf("adding %s (%zu of %zu):", label, number + 1, arguments->source_count);
+    const size_t count = arguments->source_count;
+    STL_AUTO_FREE char *what = stl_sprintf("adding %s (%zu of %zu):", label, number + 1, count);
     if (source.ref && options.ref)
         return stl_error_set(err, STL_USAGE, "give the ref once: in SOURCE or with --ref");
     if (source.ref)
@@ -335,16 +335,12 @@ static int add_source(struct arguments *arguments, const struct stl_registry *re
     options.progress = progress.shown ? cmd_progress_update : NULL;
     options.progress_context = &progress;
     fd = -1; /* handed on */
-    if (source.is_bucket) {
-        int added = add_bucket(arguments, registry, number, &source, &options, err);
-        cmd_progress_end(&progress);
-        return added;
-    }
-    int result = source.format == STL_FORMAT_REMOTE
+    int result = source.is_bucket ? add_bucket(arguments, registry, number, &source, &options, err)
+                 : source.format == STL_FORMAT_REMOTE
                      ? add_remote(arguments, registry, number, &source, &options, &report, err)
                      : stl_add(registry, source.fd, label, &options, &report, err);
     cmd_progress_end(&progress);
-    if (result == 0)
+    if (result == 0 && !source.is_bucket)
         note_added(arguments, &report);
     return result;
 }
@@ -401,28 +397,32 @@ static int add_all(struct arguments *arguments, struct stl_error *err)
     return status;
 }
 
+static void add_arguments_clear(struct arguments *arguments)
+{
+    for (size_t i = 0; arguments->credentials && i < arguments->source_count; i++)
+        stl_credentials_clear(&arguments->credentials[i]);
+    for (size_t i = 0; arguments->buckets && i < arguments->source_count; i++)
+        cmd_bucket_clear(&arguments->buckets[i]);
+    free(arguments->credentials);
+    free(arguments->buckets);
+    free(arguments->options.platforms.items);
+    free(arguments->names);
+    stl_add_report_clear(&arguments->report);
+}
+
 static int run_add(int argc, char **argv)
 {
     struct stl_error err = STL_ERROR_INIT;
     STL_AUTO_JSON struct json_object *failed = json_object_new_array();
-    struct arguments arguments = {.failed = failed, .choice.referrers = true};
+    __attribute__((cleanup(add_arguments_clear))) struct arguments arguments = {.failed = failed,
+                                                                                .choice.referrers = true};
     cmd_http_begin(&arguments.http);
     if (parse_options(&cmd_add, argc, argv, &arguments, &err))
         return cmd_fail(&err);
     if (optind == argc)
         return cmd_usage(&cmd_add, "give a SOURCE: an archive, a layout, docker://NAME, s3://BUCKET, or '-'");
-    int status =
-        sort_out(argc - optind, argv + optind, &arguments, &err) ? cmd_fail(&err) : add_all(&arguments, &err);
-    for (size_t i = 0; arguments.credentials && i < arguments.source_count; i++)
-        stl_credentials_clear(&arguments.credentials[i]);
-    for (size_t i = 0; arguments.buckets && i < arguments.source_count; i++)
-        cmd_bucket_clear(&arguments.buckets[i]);
-    free(arguments.credentials);
-    free(arguments.buckets);
-    free(arguments.options.platforms.items);
-    free(arguments.names);
-    stl_add_report_clear(&arguments.report);
-    return status;
+    return sort_out(argc - optind, argv + optind, &arguments, &err) ? cmd_fail(&err)
+                                                                    : add_all(&arguments, &err);
 }
 
 static const struct cmd_option options[] = {

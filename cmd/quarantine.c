@@ -46,11 +46,10 @@ static int parse_waiting(const struct quarantine *quarantine, const char *text, 
     if (!image->has_tag || image->has_digest)
         return stl_error_set(err, STL_USAGE, "'%s': give NAME:TAG, as 'stillage quarantine ls' shows it",
                              text);
-    const char *below = released_name(quarantine, image->name.text);
-    if (below) {
-        *pending = image->name;
+    *pending = image->name;
+    const char *below = released_name(quarantine, pending->text);
+    if (below)
         return stl_name_parse(below, &image->name, err);
-    }
     STL_AUTO_FREE char *name = stl_sprintf("%s/%s", quarantine->prefix.text, image->name.text);
     return stl_name_parse(name, pending, err);
 }

@@ -17,10 +17,12 @@ void stl_http_clear(struct stl_http_exchange *exchange)
 
 const char *stl_http_next_header(const struct stl_http_answer *answer, const char *name, const char *previous)
 {
+    if (!answer->headers.length)
+        return NULL;
     const char *end = answer->headers.data + answer->headers.length;
     size_t length = strlen(name);
-    for (const char *line = previous ? previous + strlen(previous) + 1 : answer->headers.data;
-         answer->headers.length && line < end; line += strlen(line) + 1)
+    for (const char *line = previous ? previous + strlen(previous) + 1 : answer->headers.data; line < end;
+         line += strlen(line) + 1)
         if (strncasecmp(line, name, length) == 0 && line[length] == ':')
             return line + length + 1 + strspn(line + length + 1, " \t");
     return NULL;

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$TESTS/images.sh"
 
+[ -z "${SANITIZED:-}" ] || skip_all 'what is installed is built for it, without sanitizers'
 [ "$(id -u)" -eq 0 ] || skip_all 'installing a deployment takes root'
 unshare -mnp --fork true 2>/dev/null || skip_all 'this machine allows no namespaces'
 if [ $# -eq 0 ]; then
