@@ -1,6 +1,6 @@
 #!/bin/bash
-# examples/login/: passwords that nginx (auth_request) and Apache (LDAP) check elsewhere, and certificates that clients show them,
-# ending in the registry's tokens.
+# examples/login/: passwords that nginx (auth_request) and Apache (LDAP, Kerberos) check elsewhere, and certificates that clients
+# show them, ending in the registry's tokens.
 . "$(dirname "$0")/../lib.sh"
 
 have nginx || skip_all 'nginx is not installed'
@@ -46,12 +46,29 @@ start_directory() {
     wait_up ldap 60 bash -c "exec 3<>/dev/tcp/127.0.0.1/$LDAP"
 }
 
+# A realm (Kerberos), with a person whose name begins like hers, too, and a key for the server.
+start_realm() {
+    free_port KDC
+    mkdir "$T/realm"
+    export KRB5_CONFIG=$T/realm/krb5.conf KRB5_KDC_PROFILE=$T/realm/kdc.conf KRB5CCNAME=FILE:$T/realm/ticket
+    printf '%s\n' '[libdefaults]' 'default_realm = EXAMPLE.ORG' 'dns_canonicalize_hostname = false' 'rdns = false' 'dns_lookup_kdc = false' 'udp_preference_limit = 1' \
+        '[realms]' 'EXAMPLE.ORG = {' "kdc = 127.0.0.1:$KDC" '}' >"$KRB5_CONFIG"
+    printf '%s\n' '[realms]' 'EXAMPLE.ORG = {' "database_name = $T/realm/db" "key_stash_file = $T/realm/stash" "kdc_listen = 127.0.0.1:$KDC" "kdc_tcp_listen = 127.0.0.1:$KDC" \
+        'supported_enctypes = aes128-cts:normal' '}' >"$KRB5_KDC_PROFILE"
+    kdb5_util create -s -P master >"$T/log/kdb5" 2>&1
+    printf '%s\n' 'addprinc -pw directory-password alice' 'addprinc -pw directory-password alice/admin' 'addprinc -randkey HTTP/login.example.org' \
+        "ktadd -k $T/realm/http.keytab HTTP/login.example.org" | kadmin.local >"$T/log/kadmin" 2>&1
+    [ "$(id -u)" -ne 0 ] || chown www-data: "$T/realm/http.keytab"
+    spawn kdc krb5kdc -n
+    wait_up kdc 60 bash -c "exec 3<>/dev/tcp/127.0.0.1/$KDC"
+}
+
 # login_server KIND: the example, made to run here; LOGIN is its address
 login_server() {
     next_server "login-$1"
     LOGIN=$URL
     sed -e "s|443 ssl|$HOST|; s|\*:443|$HOST|; /ssl_certificate/d; /SSL/d; s|/srv/registry|$REG|g; s|unix:/run/stillage.sock|unix:$SOCKET|
-        s|127.0.0.1:8888|127.0.0.1:$CHECK|; s|ldap://ldap.example.org|ldap://127.0.0.1:${LDAP:-}|" "$TOP/examples/login/$1.conf" >"$SERVER_DIR/example"
+        s|keytab:/etc/apache2|keytab:$T/realm|; s|127.0.0.1:8888|127.0.0.1:$CHECK|; s|ldap://ldap.example.org|ldap://127.0.0.1:${LDAP:-}|" "$TOP/examples/login/$1.conf" >"$SERVER_DIR/example"
     case $1 in *-certificates)
         LOGIN=https://$HOST
         sed "s|443 ssl|$HOST ssl|; s|\*:443|$HOST|; s|/srv/registry|$REG|g; s|unix:/run/stillage.sock|unix:$SOCKET|; s|/etc/ssl|$T/tls|" "$TOP/examples/login/$1.conf" >"$SERVER_DIR/example" ;;
@@ -67,7 +84,7 @@ login_server() {
             {
                 printf '%s\n' "ServerRoot $SERVER_DIR" "PidFile $SERVER_DIR/pid" "ErrorLog $SERVER_DIR/error.log" "DefaultRuntimeDir $SERVER_DIR" "Listen $HOST"
                 [ "$(id -u)" -ne 0 ] || printf 'User www-data\nGroup www-data\n'
-                for module in mpm_event authz_core authn_core auth_basic authz_user ldap authnz_ldap proxy proxy_fcgi ssl headers; do
+                for module in mpm_event authz_core authn_core auth_basic authz_user proxy proxy_fcgi ssl headers $MODULES; do
                     echo "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so"
                 done
                 cat "$SERVER_DIR/example"
@@ -88,7 +105,8 @@ both_servers() {
     start_nginx "$REG" --push "fastcgi:$SOCKET" --cgi "$STILLAGE_CGI"
     REGISTRY_SERVER=$SERVER REGISTRY_URL=$URL
 }
-token() { curl -sS -G -o "$T/answer" -w '%{http_code}' --data-urlencode 'scope=repository:team/app:pull,push' "$@" "$LOGIN/v2/_token"; }
+token_at() { curl -sS -G -o "$T/answer" -w '%{http_code}' --data-urlencode 'scope=repository:team/app:pull,push' "$@"; }
+token() { token_at "$@" "$LOGIN/v2/_token"; }
 
 # The token that the last answer gives.
 opens_team_app() {
@@ -102,12 +120,21 @@ opens_team_app() {
 }
 
 start_responder 2
-for kind in nginx apache; do
-    have "${kind/apache/apache2}" || { skip 1 "$kind is not installed" 'its login'; continue; }
-    if [ $kind = apache ]; then
-        [ -x /usr/sbin/slapd ] || { skip 1 'slapd is not installed' 'LDAP'; continue; }
-        start_directory
-    fi
+for kind in nginx apache apache-kerberos; do
+    case $kind in
+        apache*) have apache2 || { skip 1 'apache2 is not installed' 'its login'; continue; } ;;&
+        apache)
+            [ -x /usr/sbin/slapd ] || { skip 1 'slapd is not installed' 'LDAP'; continue; }
+            start_directory
+            MODULES='ldap authnz_ldap'
+            ;;
+        apache-kerberos)
+            [ -e /usr/lib/apache2/modules/mod_auth_gssapi.so ] || { skip 1 'libapache2-mod-auth-gssapi is not installed' 'Kerberos'; continue; }
+            if ! have kadmin.local || ! have kinit; then skip 1 'krb5-kdc is not installed' 'Kerberos'; continue; fi
+            start_realm
+            MODULES=auth_gssapi
+            ;;
+    esac
     both_servers $kind
 
     ask GET /v2/team/app/manifests/v1
@@ -124,7 +151,14 @@ for kind in nginx apache; do
     done
     like "$(token -H "Authorization: Bearer $BEARER"; token -H 'Authorization: Basic !' ; token -H 'Authorization: x')" '^(40[01]|500){3}$' '... nor for other headers'
     unlike "$(<"$T/answer")" '"token"' '... which give no token'
-    [ $kind = nginx ] || is "$(token -u 'mallory(alice):directory-password') $(jq -r .scope "$T/answer")" '200 ' '... whose name is like that of another has none of their rights'
+    if [ $kind = apache-kerberos ]; then
+        like "$(token -u alice/admin:directory-password)" '^40[13]$' '... nor for a name of two parts'
+        like "$(token -u alice@OTHER.ORG:directory-password)" '^40[13]$' '... nor for one of another realm'
+        kinit alice <<<directory-password >"$T/log/kinit"
+        is "$(token_at --negotiate -u : --connect-to "::${LOGIN#http://}" http://login.example.org/v2/_token)" 200 '... a ticket takes the place of the password'
+        opens_team_app
+    fi
+    [ $kind != apache ] || is "$(token -u 'mallory(alice):directory-password') $(jq -r .scope "$T/answer")" '200 ' '... whose name is like that of another has none of their rights'
     is "$(token) $(jq -r .token "$T/answer")" '200 anonymous' '... and whoever does not log in gets the anonymous one'
     is "$(curl -sS -o "$T/answer" -w '%{http_code}' -d 'grant_type=password&username=alice&password=directory-password' "$LOGIN/v2/_token" | grep -cE '^(405|401|403)$')" 1 '... a form is refused'
     is "$(curl -sS -o "$T/answer" -w '%{http_code}' -u alice:directory-password "$LOGIN/v2/team/app/manifests/v1" | grep -cE '^40[34]$')" 1 '... nothing else is there'
@@ -156,6 +190,7 @@ certificate alice /O=Acme/CN=alice users-ca
 certificate forged /CN=alice other-ca
 certificate comma '/CN=x,CN=alice' users-ca
 certificate bob /CN=bob users-ca
+MODULES=
 for kind in nginx apache; do
     have "${kind/apache/apache2}" || { skip 1 "$kind is not installed" 'certificates'; continue; }
     both_servers $kind-certificates
