@@ -152,7 +152,7 @@ static void locks_and_children_are_waited_for(void **state)
 static void other_errors_are_told(void **state)
 {
     (void)state;
-    char bytes[4];
+    char bytes[4] = "";
     IS_BAD(stl_read_some(-1, bytes, 4));
     IS_BAD(stl_read_full(-1, bytes, 4));
     IS_BAD(stl_pread_full(-1, bytes, 4, 0));
