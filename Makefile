@@ -249,7 +249,7 @@ $(CGI_TESTS): LIBS += -lfcgi
 FAULT_CALLS = open openat __openat_2 faccessat fstatat readlinkat syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \
 	ftruncate mkdir mkdirat symlinkat linkat unlinkat renameat renameat2 sched_getaffinity time stl_boot_id \
 	stl_pool_run
-CRASH_OBJECTS = $(addprefix $(BUILD)/tests/,$(addprefix crash/,faults.o crash.o cuts.o bundles.o powercut.o powercut-record.o tree.o content.o \
+CRASH_OBJECTS = $(addprefix $(BUILD)/tests/,$(addprefix crash/,faults.o crash.o cuts.o errors.o bundles.o powercut.o powercut-record.o tree.o content.o \
 	changes-content.o changes-push.o changes-upkeep.o changes-projects.o counts.o) support/cgi-client.o support/scratch.o)
 $(CRASH_TESTS): $(CRASH_OBJECTS) $(filter-out $(BUILD)/cgi/main.o,$(CGI_OBJECTS))
 $(CRASH_TESTS): LIBS += -lfcgi

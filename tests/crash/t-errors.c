@@ -1,9 +1,6 @@
-/* What looks at a registry, or changes what is not in repositories, and meets an error: each system call
- * fails in turn. Either it says so, or the result is what it is without the error; what it opened is closed,
- * what it did not open is not; and the same again succeeds. (Changes of repositories: crash.h.) */
+/* What looks at a registry, or changes what is not in repositories, and meets an error (errors.h). */
 #include "unit.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -12,7 +9,7 @@
 #include "bearer.h"
 #include "bundles.h"
 #include "content.h"
-#include "faults.h"
+#include "errors.h"
 #include "import.h"
 #include "listing.h"
 #include "project-quota.h"
@@ -54,23 +51,6 @@ static void prepare(struct unit *unit)
     OK(bundles_import(unit, 1, false, &err));
 }
 
-/* Says in `told` what it has found or done. */
-typedef int operation(struct unit *unit, struct stl_buf *told, struct stl_error *error);
-
-static const struct op {
-    const char *name;
-    operation *operate;
-    void (*prepare)(struct unit *unit); /* before each time; or NULL */
-} * current;
-static const char *struck; /* the call that failed */
-
-/* From now on nothing fails. */
-static void calm(void)
-{
-    struck = struck ? struck : fault_struck();
-    fault_set(FAULT_NONE, 0, 0);
-}
-
 /* --- what is done --------------------------------------------------------------------------------------- */
 
 static int open_registry(struct unit *unit, struct stl_buf *told, struct stl_error *error)
@@ -87,7 +67,7 @@ static int make_registry(struct unit *unit, struct stl_buf *told, struct stl_err
     STL_AUTO_FREE char *path = stl_sprintf("%s/new", unit->path);
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     int result = stl_registry_make(path, "version: 1\n", "page", error);
-    calm();
+    errors_calm();
     if (result == 0) {
         if (unit_exists(unit->fd, "new/reserve")) /* made if there is room */
             OK(stl_tree_remove(unit->fd, "new/reserve", &err));
@@ -163,7 +143,7 @@ static int count_project(struct unit *unit, struct stl_buf *told, struct stl_err
     if (stl_project_has_room(&unit->registry, project, STL_PROJECT_TAGS, 8, error) ||
         stl_project_recount(&unit->registry, project, error))
         return -1;
-    calm();
+    errors_calm();
     OK(stl_project_compare(&unit->registry, project, &found, &err));
     for (size_t i = 0; i < STL_PROJECT_AMOUNTS; i++)
         stl_buf_printf(told, "%d ", (int)found.count.amounts[i]);
@@ -237,7 +217,7 @@ static int use_tokens(struct unit *unit, struct stl_buf *told, struct stl_error 
     if (result < 0 || stl_bearer_use_once(&unit->registry, token, time(NULL) + 100, error) < 0 ||
         stl_bearer_revoke(&unit->registry, "alice", error))
         return -1;
-    calm();
+    errors_calm();
     stl_buf_printf(told, " %d", stl_bearer_find(&unit->registry, token, &found, &err));
     return 0;
 }
@@ -259,7 +239,7 @@ static int use_robots(struct unit *unit, struct stl_buf *told, struct stl_error 
     int there = stl_robot_find(&unit->registry, token, &found, error);
     int result = there < 0 ? -1 : stl_robot_each(&unit->registry, tell_robot, told, error);
     if (result || stl_robot_remove_user(&unit->registry, "alice", &removed, error)) {
-        calm();
+        errors_calm();
         OK(stl_robot_remove_user(&unit->registry, "alice", &removed, &err));
         return -1;
     }
@@ -283,7 +263,7 @@ static int mark_public(struct unit *unit, struct stl_buf *told, struct stl_error
 {
     if (stl_access_apply(&unit->registry, error))
         return -1;
-    calm();
+    errors_calm();
     stl_buf_printf(told, "%d %d", unit_exists(unit->registry.root.fd, "auth/public/open/app/_ok"),
                    unit_exists(unit->registry.root.fd, "auth/public/other/_ok"));
     return 0;
@@ -310,12 +290,12 @@ static int delete_manifest(struct unit *unit, struct stl_buf *told, struct stl_e
     if (stl_repo_open(&repo, &unit->registry, &name, error))
         return -1;
     int result = commit_manifest_gone(&repo, &digest, NULL, NULL, error);
-    calm();
+    errors_calm();
     bool is_there = stl_manifest_type(&repo, &digest, &type, &err) == 0;
     for (size_t i = 0; i < 2; i++) {
         struct stl_digest found;
         if (!is_there && stl_tag_resolve(&repo, &tags[i], &found, &err) == 0)
-            fail_msg("%s, call %s: tag %s leads nowhere", current->name, struck, tags[i].text);
+            fail_msg("a tag leads nowhere: %s", tags[i].text);
     }
     stl_error_clear(&err);
     stl_buf_printf(told, "%d %d", is_there, stl_catalog_has(&unit->registry, &name));
@@ -326,7 +306,7 @@ static int delete_repository(struct unit *unit, struct stl_buf *told, struct stl
 {
     const struct stl_name name = {"doomed"};
     int result = stl_repo_delete(&unit->registry, &name, NULL, error);
-    calm();
+    errors_calm();
     size_t trashed = unit_count(unit->registry.root.fd, "trash/tags/doomed");
     stl_buf_printf(told, "%d", trashed >= trashed_before + 2); /* more, where it was tried again */
     return result;
@@ -353,7 +333,7 @@ static int create_repository(struct unit *unit, struct stl_buf *told, struct stl
     if (result || report(unit, &name, told, error) ||
         stl_repo_set_about(&unit->registry, &name, &second, NULL, error) || report(unit, &name, told, error))
         result = -1;
-    calm();
+    errors_calm();
     if (!is_made) /* the same call completes it */
         stl_repo_create(&unit->registry, &name, &first, NULL, &err);
     stl_error_clear(&err);
@@ -369,7 +349,7 @@ static int push_image(struct unit *unit, struct stl_buf *told, struct stl_error 
     struct stl_tag v1 = {"v1"};
     struct stl_digest found = {0};
     int result = content_push_image(&unit->registry, "pushed", "pushed", "v1", error);
-    calm();
+    errors_calm();
     if (result) /* once more is enough */
         OK(content_push_image(&unit->registry, "pushed", "pushed", "v1", &err));
     OK(stl_repo_open(&repo, &unit->registry, &name, &err));
@@ -384,7 +364,7 @@ static int take_replica(struct unit *unit, struct stl_buf *told, struct stl_erro
 {
     STL_AUTO_REPLICA struct stl_replica replica = STL_REPLICA_INIT;
     int result = stl_replica_take(&replica, &unit->registry, error);
-    calm(); /* whoever sweeps tmp/ finishes what cannot be removed */
+    errors_calm(); /* whoever sweeps tmp/ finishes what cannot be removed */
     stl_buf_printf(told, "%d %d %d %d", (int)replica.repositories, (int)replica.manifests, (int)replica.tags,
                    (int)replica.blobs);
     return result;
@@ -407,7 +387,7 @@ static int look_at_import(struct unit *unit, struct stl_buf *told, struct stl_er
 
 /* --- each call fails ------------------------------------------------------------------------------------ */
 
-static const struct op ops[] = {
+static const struct errors_op ops[] = {
     {.name = "opening a registry", .operate = open_registry},
     {.name = "making a registry", .operate = make_registry},
     {.name = "listing repositories", .operate = list_repositories},
@@ -429,61 +409,10 @@ static const struct op ops[] = {
     {.name = "taking a replica", .operate = take_replica},
     {.name = "looking at an import", .operate = look_at_import}};
 
-static int run(struct unit *unit, struct stl_buf *told)
-{
-    if (current->prepare)
-        current->prepare(unit);
-    return current->operate(unit, told, &err);
-}
-
-/* Returns false once there is no such call. */
-static bool try_call(struct unit *unit, int number, int at, const char *wanted)
-{
-    STL_AUTO_BUF struct stl_buf told = STL_BUF_INIT;
-    struct stl_error error = STL_ERROR_INIT;
-    const struct stl_root *root = &unit->registry.root;
-    uint64_t before = unit_descriptors();
-    if (current->prepare)
-        current->prepare(unit);
-    struck = NULL;
-    fault_set(FAULT_ERROR, at, number);
-    int result = current->operate(unit, &told, &error);
-    calm();
-    if (getenv("CRASH_TELL"))
-        print_message("# %s: %d: %s: %s\n", current->name, at, struck, result ? error.message : "ignored");
-    if (result < 0 && unit_count(root->fd, "tmp") > 0 && (!struck || strcmp(struck, "unlinkat")))
-        fail_msg("%s, %s of call %d: something is left in tmp/", current->name, strerror(number), at);
-    OK(stl_temp_sweep(root, &err));
-    if (unit_descriptors() != before)
-        fail_msg("%s, %s of call %d: other descriptors are open than before", current->name, strerror(number),
-                 at);
-    if (result < 0 && (!error.code || !error.message[0]))
-        fail_msg("%s, %s of call %d: an error without a message", current->name, strerror(number), at);
-    if (result >= 0 && strcmp(told.data ? told.data : "", wanted))
-        fail_msg("%s, %s of call %d: no error, but '%s' rather than '%s'", current->name, strerror(number),
-                 at, told.data, wanted);
-    return struck != NULL;
-}
-
 static void each_call_fails(void **state)
 {
-    static const int numbers[] = {EIO, EMFILE, ENOSPC};
-    struct unit *unit = *state;
-    prepare(unit);
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
-        STL_AUTO_BUF struct stl_buf wanted = STL_BUF_INIT, again = STL_BUF_INIT;
-        current = &ops[i];
-        OK(run(unit, &wanted));
-        assert_true(wanted.length > 0);
-        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
-            int at = 1;
-            while (try_call(unit, numbers[k], at, wanted.data))
-                assert_in_range(++at, 1, 1000);
-            assert_true(numbers[k] != EIO || at > 1);
-        }
-        OK(run(unit, &again));
-        assert_string_equal(again.data, wanted.data);
-    }
+    prepare(*state);
+    errors_each(*state, ops, sizeof ops / sizeof *ops);
 }
 
 int main(void)
