@@ -49,6 +49,9 @@ int stl_temp_sync(struct stl_temp *temp, struct stl_error *err);
  * file stays open until stl_temp_abort(). */
 int stl_temp_link(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
 int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, struct stl_error *err);
+/* Whether an open file has two names: where nothing but link and unlink gives it a place, a process that died
+ * in between has left its old one. Then it may not be written to. */
+bool stl_temp_is_placed(int fd);
 
 /* A file in tmp/ that another process can continue: if its writer is killed, or parks it, a sweep spares it
  * for a day after the last byte was written. `key` says what it is, and has STL_TEMP_KEY digits. If another

@@ -165,6 +165,7 @@ static int lock_data(struct stl_upload *upload, int patience, time_t *written, s
     if (!S_ISREG(ours.st_mode))
         return stl_upload_unknown(upload->id, err);
     upload->size = ours.st_size;
+    upload->placed = ours.st_nlink > 1;
     *written = ours.st_mtime;
     /* The session may have ended while we waited; or just before, and then we have made a new file. */
     int gone = fstatat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), &there,
@@ -267,6 +268,8 @@ int stl_upload_use(struct stl_upload *upload, enum stl_algorithm algorithm, stru
 
 int stl_upload_append(struct stl_upload *upload, const void *bytes, size_t length, struct stl_error *err)
 {
+    if (upload->placed && length > 0)
+        return stl_upload_unknown(upload->id, err);
     for (const char *p = bytes; length > 0;) {
         ssize_t n = stl_pwrite_some(upload->data, p, length, upload->size);
         if (n < 0)
@@ -351,7 +354,7 @@ int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err)
         return 0;
     if (drop_checkpoint(upload, err))
         return -1;
-    if (ftruncate(upload->data, 0))
+    if (!stl_temp_is_placed(upload->data) && ftruncate(upload->data, 0))
         return stl_error_errno(err, "cannot drop the data of the upload");
     int result = mark_ended(upload, err);
     if (result == 0)

@@ -44,6 +44,7 @@ struct stl_upload {
     int data;
     char holder[STL_UPLOAD_HOLDER_MAX]; /* the folder of its holder; "": not known */
     bool held;                          /* it may be in there */
+    bool placed; /* the bytes are a blob, whose writer died before it had removed their name here */
 };
 
 #define STL_UPLOAD_INIT                                                                                      \

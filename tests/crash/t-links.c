@@ -1,6 +1,7 @@
 /*
  * Where a link cannot be made, because a file has as many as it can have (65,000 on ext4) or because the
- * folders turn out to be of two file systems, there is a copy, and nobody notices a difference.
+ * folders turn out to be of two file systems, there is a copy, and nobody notices a difference. Where a file
+ * is given its place by link and unlink, since there is no RENAME_NOREPLACE, it may be left with two names.
  */
 #include "unit.h"
 
@@ -115,6 +116,47 @@ static void an_upload_ends(void **state)
     }
 }
 
+static void refuse_unlink(const struct fault_event *event)
+{
+    if (event->call == CALL_LINK && !strstr(event->to_path, "ended"))
+        fault_set(FAULT_ERROR, 1, EIO);
+}
+
+/* What becomes of a session whose bytes are a blob already, but still have their old name, too. */
+static void an_upload_has_two_names(void **state)
+{
+    enum { CANCELLED_AT_ONCE, CANCELLED, FINISHED, WAYS };
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    struct stl_name name = unit_name("app");
+    const struct stl_digest digest = unit_digest("text");
+    char blob[STL_PATH_MAX], data[STL_UPLOAD_PATH_MAX], id[STL_UPLOAD_ID_LENGTH + 1];
+    stl_path_store(&digest, blob);
+    unit->registry.root.shared = true;
+    for (int way = 0; way < WAYS; way++) {
+        STL_AUTO_UPLOAD struct stl_upload upload = STL_UPLOAD_INIT, again = STL_UPLOAD_INIT;
+        OK(stl_upload_begin(&unit->registry, &name, STL_SHA256, id, &err));
+        OK(stl_upload_open(&upload, &unit->registry, &name, id, &err));
+        OK(stl_upload_append(&upload, "text", 4, &err));
+        fault_set_watch(refuse_unlink);
+        FAILS(STL_STORAGE, stl_upload_finish(&upload, &digest, &err));
+        fault_set_watch(NULL);
+        struck("unlinkat");
+        unit_check_text(root, blob, "text");
+        if (way != CANCELLED_AT_ONCE) {
+            stl_upload_close(&upload);
+            OK(stl_upload_open(&again, &unit->registry, &name, id, &err));
+            FAILS(STL_BLOB_UPLOAD_UNKNOWN, stl_upload_append(&again, "more", 4, &err));
+        }
+        OK(way == FINISHED ? stl_upload_finish(&again, &digest, &err)
+                           : stl_upload_cancel(way == CANCELLED ? &again : &upload, &err));
+        assert_false(unit_exists(root, stl_upload_path(id, "", data)));
+        unit_check_text(root, blob, "text");
+        if (way != FINISHED)
+            unit_remove(root, blob);
+    }
+}
+
 struct noted {
     int root;
     char *target; /* of the last one */
@@ -151,6 +193,7 @@ int main(void)
         repository_test(a_blob_is_copied),
         repository_test(a_blob_that_the_kernel_does_not_copy),
         registry_test(an_upload_ends),
+        registry_test(an_upload_has_two_names),
         repository_test(a_tag_goes_to_the_trash),
     };
     return unit_run(tests);

@@ -304,6 +304,24 @@ static void what_outlasts_its_writer(void **state)
     assert_int_equal(unit_count(root->fd, "tmp"), 0);
 }
 
+/* Its writer died when it had its place already, but not only that (stl_temp_link()). */
+static void what_has_its_place_is_left_alone(void **state)
+{
+    const struct stl_root *root = root_of(state);
+    STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
+    OK(stl_temp_keep(root, KEY, &temp, &err));
+    assert_false(stl_temp_is_placed(temp.fd));
+    OK(stl_write_all(temp.fd, "whole", 5, &err));
+    assert_int_equal(linkat(root->fd, temp.name, root->fd, "placed", 0), 0);
+    stl_temp_park(&temp);
+    OK(stl_temp_keep(root, KEY, &temp, &err));
+    assert_false(stl_temp_is_placed(temp.fd));
+    check_size(temp.fd, 0);
+    stl_temp_abort(&temp);
+    assert_int_equal(unit_count(root->fd, "tmp"), 0);
+    unit_check_text(root->fd, "placed", "whole");
+}
+
 static void write_to_a_full_device(void **state)
 {
     (void)state;
@@ -466,6 +484,7 @@ int main(void)
         registry_test(without_tmp),
         registry_test(sweeping_takes_the_dead_and_spares_the_living),
         registry_test(what_outlasts_its_writer),
+        registry_test(what_has_its_place_is_left_alone),
         registry_test(write_to_a_full_device),
         registry_test(a_stage_keeps_files_until_they_are_taken),
         registry_test(links_are_put_and_read),
