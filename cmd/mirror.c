@@ -47,9 +47,22 @@ static int check_line(const struct stl_mirror *mirror, struct stl_error *err)
     struct stl_address address;
     struct stl_name to;
     stl_address_begins(mirror->from, &from);
-    if (stl_address_parse(from, &address, err))
+    if (stl_address_parse(from, &address, err) || (mirror->to && stl_name_parse(mirror->to, &to, err)))
         return -1;
-    return mirror->to ? stl_name_parse(mirror->to, &to, err) : 0;
+    struct stl_platforms platforms = {0};
+    int result = 0;
+    for (size_t i = 0; i < mirror->platforms.count && result == 0; i++)
+        result = stl_platforms_add(&platforms, mirror->platforms.items[i], err);
+    stl_platforms_clear(&platforms);
+    return result;
+}
+
+static int check_lines(const struct stl_mirrors *mirrors, const char *file, struct stl_error *err)
+{
+    for (size_t i = 0; i < mirrors->count; i++)
+        if (check_line(&mirrors->items[i], err))
+            return stl_error_context(err, "%s:%zu", file, mirrors->items[i].line);
+    return 0;
 }
 
 static int read_list(struct arguments *arguments, struct stl_error *err)
@@ -59,9 +72,6 @@ static int read_list(struct arguments *arguments, struct stl_error *err)
         stl_mirrors_add_lines(&arguments->from_list, arguments->list, text.data ? text.data : "", err))
         return -1;
     arguments->mirrors = &arguments->from_list;
-    for (size_t i = 0; i < arguments->from_list.count; i++)
-        if (check_line(&arguments->from_list.items[i], err))
-            return stl_error_context(err, "%s:%zu", arguments->list, arguments->from_list.items[i].line);
     if (arguments->from_list.count == 0)
         return stl_error_set(err, STL_USAGE, "%s lists nothing: lines 'FROM [TO]' are expected",
                              arguments->list);
@@ -183,7 +193,9 @@ static int update_all(struct arguments *arguments, struct stl_registry *looked_a
         return cmd_fail(err);
     if (arguments->mirrors->count == 0)
         return cmd_usage(&cmd_mirror, "nothing to mirror: give --list, or add 'mirror:' to registry.yaml");
-    if (find_credentials(arguments, err) ||
+    STL_AUTO_FREE char *settings = stl_sprintf("%s/registry.yaml", looked_at->path);
+    if (check_lines(arguments->mirrors, arguments->list ? arguments->list : settings, err) ||
+        find_credentials(arguments, err) ||
         cmd_open_registry_to_write(&registry, arguments->common.registry, arguments->common.force, &writing,
                                    err))
         return cmd_fail(err);

@@ -144,7 +144,7 @@ int stl_yaml_mapping(struct stl_yaml *yaml, yaml_node_t *node, const struct stl_
             return -1;
         uint64_t bit = UINT64_C(1) << (key - keys);
         if (seen & bit)
-            return stl_yaml_error(yaml, name, err, "key '%s' is given twice", key->key);
+            return stl_yaml_error(yaml, name, err, "key '%s' is given twice: remove one", key->key);
         seen |= bit;
         if (!is_null(value) && key->read(yaml, value, (char *)base + key->offset, err))
             return -1;
@@ -157,7 +157,7 @@ int stl_yaml_sequence(struct stl_yaml *yaml, yaml_node_t *node,
                       struct stl_error *err)
 {
     if (node->type != YAML_SEQUENCE_NODE)
-        return stl_yaml_error(yaml, node, err, "a list is expected here");
+        return stl_yaml_error(yaml, node, err, "a list is expected here: lines '- ...', or [...]");
     for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top;
          item++)
         if (read(yaml, stl_yaml_node(yaml, *item), target, err))

@@ -79,6 +79,8 @@ static int read_words(struct stl_yaml *yaml, yaml_node_t *node, struct stl_words
                       int (*check)(const char *text, struct stl_error *err), struct stl_error *err)
 {
     names->line = node->start_mark.line + 1;
+    if (node->type == YAML_MAPPING_NODE)
+        return stl_yaml_error(yaml, node, err, "a text or a list of texts is expected here");
     if (node->type != YAML_SEQUENCE_NODE)
         return add_name(yaml, node, names, check, err);
     for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top;
@@ -137,7 +139,7 @@ int stl_who_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct 
 static int read_rule(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {
-        {"repository", stl_yaml_string, offsetof(struct stl_rule, pattern)},
+        {"repository", stl_pattern_read, offsetof(struct stl_rule, pattern)},
         {"pull", stl_who_read, offsetof(struct stl_rule, who[STL_PULL])},
         {"push", stl_who_read, offsetof(struct stl_rule, who[STL_PUSH])},
         {"delete", stl_who_read, offsetof(struct stl_rule, who[STL_DELETE])},
@@ -150,11 +152,8 @@ static int read_rule(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
     *rule = (struct stl_rule){.line = node->start_mark.line + 1};
     if (stl_yaml_mapping(yaml, node, keys, rule, err))
         return -1;
-    struct stl_error why = STL_ERROR_INIT;
     if (!rule->pattern)
         return stl_yaml_error(yaml, node, err, "the rule has no 'repository: PATTERN'");
-    if (stl_pattern_check(rule->pattern, &why))
-        return stl_yaml_error(yaml, node, err, "%s", why.message);
     for (size_t i = 0; i + 1 < access->count; i++)
         if (!strcmp(access->rules[i].pattern, rule->pattern))
             return stl_yaml_error(yaml, node, err, "there are two rules for '%s': make them one",
@@ -185,7 +184,7 @@ int stl_access_rules_read_groups(struct stl_yaml *yaml, yaml_node_t *node, void 
                                   name ? why.message : "not a word");
         for (size_t i = 0; i < access->group_count; i++)
             if (!strcmp(access->groups[i].name, name))
-                return stl_yaml_error(yaml, key, err, "group '%s' is given twice", name);
+                return stl_yaml_error(yaml, key, err, "group '%s' is given twice: make them one", name);
         stl_grow(access->groups, access->group_count);
         struct stl_group *group = &access->groups[access->group_count++];
         *group = (struct stl_group){.name = stl_strdup(name)};
@@ -217,8 +216,8 @@ static int check_groups(const struct stl_access_rules *access, const struct stl_
 {
     for (size_t i = 0; i < who->count; i++)
         if (!strncmp(who->items[i], "group:", 6) && !find_group(access, who->items[i] + 6))
-            return stl_error_set(err, STL_INVALID, "%s:%zu: there is no group '%s'", file, who->line,
-                                 who->items[i] + 6);
+            return stl_error_set(err, STL_INVALID, "%s:%zu: there is no group '%s': add it to 'groups:'",
+                                 file, who->line, who->items[i] + 6);
     return 0;
 }
 

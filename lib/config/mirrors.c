@@ -14,19 +14,28 @@ static struct stl_mirror *append_mirror(struct stl_mirrors *mirrors)
     return mirror;
 }
 
+static int read_newest(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    const int64_t *newest = target;
+    if (stl_yaml_int(yaml, node, target, err))
+        return -1;
+    return *newest > 1000000 ? stl_yaml_error(yaml, node, err, "newest may be at most 1000000") : 0;
+}
+
 static int read_mirror(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {
         {"from", stl_yaml_string, offsetof(struct stl_mirror, from)},
         {"to", stl_yaml_string, offsetof(struct stl_mirror, to)},
         {"tags", stl_words_read, offsetof(struct stl_mirror, tags)},
-        {"newest", stl_yaml_int, offsetof(struct stl_mirror, newest)},
+        {"newest", read_newest, offsetof(struct stl_mirror, newest)},
         {"platforms", stl_words_read, offsetof(struct stl_mirror, platforms)},
         {"referrers", stl_yaml_bool, offsetof(struct stl_mirror, referrers)},
         {"prune", stl_yaml_bool, offsetof(struct stl_mirror, prune)},
         {NULL, NULL, 0},
     };
     struct stl_mirror *mirror = append_mirror(target);
+    mirror->line = node->start_mark.line + 1;
     if (stl_yaml_mapping(yaml, node, keys, mirror, err))
         return -1;
     if (!mirror->from)
@@ -34,9 +43,7 @@ static int read_mirror(struct stl_yaml *yaml, yaml_node_t *node, void *target, s
     if (mirror->prune && mirror->tags.count == 0 && mirror->newest == 0)
         return stl_yaml_error(yaml, node, err,
                               "prune: it takes 'tags' or 'newest', which say what it is about");
-    return mirror->newest < 0 || mirror->newest > 1000000
-               ? stl_yaml_error(yaml, node, err, "newest: a number from 1 to 1000000 is expected")
-               : 0;
+    return 0;
 }
 
 int stl_mirrors_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)

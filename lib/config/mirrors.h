@@ -22,7 +22,7 @@
 
 struct stl_mirror {
     char *from, *to; /* to: NULL: not given */
-    size_t line;     /* in the list; 0: it is in none */
+    size_t line;     /* in the list, or in registry.yaml */
     struct stl_words tags, platforms;
     int64_t newest; /* 0: all */
     bool referrers, prune;

@@ -58,7 +58,8 @@ static int read_claims(struct stl_yaml *yaml, yaml_node_t *node, void *target, s
             return stl_yaml_error(yaml, key, err, "the name of a claim is expected here");
         for (size_t i = 0; i < rule->claim_count; i++)
             if (!strcmp(rule->claims[i].name, name))
-                return stl_yaml_error(yaml, key, err, "claim '%s' is given twice", name);
+                return stl_yaml_error(yaml, key, err, "claim '%s' is given twice: make its values a list",
+                                      name);
         stl_grow(rule->claims, rule->claim_count);
         struct stl_oidc_claim *claim = &rule->claims[rule->claim_count++];
         *claim = (struct stl_oidc_claim){.name = stl_strdup(name)};

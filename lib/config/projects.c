@@ -122,8 +122,9 @@ static int read_project(struct stl_yaml *yaml, yaml_node_t *node, void *target, 
     for (size_t i = 0; i < project->prune.count; i++)
         if (project->prune.items[i].repository &&
             !stl_pattern_below(project->name, project->prune.items[i].repository))
-            return stl_yaml_error(yaml, node, err, "prune: '%s' is not in the project '%s'",
-                                  project->prune.items[i].repository, project->name);
+            return stl_yaml_error(yaml, node, err,
+                                  "prune: '%s' is not in the project '%s': begin it with '%s/'",
+                                  project->prune.items[i].repository, project->name, project->name);
     return 0;
 }
 

@@ -24,14 +24,6 @@ static int read_version(struct stl_yaml *yaml, yaml_node_t *node, void *target, 
     return -1;
 }
 
-static int read_count(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
-{
-    int64_t *count = target;
-    if (stl_yaml_int(yaml, node, count, err))
-        return -1;
-    return *count < 0 ? stl_yaml_error(yaml, node, err, "a number that is not negative is expected here") : 0;
-}
-
 static int read_accent(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     if (stl_yaml_string(yaml, node, target, err))
@@ -54,12 +46,20 @@ static int read_logo(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
     return stl_yaml_error(yaml, node, err, "the name of a file in www/, such as logo.svg, is expected here");
 }
 
+static int read_manifest_size(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    const int64_t *bytes = target;
+    if (stl_yaml_size(yaml, node, target, err))
+        return -1;
+    return *bytes > 64 << 20 ? stl_yaml_error(yaml, node, err, "manifest-size may be at most 64MiB") : 0;
+}
+
 static int read_push(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {
-        {"manifest-size", stl_yaml_size, offsetof(S, push.manifest_size)},
+        {"manifest-size", read_manifest_size, offsetof(S, push.manifest_size)},
         {"upload-expiry", stl_yaml_duration, offsetof(S, push.upload_expiry)},
-        {"open-uploads", read_count, offsetof(S, push.open_uploads)},
+        {"open-uploads", stl_yaml_int, offsetof(S, push.open_uploads)},
         {"open-bytes", stl_yaml_size, offsetof(S, push.open_bytes)},
         {"slowest-body", stl_yaml_size, offsetof(S, push.slowest_body)},
         {"sparse-indexes", stl_yaml_bool, offsetof(S, push.sparse_indexes)},
@@ -70,12 +70,7 @@ static int read_push(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
         {"auto-create", stl_yaml_bool, offsetof(S, push.auto_create)},
         {NULL, NULL, 0},
     };
-    S *settings = target;
-    if (stl_yaml_mapping(yaml, node, keys, settings, err))
-        return -1;
-    if (settings->push.manifest_size > 64 << 20)
-        return stl_yaml_error(yaml, node, err, "manifest-size may be at most 64MiB");
-    return 0;
+    return stl_yaml_mapping(yaml, node, keys, target, err);
 }
 
 static int read_url(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)

@@ -9,19 +9,46 @@
 
 enum { FRESH_FOR = 3600 };
 
+static int read_prefix(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    struct stl_error why = STL_ERROR_INIT;
+    struct stl_name name;
+    if (stl_yaml_string(yaml, node, target, err))
+        return -1;
+    return stl_name_parse(*(char **)target, &name, &why)
+               ? stl_yaml_error(yaml, node, err, "prefix: %s", why.message)
+               : 0;
+}
+
+static int needs_from(struct stl_yaml *yaml, yaml_node_t *node, struct stl_error *err)
+{
+    return stl_yaml_error(yaml, node, err,
+                          "from: a registry such as docker.io, registry.example.org:5000 or "
+                          "ghcr.io/organisation is expected");
+}
+
+static int read_from(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    struct stl_error ignored = STL_ERROR_INIT;
+    struct stl_image_name image;
+    if (stl_yaml_string(yaml, node, target, err))
+        return -1;
+    STL_AUTO_FREE char *example = stl_sprintf("%s/name", *(char **)target);
+    return stl_image_name_host(example) && !stl_image_name_parse_foreign(example, &image, &ignored)
+               ? 0
+               : needs_from(yaml, node, err);
+}
+
 static int check_prefix(struct stl_yaml *yaml, yaml_node_t *node, const struct stl_upstreams *upstreams,
                         struct stl_error *err)
 {
-    const struct stl_upstream *upstream = &upstreams->items[upstreams->count - 1];
-    struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_name name;
-    if (upstream->prefix && stl_name_parse(upstream->prefix, &name, &ignored))
-        return stl_yaml_error(yaml, node, err, "prefix: '%.200s' cannot be the beginning of a name",
-                              upstream->prefix);
+    const char *own = upstreams->items[upstreams->count - 1].prefix;
     for (size_t i = 0; i + 1 < upstreams->count; i++) {
-        const char *other = upstreams->items[i].prefix, *own = upstream->prefix;
+        const char *other = upstreams->items[i].prefix;
         if (!strcmp(other ? other : "", own ? own : ""))
-            return stl_yaml_error(yaml, node, err, "there is an upstream with this prefix already");
+            return stl_yaml_error(yaml, node, err,
+                                  "there is an upstream with this prefix already: give this "
+                                  "one another, or remove it");
     }
     return 0;
 }
@@ -29,30 +56,22 @@ static int check_prefix(struct stl_yaml *yaml, yaml_node_t *node, const struct s
 static int read_upstream(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const struct stl_yaml_key keys[] = {
-        {"prefix", stl_yaml_string, offsetof(struct stl_upstream, prefix)},
-        {"from", stl_yaml_string, offsetof(struct stl_upstream, from)},
+        {"prefix", read_prefix, offsetof(struct stl_upstream, prefix)},
+        {"from", read_from, offsetof(struct stl_upstream, from)},
         {"fresh-for", stl_yaml_duration, offsetof(struct stl_upstream, fresh_for)},
         {"plain-http", stl_yaml_bool, offsetof(struct stl_upstream, plain)},
         {"any-address", stl_yaml_bool, offsetof(struct stl_upstream, any_address)},
-        {"ca", stl_yaml_string, offsetof(struct stl_upstream, ca)},
+        {"ca", stl_yaml_path, offsetof(struct stl_upstream, ca)},
         {NULL, NULL, 0},
     };
     struct stl_upstreams *upstreams = target;
-    struct stl_error ignored = STL_ERROR_INIT;
-    struct stl_image_name image;
     stl_grow(upstreams->items, upstreams->count);
     struct stl_upstream *upstream = &upstreams->items[upstreams->count++];
     *upstream = (struct stl_upstream){.fresh_for = FRESH_FOR};
     if (stl_yaml_mapping(yaml, node, keys, upstream, err))
         return -1;
-    STL_AUTO_FREE char *example = stl_sprintf("%s/name", upstream->from ? upstream->from : "");
-    if (!upstream->from || !stl_image_name_host(example) ||
-        stl_image_name_parse_foreign(example, &image, &ignored))
-        return stl_yaml_error(yaml, node, err,
-                              "from: a registry such as docker.io, registry.example.org:5000 or "
-                              "ghcr.io/organisation is expected");
-    if (upstream->ca && upstream->ca[0] != '/')
-        return stl_yaml_error(yaml, node, err, "ca: an absolute path is expected");
+    if (!upstream->from)
+        return needs_from(yaml, node, err);
     return check_prefix(yaml, node, upstreams, err);
 }
 

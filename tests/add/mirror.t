@@ -22,6 +22,15 @@ put "oci:$artifact" lib/art
 
 new_registry
 desc='nothing to mirror' fails_with 2 "'mirror:'" mirror
+while IFS='|' read -r wanted entry; do
+    printf 'version: 1\nmirror:\n  - {from: docker.io/nginx}\n  - %s\n' "$entry" >"$REG/registry.yaml"
+    desc="$entry" fails_with 2 "$REG/registry.yaml:4: .*$wanted" mirror
+done <<'END'
+leave out 'http://'|{from: "http://docker.io/nginx"}
+repository name 'Other' is invalid|{from: docker.io/nginx, to: Other}
+platform 'linux' is not of the form|{from: docker.io/nginx, platforms: [linux]}
+END
+new_registry
 cat >>"$REG/registry.yaml" <<END_OF_SETTINGS
 mirror:
   - {from: $there/lib/app, tags: ["1.*"], newest: 2}

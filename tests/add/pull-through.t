@@ -16,7 +16,7 @@ there large:v1 "oci:$T/big"
 
 new_registry
 desc='no upstream' fails_with 1 "registry.yaml has no 'upstream:'" "$STILLAGE" pull-through
-for wrong in '{from: nginx}:from' '{prefix: hub}:from' '{from: docker.io, prefix: Hub}:prefix' '{from: docker.io, ca: x}:ca' \
+for wrong in '{from: nginx}:from' '{prefix: hub}:from' '{from: docker.io, prefix: Hub}:prefix' \
     '{from: "docker.io/A"}:from'; do
     printf 'version: 1\nupstream:\n  - %s\n' "${wrong%:*}" >"$REG/registry.yaml"
     desc="an upstream that is none: ${wrong%:*}" fails_with 1 "registry.yaml:3: ${wrong##*:}: " "$STILLAGE" verify

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "render.h"
 #include "settings.h"
 
 static int parse(struct stl_settings *settings, const char *text)
@@ -230,7 +229,7 @@ static void wrong_settings(void **state)
     refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n    pull: [\"x y\"]\n",
             "registry.yaml:4: user name");
     refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n    pull: [group:x]\n",
-            "registry.yaml:4: there is no group 'x'");
+            "registry.yaml:4: there is no group 'x': add it to 'groups:'");
     refused(STL_INVALID, "version: 1\naccess:\n  - repository: a\n  - repository: a\n",
             "registry.yaml:4: there are two");
     refused(STL_INVALID, "version: 1\ngroups:\n  a: [x]\n  a: [y]\n",
@@ -397,53 +396,13 @@ static void lines_of_mirrors(void **state)
     stl_mirrors_clear(&mirrors);
 }
 
-/* What `stillage init` writes is what is read. */
-static void the_template_shows_the_defaults(void **state)
-{
-    (void)state;
-    struct stl_render values = STL_RENDER_INIT;
-    STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT, all = STL_BUF_INIT;
-    struct stl_settings defaults, settings;
-    stl_render_set(&values, "TITLE", "Images: of # ours");
-    OK(stl_render("registry.yaml", &values, &text, &err));
-    OK(parse(&settings, text.data));
-    assert_string_equal(settings.title, "Images: of # ours");
-    stl_settings_clear(&settings);
-    /* Each commented line is a setting: with the '#' removed the file is valid, and says the same. */
-    for (char *line = text.data; *line;) {
-        size_t length = strcspn(line, "\n");
-        size_t skip = line[0] == '#' && line[1] != ' ' && length > 1 ? 1 : 0;
-        if (line[0] == '#' && !strncmp(line + 1, "  ", 2))
-            skip = 1;
-        if (strncmp(line, "#group:", 7))
-            stl_buf_printf(&all, "%.*s\n", (int)(length - skip), line + skip);
-        line += length + (line[length] == '\n');
-    }
-    OK(parse(&settings, all.data));
-    OK(parse(&defaults, "version: 1\n"));
-    assert_int_equal(settings.apache, defaults.apache);
-    assert_int_equal(settings.push.manifest_size, defaults.push.manifest_size);
-    assert_int_equal(settings.push.upload_expiry, defaults.push.upload_expiry);
-    assert_int_equal(settings.push.sparse_indexes, defaults.push.sparse_indexes);
-    assert_int_equal(settings.push.delete_tags, defaults.push.delete_tags);
-    assert_int_equal(settings.push.delete_manifests, defaults.push.delete_manifests);
-    assert_int_equal(settings.push.delete_blobs, defaults.push.delete_blobs);
-    stl_settings_clear(&settings);
-    stl_settings_clear(&defaults);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(every_key),
-        cmocka_unit_test(upstreams),
-        cmocka_unit_test(lists_absent_and_empty),
-        cmocka_unit_test(lines_of_mirrors),
-        cmocka_unit_test(bounds),
-        cmocka_unit_test(projects),
-        cmocka_unit_test(wrong_settings),
-        cmocka_unit_test(the_template_shows_the_defaults),
+        cmocka_unit_test(defaults),         cmocka_unit_test(every_key),
+        cmocka_unit_test(upstreams),        cmocka_unit_test(lists_absent_and_empty),
+        cmocka_unit_test(lines_of_mirrors), cmocka_unit_test(bounds),
+        cmocka_unit_test(projects),         cmocka_unit_test(wrong_settings),
     };
     return unit_run(tests);
 }
