@@ -1,5 +1,6 @@
 /* Pushing blobs: sessions and mounts (distribution-spec, "Pushing blobs"). */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,7 +17,7 @@ enum {
     FIRST_CHUNK = 16 << 10,
     CHUNK = 256 << 10,
     HOLD_AGAIN = 64 << 20, /* bytes between two looks at what else is open */
-    PASSING = 1 << 20,
+    PASSING = 1 << 20,     /* the most that may come uncounted */
     RETRY_AFTER = 30,      /* seconds, for clients that have too many open */
 };
 
@@ -164,6 +165,16 @@ static bool is_passing(const struct exchange *exchange, const struct stl_upload 
     return closing && upload->size == 0 && length >= 0 && length <= PASSING && (!most || length <= most);
 }
 
+/* Web servers send SIGTERM to a program whose client has gone, and the session may have to be counted then:
+ * see keep_session(). The end of the body comes at once, too. (A responder has it blocked anyway.) */
+static void outlast_client(void)
+{
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+}
+
 /* Appends the body as it comes. Whatever has arrived counts, also on error. A client that is slow costs
  * little memory. */
 static int append_body(struct exchange *exchange, struct stl_upload *upload, int64_t left, int64_t room,
@@ -198,7 +209,9 @@ static int receive(struct exchange *exchange, struct stl_upload *upload, const s
         return -1;
     if (request->length > left - upload->size)
         return stl_quota_exceeded(&request->name, upload->size + request->length, left, err);
-    if (!is_passing(exchange, upload, digest) && hold(exchange, upload, request->length, &room, err))
+    if (is_passing(exchange, upload, digest))
+        outlast_client();
+    else if (hold(exchange, upload, request->length, &room, err))
         return -1;
     request->upload = upload;
     int result = append_body(exchange, upload, left, room, err);

@@ -76,7 +76,8 @@ void stl_upload_set_holder(struct stl_upload *upload, const char *who);
  * (push.open-uploads), or if with `coming` more bytes they would exceed open-bytes; with STL_DENIED if this
  * session alone would. *room is how large it may become. To make room, sessions of the same holder that
  * nobody has written to for a quarter of an hour are ended. Anybody else who has written to a session also
- * counts as its holder. */
+ * counts as its holder. A session that is to end at once need not be counted, unless it stays open with
+ * bytes after all. */
 int stl_upload_hold(struct stl_upload *upload, int64_t coming, int64_t *room, struct stl_error *err);
 /* Continues with another algorithm; the bytes that have arrived are read once more for it. */
 int stl_upload_use(struct stl_upload *upload, enum stl_algorithm algorithm, struct stl_error *err);

@@ -177,6 +177,26 @@ verdict '... is one too many: nothing of it stays'
 cgi GET "$cut"
 want_header range 0-399
 verdict '... and the first can go on'
+# Apache and fcgiwrap end a program whose client has gone.
+new_session app
+ended=$(session_file "$SESSION")
+mkfifo "$T/feed"
+mkdir "$T/ended"
+RUN_UNDER=(bash -c 'echo $$ >"$0"; exec "$@"' "$T/ended/pid")
+run_cgi "$T/ended" PUT "$SESSION?digest=$(digest "$T/600")" CONTENT_LENGTH=600 REMOTE_ADDR=198.51.100.65 <"$T/feed" &
+writer=$!
+RUN_UNDER=()
+exec {FEED}>"$T/feed"
+cat "$T/400" >&"$FEED"
+has_come() { [ "$(stat -c %s "$ended" 2>/dev/null)" = 400 ]; }
+wait_for 20 has_come
+kill -TERM "$(<"$T/ended/pid")"
+exec {FEED}>&-
+wait "$writer" || true
+new_session app
+anonymous 400 198.51.100.65
+want_error 429 TOOMANYREQUESTS
+verdict 'one whose program was told to end when it was cut counts, too'
 stream "$T/2000" POST "/v2/app/blobs/uploads/?digest=$(digest "$T/2000")" REMOTE_ADDR=192.0.2.1
 want_error 403 DENIED
 verdict '... and one that does not say how large it is'
