@@ -54,18 +54,16 @@ static int link_at_once(const struct stl_repo *repo, int at, const char *from,
 {
     char to[STL_PATH_MAX];
     stl_path_blob(digest, to);
-    if (linkat(at, from, repo->fd, to, 0) && errno != EEXIST) {
-        if (errno == ENOENT && faccessat(repo->fd, STL_REPO_BLOBS, F_OK, AT_SYMLINK_NOFOLLOW))
-            return stl_error_set(err, STL_NAME_UNKNOWN, "repository '%s' was deleted meanwhile",
-                                 repo->name.text);
-        if (errno == ENOENT)
-            return stl_error_set(err, STL_BLOB_UNKNOWN, "there is no blob %s",
-                                 to + strlen(STL_REPO_BLOBS "/"));
-        if (errno != EMLINK && errno != EXDEV)
-            return stl_error_errno(err, "cannot link %s into repository %s", to, repo->name.text);
+    if (linkat(at, from, repo->fd, to, 0) == 0 || errno == EEXIST)
+        return 0;
+    if (errno == EMLINK || errno == EXDEV)
         return copy_blob(repo, at, from, to, err);
-    }
-    return 0;
+    if (errno != ENOENT)
+        return stl_error_errno(err, "cannot link %s into repository %s", to, repo->name.text);
+    STL_AUTO_CLOSE int blobs = stl_repo_enter_folder(repo, STL_REPO_BLOBS, err);
+    return blobs < 0
+               ? -1
+               : stl_error_set(err, STL_BLOB_UNKNOWN, "there is no blob %s", to + strlen(STL_REPO_BLOBS "/"));
 }
 
 /* The same, if consent.h allows it. */
@@ -133,7 +131,7 @@ static int link_known_blob(const struct stl_repo *repo, const struct stl_digest 
     char path[STL_PATH_MAX];
     STL_AUTO_CLOSE int store =
         lock < 0 ? -1 : stl_dir_open(repo->registry->root.fd, stl_path_store_directory(digest, path), err);
-    STL_AUTO_CLOSE int blobs = store < 0 ? -1 : stl_dir_open(repo->fd, STL_REPO_BLOBS, err);
+    STL_AUTO_CLOSE int blobs = store < 0 ? -1 : stl_repo_enter_folder(repo, STL_REPO_BLOBS, err);
     if (blobs < 0)
         return -1;
     if (link_from_store(repo, digest, err) == 0)
@@ -183,7 +181,7 @@ int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const 
     char path[STL_PATH_MAX];
     STL_AUTO_CLOSE int lock = stl_store_lock(repo->registry, digest, err);
     STL_AUTO_CLOSE int store = lock < 0 ? -1 : make_store_folder(repo->registry, digest, err);
-    STL_AUTO_CLOSE int blobs = store < 0 ? -1 : stl_dir_open(repo->fd, STL_REPO_BLOBS, err);
+    STL_AUTO_CLOSE int blobs = store < 0 ? -1 : stl_repo_enter_folder(repo, STL_REPO_BLOBS, err);
     const char *name = strrchr(stl_path_store(digest, path), '/') + 1;
     if (blobs < 0 || stl_temp_link(temp, store, name, err) < 0 || link_blob(repo, store, name, digest, err))
         return -1;

@@ -40,9 +40,7 @@ int stl_trash_recall_blob(const struct stl_repo *repo, const struct stl_digest *
     char folder[STL_PATH_MAX], text[STL_DIGEST_TEXT_MAX];
     STL_AUTO_FREE char *from = stl_sprintf("%s/%s", stl_path_flat(STL_TRASH_BLOBS, &repo->name, folder),
                                            stl_digest_format(digest, text));
-    STL_AUTO_CLOSE int blobs = stl_dir_open(repo->fd, STL_REPO_BLOBS, err);
-    if (blobs < 0 && err->sys_errno == ENOENT)
-        return stl_error_set(err, STL_NAME_UNKNOWN, "repository '%s' was deleted meanwhile", repo->name.text);
+    STL_AUTO_CLOSE int blobs = stl_repo_enter_folder(repo, STL_REPO_BLOBS, err);
     if (blobs < 0)
         return -1;
     STL_AUTO_CLOSE int quota = -1;

@@ -84,6 +84,14 @@ int stl_repo_remove_folder(const struct stl_repo *repo, const char *folder, stru
                           : stl_dir_remove_files(repo->fd, folder, err);
 }
 
+int stl_repo_enter_folder(const struct stl_repo *repo, const char *folder, struct stl_error *err)
+{
+    int fd = stl_dir_open(repo->fd, folder, err);
+    if (fd < 0 && err->sys_errno == ENOENT)
+        stl_error_set(err, STL_NAME_UNKNOWN, "repository '%s' was deleted meanwhile", repo->name.text);
+    return fd;
+}
+
 int stl_repo_sync_folder(const struct stl_repo *repo, const char *folder, struct stl_error *err)
 {
     STL_AUTO_CLOSE int directory = stl_dir_open(repo->fd, folder, err);

@@ -40,6 +40,9 @@ void stl_repo_close(struct stl_repo *repo);
 /* Removes one of its folders with everything in it that belongs to the repository. Nested repositories are
  * kept. */
 int stl_repo_remove_folder(const struct stl_repo *repo, const char *folder, struct stl_error *err);
+/* Opens one of its folders; the caller closes. Fails with STL_NAME_UNKNOWN if the repository was deleted
+ * after it was opened. */
+int stl_repo_enter_folder(const struct stl_repo *repo, const char *folder, struct stl_error *err);
 /* Makes the entries of one of its folders durable. */
 int stl_repo_sync_folder(const struct stl_repo *repo, const char *folder, struct stl_error *err);
 /* Removes the folders of a repository with everything in them that belongs to it, then its own folder and
