@@ -371,7 +371,9 @@ static int settle_catalog(const struct stl_registry *registry, int v2, struct st
 {
     STL_AUTO_CLOSE int fd = open_catalog(registry);
     struct stat st;
-    if (fd < 0 || fstat(fd, &st) || !(st.st_mode & S_ISVTX))
+    if (fd < 0 || fstat(fd, &st))
+        return stl_error_errno(err, "cannot look at the catalog");
+    if (!(st.st_mode & S_ISVTX))
         return 0;
     const struct stl_temp catalog = {.root = &registry->root, .fd = fd};
     return stl_dir_sync(v2, err) || set_mark(&catalog, 0, err) ? -1 : 0;

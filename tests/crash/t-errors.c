@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "access.h"
@@ -387,6 +388,33 @@ static int look_at_import(struct unit *unit, struct stl_buf *told, struct stl_er
 
 /* --- each call fails ------------------------------------------------------------------------------------ */
 
+static const struct stl_name listed = {"listed"};
+
+static int list_it(struct unit *unit, struct stl_error *error)
+{
+    STL_AUTO_LISTING_CHANGE struct stl_listing_change change = STL_LISTING_CHANGE_INIT;
+    return stl_catalog_prepare(&unit->registry, &listed, &change, error) ||
+                   stl_listing_commit(&change, error)
+               ? -1
+               : 0;
+}
+
+/* Its writer died before it was durable. */
+static void leave_catalog(struct unit *unit)
+{
+    OK(list_it(unit, &err));
+    assert_int_equal(fchmodat(unit->registry.root.fd, "www/v2/_catalog", 0644 | S_ISVTX, 0), 0);
+}
+
+static int rely_on_catalog(struct unit *unit, struct stl_buf *told, struct stl_error *error)
+{
+    int result = list_it(unit, error);
+    errors_calm();
+    stl_buf_printf(told, "%d", stl_catalog_is_settled(&unit->registry, &listed));
+    OK(stl_catalog_remove(&unit->registry, &listed, &err));
+    return result;
+}
+
 static const struct errors_op ops[] = {
     {.name = "opening a registry", .operate = open_registry},
     {.name = "making a registry", .operate = make_registry},
@@ -406,6 +434,7 @@ static const struct errors_op ops[] = {
     {.name = "deleting a repository", .operate = delete_repository, .prepare = push_doomed},
     {.name = "creating a repository", .operate = create_repository},
     {.name = "pushing an image", .operate = push_image},
+    {.name = "relying on a catalog", .operate = rely_on_catalog, .prepare = leave_catalog},
     {.name = "taking a replica", .operate = take_replica},
     {.name = "looking at an import", .operate = look_at_import}};
 

@@ -86,6 +86,24 @@ static void no_referrers_is_an_empty_index(void **state)
     end(&f);
 }
 
+/* So long that it is looked at before anything is written: it has room for more. */
+static void a_long_list(void **state)
+{
+    struct fixture f = begin(state);
+    STL_AUTO_FREE char *long_text = stl_sprintf(",\"annotations\":{\"long\":\"%0*d\"}", 130 << 10, 0);
+    STL_AUTO_MANIFEST struct stl_manifest a = referrer(&f, "a", ""), b = referrer(&f, "b", long_text);
+    const struct stl_manifest *first = &b, *both[] = {&a, &b};
+    OK(stl_referrers_check(f.repo.fd, &first, 1, &err));
+    OK(stl_referrers_check(f.repo.fd, both, 2, &err));
+    OK(add(&f, &a));
+    OK(stl_referrers_check(f.repo.fd, &first, 1, &err));
+    OK(add(&f, &b));
+    OK(stl_referrers_check(f.repo.fd, both, 2, &err));
+    unit_write(f.repo.fd, f.file, "damaged");
+    FAILS(STL_DAMAGED, stl_referrers_check(f.repo.fd, both, 2, &err));
+    end(&f);
+}
+
 static void several_at_once(void **state)
 {
     struct fixture f = begin(state);
@@ -278,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         registry_test(no_referrers_is_an_empty_index),
         registry_test(several_at_once),
+        registry_test(a_long_list),
         registry_test(an_entry_says_what_the_specification_wants),
         registry_test(the_artifact_type_is_derived),
         registry_test(adding_twice_lists_once),

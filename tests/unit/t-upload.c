@@ -98,6 +98,19 @@ static void without_bytes(void **state)
     check_blob(f, &digest, "");
 }
 
+/* Nor is it a session that is over: that would be a reason to start again. */
+static void no_folder_for_the_bytes(void **state)
+{
+    struct unit *f = *state;
+    upload_id id;
+    struct stl_upload upload;
+    begin(f, "app", STL_SHA256, id);
+    STL_AUTO_FREE char *hour = file_of(id, "");
+    *strrchr(hour, '/') = '\0';
+    unit_write(f->registry.root.fd, hour, "");
+    FAILS(STL_SYSTEM, open_session(f, &upload, "app", id));
+}
+
 /* The writer died: bytes are there that no saved hash covers, or none of them is saved. */
 static void bytes_that_were_not_saved(void **state)
 {
@@ -325,6 +338,7 @@ static void too_much(void **state)
         begin(f, "app", STL_SHA256, ids[i]);
     OK(add(f, "alice", ids[0], "12345"));
     FAILS(STL_TOO_MANY_REQUESTS, add(f, "alice", ids[1], "123456"));
+    FAILS(STL_TOO_MANY_REQUESTS, add(f, "alice", ids[1], "1234567890"));
     FAILS(STL_DENIED, add(f, "alice", ids[1], "12345678901"));
     OK(add(f, "alice", ids[1], "12345"));
     FAILS(STL_TOO_MANY_REQUESTS, add(f, "alice", ids[1], "6"));
@@ -457,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         registry_test(piece_by_piece),
         registry_test(without_bytes),
+        registry_test(no_folder_for_the_bytes),
         registry_test(bytes_that_were_not_saved),
         registry_test(damaged_hash),
         registry_test(another_algorithm),
