@@ -49,12 +49,20 @@ static const char *entry_at(const struct listing *listing, size_t *position, siz
     return entry;
 }
 
-/* Whether it is "name","name"..., or nothing. No name has a quote, a comma or a bracket in it; what follows
- * the names begins with a bracket. */
+static int compare(const char *left, size_t left_length, const char *right, size_t right_length)
+{
+    int order = memcmp(left, right, left_length < right_length ? left_length : right_length);
+    return order ? order : (left_length > right_length) - (left_length < right_length);
+}
+
+/* Whether it is "name","name"..., in order, or nothing. No name has a quote, a comma or a bracket in it; what
+ * follows the names begins with a bracket. */
 static bool is_well_formed(const struct listing *listing)
 {
     static const bool ends[256] = {['"'] = true, [','] = true, [']'] = true, ['\0'] = true};
     const char *p = listing->text.data + listing->begin, *end = listing->text.data + listing->end;
+    const char *last = "";
+    size_t last_length = 0;
     bool more = p < end;
     while (more) {
         const char *name = p + 1;
@@ -62,8 +70,11 @@ static bool is_well_formed(const struct listing *listing)
             return false;
         for (p = name; !ends[(unsigned char)*p]; p++)
             continue;
-        if (p == name || *p++ != '"')
+        size_t length = (size_t)(p - name);
+        if (*p++ != '"' || compare(last, last_length, name, length) >= 0)
             return false;
+        last = name;
+        last_length = length;
         more = p < end;
         if (more && *p++ != ',')
             return false;
@@ -182,14 +193,6 @@ int stl_listing_write(const struct stl_root *root, int directory, const struct s
     return store_listing(root, directory, repository, &text, err);
 }
 
-/* Compares the quoted name at `entry` with `name`. */
-static int compare_entry(const char *entry, size_t length, const char *name)
-{
-    size_t name_length = strlen(name);
-    int order = memcmp(entry, name, length < name_length ? length : name_length);
-    return order ? order : (length > name_length) - (length < name_length);
-}
-
 /* Where the first entry begins, from the one at `low` on, that does not come before `name`: halving takes a
  * few steps where a walk would take one for each of 100,000 tags. */
 static size_t seek(const struct listing *listing, size_t low, const char *name)
@@ -198,7 +201,7 @@ static size_t seek(const struct listing *listing, size_t low, const char *name)
         const char *from = listing->text.data + low, *comma = memrchr(from, ',', (high - low) / 2);
         size_t middle = comma ? low + (size_t)(comma + 1 - from) : low, next = middle, length;
         const char *entry = entry_at(listing, &next, &length);
-        if (compare_entry(entry, length, name) < 0)
+        if (compare(entry, length, name, strlen(name)) < 0)
             low = next;
         else
             high = middle;
@@ -224,7 +227,7 @@ static bool edit(struct listing *listing, const char *const *names, size_t count
     for (size_t i = 0; i < count; i++) {
         size_t position = seek(listing, from, names[i]), next = position, length;
         const char *entry = entry_at(listing, &next, &length);
-        bool there = entry && compare_entry(entry, length, names[i]) == 0;
+        bool there = entry && compare(entry, length, names[i], strlen(names[i])) == 0;
         if (there == add || (i > 0 && !strcmp(names[i - 1], names[i])))
             continue;
         join(&text, listing->begin, listing->text.data + from, position - from);
