@@ -70,4 +70,40 @@ for n in {1..40}; do echo "$n" >"$T/more"; push_blob app "$T/more"; done
 make_image app four
 request 184 7 'a manifest in a repository with many blobs' 201 put_manifest "$T/image" app v4
 
+# ---- with users ------------------------------------------------------------------------------------------------------
+
+# pushes CALLS SYNCS CALLS SYNCS WHAT SETTING...: a blob, and an image with a new tag, by a user with a token. What the settings
+# say of others costs nothing; a project with a quota costs the same however much it holds.
+pushes() {
+    printf '%s\n' 'version: 1' "${@:6}" >"$REG/registry.yaml"
+    cgi GET '/v2/_token?scope=repository:app:pull,push' HTTP_HOST=a REMOTE_ADDR=127.0.0.1 HTTP_AUTHORIZATION='Basic YWxpY2U6cGFzc3dvcmQ='
+    BEARER=HTTP_AUTHORIZATION="Bearer $(jq -r .token "$T/b")"
+    echo "first $5" >"$T/first"
+    send "$T/first" POST "/v2/app/blobs/uploads/?digest=$(digest "$T/first")" "$BEARER"
+    echo "blob $5" >"$T/two"
+    mkdir -p "$(dirname "$(store_file "$(digest "$T/two")")")"
+    request "$1" "$2" "$5: a blob" 201 send "$T/two" POST "/v2/app/blobs/uploads/?digest=$(digest "$T/two")" "$BEARER"
+    request "$3" "$4" "$5: a manifest" 201 put_manifest "$T/image" app "w$((++TAGS))" "$BEARER"
+}
+TAGS=0
+push_image app five five
+echo password | "$STILLAGE" user add -q -r "$REG" --stdin alice
+ALICE='access: [{repository: app, push: [alice]}]'
+OTHERS='projects: [{name: other, developer: [bob], quota: {size: 1GB}}]'
+PROGRAMS='auth: {user-tokens: 90d, oidc: [{issuer: "https://a.org", audience: a, rules: [{claims: {a: b}, push: [other]}]}]}'
+pushes 117 3 200 6 'users' "$ALICE"
+pushes 117 3 200 6 'projects of others' "$ALICE" "$OTHERS"
+pushes 117 3 200 6 'tokens for programs' "$ALICE" "$PROGRAMS"
+pushes 117 3 200 6 'a project' 'projects: [{name: app, developer: [alice]}]'
+pushes 150 5 205 8 'a project with a quota' 'projects: [{name: app, developer: [alice], quota: {size: 1GB, tags: 1000}}]'
+
+# Pulls are served by the web server alone, which knows nothing of all this.
+serves() {
+    printf '%s\n' 'version: 1' 'apache: true' "$@" >"$REG/registry.yaml"
+    for server in nginx apache; do "$STILLAGE" config $server -r "$REG" --push fastcgi:/run/stillage.sock || return; done
+}
+serves "$ALICE" >"$T/users"
+serves "$ALICE" "$OTHERS" "$PROGRAMS" >"$T/teams"
+same_file "$T/users" "$T/teams" 'a pull costs the same'
+
 done_testing
