@@ -59,6 +59,8 @@ void errors_each(struct unit *unit, const struct errors_op *ops, size_t count)
         current = &ops[i];
         OK(run(unit, &wanted));
         assert_true(wanted.length > 0);
+        if (current->tells)
+            assert_string_equal(wanted.data, current->tells);
         for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
             int at = 1;
             while (try_call(unit, numbers[k], at, wanted.data))

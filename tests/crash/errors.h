@@ -13,6 +13,7 @@ struct errors_op {
     /* Says in `told` what it has found or done. */
     int (*operate)(struct unit *unit, struct stl_buf *told, struct stl_error *error);
     void (*prepare)(struct unit *unit); /* before each time; or NULL */
+    const char *tells;                  /* what it says without an error; NULL: something */
 };
 
 /* For an operation: from now on nothing fails. */

@@ -65,7 +65,9 @@ static int collect(struct unit *unit, struct stl_buf *told, struct stl_error *er
     struct stl_gc_result found = {0};
     int result = collect_once(unit, &found, error);
     errors_calm();
-    stl_buf_printf(told, "%ju %ju", (uintmax_t)found.set_aside.count, (uintmax_t)found.freed.count);
+    stl_buf_printf(told, "%ju blobs, %ju bytes set aside, %ju freed, %ju removed, %ju busy",
+                   (uintmax_t)found.set_aside.count, (uintmax_t)found.set_aside.bytes,
+                   (uintmax_t)found.freed.count, (uintmax_t)found.removed, (uintmax_t)found.busy);
     collect_all(unit);
     return result;
 }
@@ -162,10 +164,13 @@ static int plan_prune(struct unit *unit, struct stl_buf *told, struct stl_error 
 }
 
 static const struct errors_op ops[] = {
-    {.name = "collecting garbage", .operate = collect, .prepare = push_garbage},
-    {.name = "verifying", .operate = verify},
-    {.name = "exporting", .operate = export},
-    {.name = "importing", .operate = import},
+    {.name = "collecting garbage",
+     .operate = collect,
+     .prepare = push_garbage,
+     .tells = "2 blobs, 17 bytes set aside, 0 freed, 0 removed, 0 busy"},
+    {.name = "verifying", .operate = verify, .tells = "1 repositories"},
+    {.name = "exporting", .operate = export, .tells = "3 images, 32768 bytes"},
+    {.name = "importing", .operate = import, .tells = "0 2 {\"name\":\"other\",\"tags\":[\"v1\"]}\n"},
     {.name = "planning a prune", .operate = plan_prune}};
 
 static void each_call_fails(void **state)

@@ -393,8 +393,7 @@ static const struct stl_name listed = {"listed"};
 static int list_it(struct unit *unit, struct stl_error *error)
 {
     STL_AUTO_LISTING_CHANGE struct stl_listing_change change = STL_LISTING_CHANGE_INIT;
-    return stl_catalog_prepare(&unit->registry, &listed, &change, error) ||
-                   stl_listing_commit(&change, error)
+    return stl_catalog_prepare(&unit->registry, &listed, &change, error) || stl_listing_commit(&change, error)
                ? -1
                : 0;
 }
