@@ -197,4 +197,49 @@ jq -nc --arg iss "$ISSUER" '{iss: $iss, sub: "s", aud: "registry.example.org", r
 capture "$STILLAGE" access check --claims "$T/claims" acme/app push
 is "$RC $(<"$T/.out")" "1 denied: no rule for $ISSUER s matches the claims of this ID token (registry.yaml, auth: oidc:)" '... or its claims'
 ok_run 'the registry is whole' "$STILLAGE" verify
+
+# ---- examples/ci: the settings that their comments give, and what CI runs -------------------------------------------
+
+# decides FILE WANTED CLAIMS...: with those settings, whether a job with such claims may push acme/app
+"$STILLAGE" init -q "$T/ci"
+decides() {
+    local file=$1 wanted=$2 issuer=$3 claims
+    { echo 'version: 1' && sed -n '/^#   auth:/,/^#$/s/^#   //p' "$TOP/examples/ci/$file"; } >"$T/ci/registry.yaml"
+    for claims in "${@:4}"; do
+        printf '{"iss":"%s","sub":"s","aud":"registry.example.org",%s}' "$issuer" "$claims" >"$T/claims"
+        capture "$STILLAGE" access check -r "$T/ci" --claims "$T/claims" acme/app push
+        like "$(<"$T/.out")" "^$wanted: " "$file: $wanted: $claims"
+    done
+}
+GITHUB=(github-actions.yml allowed https://token.actions.githubusercontent.com)
+decides "${GITHUB[@]}" '"repository":"acme/app","ref":"refs/heads/main"' '"repository":"acme/app","ref":"refs/tags/v1.0"'
+decides "${GITHUB[@]/allowed/denied}" '"repository":"acme/app","ref":"refs/heads/x"' '"repository":"evil/app","ref":"refs/heads/main"'
+decides gitlab-ci.yml allowed https://gitlab.com '"project_path":"acme/app","ref_protected":"true"'
+decides gitlab-ci.yml denied https://gitlab.com '"project_path":"acme/app","ref_protected":"false"' '"project_path":"evil/app","ref_protected":"true"'
+
+# runs COMMANDS: with programs that note what they are asked, and of which the first push fails
+runs() {
+    : >"$T/ci/ran"
+    RAN=$T/ci/ran REGISTRY=registry.example.org IMAGE=registry.example.org/acme/app:main REGISTRY_TOKEN=job \
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN=request ACTIONS_ID_TOKEN_REQUEST_URL=https://github.example/token bash -euc '
+        curl() { echo "curl $*" >>"$RAN"; echo "{\"value\":\"job\"}"; }
+        docker() {
+            case $1 in login) read -r token || true; set -- "$@" "with $token" ;; esac
+            echo "$*" >>"$RAN"
+            case $1 in push) [ "$(grep -c ^push "$RAN")" -ge "$WORKS" ] ;; esac
+        }
+        buildah() { docker "$@"; }
+        '"$1"
+}
+github=$(sed -e '1,/- name: Push/d; /run: |/d' "$TOP/examples/ci/github-actions.yml")
+WORKS=2 ok_run 'github-actions.yml pushes' runs "$github"
+is "$(grep -c '^curl .*Authorization: Bearer request .*audience=registry.example.org https://github.example/token$' "$T/ci/ran")|$(grep -v ^curl "$T/ci/ran" | tr '\n' ' ')" \
+    '2|login -u github --password-stdin registry.example.org with job push registry.example.org/acme/app:main login -u github --password-stdin registry.example.org with job push registry.example.org/acme/app:main ' \
+    '... with a token of its own each time'
+WORKS=9 capture runs "$github"
+is "$RC $(grep -c ^push "$T/ci/ran")" '1 3' '... and gives up at last'
+gitlab=$(sed -n '/^  script:/,/^  rules:/s/^    - //p' "$TOP/examples/ci/gitlab-ci.yml")
+WORKS=1 ok_run 'gitlab-ci.yml pushes' runs "$gitlab"
+is "$(tr '\n' ' ' <"$T/ci/ran")" 'login -u gitlab --password-stdin registry.example.org with job build -t registry.example.org/acme/app:main . push registry.example.org/acme/app:main ' \
+    '... with the token that it was given'
 done_testing
