@@ -22,10 +22,6 @@ is "$(short)" 'push lib/app:v1,push lib/app:v2,push other:v1,push lib/app:old,de
 like "$(head -n 1 "$T/.out")" '^20[0-9-]{8}T[0-9:]{8}Z  push +-  lib/app:v1  sha256:[0-9a-f]{64}' '... in lines'
 capture stillage log --repository 'lib/*' --action delete
 is "$(short)" 'delete lib/app:old,' 'of some repositories, and actions'
-capture stillage log --user alice
-is "$(<"$T/.out")" '' 'of a user'
-capture stillage log --since 1h --until 2020-01-01
-is "$(<"$T/.out")" '' 'of some time'
 capture stillage log --since 2020-01-01T00:00:00Z --json --repository other
 is "$(jq -c '[.action, .repository, .tag, .digest]' "$T/.out")" "[\"push\",\"other\",\"v1\",\"$(digest "$T/i1")\"]" 'as JSON, a line for each'
 capture stillage log --count --json --action push
@@ -44,6 +40,25 @@ capture stillage log
 is "$RC $(wc -l <"$T/.out") $(grep -c '?\[2J?b' "$T/.out")" '0 1 1' 'a damaged log: what can be read, made printable'
 like "$(<"$T/.err")" '5 lines are not events' '... and how much could not'
 is "$(stillage log --json 2>/dev/null | jq -r .user)" 'a?[2J?b' '... as JSON, too'
+cp "$T/events" "$LOG"
+
+# Filters, each with what it leaves.
+jq -c '.events[0] |= (.actor.name = "alice" | .timestamp = "2020-01-02T03:04:05Z")' "$T/events" | head -n 1 | cat - "$T/events" >"$LOG"
+while read -r wanted filter; do
+    read -ra options <<<"$filter"
+    capture stillage log "${options[@]}"
+    is "$RC $(wc -l <"$T/.out")" "0 $wanted" "log $filter"
+done <<'END'
+6
+1 --user alice
+0 --user bob
+1 --until 2020-01-03
+0 --until 2020-01-02
+5 --since 2020-01-03
+6 --since 2020-01-02
+1 --user alice --repository lib/* --action push
+0 --user alice --action delete
+END
 cp "$T/events" "$LOG"
 
 # While it is followed, the file is renamed, twice between two looks of the reader.
