@@ -23,6 +23,7 @@ struct unpack {
     int fd;
     char *chunk;
     bool at_header; /* a header is being read, not content */
+    bool failed;    /* the file cannot be read */
     stl_copy_progress *progress;
     void *progress_context;
     int64_t left;  /* bytes of the member that is being read */
@@ -49,8 +50,10 @@ static la_ssize_t read_chunk(struct archive *archive, void *context, const void 
     if (unpack->at_header && searched(unpack) > STL_TAR_BEYOND_MAX)
         return 0;
     ssize_t n = stl_read_some(unpack->fd, unpack->chunk, CHUNK);
-    if (n < 0)
+    if (n < 0) {
+        unpack->failed = true;
         archive_set_error(archive, errno, "%s", strerror(errno));
+    }
     return n;
 }
 
@@ -66,7 +69,7 @@ static int next_header(struct unpack *unpack, struct archive_entry **entry)
         behind_end |= searched(unpack) >= END_SIZE;
     } while (result == ARCHIVE_RETRY);
     unpack->at_header = false;
-    return result < ARCHIVE_WARN && behind_end ? ARCHIVE_EOF : result;
+    return result < ARCHIVE_WARN && behind_end && !unpack->failed ? ARCHIVE_EOF : result;
 }
 
 bool stl_unpack_is_blob(const char *name, struct stl_digest *digest)

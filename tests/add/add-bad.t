@@ -212,6 +212,15 @@ changes_nothing 1 "two archives became one file" 'two archives in a file' "$T/tw
 gzip -f "$T/two.tar"
 changes_nothing 1 "two archives became one file" 'two archives in a compressed file' "$T/two.tar.gz" app
 
+# Nor is one that cannot be read: a socket is reset when its other end is closed, where something has not been read.
+truncate -s +20480 "$T/second.tar" # zeros
+# shellcheck disable=SC2016
+BROKEN='use Socket; socketpair my $far, my $near, AF_UNIX, SOCK_STREAM, 0; syswrite $near, "x";
+    local $/; open my $tar, "<", shift; syswrite $far, <$tar>; close $far; open STDIN, "<&", $near; exec @ARGV'
+before=$(fingerprint "$REG")
+desc='what follows cannot be read' fails_with 1 'Connection reset' perl -e "$BROKEN" "$T/second.tar" "$STILLAGE" add - app
+unchanged 'what follows cannot be read' "$before"
+
 # ---- bombs -------------------------------------------------------------------------------------------------------
 
 # header NAME SIZE TYPE: a perl expression that is a tar header
