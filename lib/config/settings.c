@@ -46,6 +46,14 @@ static int read_logo(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
     return stl_yaml_error(yaml, node, err, "the name of a file in www/, such as logo.svg, is expected here");
 }
 
+/* Whether there is such a group, only those ask who need its number (stl_registry_wanted_modes). */
+static int read_group(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
+{
+    S *settings = target;
+    settings->group_line = node->start_mark.line + 1;
+    return stl_yaml_string(yaml, node, &settings->group, err);
+}
+
 static int read_manifest_size(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     const int64_t *bytes = target;
@@ -156,7 +164,7 @@ static const struct stl_yaml_key root_keys[] = {
     {"title", stl_yaml_string, offsetof(S, title)},
     {"accent", read_accent, offsetof(S, accent)},
     {"logo", read_logo, offsetof(S, logo)},
-    {"group", stl_yaml_string, offsetof(S, group)},
+    {"group", read_group, 0},
     {"apache", stl_yaml_bool, offsetof(S, apache)},
     {"push", read_push, 0},
     {"gc", stl_retention_read_gc, offsetof(S, retention)},

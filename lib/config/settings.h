@@ -28,7 +28,8 @@ struct stl_settings {
     char *accent; /* its colour, #RRGGBB, or NULL */
     char *logo;   /* the name of a file in www/, or NULL */
     char *group;  /* the web server's group, or NULL: files are readable by all */
-    bool apache;  /* keep _refs/ for Apache */
+    size_t group_line;
+    bool apache; /* keep _refs/ for Apache */
     struct {
         int64_t manifest_size; /* bytes */
         int64_t upload_expiry; /* seconds */

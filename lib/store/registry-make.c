@@ -24,9 +24,8 @@ int stl_registry_wanted_modes(const struct stl_registry *registry, struct stl_ro
                                 .group = (gid_t)-1};
     struct group *group = name ? getgrnam(name) : NULL;
     if (name && !group)
-        return stl_error_set(
-            err, STL_INVALID,
-            "registry.yaml: there is no group '%s' on this machine: create it, or correct 'group:'", name);
+        return stl_error_set(err, STL_INVALID,
+                             "there is no group '%s' on this machine: create it, or give another", name);
     if (group)
         wanted->group = group->gr_gid;
     return 0;

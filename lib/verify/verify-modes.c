@@ -23,8 +23,9 @@ bool stl_verify_look(const struct verify *verify, const char *path, struct stat 
 int stl_verify_begin(struct verify *verify, struct stl_error *err)
 {
     struct stat st;
-    if (stl_registry_wanted_modes(verify->registry, &verify->wanted, err))
-        return -1;
+    const struct stl_registry *registry = verify->registry;
+    if (stl_registry_wanted_modes(registry, &verify->wanted, err))
+        return stl_error_context(err, "%s/registry.yaml:%zu", registry->path, registry->settings.group_line);
     if (fstat(verify->registry->root.fd, &st))
         return stl_error_errno(err, "cannot look at %s", verify->registry->path);
     verify->owner = st.st_uid;

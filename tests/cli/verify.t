@@ -225,4 +225,7 @@ ok_run 'afterwards --repair finds nothing that it cannot repair' "$STILLAGE" ver
 ok_run 'and then nothing at all' "$STILLAGE" verify -r "$REG"
 
 fails_with 2 'it takes no argument' "$STILLAGE" verify -r "$REG" x
+printf 'version: 1\ngroup: no-such-group\n' >"$REG/registry.yaml"
+fails_with 1 "^stillage: $REG/registry.yaml:2: there is no group 'no-such-group' on this machine" "$STILLAGE" verify -r "$REG"
+fails_with 1 "^stillage: there is no group 'no-such-group' on this machine" "$STILLAGE" init --group no-such-group "$T/none"
 done_testing
