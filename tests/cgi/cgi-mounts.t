@@ -76,4 +76,16 @@ want_status 201
 want_header location "/v2/third/blobs/$DIGEST"
 verdict 'a failed mount with digest= is a single POST'
 
+# What writes keeps a freeze waiting, by a lock whose file comes back when it is taken; a session that begins writes nothing.
+# locks WHAT DESCRIPTION QUERY
+locks() {
+    rm -f "$REG/locks/writes"
+    cgi POST "/v2/waited/blobs/uploads/?$3" CONTENT_LENGTH=0
+    want_status '20[12]'
+    is "$(cd "$REG/locks" && echo writes*)" "$1" "$2"
+}
+locks writes 'a mount keeps a freeze waiting' "mount=$BLOB&from=lib/from"
+locks writes 'and a blob that comes whole' "digest=$EMPTY"
+locks 'writes*' 'a session that begins does not' ''
+
 done_testing
