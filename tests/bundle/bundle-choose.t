@@ -103,7 +103,7 @@ is "$(far inventory | jq -r '.repositories[] | .name as $n | .tags | keys[] | $n
 # Referrers come with what they are about, unless they are named.
 add_images "$NEAR" artifact:lib/art
 is "$(chosen lib/art | wc -w)" "$(jq '.manifests | length' "$(cached artifact)/index.json")" 'referrers come along'
-referrer=$(list_of "$T/some.tar" | awk '$1 == "image" && $2 ~ /@/ { print $3; exit }')
+referrer=$(list_of "$T/some.tar" | awk '$1 == "image" && $2 ~ /@/ && !seen++ { print $3 }')
 unlike "$(chosen lib/art "!lib/art@$referrer")" "$referrer" "but for one that is left out"
 
 # A mirror keeps its hands off what the export left out.
