@@ -25,7 +25,7 @@ stillage() { "${AS[@]}" "$STILLAGE" "$1" -r "$REG" "${@:2}"; }
 
 make_registry() {
     "$STILLAGE" init -q --apache "$REG"
-    printf '%s\n' 'version: 1' 'apache: true' 'trash:' '  keep: 5s' >"$REG/registry.yaml"
+    printf '%s\n' 'version: 1' 'apache: true' 'trash:' '  keep: 5s' 'push: {open-uploads: 100000}' >"$REG/registry.yaml"
     mkdir "$RUN"
     [ ${#AS[@]} -eq 0 ] || chown www-data:www-data "$RUN"
 }
