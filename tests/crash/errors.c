@@ -6,7 +6,9 @@
 
 #include "faults.h"
 
-static const struct errors_op *current;
+static const struct errors_op *ops, *current;
+static size_t op_count;
+static void (*fill)(struct unit *unit);
 static const char *struck; /* the call that failed */
 
 void errors_calm(void)
@@ -51,10 +53,12 @@ static bool try_call(struct unit *unit, int number, int at, const char *wanted)
     return struck != NULL;
 }
 
-void errors_each(struct unit *unit, const struct errors_op *ops, size_t count)
+static void each_call_fails(void **state)
 {
     static const int numbers[] = {EIO, EMFILE, ENOSPC};
-    for (size_t i = 0; i < count; i++) {
+    struct unit *unit = *state;
+    fill(unit);
+    for (size_t i = 0; i < op_count; i++) {
         STL_AUTO_BUF struct stl_buf wanted = STL_BUF_INIT, again = STL_BUF_INIT;
         current = &ops[i];
         OK(run(unit, &wanted));
@@ -70,4 +74,13 @@ void errors_each(struct unit *unit, const struct errors_op *ops, size_t count)
         OK(run(unit, &again));
         assert_string_equal(again.data, wanted.data);
     }
+}
+
+int errors_run(void (*prepare)(struct unit *unit), const struct errors_op *table, size_t count)
+{
+    const struct CMUnitTest tests[] = {registry_test(each_call_fails)};
+    fill = prepare;
+    ops = table;
+    op_count = count;
+    return unit_run(tests);
 }

@@ -18,6 +18,7 @@ struct errors_op {
 
 /* For an operation: from now on nothing fails. */
 void errors_calm(void);
-void errors_each(struct unit *unit, const struct errors_op *ops, size_t count);
+/* The test of these operations, on one registry that `prepare` has filled. Returns what main() does. */
+int errors_run(void (*prepare)(struct unit *unit), const struct errors_op *ops, size_t count);
 
 #endif

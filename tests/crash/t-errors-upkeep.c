@@ -173,14 +173,7 @@ static const struct errors_op ops[] = {
     {.name = "importing", .operate = import, .tells = "0 2 {\"name\":\"other\",\"tags\":[\"v1\"]}\n"},
     {.name = "planning a prune", .operate = plan_prune}};
 
-static void each_call_fails(void **state)
-{
-    prepare(*state);
-    errors_each(*state, ops, sizeof ops / sizeof *ops);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {registry_test(each_call_fails)};
-    return unit_run(tests);
+    return errors_run(prepare, ops, sizeof ops / sizeof *ops);
 }

@@ -437,14 +437,7 @@ static const struct errors_op ops[] = {
     {.name = "taking a replica", .operate = take_replica},
     {.name = "looking at an import", .operate = look_at_import}};
 
-static void each_call_fails(void **state)
-{
-    prepare(*state);
-    errors_each(*state, ops, sizeof ops / sizeof *ops);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {registry_test(each_call_fails)};
-    return unit_run(tests);
+    return errors_run(prepare, ops, sizeof ops / sizeof *ops);
 }
