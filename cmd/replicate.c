@@ -118,8 +118,9 @@ static int run_rsync(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COM
 static void add_copying(const struct replication *replication, struct cmd_rsync *rsync,
                         const char *files_from)
 {
-    static const char *const flags[] = {"--links", "--perms",          "--times",    "--group",
-                                        "--from0", "--omit-dir-times", "--chmod=D-t"};
+    /* Two files of one size, made within one second, are not the same: so all of their times counts. */
+    static const char *const flags[] = {"--links", "--perms",          "--times",     "--group",
+                                        "--from0", "--omit-dir-times", "--chmod=D-t", "--modify-window=-1"};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         cmd_rsync_add(rsync, flags[i]);
     if (replication->dry_run)
