@@ -217,33 +217,42 @@ static const char *nothing_is_written_in_place(int at, const struct fault_event 
 enum { DIRTY_MAX = 256 };
 static ino_t dirty[DIRTY_MAX]; /* files that were written to and not synced since; 0: no file */
 
-static void set_dirty(int fd, bool is_dirty)
+static void set_dirty(ino_t file, bool is_dirty)
 {
-    struct stat st;
-    assert_int_equal(fstat(fd, &st), 0);
     size_t i = 0, room = DIRTY_MAX;
-    for (; i < DIRTY_MAX && dirty[i] != st.st_ino; i++)
+    for (; i < DIRTY_MAX && dirty[i] != file; i++)
         if (!dirty[i] && room == DIRTY_MAX)
             room = i;
     if (i < DIRTY_MAX)
-        dirty[i] = is_dirty ? st.st_ino : 0;
+        dirty[i] = is_dirty ? file : 0;
     else if (is_dirty)
-        dirty[room] = st.st_ino;
+        dirty[room] = file;
+}
+
+static void follow_writes(const struct fault_event *event)
+{
+    struct stat st;
+    if (event->call == CALL_DATA || event->call == CALL_SYNC) {
+        assert_int_equal(fstat(event->fd, &st), 0);
+        set_dirty(st.st_ino, event->call == CALL_DATA);
+    }
+    /* A new file may have the number of one that has gone. */
+    if (event->call == CALL_CREATE && fstatat(event->fd, event->path, &st, 0) == 0 && st.st_size == 0)
+        set_dirty(st.st_ino, false);
+    if (event->call == CALL_SYNC_ALL)
+        memset(dirty, 0, sizeof dirty);
 }
 
 /* What has a name in www/, or in the store, outlasts a power cut, because it was synced before. */
 static const char *names_lead_to_durable_files(int at, const struct fault_event *event)
 {
     struct stat st;
-    if (event->call == CALL_DATA || event->call == CALL_SYNC)
-        set_dirty(event->fd, event->call == CALL_DATA);
-    if (event->call == CALL_SYNC_ALL)
-        memset(dirty, 0, sizeof dirty);
+    follow_writes(event);
     if (event->call != CALL_LINK && event->call != CALL_RENAME)
         return NULL;
     STL_AUTO_FREE char *path = path_of(at, &(struct fault_event){.fd = event->to, .path = event->to_path});
     if ((strncmp(path, "/www/", 5) && strncmp(path, "/store/", 7)) || strstr(path, "/" STL_DETAILS) ||
-        fstatat(event->to, event->to_path, &st, AT_SYMLINK_NOFOLLOW))
+        fstatat(event->to, event->to_path, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
         return NULL;
     for (size_t i = 0; i < DIRTY_MAX; i++)
         if (dirty[i] == st.st_ino) {
