@@ -274,7 +274,8 @@ static void act_pusher(struct player *player)
         remove_manifest(player, before.repository, before.digest, &sure);
 }
 
-/* The next push uses the tag again, unless a request to delete it may still be on its way. */
+/* The next push uses the tag again, unless a request to delete it may still be on its way. A blob is deleted
+ * only if no push of a manifest that needs it may still be, either: DELETE of a blob does not ask. */
 static void act_deleter(struct player *player)
 {
     struct worker *worker = &player->worker;
@@ -282,8 +283,10 @@ static void act_deleter(struct player *player)
     bool sure, by_tag = soak_random(worker, 3) == 0, gone;
     char what[HTTP_URL];
     struct slot *slot = &player->field->slots[worker->number][soak_random(worker, SLOTS)];
+    unsigned names = slot->names;
     if (!push_slot(player, slot, &image))
         return;
+    bool pushed_once = slot->names == names;
     begin_change(slot);
     gone = remove_manifest(player, slot->repository, by_tag ? slot->tag : image.digest, &sure);
     end_change(slot, gone ? "" : image.digest);
@@ -295,7 +298,7 @@ static void act_deleter(struct player *player)
     }
     if (by_tag)
         gone = remove_manifest(player, slot->repository, image.digest, &sure);
-    if (!gone || !image.blob_count)
+    if (!gone || !image.blob_count || !pushed_once)
         return;
     snprintf(what, sizeof what, "blobs/%s", image.blobs[1].digest);
     sure = http_now() - image.since < worker->soak->grace / 2; /* else gc may have come first */
