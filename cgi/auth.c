@@ -14,7 +14,7 @@ enum { BASIC_MAX = 8192, DENIALS_PER_HOUR = 1000 };
 
 /* --- the challenge -------------------------------------------------------------------------------------- */
 
-/* "https://host": as registry.yaml has it, else as the client asked for it. A host must not hold anything
+/* "https://host", from registry.yaml or else as the client addressed us. A host must not contain anything
  * that could end a quoted string. */
 static char *own_address(const struct exchange *exchange)
 {
@@ -53,7 +53,7 @@ static void challenge(struct exchange *exchange, const char *scope, const char *
                     address, AUTH_TOKEN_PATH, AUTH_SERVICE, quoted, error);
 }
 
-/* --- who ------------------------------------------------------------------------------------------------ */
+/* --- the identity --------------------------------------------------------------------------------------- */
 
 static void describe_actor(struct exchange *exchange)
 {
@@ -81,7 +81,7 @@ int auth_login(struct exchange *exchange, const char *name, const char *password
     if (err->code == STL_UNAUTHORIZED) {
         describe_actor(exchange);
         if (!exchange->actor.name)
-            exchange->actor.name = name; /* the name that they gave */
+            exchange->actor.name = name; /* the name in the request */
         stl_event_write(exchange->registry, &failure, &exchange->actor);
         exchange->actor.name = NULL;
     }
@@ -166,7 +166,7 @@ void auth_clear(struct exchange *exchange)
     stl_identity_clear(&exchange->identity);
 }
 
-/* --- what ----------------------------------------------------------------------------------------------- */
+/* --- the rights ----------------------------------------------------------------------------------------- */
 
 /* The repository that the request mounts from, if the client may not pull it. */
 static bool lacks_source(const struct exchange *exchange, struct stl_name *from)
@@ -178,7 +178,7 @@ static bool lacks_source(const struct exchange *exchange, struct stl_name *from)
            !stl_access_allows(exchange->registry, &exchange->identity, from->text, STL_PULL);
 }
 
-/* Whether there is still room for the denials of a user in the log of this hour. */
+/* Whether the log of this hour still has room for denials of this user. */
 static bool may_report(const struct stl_registry *registry, const char *user)
 {
     static const struct stl_throttle_rule rule = {DENIALS_PER_HOUR, INT32_MAX, INT32_MAX};
@@ -206,8 +206,7 @@ int auth_require(struct exchange *exchange, enum stl_action action, struct stl_e
     struct stl_name from;
     bool allowed = stl_access_allows(exchange->registry, identity, name, action);
     bool lacks = lacks_source(exchange, &from);
-    /* Without the source the blob would have to be uploaded. So that happens if the client cannot get a
-     * token for it. */
+    /* If the client cannot get a token for the source, it uploads the blob instead of mounting it. */
     if (allowed &&
         !(lacks && identity->is_bearer && stl_access_lists(exchange->registry, identity, from.text)))
         return exchange->token ? stl_bearer_open(exchange->registry, exchange->token, identity, name, err)

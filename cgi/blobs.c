@@ -1,4 +1,4 @@
-/* Blobs that are there: read and delete. */
+/* Blobs that the repository has: read, delete. */
 #include "blobs.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ static void send_file(struct exchange *exchange, int fd, int64_t size, const cha
     }
 }
 
-/* A tag may move; what is asked for by its digest never changes. */
+/* Tags may move, but content with a given digest never changes. */
 static void tell_caches(struct exchange *exchange)
 {
     if (!strchr(exchange->request.reference, ':'))
@@ -47,7 +47,7 @@ int send_stored(struct exchange *exchange, const struct stl_repo *repo, const st
     bool unchanged;
     stl_digest_format(digest, text);
     snprintf(path, sizeof path, "%s/%s", manifest_type ? STL_REPO_LINKS : STL_REPO_BLOBS, text);
-    /* A manifest is reached through a link of ours. */
+    /* For a manifest, this is our own symbolic link. */
     STL_AUTO_CLOSE int fd =
         openat(repo->fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (manifest_type ? 0 : O_NOFOLLOW));
     if (fd < 0 && errno == ENOENT)

@@ -10,7 +10,7 @@
 
 enum { PIPE_SIZE = 256 << 10 };
 
-/* The context is the timeout; no other thread checks it. */
+/* The context is the timeout, which this thread checks itself. */
 static ssize_t process_read(void *context, void *bytes, size_t size)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -37,8 +37,8 @@ static void process_log(void *context, const char *line)
 
 void channel_init_process(struct channel *channel, struct timeout *timeout, char *const *environment)
 {
-    /* If it is a pipe: with the usual 64 KiB the server and we would wake each other up for every few pages.
-     */
+    /* If it is a pipe: with the usual 64 KiB, the server and this program would wake each other up every few
+     * pages. */
     fcntl(STDIN_FILENO, F_SETPIPE_SZ, PIPE_SIZE);
     *channel = (struct channel){.parameters = environment,
                                 .context = timeout,

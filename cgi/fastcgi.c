@@ -16,22 +16,22 @@
 #include "mem.h"
 
 enum {
-    STACK = 256 << 10,     /* of a thread; what it does not touch costs nothing */
+    STACK = 256 << 10,     /* of a thread; pages that it does not touch cost nothing */
     IDLE_MAX = 8,          /* threads that wait for the next request */
-    PORTERS_MAX = 16,      /* requests at a time that are told to try again */
-    PARAMETERS_MS = 30000, /* for the web server to say what the request is */
+    PORTERS_MAX = 16,      /* threads that only tell clients to try again */
+    PARAMETERS_MS = 30000, /* within which the web server has to send the request's parameters */
     GATHER = 16 << 10,
     GATHER_MS = 2,
-    LINGER_MS = 2000, /* for the web server to take the answer and close */
-    ENDING_MS = 8000, /* for unfinished bodies, once the program has to end */
+    LINGER_MS = 2000, /* within which the web server has to take the answer and close */
+    ENDING_MS = 8000, /* that unfinished bodies get once the program has to end */
 };
 
 struct crew {
     const struct fastcgi *fastcgi;
-    pthread_mutex_t lock; /* of all below */
+    pthread_mutex_t lock; /* protects everything below */
     pthread_cond_t come, gone;
-    struct served *jobs;    /* all that a thread has, or that wait for one */
-    struct served *waiting; /* for the idle threads, which are as many at least */
+    struct served *jobs;    /* all jobs, whether a thread has them or not */
+    struct served *waiting; /* the queue; there are at least as many idle threads */
     int idle, threads, porters;
     bool ended;
 };
@@ -40,16 +40,16 @@ struct crew {
 
 struct served {
     struct crew *crew;
-    struct served *next, **back; /* among all of the process */
-    struct served *behind;       /* in the queue of those that wait for an idle thread */
+    struct served *next, **back; /* in the list of all jobs */
+    struct served *behind;       /* in the queue for an idle thread */
     int fd, slot;                /* -1: no slot is free */
     struct timeout timeout;
     FCGX_Request request;
 };
 
-/* How many bytes to read next: what libfcgi shows, or whatever the socket has; 0: there are none. A client
- * that has sent many at once is likely to go on like that: then it is cheaper to take more together, and to
- * wait for them a little. */
+/* How many bytes to read next: those that libfcgi has, or whatever the socket has; 0: there are none. A
+ * client that has sent many at once will probably go on like that: then it is cheaper to wait a little and to
+ * take more together. */
 static int bytes_there(const struct served *job, size_t got)
 {
     const FCGX_Stream *in = job->request.in;
@@ -62,7 +62,8 @@ static int bytes_there(const struct served *job, size_t got)
     return fast ? GATHER : 1;
 }
 
-/* FCGX_GetStr() waits until all is there that is asked for: one byte, and then what has come with it. */
+/* FCGX_GetStr() waits until it has all that is asked for, so this asks for one byte, and then for those that
+ * have come with it. */
 static ssize_t fcgi_read(void *context, void *bytes, size_t size)
 {
     struct served *job = context;
@@ -104,8 +105,8 @@ static bool fcgi_admit(void *context, const char *address, const char *user)
     return slots_admit_upload(job->crew->fastcgi->slots, job->slot, address, user);
 }
 
-/* Ends the connection so that the web server gets the answer before it learns that nobody reads its bytes.
- * libfcgi would go on reading for as long as they come. */
+/* Closes the connection so that the web server gets the answer before it notices that nobody reads its bytes
+ * any more. libfcgi would go on reading for as long as bytes come. */
 static void hang_up(int fd)
 {
     char trash[4096];
@@ -127,7 +128,7 @@ static void serve(const struct fastcgi *fastcgi, struct served *job)
     }
     FCGX_InitRequest(request, -1, FCGI_FAIL_ACCEPT_ON_INTR);
     request->ipcFd = job->fd;
-    request->keepConnection = true; /* it ends the request before this one first */
+    request->keepConnection = true; /* libfcgi first ends the request before this one */
     if (FCGX_Accept_r(request) < 0)
         return; /* the connection is closed */
     struct channel channel = {.parameters = request->envp,
@@ -141,7 +142,7 @@ static void serve(const struct fastcgi *fastcgi, struct served *job)
     fastcgi->handler(fastcgi->context, &channel, job->slot < 0);
     timeout_end(&job->timeout);
     bool broken = FCGX_GetError(request->in);
-    request->keepConnection = true; /* this is about closing only */
+    request->keepConnection = true; /* only so that libfcgi does not close it */
     FCGX_Finish_r(request);
     if (request->ipcFd >= 0 && !broken)
         hang_up(request->ipcFd);
@@ -162,8 +163,8 @@ static void take_out(struct crew *crew, struct served *job)
     free(job);
 }
 
-/* The next job for this thread; NULL: it is not needed any more. The thread that queued it has already
- * counted one idle thread less. */
+/* The next job for this thread; NULL if it is not needed any more. Whoever queued the job has already
+ * subtracted one from `idle`. */
 static struct served *next_job(struct crew *crew)
 {
     if (crew->idle >= IDLE_MAX || crew->ended)
@@ -210,8 +211,8 @@ static int start_thread(struct crew *crew, struct served *job)
     return result;
 }
 
-/* Has the request answered by a thread, or drops the connection if there can be none: then the web server has
- * to say that we are busy. */
+/* Gives the connection to a thread. If there cannot be one more, drops it: then the web server has to answer
+ * that we are busy. */
 static void take_in(struct crew *crew, int fd)
 {
     struct served *job = stl_alloc(sizeof *job);
@@ -238,7 +239,7 @@ static void take_in(struct crew *crew, int fd)
     pthread_mutex_unlock(&crew->lock);
 }
 
-/* Looks after all bodies. Returns whether there are requests. */
+/* Checks the timeouts of all bodies. Returns whether there are requests. */
 static bool look_around(struct crew *crew, bool ending)
 {
     pthread_mutex_lock(&crew->lock);
@@ -249,7 +250,7 @@ static bool look_around(struct crew *crew, bool ending)
     return any;
 }
 
-/* Lets the threads come to their end. */
+/* Waits until all threads have ended. */
 static void dismiss(struct crew *crew)
 {
     int64_t patience = timeout_now() + ENDING_MS;
@@ -270,7 +271,7 @@ static void dismiss(struct crew *crew)
 
 /* --- the connections ------------------------------------------------------------------------------------ */
 
-/* Signal handlers have no other way to tell. */
+/* Set by signal handlers. */
 static volatile sig_atomic_t stop, end_status;
 
 static void on_stop(int number)
@@ -279,8 +280,7 @@ static void on_stop(int number)
     stop = 1;
 }
 
-/* Waits until a connection may be there, with SIGTERM let through. EPOLLEXCLUSIVE wakes one process of many:
- * the one that has joined first. */
+/* EPOLLEXCLUSIVE wakes only one of several processes: the one that joined first. */
 static int join_queue(int waiter)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};

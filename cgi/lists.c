@@ -1,5 +1,4 @@
-/* Lists (distribution-spec, "Content Discovery"): what the web server cannot answer with the file as it
- * stands. */
+/* Lists (distribution-spec, "Content Discovery"), where a file of the web server is not the answer. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +19,13 @@ int serve_ping(struct exchange *exchange, struct stl_error *err)
 
 /* A part of a list: up to `limit` names behind `last`. */
 struct page {
-    const struct exchange *exchange; /* of the catalog: who sees which names; else NULL */
+    const struct exchange *exchange; /* for the catalog: decides who sees which names; else NULL */
     const char *last;
     int64_t limit; /* -1: all */
     int64_t count;
     bool more;
     struct stl_buf names; /* "a","b" */
-    char *end;            /* the last of them */
+    char *end;            /* the last name in it */
 };
 
 static void page_clear(struct page *page)

@@ -36,7 +36,7 @@ enum {
 /* An open registry, shared by all requests that are being answered. */
 struct shared {
     struct stl_registry registry;
-    char *directory; /* as it was named */
+    char *directory; /* its path as the web server gave it */
     struct stat settings;
     int users;
 };
@@ -46,7 +46,7 @@ struct cache {
     pthread_mutex_t lock;
     struct shared *current; /* NULL: none yet */
     int hook_runner;        /* -1: none */
-    bool stays;             /* this is a responder: it has to notice when registry.yaml changes, or the
+    bool stays;             /* this is a responder: it has to notice when registry.yaml changes, or when the
                                registry is mounted anew */
     bool confined;          /* to the folder that was there when it began */
 };
@@ -67,8 +67,8 @@ static void let_go(struct shared *shared)
     free(shared);
 }
 
-/* Anybody who could make us open a folder of their own could make us run its hooks; and the owner could no
- * longer change what another account wrote here. */
+/* If somebody made us open a folder of their own, we would run their hooks. And if we wrote into another
+ * account's registry, its owner could no longer change what we wrote. */
 static int check_owner(const struct stl_registry *registry, struct stl_error *err)
 {
     struct stat st;
@@ -106,7 +106,7 @@ static int replace(struct cache *cache, const char *directory, const struct stat
     return 0;
 }
 
-/* Goes back with cache_give_back(). NULL on error. */
+/* The caller gives it back with cache_give_back(). NULL on error. */
 static struct shared *cache_take(struct cache *cache, const char *directory, struct stl_error *err)
 {
     struct stat settings = {0};
@@ -131,8 +131,8 @@ static void cache_give_back(struct cache *cache, struct shared *shared)
     pthread_mutex_unlock(&cache->lock);
 }
 
-/* Whether another folder is where the open registry was: its file system has been mounted anew after it was
- * gone, as happens to a machine that a shared file system has shut out. */
+/* Whether its path now leads to another file system: it was mounted anew, as happens on a machine that a
+ * shared file system has shut out. */
 static bool has_moved(const struct shared *shared)
 {
     struct stat open, named;
@@ -140,8 +140,8 @@ static bool has_moved(const struct shared *shared)
     return stat(file, &named) == 0 && (fstat(shared->registry.root.fd, &open) || open.st_dev != named.st_dev);
 }
 
-/* After a request that failed for the storage: the next one opens the registry anew. A process that is
- * confined to the old folder cannot, and ends. */
+/* Called after a request that failed because of the storage. If the registry has been mounted anew, the next
+ * request opens it again; a process that is confined to the old folder cannot do that, and ends. */
 static void look_after(struct cache *cache)
 {
     pthread_mutex_lock(&cache->lock);
@@ -157,7 +157,7 @@ static void look_after(struct cache *cache)
     }
 }
 
-/* Whatever is wrong with it, clients only learn that there is no registry. */
+/* Whatever is wrong with the registry, clients are only told that there is none. */
 static struct shared *open_registry(struct cache *cache, const char *directory, struct stl_error *err)
 {
     if (!directory) {
@@ -174,7 +174,7 @@ static struct shared *open_registry(struct cache *cache, const char *directory, 
 
 /* --- answering ------------------------------------------------------------------------------------------ */
 
-/* `full`: too much is going on to look at the request. */
+/* `full`: there are too many requests to answer this one. */
 static int try_answer(struct cache *cache, struct exchange *exchange, struct shared **shared, bool full,
                       struct stl_error *err)
 {
@@ -209,16 +209,16 @@ static void answer(void *context, struct channel *channel, bool full)
 
 /* --- the sandbox ---------------------------------------------------------------------------------------- */
 
-/* The registry that this process is for; NULL: it serves whatever the web server names, or is not to be
- * confined. */
+/* The registry that this process is confined to. NULL: it is not to be confined, or serves whichever registry
+ * the web server names. */
 static const char *get_confinement(void)
 {
     const char *registry = getenv("STILLAGE_REGISTRY"), *sandbox = getenv("STILLAGE_SANDBOX");
     return registry && *registry && !(sandbox && !strcmp(sandbox, "off")) ? registry : NULL;
 }
 
-/* For one request, a process that runs hooks is there only if there are hooks, or upstreams, whose fetcher it
- * passes requests on to. Faults of the registry are reported when the request is answered. */
+/* For a single request, the hook runner is started only if there are hooks, or upstreams, to whose fetcher it
+ * passes requests on. Errors are ignored here: if the registry cannot be opened, the answer says so. */
 static void confine_request(struct cache *cache, const char *directory)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -243,7 +243,7 @@ static bool report(FILE *file, const char *prefix, const struct stl_sandbox *san
     return sandbox->landlock && sandbox->seccomp;
 }
 
-/* Enters the sandbox, and prints what it is here. */
+/* Enters the sandbox, and prints what it confines on this system. */
 static int check_sandbox(const char *directory)
 {
     struct stl_sandbox sandbox;
@@ -275,8 +275,8 @@ static void print_help(void)
          "to try it out, and examples/ has complete deployments.");
 }
 
-/* A web server may pass parts of a plain CGI's query as arguments: only without a request they are options.
- */
+/* A web server may pass parts of the query as arguments (RFC 3875), so they are options only if there is no
+ * request. */
 static int answer_one(int argc, char **argv)
 {
     struct cache cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .hook_runner = -1};
@@ -309,7 +309,7 @@ struct responder {
     struct slots *slots;
 };
 
-/* The largest number of connections for which there are enough descriptors: a push has six open, or fewer. */
+/* The largest number of connections for which there are enough descriptors: a push has at most six open. */
 static int limit_connections(int wanted)
 {
     enum { FOR_EACH = 6, OTHERS = 64 };
@@ -362,7 +362,7 @@ static int start_hooks(struct responder *responder)
         return 0;
     }
     STL_AUTO_FREE char *settings = stl_sprintf("%s/registry.yaml", responder->directory);
-    if (access(settings, R_OK)) /* folders that are made later would be out of reach */
+    if (access(settings, R_OK)) /* folders that are made later would be outside the sandbox */
         stl_error_errno(&err, "cannot open %s", settings);
     else
         responder->hook_runner = stl_hook_runner_start(responder->directory, &err);
@@ -431,7 +431,7 @@ int main(int argc, char **argv)
     stl_fill_standard_descriptors();
     umask(022);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGCHLD, SIG_DFL); /* hooks are waited for, also where the web server does not wait for us */
+    signal(SIGCHLD, SIG_DFL); /* the parent may ignore SIGCHLD, but we have to wait for hooks */
     if (!is_listening(STDIN_FILENO))
         return answer_one(argc, argv);
     parse_options(argc, argv, &responder);
@@ -439,6 +439,6 @@ int main(int argc, char **argv)
     int status;
     do
         status = serve_all(&responder);
-    while (status == WORKERS_RENEW && responder.workers > 1); /* alone, it is confined itself */
+    while (status == WORKERS_RENEW && responder.workers > 1); /* a single one is confined itself */
     return status;
 }

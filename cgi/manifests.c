@@ -11,7 +11,7 @@ enum { TAGS_MAX = 100 };
 
 /* --- conditions (RFC 9110, section 13.1) ---------------------------------------------------------------- */
 
-/* The guard of the tags: what the request expects of the one in its path. */
+/* The guard of the publication: the request's conditions apply to the tag in its path. */
 static int check_conditions(void *context, const struct stl_repo *repo, const struct stl_tag *tag,
                             const struct stl_digest *current, const struct stl_digest *wanted,
                             struct stl_error *err)
@@ -24,8 +24,8 @@ static int check_conditions(void *context, const struct stl_repo *repo, const st
     return conditions_check(request, current != NULL, tag->text, current, err);
 }
 
-/* The same for a digest: it stands for this manifest or for none, so that no lock is needed. If there is
- * none to be deleted, conditions are ignored. */
+/* The same for a digest. No lock is needed, since it always stands for the same manifest. If there is no such
+ * manifest to delete, conditions are ignored. */
 static int check_digest_conditions(const struct request *request, const struct stl_registry *registry,
                                    const struct stl_digest *digest, struct stl_error *err)
 {
@@ -90,7 +90,8 @@ static int receive_manifest(struct exchange *exchange, struct stl_buf *bytes, st
     return request->cut ? request_cut_error(request, err) : 0;
 }
 
-/* If the body does not have the digest of the path, that is the error, and not that it is no manifest. */
+/* If the body does not have the digest in the path, this is the error, even if the body is no manifest
+ * either. */
 static int parse_manifest(const struct request *request, const struct stl_reference *reference,
                           const struct stl_buf *bytes, struct stl_manifest *manifest, struct stl_error *err)
 {
@@ -105,8 +106,8 @@ static int parse_manifest(const struct request *request, const struct stl_refere
     return stl_manifest_parse(manifest, data, bytes->length, request->content_type, algorithm, err);
 }
 
-/* A tag without a digest means sha256, unless the repository has this very manifest by its sha512 digest
- * alone: then the client has just pushed it by that digest, and its referrers name it. */
+/* A push by tag means sha256, unless the repository has this manifest only by its sha512 digest: then the
+ * client has just pushed it by that digest, and its referrers name that. */
 static void choose_digest(const struct stl_repo *repo, const struct stl_buf *bytes,
                           struct stl_manifest *manifest)
 {

@@ -18,7 +18,7 @@ static int send_members(struct exchange *exchange, const struct stl_project *pro
     return 0;
 }
 
-/* Whoever has less rights now has no session that was given more. */
+/* Tokens are revoked, since those issued before may allow more than the new role. */
 static int change_role(struct exchange *exchange, const struct stl_project *project,
                        const struct member_form *form, struct stl_error *err)
 {

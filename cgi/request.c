@@ -106,7 +106,7 @@ static int parse_length(struct request *request, struct stl_error *err)
 {
     const char *text = get_filled(request->channel, "CONTENT_LENGTH");
     request->length = -1;
-    if (!text || !strcmp(text, "-1")) /* what caddy says of a body whose length it does not know */
+    if (!text || !strcmp(text, "-1")) /* caddy says so if it does not know the length */
         return 0;
     size_t digits = strspn(text, "0123456789");
     errno = 0;

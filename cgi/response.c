@@ -119,7 +119,7 @@ int response_write(struct response *response, const void *bytes, size_t length)
     return response->head ? 0 : response->channel->write(response->channel->context, bytes, length);
 }
 
-/* Faults of the installation go to the server's log; a client learns what the system said, but no path. */
+/* Faults of the installation go to the server's log. The client is told the system's error, but no path. */
 static void add_message(struct stl_buf *body, const struct stl_error *err)
 {
     const char *text = stl_code_for_clients(err->code),
@@ -140,7 +140,8 @@ void response_error(struct response *response, const struct request *request, co
     if (status >= 500)
         response->channel->log(response->channel->context, err->message);
     if (response->started)
-        return; /* part of the body is out: the length that was promised shows that it is not all */
+        return; /* part of the body has been sent: the client sees that it is shorter than Content-Length says
+                   */
     stl_buf_printf(&body, "{\"errors\":[{\"code\":\"%s\",\"message\":", stl_code_oci(err->code));
     add_message(&body, err);
     stl_buf_puts(&body, ",\"detail\":{\"name\":");

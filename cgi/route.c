@@ -137,8 +137,8 @@ static int check_exists(struct exchange *exchange, const struct route *route, st
                          name->text, name->text);
 }
 
-/* 1, and the lock in `writing`, if it may; 0 if it writes nothing; or -1. Of a session that begins, nothing
- * is on disk. */
+/* Returns 1, with the lock in `writing`; 0 if the route writes nothing; or -1. A session that only begins
+ * puts nothing on disk. */
 static int begin_writing(struct exchange *exchange, const struct route *route, int *writing,
                          struct stl_error *err)
 {
@@ -164,7 +164,7 @@ static int call(struct exchange *exchange, const struct route *route, struct stl
         return -1;
     if (route->handler(exchange, err) == 0)
         return 0;
-    if (err->code == STL_UNSUPPORTED) /* switched off */
+    if (err->code == STL_UNSUPPORTED) /* the method is switched off in registry.yaml */
         allow(exchange, route->method);
     return -1;
 }

@@ -11,7 +11,7 @@
 #include "request.h"
 #include "response.h"
 
-/* One request and its answer. */
+/* A request and its answer. */
 struct exchange {
     const struct stl_registry *registry;
     struct request request;

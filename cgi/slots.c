@@ -8,7 +8,7 @@
 #include "network.h"
 
 struct slot {
-    atomic_int worker;              /* its number + 1; 0: free */
+    atomic_int worker;              /* the worker's number + 1; 0: the slot is free */
     _Atomic uint64_t address, user; /* hashes; 0: no upload, or an anonymous one */
 };
 

@@ -38,7 +38,7 @@ struct timeout {
     /* The upload that the body goes to. NULL: none. Until timeout_end(). */
     const struct stl_upload *upload;
     int64_t heard;  /* when bytes came last */
-    int64_t judged; /* when it was last looked whether the body may go on */
+    int64_t judged; /* when it was last checked whether the body may go on */
     enum verdict verdict;
 };
 
@@ -49,8 +49,8 @@ struct timeout {
 
 int64_t timeout_now(void);
 
-/* For the reader: the body begins, for a registry and an upload, or NULL; that many bytes have arrived; the
- * waiting is over. What to do about the verdict is up to the reader. */
+/* For the reader: the body begins, for this registry and upload (either may be NULL); that many bytes have
+ * arrived; the wait is over. The reader decides what to do about the verdict. */
 void timeout_begin(struct timeout *timeout, int64_t rate, const struct stl_registry *registry,
                    const struct stl_upload *upload);
 void timeout_earn(struct timeout *timeout, size_t bytes);

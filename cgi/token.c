@@ -14,13 +14,13 @@
 
 enum { FORM_MAX = 64 << 10 };
 
-/* --- what is asked for ---------------------------------------------------------------------------------- */
+/* --- the request ---------------------------------------------------------------------------------------- */
 
 struct asked {
-    struct stl_grant *scopes; /* names, not patterns; what is granted of them remains */
+    struct stl_grant *scopes; /* of names, not patterns; reduced to what is granted */
     size_t count;
     bool catalog;
-    bool exchanged; /* for another token, by RFC 8693 */
+    bool exchanged; /* in exchange for another token (RFC 8693) */
 };
 
 static void asked_clear(struct asked *asked)
@@ -89,9 +89,9 @@ static int add_scopes(struct asked *asked, const char *scopes, struct stl_error 
     return 0;
 }
 
-/* --- what is granted ------------------------------------------------------------------------------------ */
+/* --- granting ------------------------------------------------------------------------------------------- */
 
-/* Removes what the client may not do, and logs the first of it. Returns all actions that are left. */
+/* Removes actions that the client may not do, and logs the first of them. Returns all that are left. */
 static unsigned decide(struct exchange *exchange, struct asked *asked)
 {
     unsigned all = 0;
@@ -261,7 +261,7 @@ static int refuse_form(struct exchange *exchange, const char *code, const char *
     return 0;
 }
 
-/* Whether the form exchanges an ID token of another system; then that is its password. */
+/* Whether the form exchanges an ID token of another system, which then counts as its password. */
 static bool take_exchange(const struct stl_registry *registry, struct form *form)
 {
     static const char *const types[] = {"urn:ietf:params:oauth:token-type:id_token",

@@ -16,9 +16,9 @@
 enum {
     FIRST_CHUNK = 16 << 10,
     CHUNK = 256 << 10,
-    HOLD_AGAIN = 64 << 20, /* bytes between two looks at what else is open */
-    PASSING = 1 << 20,     /* the most that may come uncounted */
-    RETRY_AFTER = 30,      /* seconds, for clients that have too many open */
+    HOLD_AGAIN = 64 << 20, /* bytes after which the other open sessions are looked at again */
+    PASSING = 1 << 20,     /* the largest body that is not counted as an open session */
+    RETRY_AFTER = 30,      /* seconds, for clients with too many open sessions */
 };
 
 /* Uploads are counted by user, or, for anonymous clients, by network. */
@@ -41,7 +41,7 @@ static void describe_session(struct exchange *exchange, const char *id, int64_t 
 {
     struct response *response = &exchange->response;
     response_header(response, "Location", "/v2/%s/blobs/uploads/%s", exchange->request.name.text, id);
-    /* The grammar has no empty range: none and one byte look the same. */
+    /* The grammar has no empty range, so no bytes and one byte look the same. */
     response_header(response, "Range", "0-%lld", (long long)(size > 0 ? size - 1 : 0));
     response_header(response, "Docker-Upload-UUID", "%s", id);
 }
@@ -94,7 +94,7 @@ static int parse_range(const struct request *request, struct range *range, struc
     return 0;
 }
 
-/* What can be known before the body is read. */
+/* Checks what can be known before the body is read. */
 static int check_range(struct exchange *exchange, const struct stl_upload *upload, struct range *range,
                        struct stl_error *err)
 {
@@ -117,8 +117,8 @@ static int check_range(struct exchange *exchange, const struct stl_upload *uploa
 
 /* --- the body ------------------------------------------------------------------------------------------- */
 
-/* How large the upload may become. A blob that the repository already has takes no space; NULL: it is not
- * known yet which one it is. */
+/* How large the upload may become. `digest`: a blob that the repository already has takes no space; NULL: it
+ * is not known yet which blob this is. */
 static int find_room(const struct exchange *exchange, const struct stl_digest *digest, int64_t *left,
                      struct stl_error *err)
 {
@@ -145,7 +145,7 @@ static int admit(const struct exchange *exchange, struct stl_error *err)
                          "to end");
 }
 
-/* How large the upload may become as one of several that are open. */
+/* How large the upload may become beside the other open sessions. */
 static int hold(struct exchange *exchange, struct stl_upload *upload, int64_t coming, int64_t *room,
                 struct stl_error *err)
 {
@@ -156,8 +156,7 @@ static int hold(struct exchange *exchange, struct stl_upload *upload, int64_t co
     return -1;
 }
 
-/* Whether the request that brings these bytes also closes the session, and soon: so it is never open for
- * others. */
+/* Whether the request brings all of a small blob and closes the session, which then never counts as open. */
 static bool is_passing(const struct exchange *exchange, const struct stl_upload *upload,
                        const struct stl_digest *closing)
 {
@@ -175,8 +174,8 @@ static void outlast_client(void)
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
 }
 
-/* Appends the body as it comes. Whatever has arrived counts, also on error. A client that is slow costs
- * little memory. */
+/* Appends the body as it comes. Bytes that have arrived stay, even after an error. A slow client costs little
+ * memory. */
 static int append_body(struct exchange *exchange, struct stl_upload *upload, int64_t left, int64_t room,
                        struct stl_error *err)
 {
@@ -189,7 +188,7 @@ static int append_body(struct exchange *exchange, struct stl_upload *upload, int
             return -1;
         if (upload->size > left)
             return stl_quota_exceeded(&request->name, upload->size, left, err);
-        if (upload->size > room || upload->size - held > HOLD_AGAIN) { /* others grow, too */
+        if (upload->size > room || upload->size - held > HOLD_AGAIN) { /* other sessions have grown, too */
             if (hold(exchange, upload, 0, &room, err))
                 return -1;
             held = upload->size;
@@ -226,11 +225,11 @@ static int receive(struct exchange *exchange, struct stl_upload *upload, const s
     return 0;
 }
 
-/* An error after which the session can be resumed: the client learns where. A session that is too large for
- * the quota, or one too many, is removed instead. */
+/* After most errors the session can be resumed, and the client is told where. A session that exceeds the
+ * quota, or the limit of open sessions, is removed instead. */
 static int keep_session(struct exchange *exchange, struct stl_upload *upload, const struct stl_error *err)
 {
-    struct stl_error ignored = STL_ERROR_INIT; /* what is not saved is hashed again */
+    struct stl_error ignored = STL_ERROR_INIT; /* if the hash is not saved, the bytes are hashed again */
     int64_t room;
     bool uncounted = upload->size > 0 && !upload->held;
     if (err->code == STL_DENIED || (uncounted && stl_upload_hold(upload, 0, &room, &ignored))) {
@@ -272,7 +271,7 @@ static int try_mount(struct exchange *exchange, const char *mount, struct stl_er
     return err->code ? -1 : found > 0;
 }
 
-/* Everything in one request: no client knows the session, so it does not outlive an error. */
+/* The whole upload in one request: the client never learns of a session, so none outlives an error. */
 static int upload_at_once(struct exchange *exchange, const char *digest_text, struct stl_error *err)
 {
     struct stl_digest digest;

@@ -1,4 +1,4 @@
-/* What is not here, but comes from another registry (fetcher.h): waited for, and sent while it arrives. */
+/* Waits for content that is fetched from another registry (fetcher.h), and sends it while it arrives. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "fetcher.h"
 #include "route.h"
 
-enum { CHUNK = 256 << 10, LOOK = 50 /* milliseconds between two looks at a file that grows */ };
+enum { CHUNK = 256 << 10, LOOK = 50 /* milliseconds between two looks at a growing file */ };
 
 bool upstream_has(const struct exchange *exchange, const struct stl_error *err)
 {
@@ -18,11 +18,11 @@ bool upstream_has(const struct exchange *exchange, const struct stl_error *err)
            stl_upstreams_find(&exchange->registry->settings.upstreams, exchange->request.name.text);
 }
 
-/* A blob on its way. */
+/* A blob that is being fetched and sent. */
 struct passage {
     struct exchange *exchange;
     int file;           /* -1: it has not begun, or cannot be opened any more */
-    int64_t size, sent; /* bytes: of all, and so far */
+    int64_t size, sent; /* bytes of the blob; bytes sent so far */
 };
 
 /* Sends what has arrived of the first `limit` bytes. Returns -1 if the client is gone. */
@@ -41,7 +41,7 @@ static int send_on(struct passage *passage, int64_t limit)
     return 0;
 }
 
-/* The file may be gone already: then the blob is as good as here, and comes from its repository. */
+/* The file may be gone already: then the blob is about to be in the repository, and is sent from there. */
 static void open_passage(struct passage *passage, const struct stl_fetch_answer *answer)
 {
     struct exchange *exchange = passage->exchange;

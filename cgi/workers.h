@@ -6,7 +6,7 @@
 
 struct workers {
     int count;
-    /* What each does, with its number from 0; returns its exit status. */
+    /* What each process does. Its number counts from 0. Returns the exit status. */
     int (*work)(void *context, int number);
     /* Called in the parent when one has ended, before it is started again. */
     void (*ended)(void *context, int number);

@@ -26,7 +26,7 @@ static void print_words(const struct stl_words *words)
     puts("]");
 }
 
-/* Which line of registry.yaml decided, and how. */
+/* Prints which line of registry.yaml decided, and how. */
 static void explain(const struct stl_registry *registry, const struct stl_decision *decision,
                     const char *user, const char *repository, enum stl_action action)
 {
@@ -70,7 +70,7 @@ static int read_claims(const struct stl_registry *registry, const struct stl_buf
     return stl_id_token_explain(registry, token, who, err);
 }
 
-/* The same for somebody with an ID token. */
+/* The same for a client with an ID token. */
 static int check_claims(const struct stl_registry *registry, const struct stl_buf *text, char **arguments,
                         bool quiet, struct stl_error *err)
 {

@@ -31,15 +31,15 @@ struct arguments {
     size_t source_count;
     struct cmd_http http;
     struct cmd_login login;
-    struct stl_remote_choice choice;     /* of sources that are registries */
-    const char *tags;                    /* the pattern of --tags; or NULL */
+    struct stl_remote_choice choice;     /* for sources that are registries */
+    const char *tags;                    /* of --tags; or NULL */
     struct stl_credentials *credentials; /* for each source */
     struct cmd_bucket bucket;            /* --endpoint and --region */
     struct cmd_bucket *buckets;          /* for each source */
     struct stl_image_name *names;
     struct stl_add_options options;
     struct stl_add_report report; /* of all sources so far */
-    struct json_object *failed;   /* a list of sources, and why */
+    struct json_object *failed;   /* a list of sources with the reason */
 };
 
 static int take_remote_option(struct arguments *arguments, int key, struct stl_error *err)
@@ -88,7 +88,7 @@ static int parse_options(const struct cmd_command *command, int argc, char **arg
     return 0;
 }
 
-/* NAME[:TAG] of the command line. */
+/* Reads a NAME[:TAG] of the command line. */
 static int parse_names(int count, char **texts, struct arguments *arguments, struct stl_error *err)
 {
     arguments->names = stl_alloc((size_t)count * sizeof *arguments->names);
@@ -109,7 +109,7 @@ static int parse_names(int count, char **texts, struct arguments *arguments, str
     return 0;
 }
 
-/* One source and its names, or several sources. */
+/* Tells whether the arguments are one source and its names, or several sources. */
 static int sort_out(int count, char **texts, struct arguments *arguments, struct stl_error *err)
 {
     const char *source = NULL, *name = NULL;
@@ -241,7 +241,7 @@ static int add_remote(const struct arguments *arguments, const struct stl_regist
     return stl_add(registry, -1, source->label, &from_there, report, err);
 }
 
-/* What --ref, --tags and --newest choose of a repository. Returns whether that is anything. */
+/* Applies --ref, --tags and --newest to a repository. Returns whether anything is left. */
 static bool choose_of_bucket(const struct arguments *arguments, struct stl_selection *selection,
                              struct stl_bucket_repository *repository)
 {
@@ -267,7 +267,7 @@ static int add_repository(struct arguments *arguments, const struct stl_registry
                                        .untagged = !some,
                                        .referrers = arguments->choice.referrers};
     struct stl_add_report report;
-    /* As in a registry whose host is dropped. */
+    /* The host is dropped, as with a registry. */
     STL_AUTO_FREE char *label = stl_sprintf("%s/%s", source->address.host, repository->name.text);
     choice.address.name = repository->name;
     struct stl_add_options from_there = *options;
@@ -279,7 +279,7 @@ static int add_repository(struct arguments *arguments, const struct stl_registry
     return 0;
 }
 
-/* Repository by repository. */
+/* Adds a bucket, repository by repository. */
 static int add_bucket(struct arguments *arguments, const struct stl_registry *registry, size_t number,
                       struct source *source, struct stl_add_options *options, struct stl_error *err)
 {
@@ -334,7 +334,7 @@ static int add_source(struct arguments *arguments, const struct stl_registry *re
     cmd_progress_begin(&progress, arguments->source_count > 1 ? what : "adding", arguments->common.quiet);
     options.progress = progress.shown ? cmd_progress_update : NULL;
     options.progress_context = &progress;
-    fd = -1; /* handed on */
+    fd = -1; /* it is the callee's now */
     int result = source.is_bucket ? add_bucket(arguments, registry, number, &source, &options, err)
                  : source.format == STL_FORMAT_REMOTE
                      ? add_remote(arguments, registry, number, &source, &options, &report, err)
@@ -345,7 +345,7 @@ static int add_source(struct arguments *arguments, const struct stl_registry *re
     return result;
 }
 
-/* Before the process is that of the owner, who may not read them. */
+/* Called before the process becomes the owner's, who may not be allowed to read them. */
 static int find_credentials(struct arguments *arguments, struct stl_error *err)
 {
     arguments->credentials = stl_alloc(arguments->source_count * sizeof *arguments->credentials);

@@ -53,7 +53,7 @@ static void make_urls(struct cmd_bucket *bucket, const char *path)
     bucket->base = stl_sprintf("%s%s%s", bucket->bucket, length ? "/" : "", encoded);
 }
 
-/* Whether it has a part that HTTP clients and proxies would take for a way up, or leave out. */
+/* Whether it contains a component that HTTP clients or proxies would resolve: "." or "..". */
 static bool has_dots(const char *path)
 {
     for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL) {

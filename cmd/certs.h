@@ -9,7 +9,7 @@
 
 struct cmd_certs {
     struct stl_buf trusted;
-    char *certificate, *key; /* paths; NULL: none */
+    char *certificate, *key; /* paths, or NULL */
 };
 #define CMD_AUTO_CERTS __attribute__((cleanup(cmd_certs_clear)))
 void cmd_certs_clear(struct cmd_certs *certs);

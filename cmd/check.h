@@ -11,7 +11,7 @@
  * others, which the owner cannot. */
 int cmd_check_registry(struct stl_registry *registry, const char *path, const struct stl_verify_options *how,
                        struct stl_verify_result *result, struct stl_error *err);
-/* A line on standard output. */
+/* Prints a line on standard output. */
 void cmd_print_problem(const struct stl_problem *problem);
 
 #endif

@@ -53,7 +53,7 @@ extern const struct cmd_command cmd_pull_through, cmd_project, cmd_quarantine;
 /* What the group of commands that begins with this one is about, or NULL: it belongs to the one before. */
 const char *cmd_group_title(const struct cmd_command *command);
 
-/* Options that many commands have. */
+/* Options of many commands. */
 #define CMD_OPTION_REGISTRY                                                                                  \
     {                                                                                                        \
         'r', "registry", "DIR",                                                                              \
@@ -152,7 +152,7 @@ struct cmd_progress {
 };
 
 void cmd_progress_begin(struct cmd_progress *progress, const char *what, bool quiet);
-/* For use as a callback; `context` is the struct cmd_progress. total 0: not known. */
+/* For use as a callback; `context` is the struct cmd_progress. `total` is 0 if it is not known. */
 void cmd_progress_update(void *context, uint64_t done, uint64_t total);
 /* Wipes the line, so that something else can be printed; the next update draws it again. */
 void cmd_progress_clear(const struct cmd_progress *progress);

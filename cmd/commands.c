@@ -1,4 +1,4 @@
-/* The table of the commands. */
+/* The table of all commands. */
 #include "cmd.h"
 
 const struct cmd_command *const cmd_commands[] = {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether it takes the names of repositories or images that are there. */
+/* Whether its arguments are names of repositories or images in the registry. */
 static bool takes_names(const struct cmd_command *command)
 {
     static const char *const signs[] = {"NAME:", "[NAME", "NAME[", "PATTERN", "REPOSITORY"};
@@ -34,7 +34,8 @@ static void print_options(const struct cmd_command *command)
     printf("--help");
 }
 
-/* A line of a case statement for each command: what it has goes into `words` and `names`. */
+/* Prints a line of a case statement for each command, which sets `words` to its options and `names` to
+ * whether it takes names. */
 static void print_cases(const char *open, const char *close)
 {
     for (const struct cmd_command *const *command = cmd_commands; *command; command++) {

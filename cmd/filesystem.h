@@ -1,6 +1,6 @@
 /*
- * What a file system promises (lib/store/promises.h), told to people: `verify --filesystem`, and the look
- * that `init` takes before it makes a registry on a file system that may lack something.
+ * Reports what a file system promises (lib/store/promises.h): for `verify --filesystem`, and for `init`,
+ * which checks doubtful file systems before it makes a registry there.
  */
 #ifndef CMD_FILESYSTEM_H
 #define CMD_FILESYSTEM_H

@@ -47,7 +47,7 @@ static const struct cmd_option options[] = {
 };
 
 struct arguments {
-    struct cmd_common common; /* force: --follow */
+    struct cmd_common common; /* `force` stands for --follow */
     struct stl_record_filter filter;
     bool pulls, count, record;
 };
@@ -60,13 +60,13 @@ struct counted {
 
 struct output {
     const struct arguments *arguments;
-    struct stl_pulls *pulls;     /* to note them in, or NULL */
-    struct json_object *numbers; /* with --count: "NAME:TAG" to its place in `items` */
+    struct stl_pulls *pulls;     /* where pulls are recorded; or NULL */
+    struct json_object *numbers; /* with --count: the index in `items` by "NAME:TAG" */
     struct counted *items;
     size_t count;
 };
 
-/* --- one by one ----------------------------------------------------------------------------------------- */
+/* --- single records ------------------------------------------------------------------------------------- */
 
 /* NAME:TAG, NAME@DIGEST, or NULL. */
 static char *name_of(const struct stl_record *record)
@@ -183,7 +183,7 @@ static int take_record(void *context, const struct stl_record *record, struct st
 
 /* --- the two sources ------------------------------------------------------------------------------------ */
 
-/* Until the program is killed, or nobody reads any more. */
+/* Goes on until the program is killed, or nobody reads its output any more. */
 static int read_events(const struct stl_registry *registry, struct output *output, struct stl_error *err)
 {
     const struct timespec pause = {.tv_nsec = FOLLOW_MILLISECONDS * 1000000L};
@@ -240,7 +240,7 @@ static int record(const struct stl_registry *registry, struct stl_pulls *pulls,
 
 /* --- the command line ----------------------------------------------------------------------------------- */
 
-/* A date, a time, or how long ago. */
+/* Reads a date, a time, or how long ago. */
 static int parse_time(const char *text, int64_t *when)
 {
     static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S"};

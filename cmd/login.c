@@ -18,7 +18,7 @@ enum { OPTION_STDIN = 256, CONFIG_MAX = 4 << 20 };
 
 /* --- docker's config.json ------------------------------------------------------------------------------- */
 
-/* Where the file really is, also behind a symbolic link; its folder is made. */
+/* The real path of the file, behind any symbolic link. Makes its folder. */
 static char *config_path(struct stl_error *err)
 {
     STL_AUTO_FREE char *path = cmd_docker_config();
@@ -53,7 +53,7 @@ static struct json_object *read_config(const char *path, struct stl_error *err)
     return config;
 }
 
-/* In one step, and readable by its owner alone. */
+/* Replaces the file in one step. Only its owner may read it. */
 static int write_config(const char *path, struct json_object *config, struct stl_error *err)
 {
     const char *text =

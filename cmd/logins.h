@@ -28,8 +28,8 @@ enum { CMD_KEY_AUTHFILE = 520, CMD_KEY_CREDS };
 
 /* Takes one of the options above: returns whether it was one. */
 bool cmd_login_take(struct cmd_login *login, int key, const char *argument);
-/* Finds those for a repository of a host. Returns 1 (then the caller clears them), 0: anonymous, or -1. To
- * be called before the process becomes that of the registry's owner. */
+/* Finds the credentials for a repository of a host. Returns 1 (then the caller clears them), 0 if there are
+ * none, or -1. To be called before the process becomes the registry owner's. */
 int cmd_find_credentials(const struct cmd_login *login, const char *host, const char *name,
                          struct stl_credentials *found, struct stl_error *err);
 /* docker's config.json: on the heap, or NULL without a home. */

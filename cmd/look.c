@@ -85,7 +85,7 @@ int cmd_parse_image(const char *text, struct stl_image_name *image, struct stl_e
     return -1;
 }
 
-/* --- what exists instead -------------------------------------------------------------------------------- */
+/* --- hints about what exists ---------------------------------------------------------------------------- */
 
 static struct stl_selection_pattern pattern_of(const char *name, const char *tag)
 {
@@ -107,7 +107,7 @@ int cmd_explain(const struct stl_registry *registry, const char *name, const cha
         return -1;
     bool known = stl_hint_registry(&hint, registry, &ignored) == 0;
     if (known &&
-        (hint.matched > 0) == (err->code == STL_MANIFEST_UNKNOWN)) /* else it has changed meanwhile */
+        (hint.matched > 0) == (err->code == STL_MANIFEST_UNKNOWN)) /* otherwise it changed meanwhile */
         finish(&hint, err);
     return -1;
 }

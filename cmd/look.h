@@ -9,7 +9,7 @@
 #include "cmd.h"
 #include "repo.h"
 
-/* Whether it is a folder with the list of a bundle, and no registry. */
+/* Whether it is a folder that holds the list of a bundle, and is no registry. */
 bool cmd_is_bundle_folder(const char *path);
 
 /* Opens the bundle that -r (NULL: $STILLAGE_REGISTRY) names: a file, '-' for standard input, or a folder into

@@ -17,7 +17,7 @@ static const struct cmd_option options[] = {CMD_OPTION_PLACE, CMD_OPTION_JSON, {
 struct tag_listing {
     const char *wanted; /* NULL: all repositories; a pattern: those that match; else a repository's tags */
     const struct stl_registry *registry;
-    struct stl_repo repo; /* of print_tags() */
+    struct stl_repo repo; /* for print_tags() */
     struct stl_details details;
     struct json_object *json; /* NULL: print lines */
     size_t count;             /* of repositories */
@@ -97,7 +97,7 @@ static int list_repository(void *context, const char *text, struct stl_error *er
     return 0;
 }
 
-/* Spares reading the manifest and all that it refers to. Returns false if the details do not say it. */
+/* Saves reading the manifest and what it refers to. Returns false if the details do not say enough. */
 static bool print_by_details(struct tag_listing *listing, const char *tag, const struct stl_digest *digest)
 {
     struct stl_error ignored = STL_ERROR_INIT;

@@ -37,7 +37,7 @@ static int read_log(const char *path, struct stl_access_log_seen *seen, struct s
                   : stl_access_log_each(fd, path, ignore_pull, NULL, seen, err);
 }
 
-/* What a run before has left, if anything. */
+/* Reads the file that the last run wrote, if there is one. */
 static int read_before(const char *path, struct stl_buf *text, struct stl_error *err)
 {
     if (stl_file_read(AT_FDCWD, path, true, text, err) == 0)
@@ -48,7 +48,7 @@ static int read_before(const char *path, struct stl_buf *text, struct stl_error 
     return 0;
 }
 
-/* The collector reads every *.prom in the folder, so the temporary name ends otherwise. */
+/* The collector reads every *.prom in the folder, so the temporary name has another ending. */
 static int replace_file(const char *path, const struct stl_buf *text, struct stl_error *err)
 {
     STL_AUTO_FREE char *temporary = stl_sprintf("%s.XXXXXX", path);

@@ -20,7 +20,7 @@ struct arguments {
     bool dry_run;
     struct stl_mirrors from_list;
     const struct stl_mirrors *mirrors;
-    struct stl_credentials *credentials; /* for each of them */
+    struct stl_credentials *credentials; /* for each of the mirrors */
     size_t credential_count;
     struct json_object *entries, *failed;
     size_t done, failures, requests;
@@ -164,7 +164,7 @@ static int update(struct arguments *arguments, const struct stl_registry *regist
     return result;
 }
 
-/* Before the process is that of the owner, who may not read them. */
+/* Called before the process becomes the owner's, who may not be allowed to read them. */
 static int find_credentials(struct arguments *arguments, struct stl_error *err)
 {
     arguments->credential_count = arguments->mirrors->count;

@@ -52,7 +52,8 @@ static int refresh_one(const struct stl_registry *registry, const struct stl_oid
     return store_keys(registry, issuer->url, &text, drop, quiet, err);
 }
 
-/* Returns the exit status. An issuer that cannot be reached leaves its keys, and the others, as they are. */
+/* Returns the exit status. If an issuer cannot be reached, its keys stay as they are, and the other issuers
+ * are not affected. */
 static int refresh(const struct stl_registry *registry, bool drop, bool quiet)
 {
     const struct stl_oidc *oidc = &registry->settings.auth.oidc;
@@ -160,7 +161,8 @@ static int run_oidc(int argc, char **argv)
     if (!refreshes && !imports && (strcmp(verb, "ls") || arguments))
         return cmd_usage(&cmd_oidc, "give refresh, ls, or import and an issuer and a file");
     STL_AUTO_BUF struct stl_buf text = {.ceiling = STL_ISSUER_KEYS_TEXT};
-    if (imports && cmd_read_text(argv[optind + 1], &text, &err)) /* which the owner might not be able to */
+    if (imports && cmd_read_text(argv[optind + 1], &text, &err)) /* which the owner may not be allowed to do
+                                                                    */
         return cmd_fail(&err);
     if (cmd_open_registry_as_owner(&registry, common.registry, CMD_KEEP_NOTHING, &err))
         return cmd_fail(&err);

@@ -25,7 +25,7 @@ static const char *find_registry(const char *given, struct stl_error *err)
     return NULL;
 }
 
-/* What was given in place of a registry, and what can be done with it. */
+/* Says what was given in place of a registry, and what can be done with it. */
 static int explain_registry(const char *path, struct stl_error *err)
 {
     static const char uses[] =
@@ -76,7 +76,7 @@ int cmd_open_registry_as_owner(struct stl_registry *registry, const char *given,
     return !path || cmd_become_owner(path, keep, err) ? -1 : open_registry(registry, path, err);
 }
 
-/* A warning that repeats the last one, as for each of many manifests, tells nothing new. */
+/* Leaves out a warning that repeats the last one, as happens with many manifests. */
 static void notice(const char *text)
 {
     static char *last;
@@ -87,7 +87,7 @@ static void notice(const char *text)
     cmd_warn("%s", text);
 }
 
-/* Where nothing can be written at all, that is said once, and not for each thing that was to be written. */
+/* A read-only file system is reported once, not for each thing that was to be written. */
 static int check_not_read_only(const struct stl_registry *registry, struct stl_error *err)
 {
     return faccessat(registry->root.fd, ".", W_OK, AT_EACCESS) && errno == EROFS

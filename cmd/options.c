@@ -7,7 +7,7 @@
 
 enum { OPTIONS_MAX = 32 };
 
-/* `last` is the last argument that was looked at; of "-xyz" the one before it. */
+/* `last` is the argument that was read last; while "-xyz" is being read, the one before it. */
 static int refuse_option(const struct cmd_command *command, int key, const char *last)
 {
     const struct cmd_option *option = command->options;

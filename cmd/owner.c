@@ -48,7 +48,7 @@ void cmd_remember(int argc, char **argv)
     typed.rest = line.data;
 }
 
-/* Another account may not have our environment. */
+/* The other account may have another environment, so the registry is named. */
 static char *type_again(const char *account, const char *directory)
 {
     const char *from_environment = getenv("STILLAGE_REGISTRY");
@@ -76,7 +76,7 @@ static bool is_others(const char *directory, struct stat *st)
     return stat(directory, st) == 0 && S_ISDIR(st->st_mode) && st->st_uid != geteuid();
 }
 
-/* A folder that is no registry is left to the code that opens it. */
+/* If the folder is no registry, the code that opens it says so. */
 static int require_owner(const char *directory, uid_t owner, struct stl_error *err)
 {
     STL_AUTO_FREE char *settings = stl_sprintf("%s/registry.yaml", directory);
@@ -113,8 +113,8 @@ static size_t list_groups(const char *directory, const struct passwd *user, gid_
     return (size_t)count;
 }
 
-/* Keeps the rights in `kept`, and hands those in `shared` on to programs that are started. What root could
- * not do before, it cannot do afterwards: containers hold rights back. */
+/* Keeps the rights in `kept`, and passes those in `shared` on to programs that are started. Root gains no
+ * right that it did not have: in containers, it lacks some. */
 static void keep_rights(uint32_t kept, uint32_t shared)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -158,7 +158,7 @@ static int become(const char *directory, const struct stat *st, enum cmd_keep ke
     keep_rights(1u << CAP_DAC_READ_SEARCH, keep == CMD_KEEP_WRITING ? 1u << CAP_DAC_OVERRIDE
                                            : keep == CMD_KEEP_PORTS ? 1u << CAP_NET_BIND_SERVICE
                                                                     : 0);
-    prctl(PR_SET_DUMPABLE, 1); /* or our own /proc/self would be out of reach */
+    prctl(PR_SET_DUMPABLE, 1); /* otherwise we could not use our own /proc/self */
     return 0;
 }
 

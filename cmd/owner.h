@@ -13,27 +13,28 @@
 
 #include "err.h"
 
-/* What root keeps besides the right to read, also for the programs that it starts from then on. */
+/* What root keeps besides the right to read, for itself and for the programs that it starts. */
 enum cmd_keep {
     CMD_KEEP_NOTHING,
-    CMD_KEEP_WRITING, /* to all folders: rsync may write a replica where only root may */
+    CMD_KEEP_WRITING, /* to write everywhere: rsync may have to make a replica where only root may write */
     CMD_KEEP_PORTS,   /* to listen on ports below 1024 */
 };
 
-/* Sees to it that this process is the owner of `directory` before anything in it is opened for writing; a
- * directory that does not exist has no owner. Fails with STL_DENIED, before anything was changed. */
+/* Makes this process the owner's before anything in `directory` is opened for writing. A directory that does
+ * not exist has no owner. Fails with STL_DENIED, before anything is changed. */
 int cmd_become_owner(const char *directory, enum cmd_keep keep, struct stl_error *err);
 
 /* Fails like cmd_become_owner() where somebody else owns `directory`; changes nothing. */
 int cmd_refuse_others(const char *directory, struct stl_error *err);
 
-/* An account that owns nothing, for a web server which root starts on what is root's own: www-data, else
- * nobody. Returns 0 or -1. */
+/* Finds an account that owns nothing, for a web server that root starts to serve root's own files: www-data,
+ * or else nobody. Returns 0 or -1. */
 int cmd_find_reader(uid_t *uid, gid_t *gid);
-/* Becomes it, for good: it may read everything, write nothing, and listen on every port. Returns 0 or -1. */
+/* Becomes that account, for good: it may read everything, write nothing, and listen on every port. Returns 0
+ * or -1. */
 int cmd_become_reader(void);
 
-/* Keeps the words of this command line, for messages that say how to type it again. */
+/* Remembers this command line, for messages that say how to type it again. */
 void cmd_remember(int argc, char **argv);
 
 #endif

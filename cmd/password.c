@@ -11,7 +11,7 @@
 #include "file.h"
 #include "mem.h"
 
-/* Reads one line, without its end. Byte by byte, since what follows on standard input is not ours. */
+/* Reads one line, without its end. It reads byte by byte, since the rest of standard input is not ours. */
 static int read_password_line(int fd, char line[PASSWORD_SIZE], struct stl_error *err)
 {
     size_t n = 0;
@@ -61,10 +61,11 @@ static int ask_for_it(int tty, const char *user, bool is_new, char password[PASS
 
 static void interrupt(int number)
 {
-    (void)number; /* read(2) comes back, that is all */
+    (void)number; /* all that it does is interrupt read(2) */
 }
 
-/* A Ctrl-C must not leave the terminal without echo: it ends the reading, and then this process as usual. */
+/* Ctrl-C must not leave the terminal without echo: it ends the reading first, and then this process, as
+ * usual. */
 static int ask_without_echo(int tty, const char *user, bool is_new, char password[PASSWORD_SIZE],
                             struct stl_error *err)
 {

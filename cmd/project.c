@@ -47,7 +47,7 @@ static char *amount_text(const struct stl_project *project, const struct stl_pro
     return may < 0 ? stl_sprintf("%lld %s", has, what) : stl_sprintf("%lld of %lld %s", has, may, what);
 }
 
-/* Those that registry.yaml names, and those that were added: a list of names for each role. */
+/* For each role, the members that registry.yaml names and those that were added. */
 static int collect_members(const struct stl_registry *registry, const struct stl_project *project,
                            struct stl_words members[STL_PROJECT_ROLES], struct stl_error *err)
 {
@@ -149,7 +149,7 @@ static const struct stl_project *find_project(const struct stl_registry *registr
     return project;
 }
 
-/* `role`: NULL to take it away. */
+/* `role`: NULL takes the member's role away. */
 static int set_member(const struct stl_registry *registry, const char *name, const char *user,
                       const char *role, bool quiet, struct stl_error *err)
 {
@@ -182,7 +182,7 @@ static int make_robot(const struct stl_registry *registry, char **arguments, int
     return 0;
 }
 
-/* What the command is asked for. */
+/* The subcommands. */
 enum verb { LS, ADD, RM, ROBOT, NONE };
 
 static enum verb parse_verb(char **arguments, int count)

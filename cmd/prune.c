@@ -75,7 +75,7 @@ static void print_unpruned(void *context, const char *name, const struct stl_err
 struct arguments {
     struct cmd_common common;
     bool has_rule;
-    struct stl_prune_rule rule; /* of the command line */
+    struct stl_prune_rule rule; /* the rule that the options make */
     struct stl_prune_options how;
 };
 
@@ -86,7 +86,7 @@ static int parse_count(const char *text, int64_t *number)
     return *text >= '0' && *text <= '9' && *end == '\0' && *number < INT32_MAX ? 0 : -1;
 }
 
-/* An option of the rule. */
+/* Reads an option that belongs to the rule. */
 static int parse_rule(int key, const char *argument, struct stl_prune_rule *rule)
 {
     switch (key) {

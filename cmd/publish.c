@@ -25,7 +25,7 @@ enum {
     PARALLEL = 8,
 };
 
-/* Of --watch, in seconds. */
+/* Seconds, for --watch. */
 enum { QUIET = 1, QUIET_MAX = 10, RETRY = 5, RETRY_MAX = 300 };
 
 static const struct cmd_option options[] = {
@@ -67,7 +67,7 @@ static void publish_arguments_clear(struct arguments *arguments)
     json_object_put(arguments->changed);
 }
 
-/* Anew for each run: no two have the same. */
+/* Made anew for each run, so that no two runs have the same. */
 static void say_who(struct arguments *arguments)
 {
     char host[256] = "", now[CMD_TIME_TEXT_MAX];
@@ -81,7 +81,7 @@ static void say_who(struct arguments *arguments)
     arguments->how.who = arguments->who;
 }
 
-/* --- who keeps copies ----------------------------------------------------------------------------------- */
+/* --- caches --------------------------------------------------------------------------------------------- */
 
 static void run_shell(const char *command, int input)
 {
@@ -114,7 +114,7 @@ static int run_purge(const char *command, struct json_object *addresses, struct 
     return failed || status ? -1 : 0;
 }
 
-/* As clients ask for them: "/v2/lib/app/manifests/v1". */
+/* The addresses as clients ask for them: "/v2/lib/app/manifests/v1". */
 static int take_changes(void *context, const char *const *keys, size_t count, struct stl_error *err)
 {
     struct arguments *arguments = context;
@@ -205,10 +205,10 @@ static int publish(struct arguments *arguments, const struct stl_registry *regis
     return stl_error_set(err, STL_UNAVAILABLE, "images were deleted again and again meanwhile: try later");
 }
 
-/* --- going on ------------------------------------------------------------------------------------------- */
+/* --- watching ------------------------------------------------------------------------------------------- */
 
-/* Waits until the registry differs from `published` and has been quiet for a moment, or too restless for too
- * long: then *stamp matches nothing, so that there will be another run. */
+/* Waits until the registry differs from `published` and has been quiet for a moment. If it does not become
+ * quiet for too long, *stamp matches nothing, so that there will be another run. */
 static int wait_for_change(const struct stl_registry *registry, const struct stl_digest *published,
                            struct stl_digest *stamp, struct stl_error *err)
 {
@@ -231,7 +231,7 @@ static int wait_for_change(const struct stl_registry *registry, const struct stl
     return 0;
 }
 
-/* Whether waiting cannot help. */
+/* Whether trying again later cannot help. */
 static bool is_hopeless(const struct stl_error *err)
 {
     return err->code == STL_USAGE || err->code == STL_UNSUPPORTED;
@@ -241,7 +241,7 @@ static int watch_once(struct arguments *arguments, struct stl_digest *published,
 {
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     struct stl_digest stamp;
-    /* Its settings may have changed, too. */
+    /* Opened again, since its settings may have changed, too. */
     if (cmd_open_registry(&registry, arguments->common.registry, err) ||
         wait_for_change(&registry, published, &stamp, err))
         return -1;
@@ -253,7 +253,7 @@ static int watch_once(struct arguments *arguments, struct stl_digest *published,
     return 0;
 }
 
-/* Only wrong usage ends it. */
+/* Goes on after all errors but wrong usage. */
 static int watch(struct arguments *arguments, struct stl_error *err)
 {
     struct stl_digest published = {.algorithm = STL_SHA512};
@@ -299,7 +299,7 @@ static int parse_publish(int argc, char **argv, struct arguments *arguments, str
     for (int i = optind + 1; i < argc; i++)
         if (stl_selection_add(&arguments->selection, argv[i], err))
             return -1;
-    /* Before root becomes another account. */
+    /* Called before root becomes another account. */
     if (cmd_bucket_resolve(&arguments->bucket, arguments->target, err))
         return -1;
     return arguments->bucket.aws.key

@@ -22,8 +22,8 @@
 #include "remote.h"
 #include "sandbox.h"
 
-/* Seconds after which another process takes over, with logins that have been read again: those of some
- * registries expire. */
+/* Seconds after which another process takes over and reads the logins again: with some registries, they
+ * expire. */
 enum { LOGINS_LAST = 900 };
 
 struct arguments {
@@ -32,7 +32,7 @@ struct arguments {
     struct cmd_login login;
 };
 
-/* Set by a signal: this process ends when what it fetches has come. */
+/* Set by a signal: this process ends once everything that it is fetching has arrived. */
 static volatile sig_atomic_t ending;
 
 static void end(int signal_number)
@@ -48,7 +48,7 @@ static void notice(const char *text)
 
 /* --- the process that fetches --------------------------------------------------------------------------- */
 
-/* What is needed to be a client of an upstream. */
+/* What a client of an upstream needs. */
 struct clients {
     size_t count;
     struct stl_credentials *credentials;
@@ -92,7 +92,7 @@ static void clear_clients(struct clients *clients)
     free(clients->certs);
 }
 
-/* What has to be loaded before the sandbox closes: libcurl, and what resolves names. */
+/* Loads what cannot be loaded in the sandbox: libcurl, and the libraries that resolve names. */
 static int load(const struct arguments *arguments, struct stl_error *err)
 {
     struct stl_http *http;
@@ -154,7 +154,7 @@ static int fetch(const struct arguments *arguments, int socket)
     return stl_pull_through_serve(&options, &err) ? cmd_fail(&err) : 0;
 }
 
-/* --- the process that looks after it -------------------------------------------------------------------- */
+/* --- the process that keeps it running ------------------------------------------------------------------ */
 
 struct keeper {
     const struct arguments *arguments;
@@ -162,7 +162,7 @@ struct keeper {
     int socket;
     pid_t worker;     /* 0: none */
     double started;   /* seconds, of stl_monotonic() */
-    sigset_t signals; /* that it waits for */
+    sigset_t signals; /* the signals that the keeper waits for */
 };
 
 static int start(struct keeper *keeper, struct stl_error *err)
@@ -185,7 +185,7 @@ static int start(struct keeper *keeper, struct stl_error *err)
     _exit(getppid() == parent ? fetch(keeper->arguments, keeper->socket) : 0);
 }
 
-/* Has another process take over; the present one ends when it has done what it began. */
+/* Lets another process take over. The present one ends once it has done what it began. */
 static int replace(struct keeper *keeper, struct stl_error *err)
 {
     pid_t old = keeper->worker;
@@ -196,7 +196,7 @@ static int replace(struct keeper *keeper, struct stl_error *err)
     return 0;
 }
 
-/* Settings that are wrong, perhaps because somebody is just editing them, change nothing. */
+/* Wrong settings change nothing: perhaps somebody is just editing them. */
 static int follow_settings(struct keeper *keeper, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -224,7 +224,7 @@ static void reap(struct keeper *keeper)
         }
 }
 
-/* Until a signal ends it. */
+/* Runs until a signal ends it. */
 static int look_after(struct keeper *keeper, struct stl_error *err)
 {
     for (;;) {
@@ -252,7 +252,7 @@ static int keep(struct keeper *keeper, struct stl_error *err)
     keeper->socket = stl_fetch_listen(registry, &lock, err);
     if (keeper->socket < 0)
         return -1;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* each client that waits has one */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* one for each client that waits */
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
@@ -288,8 +288,9 @@ static int run(int argc, char **argv)
                          "it takes no arguments: registry.yaml says where images come from");
     int result = cmd_open_registry(&keeper.registry, arguments.common.registry, &err);
     if (result == 0)
-        result =
-            geteuid() != 0 ? cmd_refuse_others(keeper.registry.path, &err) : 0; /* root becomes the owner */
+        result = geteuid() != 0 ? cmd_refuse_others(keeper.registry.path, &err) : 0; /* if we are root, this
+                                                                                   process becomes the owner's
+                                                                                   */
     if (result == 0)
         result = keep(&keeper, &err);
     stl_close_fd(&keeper.socket);

@@ -56,7 +56,7 @@ static int parse_push(int argc, char **argv, struct arguments *arguments, struct
 
 /* --- report --------------------------------------------------------------------------------------------- */
 
-/* `failed`: how much of what was missing has been sent is not known. */
+/* `failed`: it is not known how much was sent. */
 static void print_push_text(const struct arguments *arguments, const struct stl_outgoing_report *report,
                             bool failed)
 {

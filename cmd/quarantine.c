@@ -23,14 +23,14 @@ struct quarantine {
     char **words;
     size_t word_count;
     struct stl_registry registry;
-    struct json_object *json; /* of ls; or NULL */
-    struct stl_repo repo;     /* the one that is listed */
+    struct json_object *json; /* for ls --json; or NULL */
+    struct stl_repo repo;     /* the repository that is being listed */
     bool moved;               /* something was pushed again while it was released */
 };
 
 /* --- names ---------------------------------------------------------------------------------------------- */
 
-/* What the name is without PREFIX/, or NULL if it is not below it. */
+/* The name without PREFIX/; NULL if it does not begin with that. */
 static const char *released_name(const struct quarantine *quarantine, const char *name)
 {
     size_t length = strlen(quarantine->prefix.text);
@@ -62,7 +62,7 @@ static int list_waiting(void *context, const char *text, struct stl_error *err)
     struct stl_tag tag;
     struct stl_digest digest, subject;
     char digest_text[STL_DIGEST_TEXT_MAX], pushed[CMD_TIME_TEXT_MAX];
-    if (stl_tag_names_digest(text, &subject)) /* cosign's: it goes with its image */
+    if (stl_tag_names_digest(text, &subject)) /* cosign's tag is released with its image */
         return 0;
     if (stl_tag_parse(text, &tag, err) || stl_tag_resolve(&quarantine->repo, &tag, &digest, err))
         return -1;
@@ -111,7 +111,7 @@ static int list_all(struct quarantine *quarantine, struct stl_error *err)
 
 /* --- release and refuse --------------------------------------------------------------------------------- */
 
-/* Only the tags that still point to what was looked at go. */
+/* A guard: only tags that still point to the digest that was checked are removed. */
 static int refuse_moved(void *context, const struct stl_repo *repo, const struct stl_tag *tag,
                         const struct stl_digest *current, const struct stl_digest *wanted,
                         struct stl_error *err)
@@ -126,7 +126,7 @@ static int refuse_moved(void *context, const struct stl_repo *repo, const struct
                          repo->name.text, tag->text);
 }
 
-/* Removes the tags that have been released. Returns 1 if one of them has been pushed again. */
+/* Removes the tags that were released. Returns 1 if one of them has been pushed again. */
 static int clear_released(const struct stl_repo *repo, struct stl_import_report *report,
                           struct stl_error *err)
 {
@@ -138,14 +138,14 @@ static int clear_released(const struct stl_repo *repo, struct stl_import_report 
         if (report->images[i].has_tag)
             stl_publication_delete_tag(&publication, &report->images[i].tag);
     if (stl_publication_commit(&publication, err) == 0 || err->code == STL_MANIFEST_UNKNOWN)
-        return 0; /* whatever another process has removed meanwhile is gone, too */
+        return 0; /* it is no error if another process has removed some meanwhile */
     if (err->code != STL_CONFLICT)
         return -1;
     cmd_warn("%s", err->message);
     return 1;
 }
 
-/* A bundle of the image, with all that belongs to it, but without its blobs: they are here. */
+/* Writes a bundle of the image and all that belongs to it, without blobs, since these are here. */
 static int write_bundle(const struct quarantine *quarantine, const struct stl_name *pending,
                         const struct stl_tag *tag, int fd, struct stl_error *err)
 {

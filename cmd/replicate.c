@@ -1,4 +1,4 @@
-/* Replicating is a sequence of rsync runs, each of which copies one of the lists of a replica
+/* stillage replicate: copy a registry with rsync. Each run of rsync copies one of the lists of a replica
  * (lib/replica/replica.h). */
 #include "replica.h"
 
@@ -38,7 +38,7 @@ struct replication {
     int lock;
     char *target; /* as given to rsync: ends with '/' or ':' */
     bool dry_run, checksum;
-    char **extra; /* arguments for rsync, and NULL */
+    char **extra; /* arguments for rsync, ends with NULL */
     struct counts copied, removed;
 };
 
@@ -103,7 +103,7 @@ static int failed(const char *complaint, int status, struct stl_error *err)
                          complaint[0] ? complaint : "rsync failed", status);
 }
 
-/* Returns rsync's status if it is one of those that mean "not all", 0, or -1. */
+/* Returns 0, rsync's status if that means "not everything was copied", or -1. */
 static int run_rsync(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COMPLAINT_MAX],
                      struct stl_error *err)
 {
@@ -113,12 +113,13 @@ static int run_rsync(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COM
     return failed(complaint, status, err);
 }
 
-/* What all lists have in common: the far end gets modes, times and groups; its owner is whoever runs rsync
- * there. */
+/* The options for all lists. The target gets modes, times and groups; everything there belongs to the account
+ * that runs rsync there. */
 static void add_copying(const struct replication *replication, struct cmd_rsync *rsync,
                         const char *files_from)
 {
-    /* Two files of one size, made within one second, are not the same: so all of their times counts. */
+    /* Times are compared to the nanosecond: two files of one size, made within one second, need not be the
+     * same. */
     static const char *const flags[] = {"--links", "--perms",          "--times",     "--group",
                                         "--from0", "--omit-dir-times", "--chmod=D-t", "--modify-window=-1"};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)

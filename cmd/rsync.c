@@ -47,7 +47,7 @@ static void read_lines(const struct cmd_rsync *rsync, FILE *output)
     for (int c; (c = getc(output)) != EOF;) {
         if (c != '\n' && c != '\r') {
             char byte = (char)c;
-            (void)stl_buf_add(&line, &byte, 1); /* nothing of interest is as long as that */
+            (void)stl_buf_add(&line, &byte, 1); /* no line of interest is that long */
             continue;
         }
         if (line.length && rsync->line)

@@ -11,9 +11,9 @@
 enum { CMD_RSYNC_ARGUMENTS_MAX = 48, CMD_RSYNC_HELD = 2 };
 
 struct cmd_rsync {
-    const char *directory; /* where it runs: relative paths begin there */
+    const char *directory; /* the working directory: relative paths begin there */
     int held
-        [CMD_RSYNC_HELD]; /* descriptors that it keeps open: what they lock stays locked, if we are killed */
+        [CMD_RSYNC_HELD]; /* descriptors that it keeps open: if we are killed, what they lock stays locked */
     const char *arguments[CMD_RSYNC_ARGUMENTS_MAX + 1]; /* borrowed; the first is "rsync" */
     size_t count;
     void (*line)(void *context, const char *line); /* called with each line that it prints */

@@ -49,12 +49,12 @@ static int start_process(char *const argv[], int input, bool as_reader, pid_t *p
         return stl_error_errno(err, "cannot start %s", argv[0]);
     if (*pid > 0)
         return 0;
-    /* The terminal's Ctrl-C is for us: we stop our children ourselves, in order. */
+    /* The terminal's Ctrl-C must reach only this process, which stops its children itself, in order. */
     setpgid(0, 0);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    struct rlimit files; /* each client has one open, at least */
+    struct rlimit files; /* each client has at least one open */
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
@@ -94,7 +94,7 @@ static int listen_on(const char *path, struct stl_error *err)
     return fd;
 }
 
-/* What belongs to root is served by a process of another account, which then owns these files. */
+/* If the registry belongs to root, another account serves it, and has to own these files. */
 static int give_to_reader(const char *path, struct stl_error *err)
 {
     uid_t uid;
@@ -146,8 +146,8 @@ static int write_config(struct service *service, const struct stl_buf *text, str
     return stl_write_all(fd, text->data, text->length, err);
 }
 
-/* Writes the configuration for the present state, and starts stillage.cgi if it needs one, be it only to
- * hand out tokens. Returns 1, 0 if it is the one in force, or -1. */
+/* Writes the configuration for the present state, and starts stillage.cgi if it is needed, even if only to
+ * hand out tokens. Returns 1, 0 if that configuration is in force already, or -1. */
 static int configure(struct service *service, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
@@ -238,7 +238,7 @@ static char *example_of_bundle(const struct stl_bundle *bundle)
     return stl_strdup("NAME:TAG");
 }
 
-/* "NAME:TAG" of the first image, or what to write in its place. */
+/* "NAME:TAG" of the first image, or a text to print in its place. */
 static char *example_image(const struct cmd_served *served)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -276,8 +276,8 @@ static void announce(const struct service *service)
     fflush(stdout);
 }
 
-/* Takes over registry.yaml if it has changed: returns whether it has. Wrong settings, perhaps because
- * somebody is just editing them, are no reason to stop. */
+/* Reads registry.yaml again if it has changed. Returns whether it has. Wrong settings do not end the service:
+ * perhaps somebody is just editing them. */
 static bool read_settings(struct service *service)
 {
     struct stl_registry *registry = &service->served->registry, fresh;
@@ -292,8 +292,8 @@ static bool read_settings(struct service *service)
     return true;
 }
 
-/* The first user or rule requires another configuration, and so do the end of access control and other
- * prefixes of `upstream:`. */
+/* The first user or rule requires another configuration, and so do the end of access control and a change of
+ * the prefixes of `upstream:`. */
 static int follow_settings(struct service *service, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -304,7 +304,7 @@ static int follow_settings(struct service *service, struct stl_error *err)
     if (!changed && !closed)
         return 0;
     int configured = configure(service, err);
-    if (configured < 0 && !closed) { /* the one in force is as good as it was */
+    if (configured < 0 && !closed) { /* the one in force goes on working */
         cmd_warn("%s/registry.yaml: %s", service->served->path, err->message);
         stl_error_clear(err);
         return 0;
@@ -312,7 +312,7 @@ static int follow_settings(struct service *service, struct stl_error *err)
     if (configured <= 0)
         return configured;
     if (closed)
-        (void)stl_access_refresh(&service->served->registry, &ignored); /* or the first request does it */
+        (void)stl_access_refresh(&service->served->registry, &ignored); /* else the first request does it */
     kill(service->nginx, SIGHUP);
     puts(!closed      ? "registry.yaml has changed: it applies from here on."
          : controlled ? "There are users or rules now: they apply from here on."
@@ -321,7 +321,7 @@ static int follow_settings(struct service *service, struct stl_error *err)
     return 0;
 }
 
-/* What that process was, which has ended; NULL: none of ours. */
+/* The name of the process that has ended; NULL if it is none of ours. */
 static const char *forget(struct service *service, pid_t pid)
 {
     const struct {
@@ -338,7 +338,7 @@ static const char *forget(struct service *service, pid_t pid)
     return NULL;
 }
 
-/* Waits for a signal that ends us, or for a child to die, which is a failure. */
+/* Waits for a signal to end, or for a child to die, which is a failure. */
 static int supervise(struct service *service, const sigset_t *signals, struct stl_error *err)
 {
     bool announced = false;

@@ -77,7 +77,8 @@ static bool is_address(const char *text)
     return strspn(text, characters) == strlen(text);
 }
 
-/* caddy and lighttpd pass on to stillage.cgi what takes more than a file, and it decides who may pull. */
+/* caddy and lighttpd pass every request that needs more than a file to stillage.cgi, which decides who may
+ * pull. */
 static bool is_gateway(const struct cmd_server *server)
 {
     return !strcmp(server->kind, "caddy") || !strcmp(server->kind, "lighttpd");
@@ -182,8 +183,8 @@ static void set_redirect(struct stl_render *values, const char *from, const char
     stl_render_set(values, "TLS_PORT", strcmp(port, ":443") ? port : "");
 }
 
-/* A path that the server can use. An absolute one is not looked for, since we may be unable to see it, as
- * with keys. */
+/* Makes a path absolute. One that is absolute need not exist for us: it may be a key that only the server can
+ * see. */
 static int resolve(const char *path, char **absolute, struct stl_error *err)
 {
     *absolute = path[0] == '/' ? stl_strdup(path) : realpath(path, NULL);
@@ -203,7 +204,7 @@ static int set_tls(const struct cmd_server *server, struct stl_render *values, c
     return 0;
 }
 
-/* The beginnings of names that come from other registries, as alternatives of a regular expression. */
+/* The prefixes of names that come from other registries, as alternatives of a regular expression. */
 static char *join_upstreams(const struct stl_upstreams *upstreams)
 {
     STL_AUTO_BUF struct stl_buf text = STL_BUF_INIT;
@@ -318,7 +319,7 @@ static int check_characters(const struct cmd_server *server, const struct stl_re
     return 0;
 }
 
-/* It changes whenever the template does. The caller frees. */
+/* The edition changes whenever the template does. The caller frees. */
 static char *edition_of(const char *kind)
 {
     STL_AUTO_FREE char *name = stl_sprintf("%s.conf", kind);

@@ -9,7 +9,7 @@
 #include "render.h"
 #include "volume.h"
 
-/* What is served: a registry, or an unpacked bundle. */
+/* Either a registry or an unpacked bundle. */
 struct cmd_served {
     const char *path; /* absolute */
     struct stl_registry registry;
@@ -44,7 +44,7 @@ struct cmd_server {
     const char *certificate, *key; /* both, or neither */
     const char *redirect;          /* with them: HOST:PORT, or PORT, that redirects to HTTPS, or NULL */
     const char *runtime;           /* directory of a complete configuration for an ordinary user, or NULL */
-    bool as_root;                  /* with `runtime`: it is root who runs it */
+    bool as_root;                  /* with `runtime`: root runs it */
     const char *push;              /* NULL, "fcgiwrap:SOCKET", "fastcgi:SOCKET" or, with Apache, "cgi" */
     bool read_only;                /* with `push`: stillage.cgi only hands out tokens and answers queries */
     const char *auth; /* "tokens", "basic", "none"; NULL: tokens if the registry has access control */

@@ -96,7 +96,7 @@ static int parse_image(const char *text, struct stl_image_name *image, struct st
     return 0;
 }
 
-/* The caller puts what is returned, or NULL. */
+/* The caller releases the result with json_object_put(). NULL on error. */
 static struct json_object *find_in_registry(const struct stl_registry *registry,
                                             const struct stl_image_name *wanted, struct stl_error *err)
 {

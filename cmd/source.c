@@ -22,8 +22,8 @@ static const struct {
     {"dir:", STL_FORMAT_DIR},
 };
 
-/* What other tools call a source, and how to get at it: `how` and `then` go around what follows the
- * prefix. */
+/* What other tools call a source, and how to get its images: the text after the prefix goes between `how` and
+ * `then`. */
 static const struct {
     const char *prefix, *how, *then;
 } others[] = {
@@ -73,7 +73,7 @@ static bool ends_like_archive(const char *text, size_t length)
     return false;
 }
 
-/* An archive by the name of its file, perhaps with a ref behind it. */
+/* Whether it is named like an archive, perhaps with a ref behind it. */
 static bool looks_like_archive(const char *text)
 {
     const char *colon = strrchr(text, ':');
@@ -94,7 +94,7 @@ static bool holds_images(const char *folder)
     return false;
 }
 
-/* A path, perhaps with a ref behind it, that leads to something; standard input always does. */
+/* Whether it is a path that exists, perhaps with a ref behind it. Standard input always exists. */
 static bool is_there(const char *text)
 {
     STL_AUTO_FREE char *path = stl_strdup(text);

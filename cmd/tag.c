@@ -34,13 +34,13 @@ static int parse_new(const char *text, const struct stl_name *name, struct stl_t
 
 struct change {
     struct stl_tag tag;
-    bool moved; /* from another image */
+    bool moved; /* from another image, which `from` names */
     struct stl_digest from;
 };
 
 struct arguments {
     struct cmd_common common;
-    struct stl_image_name image; /* with its digest, once it has been found */
+    struct stl_image_name image; /* its digest is set once it is found */
     struct change *changes;
     size_t count;
 };

@@ -102,7 +102,7 @@ static void print_table(const struct token_list *list)
     }
 }
 
-/* Those that can be read are listed in any case. */
+/* Lists the tokens that can be read, even if others cannot. */
 static int list_tokens(const struct stl_registry *registry, bool json, struct stl_error *err)
 {
     struct token_list list = {0};
@@ -187,7 +187,7 @@ static int parse_expiry(const char *text, int64_t now, int64_t *expires)
 struct arguments {
     struct cmd_common common;
     const char *user, *repository, *actions, *expires, *name;
-    const char *id; /* of the token to remove */
+    const char *id; /* the id of the token to remove */
 };
 
 static int run_create(const struct arguments *arguments)

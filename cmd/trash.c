@@ -21,7 +21,7 @@ static const struct cmd_option options[] = {
 };
 
 struct trash_list {
-    struct stl_trash_item *items; /* path is not valid any more */
+    struct stl_trash_item *items; /* their `path` is not valid any more */
     size_t count;
 };
 
@@ -35,7 +35,7 @@ static int add_item(void *context, const struct stl_trash_item *item, struct stl
     return 0;
 }
 
-/* By name, what was deleted last first; tags before manifests of the same moment. */
+/* By name; then the last deletion first; then tags before manifests of the same moment. */
 static int compare_items(const void *a, const void *b)
 {
     const struct stl_trash_item *left = a, *right = b;

@@ -31,7 +31,7 @@ static int renew_page(const char *path, struct stl_error *err)
 
 /* --- configurations of web servers ---------------------------------------------------------------------- */
 
-/* Where the system's own have it. */
+/* Where the system keeps configurations of web servers. */
 static const char *const usual[] = {"/etc/nginx/conf.d/stillage.conf",
                                     "/etc/nginx/sites-enabled/stillage.conf",
                                     "/etc/apache2/sites-enabled/stillage.conf"};
@@ -49,7 +49,7 @@ static void tell_edition(const char *path, const char *text)
     stl_free_ptr(&edition);
 }
 
-/* Those of `files`; and the usual ones that are there, can be read, and are about this registry. */
+/* Reports on `files`, and on the usual files that exist, can be read and are about this registry. */
 static int tell_editions(const struct stl_registry *registry, char **files, size_t count,
                          struct stl_error *err)
 {

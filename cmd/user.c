@@ -49,7 +49,7 @@ static int set_password(const struct stl_registry *registry, bool new, const cha
                : stl_users_change(registry, name, password, err);
 }
 
-/* The first user of all switches access control on. */
+/* The first user switches access control on. */
 static int add_user(const struct stl_registry *registry, const char *name, bool from_stdin, bool quiet,
                     struct stl_error *err)
 {
@@ -81,10 +81,10 @@ static int change(const struct stl_registry *registry, const char *name, bool fr
     return 0;
 }
 
-/* Takes every step, even if an earlier one failed. */
+/* Counts what was removed: every step is tried, even if an earlier one failed. */
 struct user_removal {
     size_t tokens, failures;
-    bool user; /* the one with a password went */
+    bool user; /* a user with a password was removed */
 };
 
 static void note_failure(struct user_removal *removal, int result, struct stl_error *err)

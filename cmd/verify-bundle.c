@@ -146,7 +146,7 @@ static void print_verify_bundle_json(const struct arguments *arguments, const st
     cmd_print_json(object);
 }
 
-/* What is wrong goes to standard error, a line for each. */
+/* Prints each problem as a line on standard error. */
 static void print_problems(const struct stl_bundle_check *check)
 {
     for (size_t i = 0; i < check->lost_count; i++)

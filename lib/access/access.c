@@ -79,7 +79,7 @@ bool stl_access_decide(const struct stl_registry *registry, const char *user, co
     return decided.allowed;
 }
 
-/* What the rules and the robot's token allow, regardless of a bearer token. */
+/* What the rules and the robot's token allow, whatever the bearer token says. */
 static bool rules_allow(const struct stl_registry *registry, const struct stl_identity *identity,
                         const char *repository, enum stl_action action, bool *everybody)
 {
@@ -110,7 +110,7 @@ bool stl_access_allows(const struct stl_registry *registry, const struct stl_ide
     return false;
 }
 
-/* "pull and push" */
+/* For example "pull and push". */
 enum { ACTIONS_TEXT_MAX = 48 };
 static void describe_actions(unsigned actions, char text[ACTIONS_TEXT_MAX])
 {
@@ -176,7 +176,7 @@ unsigned stl_access_could(const struct stl_registry *registry, const struct stl_
     return actions;
 }
 
-/* Not a robot, whose token would make rights that outlive it. */
+/* A robot is never an admin: it could grant rights that outlive its token. */
 static bool is_admin(const struct stl_registry *registry, const struct stl_identity *identity,
                      const char *project)
 {
@@ -202,7 +202,7 @@ void stl_access_projects(const struct stl_registry *registry, const struct stl_i
             stl_words_add(names, projects->items[i].name);
 }
 
-/* Of the projects in which somebody was made an admin. */
+/* Adds the projects in which somebody made the user an admin. */
 static void add_administered(const struct stl_registry *registry, const char *user,
                              struct stl_words *patterns)
 {
@@ -393,7 +393,7 @@ int stl_access_refresh(const struct stl_registry *registry, struct stl_error *er
     return stl_access_look(registry, &controlled, err);
 }
 
-/* Made durable, since nobody would notice its absence until a client cannot pull. */
+/* Durable, since nobody would notice that the mark is missing until a client cannot pull. */
 static int mark(const struct stl_registry *registry, const char *repository, struct stl_error *err)
 {
     STL_AUTO_CLOSE int public =
@@ -412,8 +412,8 @@ static bool has_marks(const struct stl_registry *registry)
     return faccessat(registry->root.fd, STL_AUTH_PUBLIC, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* By the current registry.yaml. Should somebody apply a later one, they find the repository, which is there
- * already. */
+/* Only if the known registry.yaml is still the current one. Whoever applies a later one will find the
+ * repository, which exists by now. */
 static bool needs_no_mark(const struct stl_registry *known, const char *repository)
 {
     return is_as_known(known) && !stl_access_is_public(known, repository);
@@ -456,7 +456,7 @@ int stl_access_check_visibility(const struct stl_registry *registry, const struc
     return 0;
 }
 
-/* Durable, since the web server would let everybody pull for as long as the mark is there. */
+/* Durable, since the web server lets everybody pull while the mark exists. */
 static int unmark(const struct stl_registry *registry, const char *repository, struct stl_error *err)
 {
     STL_AUTO_FREE char *path = stl_sprintf(STL_AUTH_PUBLIC "/%s", repository);

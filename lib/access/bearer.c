@@ -132,7 +132,7 @@ static char *describe_identity(const struct stl_identity *who, const struct stl_
     return stl_strdup(stl_json_text(object));
 }
 
-/* The folder of a slot, with those for stillage alone in it. */
+/* Makes the folder of a slot, with the folders in it that only stillage reads. */
 static int make_slot(const struct stl_registry *registry, int64_t second, struct stl_error *err)
 {
     struct stl_root searchable = stl_secret_searchable(registry), own = stl_secret_private(registry);
@@ -334,8 +334,7 @@ int stl_bearer_find(const struct stl_registry *registry, const char *token, stru
     snprintf(path, sizeof path, "%s/%s", slot_path(token, slot), token);
     if (stl_file_read(registry->root.fd, path, false, &text, err)) {
         if (err->sys_errno != ENOENT)
-            return stl_error_set(err, STL_SYSTEM,
-                                 "cannot read a token"); /* without its name, which is secret */
+            return stl_error_set(err, STL_SYSTEM, "cannot read a token"); /* no name: it is secret */
         stl_error_clear(err);
         return 0;
     }

@@ -27,7 +27,7 @@ static bool text_matches(struct json_object *value, const struct stl_words *patt
     const char *text = json_object_get_string(value);
     size_t length = strlen(text);
     bool whole = !json_object_is_type(value, json_type_string) ||
-                 length == (size_t)json_object_get_string_len(value); /* it holds no NUL */
+                 length == (size_t)json_object_get_string_len(value); /* no NUL in it */
     return whole && length <= VALUE_MAX && stl_words_match(patterns, text);
 }
 
@@ -41,7 +41,7 @@ static bool value_matches(struct json_object *value, const struct stl_words *pat
     return false;
 }
 
-/* The member of that name, or, where '/' leads into objects, of one of them; NULL: there is none. */
+/* The member of that name, in which each '/' leads into an object; NULL if there is none. */
 static struct json_object *find_claim(struct json_object *claims, const char *name)
 {
     struct json_object *value = NULL;
@@ -65,7 +65,7 @@ static bool rule_matches(const struct stl_oidc_rule *rule, struct json_object *c
     return true;
 }
 
-/* A text that has to be there. */
+/* A member that has to be there, and be a text. */
 static const char *take_text(struct json_object *claims, const char *name, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -91,7 +91,7 @@ static const struct stl_oidc_issuer *find_issuer(const struct stl_registry *regi
     return NULL;
 }
 
-/* Who it is: issuer and subject. */
+/* The identity: issuer and subject. */
 static int name_identity(const struct stl_oidc_issuer *issuer, struct json_object *claims,
                          struct stl_identity *who, struct stl_error *err)
 {
@@ -107,7 +107,7 @@ static int name_identity(const struct stl_oidc_issuer *issuer, struct json_objec
     return 0;
 }
 
-/* One of the patterns of `audience:` would be too much: they are compared as they are. */
+/* The values of `audience:` are no patterns: they are compared byte by byte. */
 static int check_audience(const struct stl_oidc_issuer *issuer, struct json_object *claims,
                           struct stl_error *err)
 {

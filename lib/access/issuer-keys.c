@@ -102,7 +102,7 @@ static void add_key(struct json_object *keys, struct json_object *key, int64_t g
     json_object_array_add(keys, entry);
 }
 
-/* The keys that the issuer names: of two with one name, the first. */
+/* Adds the keys that the issuer names now. Of two with the same name, the first counts. */
 static int add_named(struct json_object *keys, struct json_object *set, struct stl_issuer_keys_count *count,
                      struct stl_error *err)
 {
@@ -132,7 +132,7 @@ static int add_named(struct json_object *keys, struct json_object *set, struct s
     return 0;
 }
 
-/* Those that it named before. */
+/* Adds the keys that the issuer named before. */
 static void add_old(struct json_object *keys, struct json_object *old, int64_t now,
                     struct stl_issuer_keys_count *count)
 {

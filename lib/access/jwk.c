@@ -14,7 +14,7 @@ enum { MODULUS_MAX = 1024, RSA_BITS_MIN = 2048, COORDINATE = 32, ED25519 = 32, K
 
 /* --- keys ----------------------------------------------------------------------------------------------- */
 
-/* A member in base64url: returns its length, or -1. */
+/* Decodes a member in base64url. Returns its length or -1. */
 static ssize_t take_bytes(struct json_object *key, const char *name, unsigned char *bytes, size_t size,
                           struct stl_error *err)
 {

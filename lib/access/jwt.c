@@ -23,7 +23,7 @@ static struct json_object *parse_part(const char *text, size_t length, const cha
     return object;
 }
 
-/* What is not understood has to be refused (crit); a token that holds another one is none of ours (cty). */
+/* Refuses extensions that have to be understood (crit) and tokens that contain another token (cty). */
 static int read_header(struct stl_jwt *jwt, struct stl_error *err)
 {
     const char *type = "JWT";

@@ -82,7 +82,7 @@ static int take_turn(const struct stl_registry *registry, struct stl_error *err)
 
 /* --- credentials ---------------------------------------------------------------------------------------- */
 
-/* 1, 0 or -1. */
+/* Returns 1, 0 or -1. */
 static int check_robot(const struct stl_registry *registry, const char *name, const char *token,
                        struct stl_identity *who, struct stl_error *err)
 {
@@ -127,8 +127,8 @@ static int refuse_name(const struct stl_registry *registry, const struct throttl
     return stl_throttle_count(registry, &throttles->network, throttles->now, wait, err) < 0 ? -1 : 0;
 }
 
-/* An ID token, with any name. Its failures count as those of one name of its own. Returns 1, 0 or -1;
- * *wait > 0: there were too many failures before this one. */
+/* An ID token, whatever user name came with it. Failures are counted under a name of their own. Returns 1, 0
+ * or -1; *wait > 0: there were too many failures before this one. */
 static int check_id_token(const struct stl_registry *registry, const char *token, const char *address,
                           struct stl_identity *who, int64_t *wait, struct stl_error *err)
 {

@@ -36,7 +36,7 @@ bool stl_project_robot_belongs(const struct stl_project *project, const struct s
 struct search {
     const struct stl_project *project;
     const char *id, *user;  /* or NULL: any */
-    struct stl_robot found; /* the last of them */
+    struct stl_robot found; /* the last match */
     size_t count;
 };
 
@@ -108,7 +108,7 @@ int stl_project_robot_remove(const struct stl_registry *registry, const struct s
     others.user = search.found.user;
     if (stl_robot_each(registry, match, &others, err))
         return -1;
-    if (!others.count) /* it may have been taken away already */
+    if (!others.count) /* an error is ignored: the role may be gone already */
         stl_project_members_set(registry, project, others.user, NULL, &ignored);
     return stl_bearer_revoke(registry, others.user, err);
 }

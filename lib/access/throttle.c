@@ -119,7 +119,7 @@ int stl_throttle_count(const struct stl_registry *registry, const struct stl_thr
     STL_AUTO_CLOSE int fd = open_locked(registry, throttle, O_CREAT, err);
     if (fd < 0)
         return -1;
-    *wait = stl_throttle_wait(registry, throttle, now); /* others may have been faster */
+    *wait = stl_throttle_wait(registry, throttle, now); /* others may have failed meanwhile */
     if (*wait > 0)
         return 0;
     return stl_write_all(fd, "x", 1, err) ? -1 : 1;
@@ -131,7 +131,7 @@ void stl_throttle_return(const struct stl_registry *registry, const struct stl_t
     struct stat st;
     STL_AUTO_CLOSE int fd = open_locked(registry, throttle, 0, &ignored);
     if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0 && ftruncate(fd, st.st_size - 1))
-        return; /* otherwise it counts */
+        return; /* otherwise the failure counts */
 }
 
 void stl_throttle_forget(const struct stl_registry *registry, const struct stl_throttle *throttle)

@@ -121,7 +121,7 @@ int stl_users_check(const struct stl_registry *registry, const char *name, const
     STL_AUTO_FREE char *hash = stl_strndup(entry.hash, entry.hash_length);
     int verdict = verify(password, hash);
     if (verdict < 0)
-        verify(password, nobody); /* a hash that crypt(3) does not support takes no time */
+        verify(password, nobody); /* checking a hash that crypt(3) does not support takes no time */
     return found && verdict > 0 && strlen(password) <= STL_PASSWORD_MAX;
 }
 
@@ -162,8 +162,8 @@ static int check_exists(bool found, enum change change, const char *name, struct
     return 0;
 }
 
-/* Adds the old text with the user's line replaced, or without it if `line` is empty. A second line for the
- * same user, which has had no effect behind the first, is removed as well. */
+/* Adds the old text with the user's line replaced, or without it if `line` is empty. Further lines for the
+ * same user, which have no effect, are removed. */
 static int replace_lines(const char *old, const char *name, const char *line, struct stl_buf *new)
 {
     struct entry entry;

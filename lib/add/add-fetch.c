@@ -64,7 +64,7 @@ static int look_for(const struct add *add, size_t number, struct stl_error *err)
     if (found)
         return 0;
     found = add->images.format == STL_FORMAT_REMOTE
-                ? blob->required /* where only foreign layers are not, nobody is asked */
+                ? blob->required /* the registry is not asked: only foreign layers may be missing */
                 : stl_images_blob(&add->images, digest, blob->size, &extent, err);
     if (found < 0)
         return -1;
@@ -93,8 +93,8 @@ static int no_blob(const struct add *add, const struct stl_digest *digest, struc
                                  : "");
 }
 
-/* Checks that all blobs of an image are there. If indexes may be sparse, a child whose blobs are not counts
- * as missing. */
+/* Checks that all blobs of an image are there. If indexes may be sparse, a child without its blobs counts as
+ * missing. */
 static int check_node(const struct add *add, size_t number, struct stl_error *err)
 {
     struct stl_node *node = &add->graph.nodes[number];
@@ -162,8 +162,8 @@ static int fetch_blob(void *context, size_t index, struct stl_error *err)
     return 0;
 }
 
-/* From a registry, they come over few connections and in one thread; then they are in files of their own,
- * which stand in for the stage. */
+/* Blobs of a registry arrive over a few connections, in one thread, in files of their own, which take the
+ * place of the stage. */
 static int fetch_remote(struct fetch *fetch, struct stl_error *err)
 {
     const struct stl_graph *graph = &fetch->add->graph;

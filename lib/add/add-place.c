@@ -17,8 +17,8 @@
 struct placing {
     struct add *add;
     struct stl_repo repo;
-    int content;     /* lock of the repository's content: no blob may go before the manifest that names it is
-                        there */
+    int content;     /* lock of the repository's content: no blob may be collected before the manifest that
+                        names it is there */
     uint32_t *order; /* manifests to publish for one target, children first */
     size_t count;
     bool *seen, *published; /* for each manifest: it is in `order`; it is in this repository by now */
@@ -127,8 +127,8 @@ static int enter_blob(struct placing *place, size_t number, struct stl_added *ad
     return 0;
 }
 
-/* A run that was killed may have entered blobs without making that durable: what this run has not seen to yet
- * is synced in any case. */
+/* A run that was killed may have linked blobs without syncing that, so blobs that this run has not linked
+ * itself are synced, too. */
 static int place_blobs(struct placing *place, struct stl_added *added, struct stl_error *err)
 {
     STL_AUTO_FREE struct stl_digest *entered = stl_alloc(place->blob_count * sizeof *entered);
@@ -147,7 +147,7 @@ static int place_blobs(struct placing *place, struct stl_added *added, struct st
     return stl_repo_sync_entered(&place->repo, entered, count, err);
 }
 
-/* Decides what happens to a tag. Returns whether it is there already. */
+/* Decides what happens to a tag. Returns whether it already leads to the image. */
 static bool note_tag(const struct placing *place, struct stl_added *added)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -173,7 +173,7 @@ static int publish(struct placing *place, size_t number, bool repeated, struct s
     return 0;
 }
 
-/* Before an index, everything is written that it may name. */
+/* Everything that an index may name is written before it. */
 static int publish_in_turn(struct placing *place, struct stl_publish_batch *batch, size_t number,
                            struct stl_error *err)
 {

@@ -6,7 +6,7 @@
 #include "add-run.h"
 #include "platform.h"
 
-/* What each image refers to; determined on first use, since it means reading the manifest. */
+/* The subject of each image, found when it is first needed, since the manifest has to be read for it. */
 struct subjects {
     bool *known, *has;
     struct stl_digest *digests;
@@ -191,7 +191,7 @@ static int ask_registry(struct add *add, const char *label, struct stl_error *er
     return stl_images_read_remote(&add->images, &add->source, options->remote, &add->platforms, err);
 }
 
-/* Of an archive that ends too early, what is missing is not its fault. */
+/* If the archive was cut, that is the error, and not the blob that is missing. */
 static int explain_cut(const struct add *add, struct stl_error *err)
 {
     if (err->code == STL_MANIFEST_BLOB_UNKNOWN && stl_source_is_cut(&add->source))

@@ -12,15 +12,15 @@
 struct mirroring {
     const struct stl_registry *registry;
     const struct stl_mirror *mirror;
-    const struct stl_add_options *how; /* progress */
+    const struct stl_add_options *how; /* for the progress */
     struct stl_remote_choice choice;
-    struct stl_tags listed; /* all there are, where they had to be listed */
+    struct stl_tags listed; /* all tags of the registry, if they had to be listed */
     struct stl_image_name to;
     struct stl_add_options options;
     struct stl_mirror_report *report;
 };
 
-/* --- what there is to do -------------------------------------------------------------------------------- */
+/* --- deciding ------------------------------------------------------------------------------------------- */
 
 static int prepare(struct mirroring *m, struct stl_error *err)
 {
@@ -77,8 +77,8 @@ static struct stl_mirrored *note_result(struct mirroring *m, const struct stl_ta
     return item;
 }
 
-/* Whether a child of an index is missing here that this mirror wants: the platforms may be others than they
- * were. */
+/* Whether a child of an index that this mirror wants is missing here: other platforms may be wanted than last
+ * time. */
 static bool lacks_platform(const struct mirroring *m, const struct stl_repo *repo,
                            const struct stl_digest *digest)
 {
@@ -95,7 +95,7 @@ static bool lacks_platform(const struct mirroring *m, const struct stl_repo *rep
     return false;
 }
 
-/* Whether the tag has to be fetched: 1, 0 or -1. What need not or cannot be is noted. */
+/* Whether the tag has to be fetched: 1, 0 or -1. If not, the reason is noted. */
 static int judge(struct mirroring *m, const struct stl_repo *repo, const struct stl_tag *tag,
                  const struct stl_look *look, struct stl_error *err)
 {
@@ -145,7 +145,7 @@ static int find_changed(struct mirroring *m, struct stl_tags *tags, struct stl_e
     return 0;
 }
 
-/* --- doing it ------------------------------------------------------------------------------------------- */
+/* --- fetching ------------------------------------------------------------------------------------------- */
 
 static bool is_chosen(const struct stl_tags *tags, const char *text)
 {
@@ -202,7 +202,7 @@ static int fetch(struct mirroring *m, const struct stl_tags *tags, struct stl_er
     return 0;
 }
 
-/* --- what is no longer there ---------------------------------------------------------------------------- */
+/* --- pruning -------------------------------------------------------------------------------------------- */
 
 struct pruning {
     struct mirroring *m;
@@ -229,7 +229,7 @@ static int note_removal(void *context, const char *text, struct stl_error *err)
     return 0;
 }
 
-/* `kept`: what is to be here. */
+/* `kept`: the tags that should be here. */
 static int prune_tags(struct mirroring *m, const struct stl_tags *kept, bool dry_run, struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;

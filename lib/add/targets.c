@@ -82,7 +82,7 @@ static int no_name(const struct chooser *c, const struct stl_image *image, struc
                          c->chosen_count > 1 ? ", and choose it with --ref" : "");
 }
 
-/* A signature alone has the name of an image that is another one. */
+/* A signature on its own has the name of the image that it signs, which is another one. */
 static int no_tag_of_its_own(const struct chooser *c, const struct stl_image *image, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX], digest[STL_DIGEST_TEXT_MAX];

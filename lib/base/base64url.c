@@ -12,7 +12,7 @@ static int value_of(char c)
 ssize_t stl_base64url_decode(const char *text, size_t length, void *bytes, size_t size)
 {
     unsigned char *out = bytes;
-    unsigned bits = 0, held = 0; /* how many bits are held, and they themselves */
+    unsigned bits = 0, held = 0; /* the bits not yet written: how many, and their value */
     size_t count = length / 4 * 3 + (length % 4 ? length % 4 - 1 : 0);
     if (length % 4 == 1 || count > size)
         return -1;

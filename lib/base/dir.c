@@ -144,9 +144,9 @@ int stl_dir_sync(int fd, struct stl_error *err)
     return fsync(fd) ? stl_error_errno(err, "cannot sync a directory") : 0;
 }
 
-/* --- what is in them ------------------------------------------------------------------------------------ */
+/* --- reading -------------------------------------------------------------------------------------------- */
 
-/* Of a directory that is removed meanwhile, nothing is left to read (ENOENT). */
+/* A directory that is removed while it is read reads as empty from then on (ENOENT). */
 int stl_dir_each_here(int directory, stl_dir_visit *visit, void *context, struct stl_error *err)
 {
     STL_AUTO_FREE char *entries = stl_realloc(NULL, ENTRIES); /* stl_alloc() would clear it */

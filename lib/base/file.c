@@ -76,7 +76,8 @@ static int read_all(int fd, const char *path, struct stl_buf *buf, struct stl_er
         return stl_error_errno(err, "cannot read %s", path);
     if (!S_ISREG(st.st_mode))
         return stl_error_set(err, STL_INVALID, "%s is not a regular file", path);
-    /* Once all of it has come, the end need not be looked for; but files of /proc have no size. */
+    /* Once `st_size` bytes have been read, no further read is needed to find the end. Files of /proc have
+     * size 0. */
     for (int64_t left = st.st_size; n > 0 && (left > 0 || st.st_size == 0); left -= n) {
         n = stl_read_some(fd, chunk, sizeof chunk);
         if (n < 0)

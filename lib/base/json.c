@@ -7,8 +7,8 @@
 
 enum {
     DEPTH_MAX = 32,
-    /* What json-c needs, in hundreds of bytes: for a value, a member's key, an empty array, one each. */
-    OBJECT_COST = 8, /* has a table for 16 members */
+    /* The memory that json-c needs, in hundreds of bytes: one each for a value, a key and an empty array. */
+    OBJECT_COST = 8, /* an object has a table for 16 members */
     COST_MAX = 100000,
     COST_BYTES = 5, /* a descriptor with a platform or annotations has more bytes than this for each */
 };
@@ -184,7 +184,7 @@ static size_t count_members(struct json_object *value)
     return count;
 }
 
-/* *end: where the value and the white space after it end. */
+/* *end: behind the value and the white space after it. */
 static struct json_object *tokenize(const char *text, size_t length, const char **end,
                                     enum json_tokener_error *why)
 {
@@ -204,7 +204,7 @@ static struct json_object *tokenize(const char *text, size_t length, const char 
     return object;
 }
 
-/* Of UTF-8 or UTF-16. Some editors write one, and it is not to be seen. */
+/* The byte order mark of UTF-8 or UTF-16, which some editors write and no editor shows. */
 static bool has_byte_order_mark(const char *text, size_t length)
 {
     static const char *const marks[] = {"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"};

@@ -31,8 +31,8 @@ static size_t edits(const char *a, const char *b)
     return row[length];
 }
 
-/* A name that contains the wanted one is near, however long it is; so is one that it contains, but less
- * so. */
+/* A name that contains the wanted one is near, however long it is. So is a name inside the wanted one, but
+ * less so. */
 static size_t distance(const char *wanted, const char *name)
 {
     size_t steps = edits(wanted, name);

@@ -45,7 +45,7 @@ static int create_temp(struct stl_temp *temp, struct stl_error *err)
     return temp->fd < 0 ? stl_error_errno(err, "cannot create a file in tmp/") : 0;
 }
 
-/* `st`: as it is. */
+/* `st`: the file's present state. */
 static int set_mode(const struct stl_root *root, int fd, const struct stat *st, struct stl_error *err)
 {
     bool other = root->group != (gid_t)-1 && st->st_gid != root->group;
@@ -154,7 +154,7 @@ int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, str
     return 0;
 }
 
-/* --- what outlasts its writer --------------------------------------------------------------------------- */
+/* --- files that outlive their writer -------------------------------------------------------------------- */
 
 /* Whether the name still leads to the open file. */
 static bool has_name(int root, const char *name, int fd)
@@ -164,7 +164,7 @@ static bool has_name(int root, const char *name, int fd)
            open.st_ino == named.st_ino && open.st_dev == named.st_dev;
 }
 
-/* Returns 1, 0 if another process holds it, or has taken it away, or -1. */
+/* Returns 1; 0 if another process has locked or removed it; or -1. */
 static int open_kept(struct stl_temp *temp, struct stl_error *err)
 {
     temp->fd = openat(temp->root->fd, temp->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);

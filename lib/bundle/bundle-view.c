@@ -56,7 +56,7 @@ static int load_manifest(void *context, const struct stl_digest *digest, struct 
 
 /* --- configs -------------------------------------------------------------------------------------------- */
 
-/* From what was read of a stream. */
+/* Finds a config among those that were read from a stream. */
 static int find_config(struct stl_bundle_view *view, const struct stl_digest *digest, struct stl_buf *bytes,
                        struct stl_error *err)
 {

@@ -199,7 +199,7 @@ static int read_select(struct parser *p)
     return 0;
 }
 
-/* NAME:TAG or NAME@DIGEST. */
+/* Parses NAME:TAG or NAME@DIGEST. */
 static int read_image_name(struct parser *p, struct stl_bundle_image *image)
 {
     struct stl_image_name parsed;

@@ -73,7 +73,8 @@ static char *format_missing_name(const struct stl_hint *hint)
     if (stl_nearest_is_close(&hint->names))
         return stl_sprintf("%s '%.200s'; did you mean %.200s?", verb, name, hint->names.names[0]);
     return stl_sprintf("%s '%.200s': 'stillage ls%s' lists the %zu that there %s", verb, name,
-                       hint->of_bundle ? " -r BUNDLE" : "", hint->names.count, hint->names.count == 1 ? "is" : "are");
+                       hint->of_bundle ? " -r BUNDLE" : "", hint->names.count,
+                       hint->names.count == 1 ? "is" : "are");
 }
 
 static char *format_missing_tag(const struct stl_hint *hint)

@@ -179,7 +179,7 @@ void stl_oidc_clear(struct stl_oidc *oidc)
 
 /* --- deciding ------------------------------------------------------------------------------------------- */
 
-/* A text with its NUL: so no two different rules give the same bytes. */
+/* The NUL is hashed as well, so that two different rules never give the same bytes. */
 static void hash_text(struct stl_hasher *hasher, const char *text)
 {
     stl_hasher_update(hasher, text, strlen(text) + 1);

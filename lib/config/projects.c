@@ -168,7 +168,7 @@ const struct stl_project *stl_projects_of(const struct stl_projects *projects, c
     return best;
 }
 
-/* --- what follows from it ------------------------------------------------------------------------------- */
+/* --- the rules that a project adds ---------------------------------------------------------------------- */
 
 static void add_words(struct stl_words *words, const struct stl_words *more)
 {
@@ -202,7 +202,7 @@ static void add_immutable(const struct stl_project *project, struct stl_limits *
     add_words(&immutable->tags, &project->immutable);
 }
 
-/* In front of those that are there. */
+/* Puts the project's rules before the existing ones. */
 static void add_prune_rules(const struct stl_project *project, struct stl_prune_rules *all)
 {
     struct stl_prune_rules before = *all;

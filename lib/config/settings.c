@@ -34,7 +34,7 @@ static int read_accent(struct stl_yaml *yaml, yaml_node_t *node, void *target, s
                : stl_yaml_error(yaml, node, err, "a colour such as \"#0b6670\" is expected here");
 }
 
-/* What the web server hands out of www/. */
+/* The name of a file that the web server serves from www/. */
 static int read_logo(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -46,7 +46,7 @@ static int read_logo(struct stl_yaml *yaml, yaml_node_t *node, void *target, str
     return stl_yaml_error(yaml, node, err, "the name of a file in www/, such as logo.svg, is expected here");
 }
 
-/* Whether there is such a group, only those ask who need its number (stl_registry_wanted_modes). */
+/* The group is looked up only where its number is needed (stl_registry_wanted_modes). */
 static int read_group(struct stl_yaml *yaml, yaml_node_t *node, void *target, struct stl_error *err)
 {
     S *settings = target;

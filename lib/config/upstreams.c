@@ -80,7 +80,7 @@ int stl_upstreams_read(struct stl_yaml *yaml, yaml_node_t *node, void *target, s
     return stl_yaml_sequence(yaml, node, read_upstream, target, err);
 }
 
-/* The name below the prefix; NULL: it is not below it. */
+/* The part of the name after the prefix; NULL if it does not begin with the prefix. */
 static const char *rest_of(const struct stl_upstream *upstream, const char *name)
 {
     size_t length = upstream->prefix ? strlen(upstream->prefix) : 0;

@@ -18,7 +18,7 @@
 /* The largest possible push.manifest-size, now or when the manifest was pushed. */
 enum { MANIFEST_MAX = 64 << 20 };
 
-/* --- the registry as what a graph is made of ------------------------------------------------------------ */
+/* --- reading manifests for the graph -------------------------------------------------------------------- */
 
 static int read_held(const struct stl_export *export, const char *folder, const struct stl_digest *digest,
                      int64_t size, struct stl_buf *bytes, struct stl_error *err)
@@ -189,7 +189,7 @@ static int choose_tag(void *context, const char *text, struct stl_error *err)
     return add_tag(walk, text, true, err);
 }
 
-/* Adds what a pattern names by its digest. Returns 1, 0 if the repository does not have it, or -1. */
+/* Adds the manifest that a pattern names by digest. Returns 1, 0 if the repository lacks it, or -1. */
 static int choose_digest(struct export_walk *walk, struct stl_selection_pattern *pattern,
                          struct stl_error *err)
 {
@@ -222,7 +222,7 @@ static int choose_digests(struct export_walk *walk, struct stl_error *err)
     return 0;
 }
 
-/* --- what refers to them -------------------------------------------------------------------------------- */
+/* --- referrers ------------------------------------------------------------------------------------------ */
 
 static int compare_digests(const void *a, const void *b)
 {

@@ -1,4 +1,4 @@
-/* What an export consists of: finds and opens it, and adds documents. */
+/* Finds and opens the content of an export, and adds documents to it. */
 #include "export-run.h"
 
 #include <fcntl.h>

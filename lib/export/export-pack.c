@@ -10,9 +10,9 @@ enum { PIECE = 256 << 10, BLOCK = 512 };
 
 struct packer {
     struct stl_export *export;
-    int64_t *room; /* left in each volume */
+    int64_t *room; /* bytes left in each volume */
     size_t volume_count;
-    int64_t capacity; /* of an empty volume */
+    int64_t capacity; /* bytes in an empty volume */
 };
 
 static void packer_clear(struct packer *p)
@@ -82,7 +82,7 @@ static bool is_in_bundle(const struct stl_export *export, size_t number)
            !stl_export_leaves_out(export, &export->graph.blob_digests.items[number]);
 }
 
-/* A file cannot be both. */
+/* A digest cannot be a manifest and a blob in one bundle. */
 static int check_kind(const struct stl_export *export, size_t number, struct stl_error *err)
 {
     const struct stl_digest *digest = &export->graph.blob_digests.items[number];

@@ -18,14 +18,15 @@
 struct serving {
     struct stl_export *export;
     struct stl_buf details;                /* a line about each repository */
-    struct stl_buf referrers;              /* a line about each of them, in tags/_details of this one */
-    struct stl_buf *text, *nginx, *apache; /* into the spools: a document, and the two maps */
+    struct stl_buf referrers;              /* a line about each referrer, for this repository's tags/_details
+                                              */
+    struct stl_buf *text, *nginx, *apache; /* go to the spools: a document, and the two maps */
     const struct stl_bundle_image *images;
     size_t image_count;
     bool *seen;       /* for each manifest of the graph: it is in this repository */
-    uint32_t *order;  /* these, ... */
-    size_t count;     /* ... and how many */
-    size_t documents; /* numbered so far */
+    uint32_t *order;  /* the numbers of those manifests, ... */
+    size_t count;     /* ... and how many there are */
+    size_t documents; /* how many documents have a number so far */
 };
 
 static void serving_clear(struct serving *s)
@@ -36,7 +37,7 @@ static void serving_clear(struct serving *s)
     free(s->order);
 }
 
-/* After each line of the maps. */
+/* Called after each line of the maps. `full`: the line no longer fitted. */
 static int pass(struct serving *s, bool full, struct stl_error *err)
 {
     struct stl_spool *spools = s->export->spools;
@@ -158,7 +159,7 @@ static int compare_referrers(const void *a, const void *b)
     return by_subject ? by_subject : stl_digest_compare(x->digest, y->digest);
 }
 
-/* Writes the list of those that have one subject. */
+/* Writes the list of referrers of one subject. */
 static int list_subject(struct serving *s, const struct referrer *referrers, size_t count,
                         struct stl_error *err)
 {
@@ -203,7 +204,8 @@ static int list_referrers(struct serving *s, struct stl_error *err)
 
 /* --- the web page --------------------------------------------------------------------------------------- */
 
-/* What the page says of the tags. Two registries with the same images make the same bundle. */
+/* What the page says about the tags. It depends on the images alone, so two registries with the same images
+ * make the same bundle. */
 static int map_details(struct serving *s, const struct stl_repo *repo, struct stl_error *err)
 {
     char path[STL_BUNDLE_PATH_MAX];
@@ -220,7 +222,7 @@ static int map_details(struct serving *s, const struct stl_repo *repo, struct st
                : 0;
 }
 
-/* What the page says of the repository, in a list of all, and where it is looked at. */
+/* What the page says about the repository, in the list of all and on its own page. */
 static int map_about(struct serving *s, const struct stl_repo *repo, struct stl_error *err)
 {
     STL_AUTO_JSON struct json_object *line = json_object_new_object(), *about = json_object_new_object();

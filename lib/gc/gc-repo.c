@@ -16,7 +16,7 @@
 #include "reserve.h"
 #include "trash.h"
 
-enum deed { DEED_SET_ASIDE, DEED_DELETE, DEED_RECALL, DEED_EMPTY }; /* the latter two: of the trash */
+enum deed { DEED_SET_ASIDE, DEED_DELETE, DEED_RECALL, DEED_EMPTY }; /* the last two: from the trash */
 
 struct task {
     enum deed deed;
@@ -31,7 +31,7 @@ struct gc_repo {
     char trash[STL_PATH_MAX]; /* trash/blobs/<name> */
     struct task *tasks;
     size_t count;
-    size_t blobs;   /* that stay in the repository */
+    size_t blobs;   /* how many stay in the repository */
     bool abandoned; /* it is empty, was not created as such, and has not been used within the grace period */
 };
 
@@ -136,9 +136,9 @@ static int look(struct gc_repo *turn, struct stl_error *err)
     return 0;
 }
 
-/* --- doing ---------------------------------------------------------------------------------------------- */
+/* --- changing ------------------------------------------------------------------------------------------- */
 
-/* Records the ctime of a blob after our change, which any of its links shows. */
+/* Records the ctime that our change gave the blob, under any of its names. */
 static void note_touch(struct gc *gc, const struct task *task, int at, const char *path)
 {
     struct stat st;
@@ -332,7 +332,7 @@ static int delete_orphans(struct gc *gc, const struct stl_name *name, struct stl
     return 0;
 }
 
-/* --- the turn ------------------------------------------------------------------------------------------- */
+/* --- one repository ------------------------------------------------------------------------------------- */
 
 static int act(struct gc_repo *turn, struct stl_error *err)
 {

@@ -1,4 +1,4 @@
-/* What a run of gc has done itself, which does not count as a new use of a blob, and what it could not do. */
+/* Remembers what a run of gc has changed itself, which is no new use of a blob, and what it could not do. */
 #include "gc-run.h"
 
 #include "gc.h"

@@ -82,8 +82,8 @@ static int collect_repositories(struct gc *gc, const struct stl_names *names, st
     return 0;
 }
 
-/* What was removed counts no more. A count that cannot be written now is made by the next push that needs
- * it. */
+/* Corrects the counts of projects. If a count cannot be written now, the next push that needs it counts
+ * again. */
 static void count_projects(const struct stl_registry *registry)
 {
     const struct stl_projects *projects = &registry->settings.projects;

@@ -43,7 +43,7 @@ static double retry_after(struct stl_http_transfer *transfer)
     return seconds > 0 ? seconds : 0;
 }
 
-/* Between half of it and all of it. */
+/* A random time between half of it and all of it. */
 static double backoff(const struct stl_http_transfer *transfer)
 {
     uint16_t random;
@@ -65,7 +65,7 @@ static bool wait_for_another(struct stl_http_transfer *transfer)
     return true;
 }
 
-/* To be made again although the server may have begun it. */
+/* Whether it may be repeated even if the server has already begun it. */
 static bool is_harmless(const struct stl_http_transfer *transfer)
 {
     const struct stl_http_request *request = &transfer->exchange->request;
@@ -144,7 +144,7 @@ static bool redirect(struct stl_http_transfer *transfer)
     return false;
 }
 
-/* Where an answer sends us may not be nearer than the server. */
+/* A redirect may not lead nearer than the server is (distance.h). */
 static void measure(struct stl_http_transfer *transfer)
 {
     if (transfer->nearest && !is_redirect(transfer))
@@ -180,7 +180,7 @@ static bool is_refused_by_proxy(struct stl_http_transfer *transfer, int status)
 
 /* --- all of it ------------------------------------------------------------------------------------------ */
 
-/* What libcurl's text does not say: on the heap. */
+/* What libcurl's text does not say; on the heap. */
 static char *explain_failure(const struct stl_http_transfer *transfer, CURLcode code)
 {
     STL_AUTO_FREE char *proxy = stl_http_tried_proxy(transfer);

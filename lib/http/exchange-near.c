@@ -49,7 +49,7 @@ static void find_proxy(const struct stl_http_transfer *transfer, char **host, ch
     curl->free(number);
 }
 
-/* libcurl decides who is asked through the proxy, and does not say so before version 8.7. */
+/* libcurl decides which hosts go through the proxy, but before version 8.7 it does not tell us. */
 static bool is_proxy(const struct stl_http_transfer *transfer, const struct sockaddr *address)
 {
     STL_AUTO_FREE char *host = NULL, *port = NULL;

@@ -21,7 +21,7 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *context)
     struct stl_buf *headers = &transfer->exchange->answer.headers;
     size_t length = size * count, text = length;
     if (length > 5 && memcmp(bytes, "HTTP/", 5) == 0) {
-        stl_buf_clear(headers);             /* one before it was provisional */
+        stl_buf_clear(headers);             /* those of a provisional answer (1xx) came before */
         stl_error_clear(&transfer->broken); /* another address of the server was refused */
     }
     headers->ceiling = STL_EXCHANGE_HEADERS_MAX;
@@ -52,7 +52,7 @@ static bool goes_to_writer(const struct stl_http_transfer *transfer)
     return transfer->exchange->request.write && (status == 200 || status == 206);
 }
 
-/* Before the first byte of a body is taken: which byte it is, and whether all of it may come. */
+/* Called before the first byte of a body is taken: where does it belong, and is the body small enough? */
 static int judge(struct stl_http_transfer *transfer)
 {
     struct stl_http_answer *answer = &transfer->exchange->answer;
@@ -105,7 +105,7 @@ static int keep_header(struct stl_http_transfer *transfer, const char *bytes, si
         return stl_error_set(&transfer->broken, STL_INVALID, "the answer has more than %zu bytes", limit);
     answer->body.ceiling = limit;
     stl_buf_add(&answer->body, bytes, length < room ? length : room);
-    /* The rest of an error is not read: a server might send it for ever. */
+    /* The rest of an error's body is not read: a server might send it for ever. */
     if (!good && transfer->received > STL_HTTP_PROGRESS)
         return stl_error_set(&transfer->broken, STL_INVALID, "the answer %d does not end", answer->status);
     return 0;
@@ -143,7 +143,7 @@ static size_t send_body(char *bytes, size_t size, size_t count, void *context)
     return CURL_READFUNC_ABORT;
 }
 
-/* libcurl asks for it when it sends again on another connection. */
+/* libcurl calls this when it sends the body again on another connection. */
 static int seek_body(void *context, curl_off_t offset, int origin)
 {
     struct stl_http_transfer *transfer = context;
@@ -210,7 +210,7 @@ static void set_connection(struct stl_http_transfer *transfer)
     bool secure = strncasecmp(transfer->url, "https:", 6) == 0;
     const char *proxy = stl_http_proxy(transfer);
     CURL *easy = transfer->easy;
-    curl->easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy : ""); /* "": nor what the environment says */
+    curl->easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy : ""); /* "": not the environment's, either */
     curl->easy_setopt(easy, CURLOPT_NOPROXY, options->no_proxy ? options->no_proxy : "");
     curl->easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -219,13 +219,13 @@ static void set_connection(struct stl_http_transfer *transfer)
     curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, 30L);
     curl->easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1024L);
     curl->easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)options->idle);
-    /* From libcurl 8.13 on, what is signed cannot have it. */
+    /* From libcurl 8.13 on, this does not work with signed requests. */
     curl->easy_setopt(easy, CURLOPT_PATH_AS_IS, transfer->exchange->request.aws_region ? 0L : 1L);
     if (options->ca) {
         curl->easy_setopt(easy, CURLOPT_CAINFO, options->ca);
         curl->easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
-    if (options->trusted) { /* the folder of the system's stays */
+    if (options->trusted) { /* besides the system's folder of certificates */
         struct curl_blob blob = {(void *)options->trusted, strlen(options->trusted), CURL_BLOB_COPY};
         curl->easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
     }
@@ -284,7 +284,7 @@ void stl_http_release(struct stl_http_transfer *transfer)
         curl->easy_cleanup(transfer->easy);
     }
     for (struct curl_slist *item = transfer->headers; item; item = item->next)
-        explicit_bzero(item->data, strlen(item->data)); /* one may be a password */
+        explicit_bzero(item->data, strlen(item->data)); /* one may hold a password */
     curl->slist_free_all(transfer->headers);
     transfer->easy = NULL;
     transfer->headers = NULL;

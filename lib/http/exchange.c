@@ -60,7 +60,7 @@ static void start_transfer(struct stl_http *http, struct stl_http_exchange *exch
     http->transfers = transfer;
 }
 
-/* Begins what is due. Returns the number of milliseconds after which something more will be. */
+/* Starts the transfers that are due. Returns in how many milliseconds the next one will be. */
 static int begin_due(struct stl_http *http, const struct stl_http_work *work, struct stl_error *err)
 {
     double now = stl_monotonic(), first = now + 1;
@@ -80,7 +80,7 @@ static int begin_due(struct stl_http *http, const struct stl_http_work *work, st
     return (int)((first - now) * 1000);
 }
 
-/* Returns how many have ended, whether or not they are to begin again. */
+/* Returns how many transfers have ended, including those that will be repeated. */
 static int take_ended(struct stl_http *http, const struct stl_http_work *work, struct stl_error *err)
 {
     int left, number = 0;
@@ -126,7 +126,7 @@ static int work_on(struct stl_http *http, const struct stl_http_work *work, stru
             ended = take_ended(http, work, err);
         if (ended < 0)
             return -1;
-        /* What has ended makes room, or begins again. */
+        /* If a transfer has ended, go round at once: there is room for another, or it is repeated. */
         if (code == CURLM_OK && ended == 0)
             code = http->curl.multi_poll(http->multi, NULL, 0, wait, NULL);
         if (code != CURLM_OK)

@@ -3,7 +3,7 @@
 #include <dlfcn.h>
 #include <stddef.h>
 
-/* The second one is what git brings along on a Debian without the first. */
+/* Where libcurl4 is not installed, Debian's git has brought libcurl3-gnutls. */
 static void *find_library(void)
 {
     void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);

@@ -19,7 +19,7 @@ struct mirror {
 struct mirrored_repo {
     struct mirror *mirror;
     struct stl_repo repo;
-    struct stl_names sources;                     /* its possible names where the bundle comes from */
+    struct stl_names sources;                     /* its possible names in the bundle's registry */
     const struct import_destination *destination; /* NULL: the bundle has nothing for it */
     size_t kept;
     struct stl_tag *gone;

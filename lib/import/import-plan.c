@@ -18,7 +18,7 @@ static int check_signature(const struct import *import, const struct stl_volume 
 {
     const struct stl_import_options *options = import->options;
     const struct stl_trust *trust = &import->registry->settings.trust;
-    const struct stl_buf *list = &import->bundle->list; /* which all volumes have */
+    const struct stl_buf *list = &import->bundle->list; /* all volumes have the same list */
     if (options->of_our_own || (options->trust_count == 0 && !trust->asks))
         return 0;
     if (!volume->is_signed)
@@ -80,7 +80,7 @@ static int choose_image(struct import *import, size_t i, struct stl_error *err)
     return stl_graph_add(&import->graph, &image->digest, image->size, image->media_type, &target->root, err);
 }
 
-/* The subject of an image without a tag, or with a tag that older tools give to signatures. */
+/* The subject of an image that has no tag, or one that older tools give to signatures. */
 static bool find_subject(struct import *import, const struct stl_bundle_image *image,
                          struct stl_digest *subject)
 {
@@ -310,7 +310,7 @@ static int check_tags(const struct import *import, const struct import_destinati
     const struct stl_imported *images = &import->report->images[destination->first];
     size_t added = 0;
     int found = stl_repo_open_if_any(&repo, import->registry, destination->name, err);
-    if (found <= 0) /* what is new cannot be immutable */
+    if (found <= 0) /* in a new repository, no tag is immutable yet */
         return found;
     for (size_t i = 0; i < destination->count; i++)
         if (images[i].has_tag && check_tag(&repo, &images[i], &added, err))

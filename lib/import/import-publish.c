@@ -1,4 +1,4 @@
-/* The step that makes images visible. Their content is in the store by now. */
+/* The step that makes images visible. Their content is already in the store. */
 #include "import-run.h"
 
 #include <stdlib.h>
@@ -54,7 +54,7 @@ static bool has_all_blobs(const struct import *import, const struct stl_repo *re
     return true;
 }
 
-/* Whether the image of the walk is already there as it should be, apart from its tag. */
+/* Whether everything of the image is already in the repository, apart from its tag. */
 static bool has_image(const struct import *import, const struct stl_repo *repo)
 {
     const struct stl_graph *graph = &import->graph;
@@ -67,7 +67,7 @@ static bool has_image(const struct import *import, const struct stl_repo *repo)
     return true;
 }
 
-/* `repo`: NULL if there is none yet. */
+/* `repo`: NULL if it does not exist yet. */
 static void decide(const struct import *import, const struct stl_repo *repo, struct stl_imported *image)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -153,8 +153,8 @@ static int publish_manifest(void *context, size_t index, struct stl_error *err)
                : 0;
 }
 
-/* Moves manifests without children and subject to the front; the rest keeps its order. Returns how many these
- * are. */
+/* Moves manifests with neither children nor a subject to the front; the others keep their order. Returns how
+ * many were moved. */
 static size_t sort_leaves(const struct publishing *place)
 {
     const struct stl_node *nodes = place->import->graph.nodes;
@@ -170,7 +170,7 @@ static size_t sort_leaves(const struct publishing *place)
     return leaves;
 }
 
-/* From `first` on. Before an index, everything is written that it may name. */
+/* Publishes from `first` on. Everything that an index may name is written before it. */
 static int publish_rest(struct publishing *place, size_t first, struct stl_error *err)
 {
     const struct stl_graph *graph = &place->import->graph;

@@ -1,4 +1,4 @@
-/* What an import says that it has done, and what is missing. */
+/* Reports what an import has done and what is missing. */
 #include "import-run.h"
 
 #include <stdlib.h>

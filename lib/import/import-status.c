@@ -1,4 +1,4 @@
-/* Reports what is still to come of pending bundles. */
+/* Reports what pending imports still lack. */
 #include "import-run.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* What images lead to. */
+/* Collects the manifests and blobs that images lead to. */
 #include "import-run.h"
 
 #include <stdlib.h>

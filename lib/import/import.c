@@ -21,7 +21,7 @@ static void import_clear(struct import *import)
     pthread_mutex_destroy(&import->mutex);
 }
 
-/* --- what is presumed ----------------------------------------------------------------------------------- */
+/* --- content that the bundle leaves out ----------------------------------------------------------------- */
 
 /* Fails if the registry lacks something that was left out of the bundle. */
 static int check_presumed(const struct import *import, struct stl_error *err)
@@ -83,8 +83,8 @@ static int check_options(const struct import *import, struct stl_error *err)
         found.length ? "with " : "without --prefix, --map and --select", found.length ? found.data : "");
 }
 
-/* From here on nothing of it can be garbage-collected; but blobs that the plan found may be gone by now, and
- * others have come, by another import of this bundle that held the lock. */
+/* From here on garbage collection spares its blobs. But blobs that the plan found may be gone by now, and
+ * another import of this bundle, which held the lock before us, may have brought others. */
 static int hold(struct import *import, struct stl_error *err)
 {
     const struct stl_digestset *digests = &import->graph.blob_digests;

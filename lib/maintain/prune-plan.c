@@ -92,7 +92,7 @@ static const struct stl_prune_rule *rule_of(const struct prune_plan *plan, const
     return NULL;
 }
 
-/* Why a tag is kept regardless of the counts of its rule; NULL if the counts decide. */
+/* Why a tag is kept whatever its rule counts; NULL if the counts decide. */
 static char *stays_anyway(const struct prune_plan *plan, size_t number, const struct stl_prune_rule *rule)
 {
     const struct stl_held_tag *held = &plan->contents.tags[number];
@@ -116,7 +116,7 @@ static char *stays_anyway(const struct prune_plan *plan, size_t number, const st
 
 struct ranking {
     const struct stl_contents *contents;
-    size_t *tags; /* numbers, the newest first */
+    size_t *tags; /* their numbers, the newest first */
     size_t count;
 };
 
@@ -255,7 +255,8 @@ static void mark_tags(struct prune_plan *plan, bool removed, bool *marks)
     stl_contents_reach(&plan->contents, marks, true);
 }
 
-/* Tags that name a manifest are kept if it is; and what they lead to may be named by another such tag. */
+/* A tag that contains the digest of a manifest is kept if the manifest is. Where it leads, another such tag
+ * may lead from there. */
 static void keep_followers(struct prune_plan *plan)
 {
     for (bool changed = true; changed;) {

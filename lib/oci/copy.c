@@ -13,7 +13,7 @@
 
 enum {
     CHUNK = 1 << 20,
-    FLUSH = 8 << 20, /* the disk gets to work while we go on hashing */
+    FLUSH = 8 << 20, /* the disk writes while we go on hashing */
     ALIGNMENT = 4096,
     CHUNKS_AHEAD = 4,
     WORKERS_PER_CORE = 3,

@@ -16,14 +16,14 @@ struct bringing {
     struct stl_publication_manifest *manifests;
     size_t count, set_count;
     size_t added; /* how many of the tags are new */
-    bool synced;  /* the names of the manifests are durable */
+    bool synced;  /* whether the names of the manifests are durable */
 };
 
 /* --- referrers ------------------------------------------------------------------------------------------ */
 
-/* Those of one subject, which have one list. */
+/* The manifests with the same subject, which share one list. */
 struct referring {
-    size_t *numbers; /* of manifests of the commit */
+    size_t *numbers; /* of the publication's manifests */
     const struct stl_manifest **manifests;
     size_t count;
 };
@@ -63,7 +63,7 @@ static int check_referrers_room(struct bringing *bringing, const struct referrin
     return stl_referrers_check(bringing->repo->fd, referring->manifests, referring->count, err);
 }
 
-/* --- may it be? ----------------------------------------------------------------------------------------- */
+/* --- checks --------------------------------------------------------------------------------------------- */
 
 static int may_set_tags(struct bringing *bringing, struct stl_error *err)
 {
@@ -72,7 +72,7 @@ static int may_set_tags(struct bringing *bringing, struct stl_error *err)
                             publication->guard_context, &bringing->added, err);
 }
 
-/* Under another type, an immutable tag would lead to something else. */
+/* With another media type, an immutable tag would lead to something else. */
 static int check_type(const struct stl_repo *repo, const struct stl_manifest *manifest, struct stl_error *err)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -102,7 +102,7 @@ static int ask_hook(const struct bringing *bringing, const struct stl_publicatio
     return stl_may_publish(bringing->repo, item->manifest, tags, count, err);
 }
 
-/* Asked before anything is written, so that a refusal leaves nothing behind. */
+/* Checked before anything is written, so that a refusal leaves nothing behind. */
 static int ask(struct bringing *bringing, struct stl_error *err)
 {
     for (size_t i = 0; i < bringing->count; i++)
@@ -123,9 +123,9 @@ static int ask(struct bringing *bringing, struct stl_error *err)
     return stl_may_tag(bringing->repo, bringing->publication->set, bringing->set_count, err);
 }
 
-/* --- doing ---------------------------------------------------------------------------------------------- */
+/* --- changes -------------------------------------------------------------------------------------------- */
 
-/* What is not durable yet, of the manifests and, if there are any, of the lists. */
+/* Makes the manifests durable, unless they are, and the lists of `tags`, unless it is NULL. */
 static int sync_manifests(struct bringing *bringing, struct publish_tags *tags, struct stl_error *err)
 {
     if (stl_publish_sync(bringing->repo, bringing->manifests, bringing->synced ? 0 : bringing->count, tags,
@@ -143,9 +143,9 @@ static bool has_children(const struct stl_manifest *manifest)
     return false;
 }
 
-/* The children of an index are safe only while the lists are locked: it is written then, in ask_again(). What
- * a refusal leaves is taken back anyway, but not by a process that is killed before.
- * A journal writes the names together with the list that a tag needs, so they need not be synced twice. */
+/* The children of an index are safe only while the lists are locked, so an index is written then, in
+ * ask_again(). (A refusal takes back what was written, but not if the process is killed first.) If there are
+ * tags, nothing is synced yet: a journal writes these names together with the list that a tag needs. */
 static int put_manifests(struct bringing *bringing, struct stl_error *err)
 {
     bool complete = true;
@@ -157,7 +157,7 @@ static int put_manifests(struct bringing *bringing, struct stl_error *err)
     return bringing->set_count || !complete ? 0 : sync_manifests(bringing, NULL, err);
 }
 
-/* Gives the tags the manifests that come with them. */
+/* Tells each tag which of the publication's manifests it leads to. */
 static void join_manifests(const struct bringing *bringing)
 {
     for (size_t i = 0; i < bringing->count; i++)
@@ -170,7 +170,7 @@ static void join_manifests(const struct bringing *bringing)
         }
 }
 
-/* Tags may lead to manifests that were there before. */
+/* Tags may lead to manifests that the repository already has. */
 static int check_targets(const struct bringing *bringing, struct stl_error *err)
 {
     const struct stl_tagging *set = bringing->publication->set;
@@ -182,7 +182,7 @@ static int check_targets(const struct bringing *bringing, struct stl_error *err)
     return 0;
 }
 
-/* What may have changed while the lists were not locked. */
+/* Checks again what may have changed while the lists were not locked, and writes the indexes. */
 static int ask_again(struct bringing *bringing, struct stl_error *err)
 {
     for (size_t i = 0; i < bringing->count; i++)

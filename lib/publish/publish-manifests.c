@@ -130,7 +130,7 @@ static int is_other(void *context, const struct stl_manifest_file *file, struct 
     return strcmp(file->media_type.text, context) != 0;
 }
 
-/* Returns 1, 0 or -1. */
+/* Whether the bytes also have files under other media types: returns 1, 0 or -1. */
 static int has_other_types(const struct stl_repo *repo, const struct stl_manifest *manifest,
                            struct stl_error *err)
 {
@@ -180,7 +180,7 @@ int stl_publish_put_manifest(const struct stl_repo *repo, struct stl_publication
 
 /* --- making durable ------------------------------------------------------------------------------------- */
 
-/* What is waited for at once, and the paths in it that are its own. */
+/* What is synced together. The paths in `types` are on the heap. */
 struct syncs {
     struct stl_sync *all;
     size_t count;
@@ -230,7 +230,7 @@ int stl_publish_sync(const struct stl_repo *repo, const struct stl_publication_m
         add_list(&syncs, &tags->catalog);
     }
     if (count) {
-        /* The processes that put the blobs there may have died before this. */
+        /* The processes that put the blobs there may have died before they synced them. */
         add_sync(&syncs, repo->fd, STL_REPO_BLOBS);
         if (tags)
             add_sync(&syncs, tags->links, NULL);
@@ -263,7 +263,7 @@ int stl_publish_put_manifest_again(const struct stl_repo *repo, struct stl_publi
     return stl_publish_put_manifest(repo, item, err);
 }
 
-/* Checks the result of each step of a publication; without the manifest, nothing has been done. */
+/* Checks the result of each step of a publication. If the manifest is missing, nothing has been done. */
 int stl_publication_is_done(const struct stl_repo *repo, const struct stl_manifest *manifest,
                             struct stl_error *err)
 {

@@ -21,7 +21,7 @@
 #include "referrers.h"
 #include "trash.h"
 
-/* What has to be known of a manifest to be removed. */
+/* What has to be known about a manifest that is removed. */
 struct going_manifest {
     struct stl_media_type media_type;
     struct stl_digest subject;
@@ -49,11 +49,11 @@ static void removal_clear(struct removal *removal)
 
 /* --- the files of a manifest ---------------------------------------------------------------------------- */
 
-/* The file of a manifest goes to the trash; its other files are deleted. */
+/* The files of a manifest: the one under its media type is kept or goes to the trash, others are deleted. */
 struct remains {
     const struct stl_repo *repo;
     const struct stl_media_type *kept;
-    bool trash; /* otherwise the file of that type is kept */
+    bool trash; /* move the file of type `kept` to the trash; otherwise leave it */
 };
 
 static int remove_manifest_file(void *context, const struct stl_manifest_file *file, struct stl_error *err)
@@ -109,7 +109,7 @@ static int remove_links(const struct removal *removal, struct stl_error *err)
     return stl_repo_sync_folder(repo, STL_REPO_LINKS, err);
 }
 
-/* Puts tags that still exist back on the list, which must not lack them. Errors are ignored. */
+/* Puts tags that still exist back on the list. Errors are ignored. */
 static void list_again(const struct removal *removal, int directory)
 {
     const struct stl_repo *repo = removal->repo;
@@ -234,7 +234,7 @@ static int find_manifests(struct removal *removal, struct stl_error *err)
         if (stl_manifest_load(removal->repo, &publication->doomed[i], &bytes, &manifest, err)) {
             if (err->code == STL_MANIFEST_UNKNOWN)
                 stl_recover_manifest(removal->repo,
-                                     &publication->doomed[i]); /* or verify would restore the link */
+                                     &publication->doomed[i]); /* otherwise verify would restore the link */
             return -1;
         }
         removal->manifests[number] =

@@ -24,9 +24,9 @@ enum { LOCK_MILLISECONDS = 30000 };
 /* What a tag will become. */
 struct change {
     struct stl_tag tag;
-    struct stl_digest digest; /* of a tag that is removed: what it points to */
-    bool remove, same, asked; /* asked: the hook agrees */
-    char *old;                /* the digest that it points to but should not; or NULL */
+    struct stl_digest digest; /* of a tag that is removed: where it leads now */
+    bool remove, same, asked; /* asked: the hook has accepted it */
+    char *old;                /* where it leads now, if that changes; or NULL */
 };
 
 struct replacing {
@@ -125,7 +125,7 @@ static int build_links(struct replacing *replacing, int to, bool keep, struct st
 
 /* --- the step ------------------------------------------------------------------------------------------- */
 
-/* The tags that have to change: the hook is asked about those before anything is locked. */
+/* Finds the tags that have to change, and asks the hook about them before anything is locked. */
 static int ask_hook(const struct replacing *replacing, struct stl_error *err)
 {
     STL_AUTO_FREE struct stl_tagging *set = stl_alloc(replacing->count * sizeof *set);
@@ -162,13 +162,13 @@ static int check_changes(const struct replacing *replacing, size_t *added, struc
         struct stl_tagging moved = {.tag = change->tag, .digest = change->digest};
         if (!change->same && !change->remove && !change->asked &&
             stl_may_tag(replacing->repo, &moved, 1, err))
-            return -1; /* it has been moved since the hook was asked about the others */
+            return -1; /* it was moved after the hook had been asked about the others */
     }
     return 0;
 }
 
-/* Done while the tags exist, so that a call after a kill can determine again which of them are removed. A
- * list must not name what does not exist, so they are removed from it, too. */
+/* Done while the tags still exist: if we are killed, the next call can again find out which are to be
+ * removed. They leave the list, too, since it must not name what does not exist. */
 static int withdraw_removed(const struct replacing *replacing, struct stl_error *err)
 {
     const struct stl_repo *repo = replacing->repo;
@@ -224,7 +224,7 @@ static int exchange(const struct replacing *replacing, const struct stl_stage *s
     return change_one_by_one(replacing, err);
 }
 
-/* What follows after the links: the times of manifests that lost a tag, Apache's files, events. */
+/* Once the links have changed: the times of manifests that lost a tag, Apache's files, events. */
 static int follow(const struct replacing *replacing, const struct change *change, struct stl_error *err)
 {
     const struct stl_repo *repo = replacing->repo;

@@ -50,8 +50,8 @@ static int put_tag(const struct stl_repo *repo, const struct stl_tagging *taggin
     return stl_apache_file_put(repo, tagging->tag.text, &type, &tagging->digest, err);
 }
 
-/* stl_may_set_tags() has found where they lead. But a tag may be named twice, and the last one counts: only
- * the first of all leads there for sure. */
+/* stl_may_set_tags() has found where the tags lead. But a tag may be named twice, in which case the last one
+ * counts: only for the first of all is that still sure. */
 static int look_again(const struct stl_repo *repo, struct stl_tagging *tagging, struct stl_error *err)
 {
     int exists = stl_tag_resolve_if_any(repo, &tagging->tag, &tagging->old, err);
@@ -72,7 +72,7 @@ static int put_all(struct publish_tags *tags, struct stl_error *err)
     return 0;
 }
 
-/* A tag that has been taken off the list, and its file for Apache. */
+/* Removes a tag that has left the list, and its file for Apache. */
 static int unlink_tag(const struct stl_repo *repo, const char *tag, struct stl_error *err)
 {
     char path[STL_PATH_MAX];
@@ -123,7 +123,7 @@ int stl_publish_tags_begin(struct publish_tags *tags, const struct stl_repo *rep
     return stl_catalog_prepare(registry, &repo->name, &tags->catalog, err);
 }
 
-/* Of tags that lead to something else than before. */
+/* For the tags that lead elsewhere than before. */
 static void tell_details(const struct publish_tags *tags)
 {
     STL_AUTO_FREE struct stl_tagging *changed = stl_alloc(tags->count * sizeof *changed);
@@ -134,7 +134,8 @@ static void tell_details(const struct publish_tags *tags)
     stl_details_tagged(tags->repo, changed, count, tags->list.names);
 }
 
-/* The links; and a list that stays as it is: whoever put it there may have died before it was durable. */
+/* Makes the links durable, and a list that did not change: the process that wrote it may have died before it
+ * was durable. */
 static int sync_links(const struct publish_tags *tags, struct stl_error *err)
 {
     const struct stl_repo *repo = tags->repo;

@@ -78,7 +78,7 @@ static int points_there(void *context, const char *name, unsigned char type, str
            !strcmp(target, pointing->digest);
 }
 
-/* Also if that cannot be found out. */
+/* Returns true also if that cannot be found out. */
 static bool has_tag(const struct stl_repo *repo, const char *digest)
 {
     struct pointing pointing = {repo, digest};

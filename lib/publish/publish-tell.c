@@ -6,7 +6,7 @@
 #include "publish-steps.h"
 #include "references.h"
 
-/* The manifests that are added, and the tags that have been set. */
+/* The manifests that were added, and the number of tags that were set. */
 struct news {
     const struct stl_publication *publication;
     const struct stl_publication_manifest *manifests;
@@ -34,7 +34,7 @@ static size_t collect_tags(const struct stl_publication *publication, const stru
     return found;
 }
 
-/* The same for a manifest that is added: returns false if there is nothing to report of it now. */
+/* The same for an added manifest. Returns false if there is nothing to report about it now. */
 static bool collect_news(const struct news *news, size_t i, struct stl_tag *tags, size_t *found)
 {
     const struct stl_publication *publication = news->publication;

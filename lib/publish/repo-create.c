@@ -29,7 +29,7 @@ static void tell_event(const struct stl_repo *repo, const char *action)
     stl_event_write(repo->registry, &event, repo->actor);
 }
 
-/* What is damaged is written anew. The caller holds STL_LOCK_LISTS. */
+/* A damaged document is replaced. The caller holds STL_LOCK_LISTS. */
 static int apply(const struct stl_repo *repo, const struct stl_about_change *change, struct stl_error *err)
 {
     struct stl_about about;
@@ -52,7 +52,7 @@ static int apply(const struct stl_repo *repo, const struct stl_about_change *cha
     return 0;
 }
 
-/* The names that lead to it, which need not be there yet. */
+/* Makes the lists that name it, unless they exist. */
 static int list_repository(const struct stl_repo *repo, struct stl_error *err)
 {
     STL_AUTO_LISTING_CHANGE struct stl_listing_change tags = STL_LISTING_CHANGE_INIT;

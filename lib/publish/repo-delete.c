@@ -48,7 +48,7 @@ static bool has_own(const struct stl_repo *repo)
     return false;
 }
 
-/* Like stl_repo_open(), but also opens what a killed deletion has left. */
+/* Like stl_repo_open(), but also opens what a killed deletion has left behind. */
 static int open_remains(struct stl_repo *repo, const struct stl_registry *registry,
                         const struct stl_name *name, struct stl_error *err)
 {
@@ -149,8 +149,8 @@ static int delete_repository(const struct stl_registry *registry, const struct s
             return -1;
     if (remove_links(&repo, err) || stl_trash_content(&repo, err))
         return -1;
-    /* Who begins to push now waits (stl_repo_make()), and finds all folders gone rather than some. Who has
-     * begun waits for us, perhaps. */
+    /* A push that begins now waits in stl_repo_make(), and then finds all folders gone, not just some. One
+     * that has already begun may be waiting for us, so this does not wait for it. */
     STL_AUTO_CLOSE int pushes = stl_registry_lock_within(registry, STL_LOCK_REPOSITORY, name, 0, &ignored);
     if (stl_repo_unmake(&repo, err))
         return -1;

@@ -1,4 +1,4 @@
-/* The report about a repository. */
+/* Describes a repository to clients and to 'stillage repo'. */
 #include "repo-create.h"
 
 #include "access.h"

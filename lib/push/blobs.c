@@ -66,7 +66,7 @@ static int link_at_once(const struct stl_repo *repo, int at, const char *from,
                : stl_error_set(err, STL_BLOB_UNKNOWN, "there is no blob %s", to + strlen(STL_REPO_BLOBS "/"));
 }
 
-/* The same, if consent.h allows it. */
+/* The same, if stl_may_hold_blob() allows it. */
 static int link_blob(const struct stl_repo *repo, int at, const char *from, const struct stl_digest *digest,
                      struct stl_error *err)
 {
@@ -111,8 +111,8 @@ int stl_repo_mount_blob(const struct stl_repo *repo, const struct stl_repo *from
                : 0;
 }
 
-/* Both names of a blob, whose folders were opened before: on CephFS, one that has changed is looked up
- * anew. */
+/* Both names of a blob. The folders were opened before: on CephFS, opening a folder that has changed means
+ * looking it up again. */
 static int sync_names(const struct stl_repo *repo, int store, int blobs, struct stl_error *err)
 {
     const struct stl_sync both[] = {{store, NULL}, {blobs, NULL}};
@@ -142,7 +142,7 @@ static int link_known_blob(const struct stl_repo *repo, const struct stl_digest 
     return 1;
 }
 
-/* Asked before the bytes are in the store: after a later refusal they would stay there until garbage
+/* Checked before the bytes are in the store: after a later refusal they would stay there until garbage
  * collection. */
 static int check_room(const struct stl_repo *repo, const struct stl_temp *temp, struct stl_error *err)
 {
@@ -233,7 +233,7 @@ static int trash_blob(const struct stl_repo *repo, const struct stl_digest *dige
     return 0;
 }
 
-/* Under the lock, nobody has just found it here and is about to publish a manifest that needs it. */
+/* Under the lock, no push can have found the blob here and be about to publish a manifest that needs it. */
 int stl_repo_delete_blob(const struct stl_repo *repo, const struct stl_digest *digest, struct stl_error *err)
 {
     char text[STL_DIGEST_TEXT_MAX];

@@ -41,21 +41,21 @@ int stl_may_change_tag(const struct stl_repo *repo, const struct stl_tag *tag,
     return guard ? guard(guard_context, repo, tag, current, wanted, err) : 0;
 }
 
-int stl_may_set_tags(const struct stl_repo *repo, struct stl_tagging *set, size_t count,
-                     stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err)
+int stl_may_set_tags(const struct stl_repo *repo, struct stl_tagging *set, size_t count, stl_tag_guard *guard,
+                     void *guard_context, size_t *added, struct stl_error *err)
 {
     *added = 0;
     for (size_t i = 0; i < count; i++) {
         int exists = stl_tag_look(repo, &set[i].tag, &set[i].old, err);
         set[i].existed = exists > 0;
-        if (exists < 0 || stl_may_change_tag(repo, &set[i].tag, exists ? &set[i].old : NULL,
-                                             &set[i].digest, guard, guard_context, added, err))
+        if (exists < 0 || stl_may_change_tag(repo, &set[i].tag, exists ? &set[i].old : NULL, &set[i].digest,
+                                             guard, guard_context, added, err))
             return -1;
     }
     return 0;
 }
 
-/* The project's lock is that of all its repositories. */
+/* A project has one lock for all its repositories. */
 static int lock_project(const struct stl_registry *registry, const struct stl_project *project,
                         struct stl_error *err)
 {
@@ -76,8 +76,8 @@ int stl_may_add_tags(const struct stl_repo *repo, size_t added, int *lock, struc
 
 /* --- repositories --------------------------------------------------------------------------------------- */
 
-/* What is incomplete has been counted before (stl_repos_list() counts it, too); and somebody else may have
- * made it while we waited. */
+/* An incomplete repository has been counted already (stl_repos_list() lists it, too), and another process may
+ * have made it while we waited. */
 int stl_may_make_repository(const struct stl_registry *registry, const struct stl_name *name, int *lock,
                             struct stl_error *err)
 {
@@ -132,9 +132,9 @@ int stl_may_tag(const struct stl_repo *repo, struct stl_tagging *set, size_t cou
     return 0;
 }
 
-/* --- what comes ----------------------------------------------------------------------------------------- */
+/* --- blobs ---------------------------------------------------------------------------------------------- */
 
-/* Exact, because blobs are added one at a time to a repository, or a project, that has a quota. */
+/* The result is exact, because blobs are added one at a time where there is a quota. */
 int stl_may_hold_blob(const struct stl_repo *repo, const struct stl_digest *digest, int64_t size, int *lock,
                       struct stl_error *err)
 {
@@ -157,7 +157,7 @@ int stl_may_hold_blob(const struct stl_repo *repo, const struct stl_digest *dige
     return !known && project ? stl_project_count_blob(repo->registry, project, digest, size, err) : 0;
 }
 
-/* --- what goes ------------------------------------------------------------------------------------------ */
+/* --- deleting ------------------------------------------------------------------------------------------- */
 
 /* A walk from immutable tags to everything they lead to, each once. */
 struct reference_search {
@@ -166,7 +166,7 @@ struct reference_search {
     struct stl_digest *open; /* not yet visited */
     size_t open_count;
     bool found;
-    struct stl_digest which; /* of those wanted */
+    struct stl_digest which; /* the wanted one that was found */
 };
 
 static void search_clear(struct reference_search *search)

@@ -27,8 +27,8 @@ int stl_may_change_tag(const struct stl_repo *repo, const struct stl_tag *tag,
                        stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err);
 /* The same for tags that are to be set, and notes in each where it leads now; *added: how many of them are
  * new. */
-int stl_may_set_tags(const struct stl_repo *repo, struct stl_tagging *set, size_t count,
-                     stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err);
+int stl_may_set_tags(const struct stl_repo *repo, struct stl_tagging *set, size_t count, stl_tag_guard *guard,
+                     void *guard_context, size_t *added, struct stl_error *err);
 /* Asked last, under STL_LOCK_LISTS: counts the new tags. If the project has a quota, *lock becomes a
  * descriptor that the caller closes once the tags are set; otherwise it becomes -1. No blob can be added
  * meanwhile. */

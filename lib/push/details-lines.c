@@ -12,9 +12,9 @@
 
 enum {
     TEXT_MAX = 255,     /* a string from a manifest or config; a longer one is left out */
-    PLATFORMS_MAX = 32, /* of an index */
-    TAGS_MAX = 8,       /* of a repository whose size a push says; gc says that of each */
-    BLOBS_MAX = 32,     /* the same */
+    PLATFORMS_MAX = 32, /* listed for an index */
+    TAGS_MAX = 8,       /* a push states the size of no larger repository; gc states that of each */
+    BLOBS_MAX = 32,     /* and so many blobs */
 };
 
 static void add_line(struct stl_buf *lines, struct json_object *line)
@@ -132,7 +132,7 @@ static int64_t count_tags(const struct stl_repo *repo, bool all)
 
 struct measuring {
     int fd;
-    size_t left; /* how many more may be counted */
+    size_t left; /* how many more blobs may be counted */
     int64_t bytes;
 };
 

@@ -102,7 +102,7 @@ struct looking {
     size_t matched;
 };
 
-/* Returns 1 for a tag of which the file says something else. */
+/* Returns 1 for a tag about which the file says something else. */
 static int match_tag(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct looking *looking = context;

@@ -1,4 +1,4 @@
-/* Notes each change. */
+/* Appends a line to the files of details for each change of a tag or a repository. */
 #include "details.h"
 
 #include <errno.h>

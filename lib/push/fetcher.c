@@ -42,7 +42,7 @@ int stl_fetch_ask(const struct stl_registry *registry, const struct stl_fetch_re
     return result ? -1 : ends[0];
 }
 
-/* An answer is shorter than PIPE_BUF, so it comes whole. */
+/* An answer is shorter than PIPE_BUF, so it arrives whole. */
 int stl_fetch_wait(int fd, int milliseconds, struct stl_fetch_answer *answer, struct stl_error *err)
 {
     struct pollfd ready = {.fd = fd, .events = POLLIN};
@@ -61,7 +61,7 @@ int stl_fetch_wait(int fd, int milliseconds, struct stl_fetch_answer *answer, st
 
 /* --- answering ------------------------------------------------------------------------------------------ */
 
-/* Everything in a registry is its owner's, also if root begins. */
+/* Everything in a registry belongs to its owner, even if root makes it. */
 static int take_lock(const struct stl_registry *registry, const struct stat *owner, struct stl_error *err)
 {
     int fd = openat(registry->root.fd, STL_LOCKS_FETCHER, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
@@ -111,7 +111,7 @@ int stl_fetch_receive(int socket, struct stl_fetch_request *request, int *fd)
     if (got < 0)
         return errno == EAGAIN ? 0 : -1;
     if (count == 1 && got == (ssize_t)sizeof *request && is_whole(request)) {
-        /* What has the pipe open must not be kept waiting by it. */
+        /* Whoever sent the pipe must not be able to keep us waiting. */
         *fd = fds[0];
         fcntl(*fd, F_SETFL, O_NONBLOCK);
         return 1;

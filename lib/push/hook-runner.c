@@ -47,7 +47,7 @@ static int read_answer(int fd, struct stl_buf *output, int *status, struct stl_e
     return stl_buf_add(output, bytes + sizeof *status, (size_t)length - sizeof *status);
 }
 
-/* Returns the length of what is passed. */
+/* Returns the number of bytes in `passed`. */
 static size_t request_of_project(struct request *request, char what, const char *project)
 {
     *request = (struct request){.what = what};
@@ -99,7 +99,7 @@ static void run_before(const struct stl_registry *registry, const struct stl_hoo
         stl_write_all(answer, output.data, output.length, err);
 }
 
-/* Who waits sees that the descriptor is closed if nobody fetches. */
+/* If nobody fetches, the descriptor is closed, and the client notices that. */
 static void pass_on(const char *path, const struct request *request, size_t length, int fd)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -129,8 +129,8 @@ static void serve_request(const char *path, const struct request *request, size_
     _exit(0);
 }
 
-/* Each request gets a process of its own, which nobody waits for. Signals to a whole service end the
- * processes that ask; this one ends when the last of them is gone. */
+/* Each request gets a process of its own, which nobody waits for. A signal to the whole service ends the
+ * processes that ask; this one ends once the last of them is gone. */
 static _Noreturn void run(const char *path, int socket)
 {
     int fds[STL_MESSAGE_FDS_MAX], nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -144,7 +144,7 @@ static _Noreturn void run(const char *path, int socket)
         dup2(nothing, fd);
     if (nothing < 0 || dup2(socket, 3) < 0 || close_range(4, ~0U, 0))
         _exit(1);
-    /* Nothing comes when no sender is left. */
+    /* No sender is left. */
     for (ssize_t got; (got = stl_message_receive(3, 0, &request, sizeof request, fds, &count)) > 0;) {
         if (fork() == 0) {
             signal(SIGCHLD, SIG_DFL);

@@ -62,7 +62,7 @@ struct set {
     const struct stl_hooks *hooks;
 };
 
-/* Those of all repositories, then those of the project. Returns how many. */
+/* First the hooks of all repositories, then those of the project. Returns how many sets there are. */
 static size_t find_sets(const struct stl_repo *repo, struct set sets[SETS])
 {
     const struct stl_settings *settings = &repo->registry->settings;
@@ -89,7 +89,7 @@ bool stl_hook_has_after(const struct stl_repo *repo)
 
 /* --- running -------------------------------------------------------------------------------------------- */
 
-/* A program that is not there, a script that lacks a command, or one that was killed, has decided nothing. */
+/* A program that is missing, lacks a command or was killed has made no decision. */
 static bool has_no_answer(int status)
 {
     return status != -1 && (WIFSIGNALED(status) || WEXITSTATUS(status) == STL_HOOK_NOT_EXECUTABLE ||

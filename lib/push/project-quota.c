@@ -46,7 +46,7 @@ static char *folder_of(const struct stl_project *project, char path[STL_PATH_MAX
     return stl_path_flat(STL_LOG_QUOTA, &name, path);
 }
 
-/* A file that cannot be understood is none. */
+/* A file that cannot be parsed counts as missing. */
 static struct counter read_counter(int folder)
 {
     STL_AUTO_BUF struct stl_buf text = {.ceiling = 256};
@@ -108,14 +108,14 @@ void stl_project_note_less(const struct stl_registry *registry, const struct stl
     STL_AUTO_FREE char *file = stl_sprintf("%s/%s", folder_of(project, path), less_name);
     STL_AUTO_CLOSE int fd =
         openat(registry->root.fd, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    (void)fd; /* without it, the count waits for a minute */
+    (void)fd; /* if this fails, the next count may be a minute late */
 }
 
 /* --- counting ------------------------------------------------------------------------------------------- */
 
 struct count {
     const struct stl_registry *registry;
-    int blobs, folder; /* folder: where to mark what is found; -1: nowhere */
+    int blobs, folder; /* folder: where each blob found is marked; -1: nowhere */
     struct stl_digestset seen;
     struct stl_project_use use; /* -1: this is not counted */
 };
@@ -152,7 +152,7 @@ static int count_in(struct count *count, int repository, struct stl_error *err)
     return blobs < 0 ? -1 : stl_dir_each_file(blobs, ".", count_blob, count, err);
 }
 
-/* What is gone by now has nothing. */
+/* A repository that is gone by now holds nothing. */
 static int count_repository(struct count *count, const char *name, struct stl_error *err)
 {
     STL_AUTO_FREE char *path = stl_sprintf(STL_V2 "/%s", name);
@@ -203,8 +203,8 @@ static int forget_if_gone(void *context, const char *name, unsigned char type, s
                : 0;
 }
 
-/* What is in the repositories is marked, and what is not there loses its mark, durably, before the sum is
- * written: a crash in between leaves a sum that is too large. */
+/* Blobs in the repositories get a mark and others lose theirs, durably, before the sum is written: a crash in
+ * between leaves a sum that is too large, never one that is too small. */
 static int recount(const struct stl_registry *registry, const struct stl_project *project, int folder,
                    struct counter *counter, struct stl_error *err)
 {
@@ -222,7 +222,7 @@ static int recount(const struct stl_registry *registry, const struct stl_project
 
 /* --- asking --------------------------------------------------------------------------------------------- */
 
-/* A clock that was set back does not keep it from being counted anew. */
+/* A clock that was set back does not prevent a new count. */
 static bool may_recount(int folder, const struct counter *counter)
 {
     int64_t age = time(NULL) - counter->recounted;
@@ -341,7 +341,7 @@ struct marks {
     int folder;
 };
 
-/* A blob that is marked is not counted when it comes. */
+/* A blob with a mark will not be counted when it is added. */
 static int add_mark(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
     struct marks *marks = context;
@@ -384,7 +384,8 @@ static bool is_too_little(const struct stl_project_comparison *comparison)
     return false;
 }
 
-/* What comes meanwhile is looked at under the lock. */
+/* A difference may be due to a push that is going on: then it is gone when everything is compared again under
+ * the lock. */
 int stl_project_compare(const struct stl_registry *registry, const struct stl_project *project,
                         struct stl_project_comparison *comparison, struct stl_error *err)
 {

@@ -15,7 +15,7 @@ enum { DAMAGED_KEEP = 86400 }; /* minimum, in seconds */
 
 struct trash_walk {
     const struct stl_registry *registry;
-    struct stl_name name; /* of the folder that is being read */
+    struct stl_name name; /* whose folder is being read */
     const char *folder;
     stl_trash_visit *visit;
     void *context;

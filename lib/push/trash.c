@@ -104,8 +104,8 @@ static void tell_not_kept(const struct stl_repo *repo)
 struct tags {
     const struct stl_repo *repo;
     const struct stl_tagging *set;
-    size_t count, done; /* the first so many are in place */
-    bool move;          /* else they get a second name */
+    size_t count, done; /* so many, from the first on, are in the trash */
+    bool move;          /* move them; otherwise give them a second name */
 };
 
 /* If a link cannot have two names, the trash gets a copy of it. */
@@ -181,7 +181,7 @@ static int put_manifest(void *context, int directory)
 {
     const struct manifest_file *file = context;
     if (faccessat(file->repo->fd, file->path, F_OK, AT_SYMLINK_NOFOLLOW))
-        return errno == ENOENT ? 0 : -1; /* an earlier attempt, which was killed, has done it */
+        return errno == ENOENT ? 0 : -1; /* an earlier attempt, which was killed, has moved it */
     if (utimensat(file->repo->fd, file->path, NULL, AT_SYMLINK_NOFOLLOW) ||
         renameat(file->repo->fd, file->path, directory, file->name))
         return -1;
@@ -192,7 +192,7 @@ static int link_manifest(void *context, int directory)
 {
     const struct manifest_file *file = context;
     if (utimensat(file->repo->fd, file->path, NULL, AT_SYMLINK_NOFOLLOW) ||
-        (unlinkat(directory, file->name, 0) && errno != ENOENT)) /* of an earlier deletion */
+        (unlinkat(directory, file->name, 0) && errno != ENOENT)) /* left by an earlier deletion */
         return -1;
     return linkat(file->repo->fd, file->path, directory, file->name, 0);
 }

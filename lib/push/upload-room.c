@@ -11,7 +11,7 @@
 
 struct tally {
     const struct stl_upload *upload; /* the session that asks for room */
-    int64_t coming, count, bytes;    /* `bytes` without its own */
+    int64_t coming, count, bytes;    /* `bytes`: without those of this session */
     bool dropping;                   /* idle sessions to be ended, until there is room */
 };
 
@@ -66,7 +66,7 @@ static int look_at_link(void *context, const char *name, unsigned char type, str
 static int refuse_upload(const struct stl_upload *upload, const struct tally *tally, struct stl_error *err)
 {
     int64_t limit = upload->registry->settings.push.open_bytes;
-    if (limit && upload->size > limit - tally->coming) /* whatever else is open */
+    if (limit && upload->size > limit - tally->coming) /* regardless of other sessions */
         return stl_error_set(err, STL_DENIED,
                              "the upload is larger than the %lld bytes that open uploads may hold "
                              "(push.open-bytes in registry.yaml)",

@@ -29,7 +29,7 @@ static void close_data(struct stl_upload *upload)
     stl_close_fd(&upload->data);
 }
 
-/* Without bytes, the session is reduced to its identifier again. */
+/* A session that has no bytes gives up its files: its identifier is enough to go on. */
 void stl_upload_close(struct stl_upload *upload)
 {
     char path[STL_UPLOAD_PATH_MAX];
@@ -53,7 +53,7 @@ static bool is_over(const struct stl_registry *registry, const char *id, int64_t
            faccessat(registry->root.fd, stl_upload_path(id, ".ended", path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Whether its last byte, or if it has none its beginning, is too long ago. */
+/* Whether too much time has passed since its last byte arrived or, if it has none, since it began. */
 static bool is_too_old(const struct stl_registry *registry, const char *id, time_t written)
 {
     time_t began = stl_upload_began(id);
@@ -98,9 +98,8 @@ static int open_data(struct stl_upload *upload, struct stl_error *err)
         upload->data = openat(root, path, flags, 0600);
     }
     if (upload->data < 0)
-        return errno == ELOOP || (errno == ENOENT && !fresh)
-                   ? stl_upload_unknown(upload->id, err)
-                   : stl_error_errno(err, "cannot open %s", path);
+        return errno == ELOOP || (errno == ENOENT && !fresh) ? stl_upload_unknown(upload->id, err)
+                                                             : stl_error_errno(err, "cannot open %s", path);
     return 0;
 }
 
@@ -153,7 +152,7 @@ static int wait_for_lock(const struct stl_upload *upload, int patience, struct s
     return 0;
 }
 
-/* *written: when the last byte came. */
+/* *written: when the last byte arrived. */
 static int lock_data(struct stl_upload *upload, int patience, time_t *written, struct stl_error *err)
 {
     if (wait_for_lock(upload, patience, err))
@@ -201,7 +200,7 @@ int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
     return 0;
 }
 
-/* Without one, all bytes are hashed anew. */
+/* If there is none, all bytes are hashed again. */
 static bool load_checkpoint(const struct stl_upload *upload, struct stl_checkpoint *checkpoint)
 {
     char path[STL_UPLOAD_PATH_MAX];
@@ -211,12 +210,12 @@ static bool load_checkpoint(const struct stl_upload *upload, struct stl_checkpoi
            stl_checkpoint_is_good(checkpoint, upload->size);
 }
 
-/* Before the bytes go: those that come then need not be the ones that it covers. */
+/* Removed before the bytes: later bytes may differ from those that the checkpoint covers. */
 static int drop_checkpoint(struct stl_upload *upload, struct stl_error *err)
 {
     char path[STL_UPLOAD_PATH_MAX];
-    if (upload->saved &&
-        unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0) && errno != ENOENT)
+    if (upload->saved && unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0) &&
+        errno != ENOENT)
         return stl_error_errno(err, "cannot remove %s", path);
     upload->saved = 0;
     return 0;
@@ -315,7 +314,7 @@ static int mark_ended(const struct stl_upload *upload, struct stl_error *err)
     return 0;
 }
 
-/* After mark_ended(). `bytes`: they have not become a blob. */
+/* Called after mark_ended(). `bytes`: remove the bytes, too, since they have not become a blob. */
 static void remove_files(const struct stl_upload *upload, bool bytes)
 {
     char path[STL_UPLOAD_PATH_MAX];
@@ -335,7 +334,7 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
                        err))
         return -1;
     struct stl_error ignored = STL_ERROR_INIT; /* a leftover session expires */
-    /* While the lock keeps others out: once the bytes are gone, others can lock a new file. */
+    /* Marked while the lock keeps others out: once the bytes are gone, others can lock a new file. */
     bool marked = mark_ended(upload, &ignored) == 0;
     int result = stl_repo_put_blob(&repo, &temp, digest, err);
     bool is_blob = !temp.name[0]; /* the file belongs to the store: it is left alone */

@@ -149,7 +149,7 @@ struct lines {
     stl_record_visit *visit;
     void *context;
     struct stl_access_log_seen *seen;
-    struct stl_buf line; /* as far as it has come */
+    struct stl_buf line; /* what has been read of it */
     bool too_long;
 };
 

@@ -162,7 +162,7 @@ int stl_journal_read(struct stl_journal *journal, stl_record_visit *visit, void 
             return result ? result : -1;
         if (next < 0)
             return 0;
-        /* What was added just before the file was renamed. */
+        /* Read what was added just before the file was renamed. */
         if (journal->fd >= 0 && (result = read_log(journal, visit, context, err)))
             return result;
         journal->unreadable += journal->rest.length > 0; /* torn by a crash */

@@ -23,7 +23,7 @@ struct counts {
     uint64_t repositories, tags, manifests, blobs, blob_bytes, uploads, upload_bytes;
 };
 
-/* --- what there is -------------------------------------------------------------------------------------- */
+/* --- content -------------------------------------------------------------------------------------------- */
 
 static int count_reference(void *context, const char *name, unsigned char type, struct stl_error *err)
 {
@@ -62,7 +62,7 @@ static int count_file(void *context, const char *name, unsigned char type, struc
     (void)type;
     (void)err;
     STL_AUTO_FREE char *path = stl_sprintf("%s/%s", folder->path, name);
-    /* An upload's hash and its end are beside it. */
+    /* The files <uuid>.hash and <uuid>.ended do not count. */
     if (!strchr(name, '.') && strlen(name) >= STL_UUID_LENGTH &&
         fstatat(folder->registry->root.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
         *folder->count += 1;

@@ -17,7 +17,7 @@ bool stl_address_begins(const char *text, const char **rest)
     return false;
 }
 
-/* A host becomes a part of URLs: a name or an address (IPv6 in brackets), and perhaps a port. */
+/* A host becomes part of URLs: it is a name or an address (IPv6 in brackets), perhaps with a port. */
 static bool is_host(const char *text, size_t length)
 {
     const char *end = text + length, *rest = text;
@@ -38,7 +38,7 @@ static bool is_host(const char *text, size_t length)
     return rest == end && port > 0 && port <= UINT16_MAX;
 }
 
-/* What comes from browsers and other tools. */
+/* Refuses "https://" and the like, as copied from a browser or used by other tools. */
 static int refuse_scheme(const char *text, struct stl_error *err)
 {
     const char *end = strstr(text, "://");
@@ -49,7 +49,7 @@ static int refuse_scheme(const char *text, struct stl_error *err)
 
 static int take_host(const char *text, size_t length, char host[STL_HOST_MAX], struct stl_error *err)
 {
-    if (memchr(text, '@', length)) /* what is before it may be a password */
+    if (memchr(text, '@', length)) /* not quoted: a password may stand before it */
         return stl_error_set(
             err, STL_NAME_INVALID,
             "an address has no login in it: 'stillage login HOST' keeps one, and --creds-stdin reads one");
@@ -96,7 +96,7 @@ int stl_address_parse(const char *text, struct stl_address *address, struct stl_
     if (!*rest)
         return names_nothing(text, err);
     if (stl_image_name_parse(whole, &image, err)) {
-        err->code = STL_NAME_INVALID; /* a digest is a part of it, and not of some content */
+        err->code = STL_NAME_INVALID; /* a wrong digest is the address's fault, and no content's */
         return stl_error_context(err, "%s", text);
     }
     address->name = image.name;

@@ -9,7 +9,7 @@
 
 enum { CHUNK = 1 << 20 };
 
-/* By the source as well: what one repository gives to us, another one need not. */
+/* The key names the source as well: another repository may not give us this blob. */
 static void make_key(const struct stl_remote *remote, const char *name, const struct stl_digest *digest,
                      char key[STL_TEMP_KEY + 1])
 {
@@ -27,7 +27,7 @@ int64_t stl_arriving_kept(const struct stl_root *root, const struct stl_remote *
     char key[STL_TEMP_KEY + 1];
     make_key(remote, name, digest, key);
     int64_t kept = stl_temp_kept_size(root, key);
-    return kept <= size ? kept : 0; /* longer ones are emptied */
+    return kept <= size ? kept : 0; /* a longer file will be emptied */
 }
 
 static int start_over(struct stl_arriving *arriving, stl_copy_progress *progress, void *context,
@@ -40,7 +40,7 @@ static int start_over(struct stl_arriving *arriving, stl_copy_progress *progress
     return 0;
 }
 
-/* Takes `length` bytes of the file for those that have just come. */
+/* Hashes the first `length` bytes of the file, as if they had just arrived. */
 static int reuse(struct stl_arriving *arriving, int64_t length, struct stl_error *err)
 {
     struct stl_copy *copy = &arriving->copy;
@@ -96,7 +96,7 @@ int stl_arriving_check(struct stl_arriving *arriving, struct stl_error *err)
     return 0;
 }
 
-/* All that is needed has been told to `progress` before. */
+/* `progress` has already been told how many bytes are needed. */
 bool stl_arriving_restart(struct stl_arriving *arriving, int status, struct stl_error *err)
 {
     struct stl_error trouble = STL_ERROR_INIT;

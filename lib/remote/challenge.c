@@ -5,7 +5,8 @@
 
 #include "mem.h"
 
-/* Skips name=value, the value perhaps in quotes, with what separates it from the next; NULL: it is none. */
+/* Skips name=value, where the value may be quoted, and the separator behind it. Returns NULL if there is
+ * none. */
 static const char *skip_parameter(const char *text)
 {
     size_t name = strcspn(text, "=, \t\"");

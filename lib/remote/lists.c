@@ -42,7 +42,7 @@ static int parse_page(const struct stl_http_answer *answer, take_page *take, voi
     return page ? take(context, page, err) : -1;
 }
 
-/* What a registry without that list may answer. */
+/* How a registry answers that does not have the list. */
 static bool is_absent(int status)
 {
     return status == 400 || status == 404 || status == 405;
@@ -242,7 +242,7 @@ struct first_pages {
     const struct stl_digest *subjects;
     size_t count, next;
     struct stl_referring *referring;
-    struct stl_digest *absent; /* the registry has no list of them */
+    struct stl_digest *absent; /* those for which the registry has no list */
     size_t absent_count;
     char **more; /* the addresses of further pages */
     size_t more_count;
@@ -310,7 +310,7 @@ static int get_first_pages(struct stl_fetched *fetched, const struct stl_digest 
     return result;
 }
 
-/* Whether there is such an API, the first answer says. */
+/* The first answer says whether the registry has that API. */
 int stl_remote_referrers(struct stl_fetched *fetched, const struct stl_digest *subjects, size_t count,
                          struct stl_referring *referring, struct stl_error *err)
 {

@@ -11,20 +11,20 @@
 #include "references.h"
 
 enum {
-    LINKS_MAX = 100000, /* of all repositories, unless one alone has more */
-    SETTLED = 2,        /* seconds after a change when another one is sure to change the time of a folder */
+    LINKS_MAX = 100000, /* in all repositories together; more only if a single one has more */
+    SETTLED = 2,        /* seconds after which another change is sure to change the time of a folder */
 };
 
 struct named_blob {
     int64_t size;
-    size_t manifest; /* number of one that names it */
+    size_t manifest; /* the number of a manifest that names it */
 };
 
 struct stl_named_repo {
     struct stl_name name;
-    struct stl_digestset manifests, digests; /* that were read; of blobs */
+    struct stl_digestset manifests, digests; /* those read so far; the blobs that they name */
     struct named_blob *blobs;                /* blobs[i] belongs to digests.items[i] */
-    struct timespec stamp; /* of the folder of its manifests when all had been read; 0: they have not */
+    struct timespec stamp; /* that of its folder of manifests once all had been read; 0: they have not been */
 };
 
 /* --- repositories --------------------------------------------------------------------------------------- */
@@ -50,7 +50,7 @@ static size_t count(const struct stl_named_blobs *named)
     return number;
 }
 
-/* The first one from now on. */
+/* Finds or adds the repository, and moves it to the front. */
 static struct stl_named_repo *use(struct stl_named_blobs *named, const struct stl_name *name)
 {
     size_t number = 0, last = count(named);
@@ -68,7 +68,7 @@ static struct stl_named_repo *use(struct stl_named_blobs *named, const struct st
     return repo;
 }
 
-/* The one that is in use stays. */
+/* The first one, which is in use, stays. */
 static void keep_bounds(struct stl_named_blobs *named)
 {
     for (size_t last = count(named); last > 1 && named->links > LINKS_MAX; last--)

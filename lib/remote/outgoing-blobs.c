@@ -1,4 +1,5 @@
-/* Blobs, several at once: is it there? If not, may it be mounted? If not, here it is. */
+/* Sends blobs, several at once: skips those that are there, mounts those that can be mounted, uploads the
+ * rest. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,8 @@ struct blob {
     struct stl_digest digest;
     int64_t size;
     enum { BLOB_ASK, BLOB_BEGIN, BLOB_SEND } step;
-    bool waiting;           /* for its next step */
-    unsigned tries;         /* uploads that were cut */
+    bool waiting;           /* ready for its next step */
+    unsigned tries;         /* how often its upload was cut */
     char *location;         /* of the upload */
     struct stl_extent file; /* while it is sent */
     int64_t sent;
@@ -32,7 +33,7 @@ struct uploading {
 
 static const char *const octets[] = {"Content-Type: application/octet-stream", NULL};
 
-/* --- which ---------------------------------------------------------------------------------------------- */
+/* --- which blobs ---------------------------------------------------------------------------------------- */
 
 static int missing_here(const struct outgoing *outgoing, const struct stl_digest *digest,
                         struct stl_error *err)
@@ -58,7 +59,7 @@ static int collect_blobs(struct uploading *uploading, struct stl_error *err)
             int found = stl_repo_has_blob(&outgoing->repo, &link->digest, &size, err);
             if (found < 0 || (!found && link->required && !link->child))
                 result = found < 0 ? -1 : missing_here(outgoing, &link->digest, err);
-            if (found <= 0) /* a manifest of another platform, or a foreign layer */
+            if (found <= 0) /* it belongs to another platform, or is a foreign layer */
                 continue;
             stl_grow(uploading->blobs, uploading->count);
             uploading->blobs[uploading->count++] =
@@ -68,7 +69,7 @@ static int collect_blobs(struct uploading *uploading, struct stl_error *err)
     return result;
 }
 
-/* One repository may be named beside the one that is written to. */
+/* Blobs are mounted from at most one other repository: the token names it besides the target. */
 static void choose_source(struct uploading *uploading)
 {
     struct outgoing *outgoing = uploading->outgoing;
@@ -146,7 +147,7 @@ static struct stl_http_exchange *next_blob(void *context)
     const struct outgoing *outgoing = uploading->outgoing;
     char text[STL_DIGEST_TEXT_MAX];
     struct blob *blob = NULL;
-    /* Those that have begun go first: places to upload to expire. */
+    /* Blobs that have begun go first, since upload sessions expire. */
     for (size_t i = 0; i < uploading->next && !blob; i++)
         if (uploading->blobs[i].waiting)
             blob = &uploading->blobs[i];
@@ -225,7 +226,7 @@ static int begun(struct blob *blob, struct stl_error *err)
     return 0;
 }
 
-/* A cut upload is begun anew: nobody knows how much of it has arrived. */
+/* An upload that was cut starts again: nobody knows how much of it arrived. */
 static int sent(struct blob *blob, struct stl_error *err)
 {
     struct outgoing *outgoing = blob->uploading->outgoing;

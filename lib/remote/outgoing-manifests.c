@@ -1,4 +1,4 @@
-/* Manifests, in the order in which nobody finds half an image, and the lists of their referrers. */
+/* Sends manifests, in an order in which nobody ever finds half an image, and the lists of referrers. */
 #include <string.h>
 
 #include "fetched.h"
@@ -9,7 +9,7 @@
 
 enum { LIST_MAX = 4 << 20 };
 
-/* Some registries rewrite manifests: nobody would find the image by its digest. */
+/* Some registries rewrite manifests: then nobody would find the image by its digest. */
 static int check_stored(const struct stl_http_answer *answer, const struct stl_buf *bytes,
                         struct stl_error *err)
 {
@@ -100,7 +100,7 @@ static struct json_object *get_list(const struct outgoing *outgoing, const char 
     return list;
 }
 
-/* The index that stands in for the API gets what is new in ours. */
+/* Adds new entries of our list to the index that stands in for the API. */
 static int update_list(struct outgoing *outgoing, const struct stl_digest *subject, struct stl_error *err)
 {
     char tag[STL_DIGEST_TEXT_MAX];
@@ -132,7 +132,7 @@ static int update_list(struct outgoing *outgoing, const struct stl_digest *subje
 
 /* --- all ------------------------------------------------------------------------------------------------ */
 
-/* A tag will bring the manifest, so that it need not come before: unless it is listed by an index or has a
+/* Manifests that arrive with a tag need not be sent before it, unless an index lists them or they have a
  * subject. */
 static bool *come_with_tags(const struct outgoing *outgoing)
 {

@@ -10,7 +10,7 @@
 
 /* --- what is there -------------------------------------------------------------------------------------- */
 
-/* Without its digest, a tag is taken for another one, and a digest for itself. */
+/* If the registry did not state the digest, a tag counts as leading elsewhere, and a digest as found. */
 static bool leads_there(const struct stl_look *look, const struct stl_digest *digest)
 {
     if (look->found && !look->told)
@@ -75,8 +75,8 @@ static bool is_target(const struct outgoing *outgoing, const char *tag, size_t m
     return false;
 }
 
-/* Sets below[i] for the manifests of the targets, of those that are there or of all, and for their
- * children. On the heap. */
+/* Returns, on the heap, whether manifest i is that of a target or a child of one. Unless `all`, only targets
+ * that are already there count. */
 static bool *find_below(const struct outgoing *outgoing, bool all)
 {
     bool *below = stl_alloc(outgoing->contents.digests.count);
@@ -124,8 +124,7 @@ static void choose_missing(struct outgoing *outgoing)
         add_signatures(outgoing);
 }
 
-/* What has to be there for the targets that are not; and what refers to those that are, or to their
- * children. */
+/* Chooses what missing targets need, and the referrers of targets that are there and of their children. */
 static void reach(struct outgoing *outgoing)
 {
     const struct stl_contents *contents = &outgoing->contents;

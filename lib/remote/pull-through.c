@@ -12,18 +12,18 @@
 #include "through-refresh.h"
 
 enum {
-    FETCHES_MAX = 4096, /* that wait at a time, and as many who wait for them */
+    FETCHES_MAX = 4096, /* that wait at a time; and as many clients that wait for them */
     WORKERS_MAX = 64,
     TICK = 500,         /* milliseconds between two looks at `ending` */
-    MISSING_FOR = 30,   /* seconds for which what the upstream does not have is not asked for again */
-    FAILED_FOR = 5,     /* after other failures */
-    LIMITED_FOR = 60,   /* if the upstream limits us */
-    FIRST_REFRESH = 30, /* seconds after the beginning, unless tags stay fresh for a shorter time */
+    MISSING_FOR = 30,   /* seconds before something that the upstream does not have is asked for again */
+    FAILED_FOR = 5,     /* the same after other failures */
+    LIMITED_FOR = 60,   /* the same if the upstream limits our requests */
+    FIRST_REFRESH = 30, /* seconds after the start, or less if tags stay fresh for a shorter time */
 };
 
-/* --- who waits ------------------------------------------------------------------------------------------ */
+/* --- waiting clients ------------------------------------------------------------------------------------ */
 
-/* The caller has the lock, also for the following ones. */
+/* The caller holds the lock, here and in the following functions. */
 static void remember(struct through *through, const struct through_fetch *fetch,
                      const struct stl_fetch_answer *answer)
 {
@@ -92,7 +92,7 @@ static void refuse(int fd, enum stl_code code, const char *why)
     close(fd);
 }
 
-/* Senders are not trusted. */
+/* Those who send requests are not trusted. */
 static bool is_valid(const struct stl_fetch_request *request)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -176,7 +176,7 @@ static bool is_ending(struct through *through)
     return ending;
 }
 
-/* Asks for tags again, upstream by upstream, when it is time. */
+/* Asks the upstreams, one by one, for their tags again whenever it is time. */
 static void *refresh(void *context)
 {
     struct through *through = context;

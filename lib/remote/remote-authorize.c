@@ -11,7 +11,7 @@ enum {
     TOKEN_ANSWER_MAX = 256 << 10,
     LIFE_DEFAULT = 60, /* seconds, if the server does not say */
     LIFE_MAX = 86400,
-    MARGIN = 10, /* a token is renewed so many seconds before it expires; of a short life, a fourth */
+    MARGIN = 10, /* seconds before its end that a token is renewed; a fourth of a short life */
 };
 
 static void take_authorization(struct stl_remote *remote, char *text, double expires)
@@ -59,7 +59,7 @@ static void add_scopes(struct stl_buf *buf, const char *scopes)
         add_parameter(buf, "scope", scope);
 }
 
-/* With an identity token (OAuth2, POST) or with a password or nothing (GET). */
+/* Asks with an identity token (OAuth2, POST), with a password, or anonymously (GET). */
 static int ask_for_token(struct stl_remote *remote, struct stl_http_exchange *exchange, struct stl_error *err)
 {
     static const char *const form[] = {"Content-Type: application/x-www-form-urlencoded", NULL};

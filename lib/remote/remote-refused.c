@@ -1,11 +1,11 @@
-/* Says why a registry has not done what it was asked for. */
+/* Says why a registry did not do what it was asked to do. */
 #include "remote.h"
 
 #include <string.h>
 
 #include "json.h"
 
-/* The first error of the body, if that is one of a registry. */
+/* The first error in the body, if it is written as registries write them. */
 static const char *said(struct json_object *object)
 {
     struct stl_error ignored = STL_ERROR_INIT;

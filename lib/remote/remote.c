@@ -60,7 +60,7 @@ void stl_remote_use(struct stl_remote *remote, const char *name, const char *act
     }
     free(remote->scope);
     remote->scope = scope;
-    if (remote->authorization && remote->realm) /* a token; a password is for everything */
+    if (remote->authorization && remote->realm) /* a token is for one scope; a password is for all */
         forget_authorization(remote);
 }
 
@@ -71,16 +71,16 @@ struct run {
     const struct stl_http_work *work;
     struct slot {
         struct stl_http_exchange *exchange; /* NULL: free */
-        char *authorization;                /* of this try, which may be made several times */
-        const char *const *headers;         /* those of the exchange, while it has signed ones */
+        char *authorization;                /* the one sent with this attempt */
+        const char *const *headers;         /* the exchange's own, while it has signed ones instead */
         const char **signed_headers;
         char *token;
         unsigned serial, tries;
-        bool waiting; /* to be made again */
+        bool waiting; /* it has to be sent again */
     } slots[PARALLEL_MAX];
 };
 
-/* What is signed is part of the headers. */
+/* Adds the signature and what it needs to the headers. */
 static void sign(const struct stl_s3 *store, struct slot *slot)
 {
     struct stl_http_request *request = &slot->exchange->request;
@@ -134,14 +134,14 @@ static struct slot *next_slot(struct run *run)
 static struct stl_http_exchange *next_request(void *context)
 {
     struct run *run = context;
-    struct stl_error ignored = STL_ERROR_INIT; /* the server will say 401, and then it counts */
+    struct stl_error ignored = STL_ERROR_INIT; /* then the answer is 401, which is handled */
     struct slot *slot = next_slot(run);
     if (!slot)
         return NULL;
     stl_remote_renew(run->remote, &ignored);
     slot->waiting = false;
     slot->serial = run->remote->serial;
-    /* An upload may go to a host that the registry has chosen. */
+    /* A registry may send an upload to another host. */
     if (run->remote->authorization &&
         stl_http_same_origin(run->remote->http, slot->exchange->request.url, run->remote->url))
         slot->authorization = stl_strdup(run->remote->authorization);
@@ -163,7 +163,7 @@ static int request_ended(void *context, struct stl_http_exchange *exchange, stru
     if (!remote->nearest && exchange->error.code == STL_OK)
         remote->nearest = exchange->answer.distance;
     if (exchange->error.code == STL_OK && exchange->answer.status == 401 && slot->tries++ < TRIES_MAX) {
-        bool newer = slot->serial != remote->serial; /* another one has just got it */
+        bool newer = slot->serial != remote->serial; /* another exchange has just obtained it */
         int got = newer ? 1 : stl_remote_authorize(remote, &exchange->answer, err);
         if (got) {
             stl_http_clear(exchange);

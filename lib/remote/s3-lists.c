@@ -70,8 +70,8 @@ static void add_page(struct stl_s3_listing *listing, const char *xml, size_t pre
     }
 }
 
-/* The next page begins behind the last key. libcurl 8.13 and later signs a '+' in a query as a blank, and
- * the tokens that stores give for it have such. */
+/* The next page is asked for by the last key, not by the token that the store gives: tokens contain '+',
+ * which libcurl 8.13 and later signs as a blank. */
 int stl_s3_list(struct stl_s3 *s3, struct stl_s3_listing *listing, struct stl_error *err)
 {
     STL_AUTO_FREE char *prefix = stl_s3_encode_value(s3->prefix), *after = NULL;

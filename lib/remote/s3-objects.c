@@ -14,7 +14,8 @@ int stl_s3_get(struct stl_s3 *s3, const char *key, struct stl_buf *bytes, char *
     request.exchange.request.most = OBJECT_MAX;
     int result = stl_s3_send(s3, &request, err);
     const struct stl_http_answer *answer = &request.exchange.answer;
-    /* Who may not list gets 403 for what does not exist; but then nothing could be published either. */
+    /* 403 is no "not found": stores answer it to those who may not list the bucket, and they cannot publish
+     * anyway. */
     if (result == 0 && answer->status != 404) {
         result = stl_s3_check(&request, err) ? -1 : 1;
         if (result > 0 && stl_buf_add(bytes, answer->body.data ? answer->body.data : "", answer->body.length))
@@ -73,7 +74,7 @@ bool stl_s3_md5(const void *bytes, size_t length, unsigned char md5[STL_S3_MD5_B
     return EVP_Digest(bytes, length, md5, &size, EVP_md5(), NULL) == 1 && size == STL_S3_MD5_BYTES;
 }
 
-/* Stores want this one checksum for deletions, whatever others they know. */
+/* For deletions, stores insist on this checksum, whatever others they know. */
 static void add_checksum(struct stl_s3_request *request, const struct stl_buf *body)
 {
     unsigned char md5[STL_S3_MD5_BYTES], text[STL_S3_MD5_BYTES * 2];

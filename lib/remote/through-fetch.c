@@ -15,8 +15,8 @@
 #include "references.h"
 #include "repo-make.h"
 
-/* What an upstream does to us is no fault of the client's request. What it refuses to us does not exist for
- * clients, as some registries answer that way for what they do not have. */
+/* A failure of the upstream is not the client's fault. What the upstream refuses does not exist for clients,
+ * since some registries refuse what they do not have. */
 static int judge_upstream(const char *host, bool manifest, struct stl_error *err)
 {
     const enum stl_code unknown = manifest ? STL_MANIFEST_UNKNOWN : STL_BLOB_UNKNOWN;
@@ -94,14 +94,14 @@ int stl_through_get_manifest(struct through *through, struct stl_remote *remote,
 
 struct download {
     struct through *through;
-    struct through_fetch *fetch; /* NULL: nobody waits */
+    struct through_fetch *fetch; /* NULL: no client waits */
     struct stl_http_exchange exchange;
     struct stl_arriving arriving;
     bool begun;   /* the upstream has sent something */
-    bool is_ours; /* what went wrong is no fault of the upstream */
+    bool is_ours; /* the failure is not the upstream's */
 };
 
-/* Who waits for what comes packed, though nobody asked for that, gets it when it is here. */
+/* If the upstream compresses the answer unasked, clients get the blob only when all of it is here. */
 static int begin_download(struct download *download, struct stl_error *err)
 {
     const struct stl_arriving *arriving = &download->arriving;
@@ -133,8 +133,8 @@ static int send(struct stl_remote *remote, struct stl_http_exchange *exchange, s
     return status == 200 || status == 206 ? 0 : stl_remote_refused(remote, exchange, err);
 }
 
-/* Once somebody reads along, the bytes that were there before cannot be taken back: if they were wrong, it
- * fails, and who asks again gets the blob from its first byte on. */
+/* Once a client reads along, bytes kept from an earlier attempt cannot be taken back: if they turn out wrong,
+ * this fails, and the next request fetches the blob from its first byte on. */
 static int download(struct download *download, struct stl_remote *remote, const char *url,
                     struct stl_error *err)
 {
@@ -155,8 +155,7 @@ static int download(struct download *download, struct stl_remote *remote, const 
     return result ? result : stl_arriving_check(arriving, err);
 }
 
-/* The store has it, from elsewhere: that is no reason to give it to who may pull here, unless the upstream
- * has it, too. */
+/* The store has the blob from elsewhere. Those who may pull here get it only if the upstream has it, too. */
 static int look(struct stl_remote *remote, const char *url, struct stl_error *err)
 {
     struct stl_http_exchange exchange = {.request = {.method = "HEAD", .url = url}};
@@ -165,14 +164,14 @@ static int look(struct stl_remote *remote, const char *url, struct stl_error *er
     return result ? judge_upstream(remote->host, false, err) : 0;
 }
 
-/* Where bytes are counted, none are kept that nobody counts. */
+/* With a quota, no bytes are kept outside it. */
 static bool is_counted(const struct stl_registry *registry, const struct stl_name *name, int64_t left)
 {
     return left != INT64_MAX || stl_project_with_quota(registry, name);
 }
 
-/* Brings the blob into a file in tmp/. What another process has left may be all of it: then the upstream is
- * only asked whether it has it, too. */
+/* Brings the blob into a file in tmp/. If another process has left all of it there, the upstream is only
+ * asked whether it has it, too. */
 static int bring(struct download *transfer, struct stl_remote *remote, const char *url, bool counted,
                  struct stl_error *err)
 {
@@ -182,7 +181,7 @@ static int bring(struct download *transfer, struct stl_remote *remote, const cha
     if (result == 0)
         return whole ? look(remote, url, err) : 0;
     struct stl_error lasting = *err;
-    if (counted || transfer->is_ours) /* a full disk: who knows whether somebody will ask again */
+    if (counted || transfer->is_ours) /* the disk is full, and perhaps nobody asks again: keep nothing */
         lasting.code = STL_DENIED;
     stl_arriving_close(arriving, &lasting);
     if (transfer->is_ours)
@@ -229,7 +228,7 @@ int stl_through_get_blob(struct through *through, struct through_fetch *fetch, s
 
 /* --- what was asked for --------------------------------------------------------------------------------- */
 
-/* Returns 1, 0 or -1: it may have come while this waited. */
+/* Returns 1, 0 or -1. It may have arrived while this request waited. */
 static int is_here(const struct stl_registry *registry, const struct stl_name *name,
                    const struct stl_fetch_request *request, struct stl_error *err)
 {
@@ -251,8 +250,8 @@ static int is_here(const struct stl_registry *registry, const struct stl_name *n
     return 0;
 }
 
-/* A blob has as many bytes as a manifest here says. One that no manifest names has any number, and so an
- * upstream could fill the disk: it is not fetched. */
+/* The size of a blob is the one that a manifest here states. A blob that no manifest names is not fetched: an
+ * upstream could fill the disk with it. */
 static int find_size(struct through *through, const struct stl_name *name, const struct stl_digest *digest,
                      int64_t *size, struct stl_error *err)
 {

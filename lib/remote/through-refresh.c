@@ -39,7 +39,7 @@ static int list_tags(struct tags *tags, const struct stl_repo *repo, struct stl_
     return folder < 0 ? -1 : stl_listing_each(folder, tags->name, note_movable, tags, err);
 }
 
-/* Whether a tag leads elsewhere there. What the upstream does not say is left as it is. */
+/* Whether a tag leads elsewhere in the upstream. If the upstream does not say, the tag stays as it is. */
 static bool has_moved(const struct stl_repo *repo, const struct stl_look *look)
 {
     struct stl_error ignored = STL_ERROR_INIT;
@@ -50,7 +50,7 @@ static bool has_moved(const struct stl_repo *repo, const struct stl_look *look)
            !stl_digest_equal(&here, &look->digest);
 }
 
-/* --- a tag that has moved there ------------------------------------------------------------------------- */
+/* --- a tag that has moved in the upstream --------------------------------------------------------------- */
 
 /* A repository, and where it comes from. */
 struct place {
@@ -116,8 +116,8 @@ static const struct stl_descriptor *find_twin(const struct stl_manifest *index,
     return NULL;
 }
 
-/* What is here of the old image, has to be here of the new one before the tag moves: from then on, the old
- * one cannot be pulled by it any more, and the upstream may be down. */
+/* Before the tag moves, as much of the new image has to be here as there is of the old one: afterwards the
+ * tag no longer pulls the old one, and the upstream may be down. */
 static int bring_as_much(const struct place *place, const struct stl_manifest *old,
                          const struct stl_manifest *new, struct stl_error *err)
 {
@@ -161,7 +161,7 @@ static int move_tag(const struct place *place, const char *text, const struct st
 
 /* --- all of them ---------------------------------------------------------------------------------------- */
 
-/* Whether the next repository would fare no better. */
+/* Whether the next repository would fail in the same way. */
 static bool concerns_all(const struct stl_error *err)
 {
     return err->code == STL_UNAVAILABLE || err->code == STL_TOO_MANY_REQUESTS || err->sys_errno;

@@ -18,7 +18,7 @@ static int open_remote(struct through *through, const struct stl_upstream *upstr
                            err);
 }
 
-/* One with a token for this repository is the best, one of the same upstream the next. */
+/* Prefers a connection with a token for this repository, then one to the same upstream. */
 static struct through_idle *find_idle(struct through *through, const struct stl_upstream *upstream,
                                       const char *name)
 {
@@ -68,7 +68,7 @@ void stl_through_give_back(struct through *through, const struct stl_upstream *u
     stl_remote_close(remote);
 }
 
-/* --- who waits ------------------------------------------------------------------------------------------ */
+/* --- waiting clients ------------------------------------------------------------------------------------ */
 
 void stl_through_tell(const struct through_fetch *fetch, const struct stl_fetch_answer *answer)
 {

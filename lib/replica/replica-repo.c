@@ -14,7 +14,7 @@
 
 enum { LINK_TARGET_MAX = 1024, LOCK_MILLISECONDS = 2000 };
 
-/* The current repository: itself, and its folder in the replica. */
+/* The repository that is being taken, and its folder in the replica. */
 struct replica_repo {
     struct taking *taking;
     struct stl_repo repo;
@@ -114,8 +114,8 @@ static int look_for(const struct replica_repo *turn, int at, const char *path, s
     return errno == ENOENT ? 0 : stl_error_errno(err, "cannot look for %s/%s", turn->path, path);
 }
 
-/* Finds the file that manifests/<digest> leads to; returns 0 if there is none, as after a power cut: then
- * nothing may lead there. */
+/* Finds the file that manifests/<digest> leads to. Returns 0 if there is none, as after a power cut: then the
+ * replica gets no link either. */
 static int link_manifest_file(struct replica_repo *turn, const char *digest, struct stl_error *err)
 {
     char target[LINK_TARGET_MAX];
@@ -257,7 +257,7 @@ static int lock_content(const struct stl_registry *registry, const struct stl_na
     return stl_registry_lock(registry, STL_LOCK_CONTENT, name, false, err);
 }
 
-/* Usually all manifests have been read before the repository is locked. */
+/* Usually all manifests have been read by the time the repository is locked. */
 int stl_replica_take_repository(struct taking *taking, const struct stl_name *name, struct stl_error *err)
 {
     const struct stl_registry *registry = taking->replica->registry;

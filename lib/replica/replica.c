@@ -32,7 +32,7 @@ char *stl_replica_list_path(const struct stl_replica *replica, enum stl_replica_
     return path;
 }
 
-/* --- outside the repositories -------------------------------------------------------------------------- */
+/* --- outside the repositories --------------------------------------------------------------------------- */
 
 static int write_staged(const struct taking *taking, const char *path, const char *text, mode_t mode,
                         struct stl_error *err)
@@ -56,7 +56,7 @@ static int add_catalog(struct taking *taking, struct stl_error *err)
     return 0;
 }
 
-/* The fixed answers, and what lies directly in www/. The replica has the former, so that they are not
+/* The fixed answers, and the files directly in www/. The replica has the fixed answers, so that they are not
  * removed. */
 static int add_answer(struct taking *taking, const char *name, struct stl_error *err)
 {

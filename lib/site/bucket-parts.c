@@ -19,7 +19,7 @@ struct sending {
     struct bucket *bucket;
     struct bucket_object *object;
     int fd;
-    const char *id; /* as it stands in a query */
+    const char *id; /* as it is written in a query */
     int64_t part_size;
     struct stl_s3_part *parts;
     size_t count, next;
@@ -36,7 +36,7 @@ static int64_t size_of(const struct sending *sending, size_t part)
     return left < sending->part_size ? left : sending->part_size;
 }
 
-/* --- what is there -------------------------------------------------------------------------------------- */
+/* --- parts that are there ------------------------------------------------------------------------------- */
 
 int stl_bucket_find_parts(struct bucket *bucket, struct stl_error *err)
 {
@@ -54,7 +54,7 @@ int stl_bucket_find_parts(struct bucket *bucket, struct stl_error *err)
     return 0;
 }
 
-/* Of several uploads of the object, the first; the others are given up. */
+/* Finds the first upload of the object, and aborts further ones. */
 static int find_upload(const struct sending *sending, const char **id, struct stl_error *err)
 {
     struct bucket *bucket = sending->bucket;
@@ -113,7 +113,7 @@ static int check_parts(struct sending *sending, struct stl_error *err)
     return 0;
 }
 
-/* --- what is not ---------------------------------------------------------------------------------------- */
+/* --- parts that are missing ----------------------------------------------------------------------------- */
 
 static struct stl_http_exchange *next_part(void *context)
 {
@@ -171,7 +171,7 @@ static char *post(const struct sending *sending, const char *query, const struct
     return text;
 }
 
-/* For stores that do not say it when the object is put together. */
+/* For stores that do not state the entity tag when the object is put together. */
 static char *ask_etag(const struct sending *sending, struct stl_error *err)
 {
     struct stl_s3_request request;

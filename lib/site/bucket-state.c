@@ -1,4 +1,4 @@
-/* What is in a bucket: the list that the store gives, and the state that the last run left. */
+/* Finds out what is in a bucket, from the store's own list and the state that the last run left. */
 #include "bucket-run.h"
 
 #include <stdlib.h>
@@ -122,7 +122,7 @@ int stl_bucket_note(struct bucket *bucket, bool ended, struct stl_error *err)
     return stl_s3_put(bucket->s3, BUCKET_STATE, "text/plain", text.data, text.length, false, err);
 }
 
-/* --- what has to be done -------------------------------------------------------------------------------- */
+/* --- what has to change --------------------------------------------------------------------------------- */
 
 static char *identify(const struct stl_flat_entry *entry)
 {

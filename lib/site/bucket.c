@@ -99,7 +99,7 @@ static int lock_there(const struct bucket *bucket, int here, struct stl_error *e
     return -1;
 }
 
-/* --- what goes ------------------------------------------------------------------------------------------ */
+/* --- removing ------------------------------------------------------------------------------------------- */
 
 /* Names before what they lead to. */
 static int later_phase_first(const void *a, const void *b)
@@ -135,7 +135,7 @@ static bool is_up_to_date(const struct bucket *bucket)
     return !bucket->result->written && !(bucket->options->remove && bucket->result->gone);
 }
 
-/* Somebody may have published between our look and our lock. */
+/* Another run may have published between our first look and our lock. */
 static int look_again(struct bucket *bucket, const struct stl_flat *flat, struct stl_error *err)
 {
     STL_AUTO_BUF struct stl_buf text = {.ceiling = 1 << 30};
@@ -149,8 +149,8 @@ static int look_again(struct bucket *bucket, const struct stl_flat *flat, struct
     return stl_bucket_look(bucket, flat, err);
 }
 
-/* Who keeps copies has to hear of every address whose answer is another one now. Until that is done, the
- * state does not say that this run has ended, so that the next one repeats it. */
+/* Caches have to be told of every address whose answer has changed. Until that is done, the state does not
+ * say that this run has ended, so that the next run repeats it. */
 static int tell_changes(struct bucket *bucket, struct stl_error *err)
 {
     STL_AUTO_FREE const char **keys = stl_alloc((bucket->count + bucket->known_count + 1) * sizeof *keys);

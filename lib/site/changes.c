@@ -8,7 +8,7 @@
 
 #include "repos.h"
 
-/* What changes with a push or a deletion, in each repository and once. */
+/* What a push or a deletion changes, in a repository and in the registry. */
 static const char *const of_repository[] = {STL_REPO_LINKS, STL_REPO_TAGS, STL_REPO_REFERRERS};
 static const char *const of_registry[] = {STL_SETTINGS_FILE, STL_AUTH_PUBLIC, STL_AUTH_HTPASSWD, STL_WWW};
 

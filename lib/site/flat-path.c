@@ -1,4 +1,4 @@
-/* Addresses of a flat copy: made, and recognised. */
+/* Makes and recognises the addresses of a flat copy. */
 #include "flat.h"
 
 #include <stdio.h>
@@ -37,7 +37,7 @@ bool stl_flat_is_fixed(const struct stl_flat_entry *entry)
     return entry->kind == STL_FLAT_BLOB || entry->kind == STL_FLAT_MANIFEST;
 }
 
-/* --- recognised ----------------------------------------------------------------------------------------- */
+/* --- recognising ---------------------------------------------------------------------------------------- */
 
 static bool is_page(const char *path)
 {

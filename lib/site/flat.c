@@ -138,7 +138,7 @@ static void add_manifest(struct flat_listing *listing, enum stl_flat_kind kind, 
     entry->source = add_source(listing, stl_path_manifest(held->media_type, digest, path));
 }
 
-/* stl_contents_order() gives the opposite order: first what others may lead to last. */
+/* From the last to the first: stl_contents_order() puts a manifest before those that it leads to. */
 static void add_manifests(struct flat_listing *listing)
 {
     STL_AUTO_FREE size_t *order = stl_alloc((listing->contents.digests.count + 1) * sizeof *order);
@@ -189,7 +189,7 @@ static int add_tags(struct flat_listing *listing, struct stl_error *err)
 
 /* --- for the page --------------------------------------------------------------------------------------- */
 
-/* The line about the repository, as in a file of details, of what was added since `first`. */
+/* Adds a line about the repository, as in a file of details. It covers the entries from `first` on. */
 static void add_repository_line(const struct flat_listing *listing, size_t first, const char *description,
                                 struct stl_buf *lines)
 {
@@ -231,7 +231,7 @@ static void add_details(struct flat_listing *listing)
     listing->flat->entries[listing->flat->count - 1].repository = listing->name;
 }
 
-/* A description that cannot be read is left out: verify tells of it. */
+/* A description that cannot be read is left out; verify reports it. */
 static void describe(struct flat_listing *listing, size_t first, struct stl_buf *lines)
 {
     struct stl_error ignored = STL_ERROR_INIT;

@@ -25,7 +25,7 @@ static void free_question(struct question *question)
     free(question);
 }
 
-/* The page is for people: what serves the rest may show another. */
+/* The page is not compared: the site may show people another one. */
 static struct stl_http_exchange *next_question(void *context)
 {
     struct checking *checking = context;

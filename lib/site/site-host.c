@@ -249,7 +249,7 @@ static void add_exact_rule(struct rules *rules, const struct stl_flat_entry *ent
              has_digest ? stl_digest_format(&entry->digest, digest) : NULL);
 }
 
-/* Blobs and what the page reads need no rule: clients look at their bytes alone. */
+/* Blobs and the page's data need no rule: clients look only at the bytes. */
 static bool needs_rule(const struct stl_flat_entry *entry)
 {
     return entry->kind != STL_FLAT_BLOB && entry->kind != STL_FLAT_ABOUT && entry->kind != STL_FLAT_DETAILS &&
@@ -273,7 +273,7 @@ static bool is_uniform(const struct stl_flat *flat, const struct stl_flat_entry 
     return true;
 }
 
-/* Fewer rules: one for all manifests of a repository where they have one type, and without digests. */
+/* With fewer rules: one for each repository whose manifests all have one type, and none that name digests. */
 static void add_few_headers(struct rules *rules, const struct stl_flat *flat)
 {
     const char *done = NULL;

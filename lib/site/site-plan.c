@@ -1,4 +1,4 @@
-/* Which files a flat copy has, and which it had. */
+/* Decides which files a flat copy is to have, and remembers which it had. */
 #include "site-plan.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ void stl_site_plan_clear(struct site_plan *plan)
     *plan = (struct site_plan){0};
 }
 
-/* --- what is to be there -------------------------------------------------------------------------------- */
+/* --- wanted files --------------------------------------------------------------------------------------- */
 
 static struct site_file *add_planned(struct site_plan *plan, const char *path,
                                      const struct stl_flat_entry *entry, const char *text)
@@ -152,7 +152,7 @@ bool stl_site_planned(const struct site_plan *plan, const char *path)
                    stl_compare_strings) != NULL;
 }
 
-/* --- what was made -------------------------------------------------------------------------------------- */
+/* --- files of the last run ------------------------------------------------------------------------------ */
 
 static int find_foreign(void *context, const char *name, unsigned char type, struct stl_error *err)
 {

@@ -92,7 +92,7 @@ static bool link_new(int from, const char *path, int directory)
 static int make_new(struct writing *writing, const struct site_file *file, struct stl_error *err)
 {
     int registry = writing->registry->root.fd;
-    unlinkat(writing->directory, SITE_NEW, 0); /* it may have another name */
+    unlinkat(writing->directory, SITE_NEW, 0); /* removed, not overwritten: it may be a hard link */
     if (file->twin && link_new(writing->directory, file->twin, writing->directory))
         return 0;
     if (!file->text && writing->options->hard_links &&
@@ -113,7 +113,7 @@ static int make_parents(int directory, const char *path, struct stl_error *err)
     return 0;
 }
 
-/* --- what goes ------------------------------------------------------------------------------------------ */
+/* --- removing ------------------------------------------------------------------------------------------- */
 
 static int remove_from_copy(struct writing *writing, const char *path, struct stl_error *err)
 {
@@ -141,7 +141,7 @@ static int remove_gone(struct writing *writing, struct stl_error *err)
     return 0;
 }
 
-/* --- what comes ----------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------------- */
 
 /* A file may have become a folder, or the other way round: then the old one has to go first. */
 static int put_in_place(struct writing *writing, const char *path, struct stl_error *err)
@@ -207,7 +207,7 @@ static int write_site_file(struct writing *writing, const struct site_file *file
     return put_in_place(writing, file->path, err);
 }
 
-/* What leads to content comes after it, on disk as well. */
+/* Makes sure that content is on disk before anything that leads to it. */
 static int settle(struct writing *writing, struct stl_error *err)
 {
     if (writing->dirty && syncfs(writing->directory))
@@ -247,7 +247,7 @@ static int lock_copy(struct writing *writing, const char *path, struct stl_error
                : stl_error_errno(err, "cannot lock %s", path);
 }
 
-/* Everything is looked at before anything is written. */
+/* The whole registry is read before anything is written. */
 static int check_foreign(const struct writing *writing, const char *path, struct stl_error *err)
 {
     const struct site_plan *plan = &writing->plan;

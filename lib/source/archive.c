@@ -54,7 +54,7 @@ static void add_record(struct stl_buf *records, const char *key, const char *val
     stl_buf_printf(records, "%zu %s=%s\n", length, key, value);
 }
 
-/* The content of a pax header; empty if none is needed. */
+/* Makes the content of a pax header; empty if none is needed. */
 static void make_records(struct stl_buf *records, const char *name, int64_t size)
 {
     char text[32];

@@ -1,4 +1,4 @@
-/* What the readers of all formats need. */
+/* The list of images that the readers of all formats fill. */
 #include "images-readers.h"
 
 #include <stdlib.h>

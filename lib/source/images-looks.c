@@ -1,4 +1,4 @@
-/* Recognises what a source without images is, for messages. */
+/* Finds out what a source without images is, for messages. */
 #include "images-readers.h"
 
 #include <dirent.h>

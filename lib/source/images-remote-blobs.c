@@ -25,13 +25,13 @@ struct fetching {
     const struct stl_images *images;
     const struct stl_remote_blob *blobs;
     size_t count, next;
-    struct download *again; /* to be made once more */
+    struct download *again; /* to be downloaded once more */
     stl_copy_progress *progress;
     void *context;
     struct stl_error broken; /* why the next one could not begin */
 };
 
-/* Where the name of the file with a blob is kept. */
+/* The place for the name of the file with a blob. */
 static char **file_of(const struct stl_images *images, const struct stl_digest *digest)
 {
     struct stl_remote_images *remote = images->remote;
@@ -53,7 +53,7 @@ static void blame(const struct fetching *fetching, const struct stl_digest *dige
     stl_error_context(err, "%s: blob %s", fetching->images->source->label, stl_digest_format(digest, text));
 }
 
-/* Checks it and leaves it where it is, without a lock. Returns 1 if it is to be made once more. */
+/* Checks the file and leaves it where it is, unlocked. Returns 1 if it has to be downloaded once more. */
 static int finish_download(const struct fetching *fetching, struct download *download, int status,
                            struct stl_error *err)
 {
@@ -70,7 +70,7 @@ static int finish_download(const struct fetching *fetching, struct download *dow
     return -1;
 }
 
-/* Returns 1 if there is something to be asked for, 0 if it is all here, or -1. */
+/* Returns 1 if something has to be asked for, 0 if all of it is here, or -1. */
 static int begin_download(struct fetching *fetching, struct download *download, struct stl_error *err)
 {
     const struct stl_remote_choice *choice = fetching->images->remote->choice;
@@ -130,7 +130,7 @@ static void check_answer(const struct fetching *fetching, const struct stl_http_
         stl_remote_refused(fetching->images->remote->choice->remote, exchange, err);
 }
 
-/* Another one has failed: what came of this one is worth as much as it was. */
+/* Another download has failed: the bytes that have arrived of this one are kept. */
 static void dropped(void *context, struct stl_http_exchange *exchange)
 {
     struct download *download = exchange->owner;
@@ -155,7 +155,7 @@ static int download_ended(void *context, struct stl_http_exchange *exchange, str
     return result;
 }
 
-/* Of what is here already, nothing comes again. */
+/* Bytes that are already here need no more room. */
 static int check_rest_fits(const struct fetching *fetching, struct stl_error *err)
 {
     const struct stl_remote_choice *choice = fetching->images->remote->choice;

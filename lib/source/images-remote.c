@@ -36,7 +36,7 @@ static int choose_tags(const struct stl_remote_choice *choice, struct stl_tags *
                                        choice->address.name.text, choice->tags ? "matching " : "");
 }
 
-/* What is asked for: tags or a digest. */
+/* Lists what is asked for: tags or a digest. */
 static int list_wanted(struct stl_remote_images *remote, struct stl_wanted **wanted, size_t *count,
                        struct stl_error *err)
 {
@@ -157,7 +157,7 @@ static int get_descendants(struct stl_images *images, size_t first, struct stl_e
 /* Manifests that something may belong to: images, the children of indexes, and what belongs to others. */
 struct parts {
     struct stl_digestset digests;
-    size_t *owners; /* of digests.items[i]: the image that it belongs to */
+    size_t *owners; /* owners[i]: the image that digests.items[i] belongs to */
 };
 
 static void parts_clear(struct parts *parts)
@@ -197,8 +197,8 @@ static int add_parts(struct parts *parts, const struct stl_images *images, size_
     return 0;
 }
 
-/* Where there are many manifests, a list of all tags costs less than asking for the tags that each might
- * have. Not every registry gives one. */
+/* With many manifests, one list of all tags costs less than asking for each tag that there might be. Not
+ * every registry gives such a list. */
 static void list_tags(struct stl_remote_images *remote)
 {
     const struct stl_remote_choice *choice = remote->choice;
@@ -226,8 +226,8 @@ static int fetch_referrers(struct stl_images *images, const struct parts *parts,
     return get_descendants(images, before, err);
 }
 
-/* A signature of a child has the names of the image that the child belongs to. Several may be one manifest,
- * which each tag then leads to. */
+/* A signature of a child gets the names of the image that the child belongs to. One manifest may be the
+ * signature of several children: then each of their tags leads to it. */
 static void append_signature(struct stl_images *images, const struct parts *parts, size_t part,
                              const char *suffix, size_t number)
 {
@@ -242,7 +242,7 @@ static void append_signature(struct stl_images *images, const struct parts *part
         stl_image_add_name(signature, image->names[k]);
 }
 
-/* Of the first `count` parts. */
+/* Adds the signatures of the first `count` parts. */
 static int add_signatures(struct stl_images *images, const struct parts *parts, size_t count,
                           struct stl_error *err)
 {
@@ -270,7 +270,7 @@ static int add_signatures(struct stl_images *images, const struct parts *parts, 
     return result;
 }
 
-/* What refers to an image may be referred to in turn, but not for ever. */
+/* Referrers may have referrers, down to a limit. */
 static int add_referrers(struct stl_images *images, struct parts *parts, struct stl_error *err)
 {
     size_t first = 0;
@@ -305,7 +305,7 @@ static int add_what_belongs(struct stl_images *images, struct stl_error *err)
                                                                 : add_signatures(images, &parts, own, err);
 }
 
-/* --- what no tag leads to ------------------------------------------------------------------------------- */
+/* --- untagged images ------------------------------------------------------------------------------------ */
 
 static int find_children(const struct stl_fetched *fetched, struct stl_digestset *children,
                          struct stl_error *err)
@@ -403,7 +403,7 @@ void stl_remote_images_clear(struct stl_remote_images *remote, const struct stl_
     free(remote);
 }
 
-/* What was not fetched in advance, is now. */
+/* Fetches the manifest now if it was not fetched in advance. */
 int stl_remote_images_manifest(const struct stl_images *images, const struct stl_digest *digest,
                                struct stl_buf *bytes, struct stl_error *err)
 {

@@ -14,7 +14,7 @@ enum form { FORM_TAR, FORM_GZIP, FORM_ZSTD, FORM_OTHER };
 struct maker {
     const struct stl_extent *extent;
     enum form form;
-    int64_t position;        /* in the extent */
+    int64_t position;        /* within the extent */
     struct archive *archive; /* decompresses, unless it is a tar */
     char *chunk;             /* input of the archive */
     bool is_empty;           /* the archive is over before it begins */

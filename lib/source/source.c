@@ -130,7 +130,7 @@ static int not_a_file(const struct stl_source *source, const char *path, struct 
 
 /* --- folders -------------------------------------------------------------------------------------------- */
 
-/* A link may begin with / and lead into the folder all the same. */
+/* An absolute link may still lead into the folder. */
 static int open_absolute_link(int directory, const char *path)
 {
     STL_AUTO_FREE char *link = stl_sprintf("/proc/self/fd/%d", directory);

@@ -219,7 +219,7 @@ static int64_t read_member(struct tar_walk *walk, const struct stl_tar_header *h
     return result ? -1 : size;
 }
 
-/* Reads the next header. Returns 1, 0 behind the last one, or -1. An archive ends with zeros, and is often
+/* Reads the next header. Returns 1, 0 after the last one, or -1. An archive ends with zeros, and is often
  * padded with more. */
 static int read_header(struct tar_walk *walk, bool beyond_end, struct stl_tar_header *header,
                        struct stl_error *err)

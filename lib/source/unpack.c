@@ -27,7 +27,7 @@ struct unpack {
     stl_copy_progress *progress;
     void *progress_context;
     int64_t left;  /* bytes of the member that is being read */
-    int64_t holes; /* bytes so far that are not in the archive */
+    int64_t holes; /* bytes of holes so far, which are not in the archive */
 };
 
 static void unpack_clear(struct unpack *unpack)
@@ -42,7 +42,7 @@ static int64_t searched(const struct unpack *unpack)
     return archive_filter_bytes(unpack->archive, 0) - archive_read_header_position(unpack->archive);
 }
 
-/* Zeros without end are the end, too. */
+/* Endless zeros count as the end of the archive, too. */
 static la_ssize_t read_chunk(struct archive *archive, void *context, const void **bytes)
 {
     struct unpack *unpack = context;
@@ -57,8 +57,9 @@ static la_ssize_t read_chunk(struct archive *archive, void *context, const void 
     return n;
 }
 
-/* As archive_read_next_header(3), but what is no header is passed over: it means that a member is damaged, or
- * that something else than an archive follows the zeros at the end. Another archive there is read, too. */
+/* Like archive_read_next_header(3), but skips anything that is no header: then a member is damaged, or the
+ * zeros at the end are followed by something other than an archive. If another archive follows, it is read,
+ * too. */
 static int next_header(struct unpack *unpack, struct archive_entry **entry)
 {
     bool behind_end = false;
@@ -89,7 +90,8 @@ static int archive_failed(const struct unpack *unpack, struct stl_error *err)
 {
     const char *why = archive_error_string(unpack->archive);
     bool cut = why && strcasestr(why, "truncated");
-    return stl_error_set(err, STL_INVALID, "the archive cannot be read: %s%s", why ? why : "it ends too early",
+    return stl_error_set(err, STL_INVALID, "the archive cannot be read: %s%s",
+                         why ? why : "it ends too early",
                          cut || !why ? ": it is incomplete: copy it again, or make it again" : "");
 }
 

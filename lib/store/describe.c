@@ -11,7 +11,7 @@ enum {
     CONFIG_MAX = 8 << 20,
     NESTING_MAX = 8,
     DESCRIBED_MAX =
-        1000, /* manifests, counted each time they are listed; the rest are shown by their descriptors */
+        1000, /* manifests that are read, counting repetitions; the rest are described by their descriptors */
 };
 
 struct describing {
@@ -62,7 +62,7 @@ static void describe_digest(struct json_object *object, const char *key, const s
     stl_json_set_string(object, key, stl_digest_format(digest, text));
 }
 
-/* Adds nothing if it has another type. */
+/* Adds nothing if the value has another type. */
 static void add_copy(struct json_object *object, const char *key, struct json_object *from,
                      const char *from_key, enum json_type type)
 {

@@ -55,8 +55,8 @@ static int compare(const char *left, size_t left_length, const char *right, size
     return order ? order : (left_length > right_length) - (left_length < right_length);
 }
 
-/* Whether it is "name","name"..., in order, or nothing. No name has a quote, a comma or a bracket in it; what
- * follows the names begins with a bracket. */
+/* Whether it is "name","name"..., in order, or empty. No name contains a quote, a comma or a bracket, and the
+ * text after the names begins with a bracket. */
 static bool is_well_formed(const struct listing *listing)
 {
     static const bool ends[256] = {['"'] = true, [','] = true, [']'] = true, ['\0'] = true};
@@ -109,7 +109,8 @@ void stl_listing_change_end(struct stl_listing_change *change)
     stl_close_fd(&change->v2);
 }
 
-/* A catalog with S_ISVTX may not be durable under its name: whoever relies on it makes it so. */
+/* A catalog with S_ISVTX may not be durable under its name: any process that relies on it makes it durable
+ * first. */
 static int set_mark(const struct stl_temp *catalog, mode_t mark, struct stl_error *err)
 {
     return fchmod(catalog->fd, catalog->root->file_mode | mark)
@@ -209,7 +210,7 @@ static size_t seek(const struct listing *listing, size_t low, const char *name)
     return low;
 }
 
-/* Adds entries, which may end with a comma, to a list that is being made and begins at `begin`. */
+/* Appends entries, which may end with a comma, to the list in `text` that begins at `begin`. */
 static void join(struct stl_buf *text, size_t begin, const char *entries, size_t length)
 {
     if (length && text->length > begin && text->data[text->length - 1] != ',')
@@ -245,7 +246,7 @@ static bool edit(struct listing *listing, const char *const *names, size_t count
     return changed;
 }
 
-/* None has a quote in it. */
+/* No name contains a quote. */
 static int64_t count_names(const struct listing *listing)
 {
     int64_t quotes = 0;
@@ -369,7 +370,7 @@ bool stl_catalog_is_settled(const struct stl_registry *registry, const struct st
     return fd >= 0 && fstat(fd, &st) == 0 && !(st.st_mode & S_ISVTX) && names_repository(fd, &st, name);
 }
 
-/* Whoever put the catalog there may have died before it was durable. Under the lock. */
+/* The process that put the catalog there may have died before it was durable. The caller holds the lock. */
 static int settle_catalog(const struct stl_registry *registry, int v2, struct stl_error *err)
 {
     STL_AUTO_CLOSE int fd = open_catalog(registry);

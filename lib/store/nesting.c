@@ -20,7 +20,7 @@ const char *stl_nesting_next(const struct stl_name *name, const char *from, stru
     return NULL;
 }
 
-/* --- a repository name that comes second ---------------------------------------------------------------- */
+/* --- is a repository's path free? ----------------------------------------------------------------------- */
 
 static int refuse_name(const struct stl_name *name, const char *what, const char *of, struct stl_error *err)
 {
@@ -95,7 +95,7 @@ int stl_nesting_check_name(const struct stl_registry *registry, const struct stl
     return is_folder(registry->root.fd, list) ? refuse_list(name, err) : 0;
 }
 
-/* --- a tag or a list that comes second ------------------------------------------------------------------ */
+/* --- is a tag's, or a list's, path free? ---------------------------------------------------------------- */
 
 int stl_nesting_check_tag(int repository, const struct stl_name *name, const struct stl_tag *tag,
                           struct stl_error *err)

@@ -15,8 +15,8 @@
 
 enum { TRIES = 15, BODY = 99, SKEW_SECONDS = 2, NAME_LONGEST = 255 };
 
-/* Two views of the same folder: `b` is that of the other mount, or of this one again. `found` is what was
- * seen where a promise is not kept. */
+/* Two views of the same folder: `b` is its view through the second mount, or `a` again. `found` says how a
+ * promise was broken. */
 struct views {
     int a, b;
     char found[200];
@@ -97,7 +97,7 @@ static int case_of_letters(struct views *views)
                : broken(views, "\"tag\" and \"TAG\" are the same file");
 }
 
-/* Neither missing nor torn nor old right after the rename. */
+/* Right after the rename, the file must be neither missing nor torn nor old. */
 static int replacing(struct views *views)
 {
     char body[BODY + 1], seen[BODY + 2];
@@ -162,7 +162,7 @@ static int exclusive(struct views *views)
     return kept ? 0 : broken(views, "two processes have both made the same file");
 }
 
-/* Whether a lock that one view holds keeps the other out, and no longer. */
+/* A lock held through one view must keep the other out, and must do so no longer than it is held. */
 static int file_locks(struct views *views)
 {
     if (write_short_file(views->a, "lock", ""))
@@ -257,7 +257,7 @@ static int modes(struct views *views)
     return 0;
 }
 
-/* Tried only where a hole takes no room. */
+/* Tried only if holes take no space. */
 static int large_files(struct views *views)
 {
     struct stat st;

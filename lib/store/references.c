@@ -84,7 +84,7 @@ bool stl_manifest_exists(const struct stl_repo *repo, const struct stl_digest *d
     return stl_manifest_type(repo, digest, &type, &ignored) == 0;
 }
 
-/* *nested: whether a nested repository has its path. */
+/* *nested: a nested repository has the tag's path. */
 static int read_tag(const struct stl_repo *repo, const struct stl_tag *tag, struct stl_digest *digest,
                     bool *nested, struct stl_error *err)
 {

@@ -82,7 +82,7 @@ void stl_registry_close(struct stl_registry *registry)
     *registry = (struct stl_registry)STL_REGISTRY_INIT;
 }
 
-/* For messages: what a lock is for. */
+/* What a lock is for, in messages. */
 static const char *locked_thing(enum stl_lock_kind kind, const struct stl_name *name)
 {
     static const char *const things[] = {
@@ -92,8 +92,8 @@ static const char *locked_thing(enum stl_lock_kind kind, const struct stl_name *
     return things[kind] ? things[kind] : name->text;
 }
 
-/* For reading, where the lock will be shared: on CephFS, machines keep that right, and need not ask the next
- * time. */
+/* A file that will be locked shared is opened for reading: on CephFS, a machine keeps the right to read it,
+ * and need not ask for it again the next time. */
 static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kind,
                      const struct stl_name *name, bool exclusive, struct stl_error *err)
 {

@@ -21,7 +21,7 @@ int stl_repo_open_folder(struct stl_repo *repo, const struct stl_registry *regis
         return 1;
     struct stl_name outer;
     bool at_tag = (err->sys_errno == ENOTDIR || err->sys_errno == ELOOP) &&
-                  stl_nesting_next(name, NULL, &outer); /* of which there may be a tag in the way */
+                  stl_nesting_next(name, NULL, &outer); /* a tag of `outer` may be in the way */
     if (err->sys_errno != ENOENT && !at_tag)
         return -1;
     stl_error_clear(err);

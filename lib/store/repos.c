@@ -48,12 +48,11 @@ void stl_names_sort(struct stl_names *names)
 
 struct repository_walk {
     int directory;
-    const char *name; /* of this folder; "" at the top */
+    const char *name; /* the name that this folder's path spells; "" at the top */
     struct stl_names *names;
-    time_t before;      /* to sweep; 0: not */
+    time_t before;      /* sweep folders older than this; 0: none */
     bool is_repository; /* it has a folder that only repositories have */
-    bool has_files;     /* it holds something other than folders: it is a repository's manifests/ or the
-                           like */
+    bool has_files;     /* it holds something other than folders, like a repository's manifests/ */
 };
 
 static int visit(void *context, const char *entry, unsigned char type, struct stl_error *err);
@@ -64,8 +63,7 @@ static bool has_no_folder(const struct stat *st)
     return st->st_nlink == 2;
 }
 
-/* A folder that vanishes meanwhile is not an error. Anything that is not a folder counts as a folder with
- * files. */
+/* It is no error if a folder vanishes meanwhile. Whatever is not a folder counts as a folder with files. */
 static int walk_into(int at, const char *entry, const char *name, struct repository_walk *outer,
                      struct stl_error *err)
 {

@@ -130,10 +130,10 @@ static const short allowed[] = {
 #endif
 };
 
-/* Calls of a new thread; for clone(2) see below. */
+/* Calls that start a thread; for clone(2) see below. */
 static const short for_threads[] = {SYS_set_robust_list, SYS_rseq};
 
-/* Calls of who connects to other machines, and asks for their addresses. */
+/* Calls that connect to other machines and look up their addresses. */
 static const short for_network[] = {
     SYS_socket,     SYS_connect,  SYS_bind,   SYS_sendto,  SYS_recvmsg,      SYS_sendmmsg,    SYS_setsockopt,
     SYS_socketpair, SYS_eventfd2, SYS_getgid, SYS_getegid, SYS_clock_getres, SYS_sched_yield,
@@ -142,7 +142,7 @@ static const short for_network[] = {
 #endif
 };
 
-/* Any other call fails as if the kernel did not have it: libraries can handle that. */
+/* Any other call fails as if the kernel did not know it: libraries can handle that. */
 #define DENY RETURN(SECCOMP_RET_ERRNO | ENOSYS)
 #define ALLOW RETURN(SECCOMP_RET_ALLOW)
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
@@ -171,7 +171,7 @@ static const struct sock_filter head[] = {
     ALLOW,
     DENY,
 
-    /* a file may share blocks with another; and how much has come */
+    /* allowed: share blocks with another file; ask how many bytes can be read */
     UNLESS_EQUAL(SYS_ioctl, 5),
     LOAD(args[1]),
     IF_EQUAL(FICLONERANGE, 1),
@@ -181,8 +181,8 @@ static const struct sock_filter head[] = {
 
 };
 
-/* A thread as pthread_create() makes it, and no process. (clone3(2), whose flags a filter cannot see, stays
- * denied: then libraries fall back to clone(2).) */
+/* A thread as pthread_create() makes it, but no process. (clone3(2) stays denied, because a filter cannot see
+ * its flags: libraries then fall back to clone(2).) */
 static const struct sock_filter threads_only[] = {
     UNLESS_EQUAL(SYS_clone, 4),
     LOAD(args[0]),
@@ -193,7 +193,7 @@ static const struct sock_filter threads_only[] = {
     DENY,
 };
 
-/* The others: X = the bit, A = the word. */
+/* The other calls are looked up in bit masks: X = the call's bit, A = the number of its word. */
 static const struct sock_filter others[] = {
     LOAD(nr), COMPUTE(BPF_AND | BPF_K, 31), COPY_TO_X, LOAD_NUMBER(1), COMPUTE(BPF_LSH | BPF_X, 0), COPY_TO_X,
     LOAD(nr), COMPUTE(BPF_RSH | BPF_K, 5),
@@ -222,7 +222,7 @@ static void set_bits(uint32_t bits[WORDS], const short *calls, size_t count)
         bits[calls[i] / 32] |= UINT32_C(1) << calls[i] % 32;
 }
 
-/* The lists become bit masks. Before it accepts a filter, the kernel runs it for every system call number, up
+/* The lists become bit masks. Before the kernel accepts a filter, it runs it for every system call number, up
  * to the first instruction that depends on X: comparing with each entry of a list would take longer than all
  * the calls of a request. */
 bool stl_sandbox_filter_calls(bool threads, bool network)

@@ -47,7 +47,8 @@ struct path_beneath {
     int32_t parent;
 } __attribute__((packed));
 
-/* Everything that a version knows is denied unless a rule allows it; but connecting, for who may. */
+/* Everything that this version knows is denied unless a rule allows it, except connecting where `network` is
+ * set. */
 static struct ruleset everything(int version, bool network)
 {
     static const int rights[] = {[1] = 13, [2] = 14, [3] = 15, [4] = 15, [5] = 16};
@@ -93,7 +94,7 @@ static bool allow_registry(int ruleset, const char *path, const struct ruleset *
     return true;
 }
 
-/* `readable`: files and folders outside of the registry; NULL: none. */
+/* `readable`: files and folders outside the registry; NULL: none. */
 static bool allow_reading(int ruleset, const char *const *readable)
 {
     for (; readable && *readable; readable++) {
@@ -106,7 +107,7 @@ static bool allow_reading(int ruleset, const char *const *readable)
     return true;
 }
 
-/* What it may do besides. */
+/* What it may do besides using the registry. */
 struct extent {
     bool threads, network;
     const char *const *readable; /* NULL: nothing */
@@ -130,7 +131,7 @@ static int confine_files(const char *path, const struct extent *extent)
 
 /* --- the rest ------------------------------------------------------------------------------------------- */
 
-/* Only root has any. It keeps those that it needs to write into a registry of another account. */
+/* Only root has capabilities. It keeps those that it needs to write into another account's registry. */
 static void drop_capabilities(void)
 {
     const uint32_t kept = 1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE | 1U << CAP_FOWNER | 1U << CAP_FSETID;

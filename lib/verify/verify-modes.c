@@ -1,4 +1,4 @@
-/* The modes and the owner that everything should have; and where damaged files go. */
+/* Checks modes and owners, and moves damaged files out of the way. */
 #include "verify-run.h"
 
 #include <errno.h>

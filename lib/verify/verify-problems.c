@@ -1,4 +1,4 @@
-/* What is wrong, and how it is reported. */
+/* Collects problems and reports them. */
 #include "verify-run.h"
 
 #include <stdarg.h>

@@ -122,19 +122,19 @@ struct hash_job {
 };
 
 struct damage {
-    size_t number; /* of the job */
+    size_t number; /* the number of the job */
     char *what;
     bool closed; /* it could not even be opened, which says nothing about its content */
 };
 
-/* First all of the store, then the copies. */
+/* The files to be read: all of the store, then the copies. */
 struct jobs {
     struct verify *verify;
     struct hash_job *copies; /* their paths are on the heap */
     size_t copy_count;
     struct damage *damages;
     size_t damage_count;
-    const char *folder;    /* that is being read */
+    const char *folder;    /* the one that is being read */
     pthread_mutex_t mutex; /* for the damage found and the progress */
     uint64_t done, total;  /* bytes */
 };

@@ -85,7 +85,7 @@ static int rewrite_file(struct verify *verify, const char *path, struct stl_erro
     return 0;
 }
 
-/* Those whose content is checked elsewhere, or may be anything. */
+/* For files whose content is checked elsewhere or may be anything. */
 static void check_modes(const struct verify *verify, struct verify_problems *problems)
 {
     static const char *const paths[] = {STL_WWW,
@@ -115,7 +115,7 @@ static int repair_file(struct verify *verify, const struct verify_problem *probl
     return problem->kind == VERIFY_MODE ? stl_verify_repair_mode(verify, problem->path, err) : 0;
 }
 
-/* What could not be made durable is not repaired, even if it looks right now. */
+/* A repair that could not be made durable has failed, even if everything looks right now. */
 void stl_verify_files(struct verify *verify)
 {
     struct verify_problems before = {0}, after = {0};
@@ -160,8 +160,8 @@ static bool is_repository(const struct verify *verify, const char *path)
            bsearch(&name, verify->names.items, verify->names.count, sizeof name, stl_compare_strings);
 }
 
-/* A folder that only leads to repositories; those check their own, and a nested one may have the name of one
- * of these. */
+/* Checks a folder that only leads to repositories. Folders of a repository, whose names a nested one may
+ * have, are checked with it. */
 static void check_outer_folder(const struct foreign *outer, const char *path, const struct stat *st)
 {
     struct verify *verify = outer->verify;
