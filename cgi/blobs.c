@@ -104,9 +104,13 @@ int delete_blob(struct exchange *exchange, struct stl_error *err)
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     if (!exchange->registry->settings.push.delete_blobs)
         return stl_error_set(err, STL_UNSUPPORTED, "this registry does not allow blobs to be deleted");
-    if (stl_digest_parse(exchange->request.reference, &digest, err) ||
-        stl_repo_open(&repo, exchange->registry, &exchange->request.name, err) ||
-        check_blob_conditions(exchange, &repo, &digest, err) || stl_repo_delete_blob(&repo, &digest, err))
+    if (stl_digest_parse(exchange->request.reference, &digest, err))
+        return -1;
+    if (stl_repo_open(&repo, exchange->registry, &exchange->request.name, err))
+        return -1;
+    if (check_blob_conditions(exchange, &repo, &digest, err))
+        return -1;
+    if (stl_repo_delete_blob(&repo, &digest, err))
         return -1;
     response_send(&exchange->response, 202, NULL, NULL, 0);
     return 0;

@@ -47,10 +47,13 @@ static int send_manifest(struct exchange *exchange, struct stl_error *err)
     struct stl_reference reference;
     struct stl_digest digest;
     struct stl_media_type type;
-    if (stl_reference_parse(exchange->request.reference, &reference, err) ||
-        stl_repo_open(&repo, exchange->registry, &exchange->request.name, err) ||
-        stl_reference_resolve(&repo, &reference, &digest, err) ||
-        stl_manifest_type(&repo, &digest, &type, err))
+    if (stl_reference_parse(exchange->request.reference, &reference, err))
+        return -1;
+    if (stl_repo_open(&repo, exchange->registry, &exchange->request.name, err))
+        return -1;
+    if (stl_reference_resolve(&repo, &reference, &digest, err))
+        return -1;
+    if (stl_manifest_type(&repo, &digest, &type, err))
         return -1;
     return send_stored(exchange, &repo, &digest, type.text, err);
 }
@@ -166,11 +169,13 @@ int put_manifest(struct exchange *exchange, struct stl_error *err)
     if (stl_reference_parse(request->reference, &reference, err))
         return -1;
     int count = collect_tags(request, &reference, tags, err);
-    if (count < 0 || receive_manifest(exchange, &bytes, err) ||
-        parse_manifest(request, &reference, &bytes, &manifest, err) ||
-        (reference.is_digest &&
-         check_digest_conditions(request, exchange->registry, &reference.digest, err)) ||
-        stl_repo_make(&repo, exchange->registry, &request->name, err))
+    if (count < 0 || receive_manifest(exchange, &bytes, err))
+        return -1;
+    if (parse_manifest(request, &reference, &bytes, &manifest, err))
+        return -1;
+    if (reference.is_digest && check_digest_conditions(request, exchange->registry, &reference.digest, err))
+        return -1;
+    if (stl_repo_make(&repo, exchange->registry, &request->name, err))
         return -1;
     if (!reference.is_digest)
         choose_digest(&repo, &bytes, &manifest);

@@ -24,9 +24,13 @@ static int make(const char *path, const struct stl_render *values, struct stl_er
 {
     STL_AUTO_BUF struct stl_buf settings = STL_BUF_INIT, page = STL_BUF_INIT;
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
-    if (stl_render("registry.yaml", values, &settings, err) ||
-        stl_render("page/index.html", values, &page, err) || cmd_become_owner(path, CMD_KEEP_NOTHING, err) ||
-        cmd_trust_filesystem(path, err))
+    if (stl_render("registry.yaml", values, &settings, err))
+        return -1;
+    if (stl_render("page/index.html", values, &page, err))
+        return -1;
+    if (cmd_become_owner(path, CMD_KEEP_NOTHING, err))
+        return -1;
+    if (cmd_trust_filesystem(path, err))
         return -1;
     if (stl_registry_make(path, settings.data, page.data, err) || stl_registry_open(&registry, path, err))
         return -1;

@@ -70,9 +70,13 @@ static int write_metrics(const char *registry_path, const char *output, const ch
     STL_AUTO_REGISTRY struct stl_registry registry = STL_REGISTRY_INIT;
     STL_AUTO_BUF struct stl_buf before = {.ceiling = BEFORE_MAX}, text = STL_BUF_INIT;
     struct stl_access_log_seen seen = {0};
-    if (cmd_open_registry(&registry, registry_path, err) || (log && read_log(log, &seen, err)) ||
-        (output && read_before(output, &before, err)) ||
-        stl_metrics_write(&registry, before.data, log ? &seen : NULL, &text, err))
+    if (cmd_open_registry(&registry, registry_path, err))
+        return -1;
+    if (log && read_log(log, &seen, err))
+        return -1;
+    if (output && read_before(output, &before, err))
+        return -1;
+    if (stl_metrics_write(&registry, before.data, log ? &seen : NULL, &text, err))
         return -1;
     if (output)
         return replace_file(output, &text, err);

@@ -154,11 +154,11 @@ static int write_bundle(const struct quarantine *quarantine, const struct stl_na
     STL_AUTO_FREE char *image = stl_sprintf("%s:%s", pending->text, tag->text);
     struct stl_export_options options = {
         .selection = &selection, .host = STL_EXPORT_HOST, .without_blobs = true};
-    return stl_selection_add(&selection, image, err) ||
-                   stl_export_plan(&export, &quarantine->registry, &options, err) ||
-                   stl_export_volume(&export, 1, fd, err)
-               ? -1
-               : 0;
+    if (stl_selection_add(&selection, image, err))
+        return -1;
+    if (stl_export_plan(&export, &quarantine->registry, &options, err))
+        return -1;
+    return stl_export_volume(&export, 1, fd, err);
 }
 
 static int read_bundle(struct quarantine *quarantine, const struct stl_name *pending,
@@ -202,10 +202,13 @@ static int release(struct quarantine *quarantine, const struct stl_name *pending
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
     STL_AUTO_TEMP struct stl_temp bundle = STL_TEMP_INIT;
     struct stl_import_report report;
-    if (find_waiting(quarantine, pending, &image->tag, &repo, err) ||
-        stl_temp_begin(&quarantine->registry.root, &bundle, err) ||
-        write_bundle(quarantine, pending, &image->tag, bundle.fd, err) ||
-        read_bundle(quarantine, pending, image, bundle.fd, &report, err))
+    if (find_waiting(quarantine, pending, &image->tag, &repo, err))
+        return -1;
+    if (stl_temp_begin(&quarantine->registry.root, &bundle, err))
+        return -1;
+    if (write_bundle(quarantine, pending, &image->tag, bundle.fd, err))
+        return -1;
+    if (read_bundle(quarantine, pending, image, bundle.fd, &report, err))
         return -1;
     int result = clear_released(&repo, &report, err);
     quarantine->moved = quarantine->moved || result > 0;

@@ -389,9 +389,13 @@ int cmd_server_render(const struct cmd_server *server, const struct cmd_served *
     }
     if (served->registry.settings.upstreams.count)
         stl_render_set(&values, "UPSTREAM", upstreams);
-    if (set_tls(server, &values, &certificate, &key, err) || set_push(server, &values, &cgi, err) ||
-        check_characters(server, &values, err) ||
-        (!is_gateway(server) && set_auth(server, served, &values, err)))
+    if (set_tls(server, &values, &certificate, &key, err))
+        return -1;
+    if (set_push(server, &values, &cgi, err))
+        return -1;
+    if (check_characters(server, &values, err))
+        return -1;
+    if (!is_gateway(server) && set_auth(server, served, &values, err))
         return -1;
     if (*origins)
         stl_render_set(&values, "CORS", origins);

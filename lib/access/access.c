@@ -354,9 +354,15 @@ static int apply(const struct stl_registry *known, struct stl_error *err)
     current_name(registry, stl_access_controlled(registry), name);
     STL_AUTO_CLOSE int auth = open_auth(registry, err);
     struct public_sweep sweep = {auth, name};
-    if (auth < 0 || mark_closed(registry, err) || put_anonymous(registry, err) ||
-        build(registry, auth, name, err) || stl_link_put(&registry->root, auth, "public", name, err) ||
-        stl_dir_sync(auth, err))
+    if (auth < 0 || mark_closed(registry, err))
+        return -1;
+    if (put_anonymous(registry, err))
+        return -1;
+    if (build(registry, auth, name, err))
+        return -1;
+    if (stl_link_put(&registry->root, auth, "public", name, err))
+        return -1;
+    if (stl_dir_sync(auth, err))
         return -1;
     return stl_dir_each(auth, ".", sweep_one, &sweep, err);
 }

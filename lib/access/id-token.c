@@ -203,9 +203,15 @@ static int identify(const struct stl_registry *registry, const struct stl_jwt *j
 {
     struct json_object *claims = jwt->claims;
     const struct stl_oidc_issuer *issuer = find_issuer(registry, claims, err);
-    if (!issuer || check_signature(registry, jwt, issuer->url, now, err) ||
-        name_identity(issuer, claims, who, err) || check_audience(issuer, claims, err) ||
-        check_times(issuer, claims, now, who, err) || match_rules(issuer, claims, who, err))
+    if (!issuer || check_signature(registry, jwt, issuer->url, now, err))
+        return -1;
+    if (name_identity(issuer, claims, who, err))
+        return -1;
+    if (check_audience(issuer, claims, err))
+        return -1;
+    if (check_times(issuer, claims, now, who, err))
+        return -1;
+    if (match_rules(issuer, claims, who, err))
         return -1;
     return issuer->once ? use_once(registry, issuer, claims, now, who, err) : 0;
 }

@@ -201,6 +201,22 @@ static int explain_cut(const struct add *add, struct stl_error *err)
     return -1;
 }
 
+static int run_steps(struct add *add, int fd, const char *label, struct stl_add_report *report,
+                     struct stl_error *err)
+{
+    if (add->options->remote ? ask_registry(add, label, err) : open_source(add, fd, label, err))
+        return -1;
+    if (build_graph(add, err))
+        return -1;
+    if (check_before(add, err))
+        return -1;
+    if (stl_add_check(add, err))
+        return -1;
+    if (stl_add_fetch(add, err))
+        return -1;
+    return stl_add_place(add, report, err);
+}
+
 int stl_add(const struct stl_registry *registry, int fd, const char *label,
             const struct stl_add_options *options, struct stl_add_report *report, struct stl_error *err)
 {
@@ -211,9 +227,7 @@ int stl_add(const struct stl_registry *registry, int fd, const char *label,
     if (stl_temp_sweep(&registry->root, err) || stl_stage_begin(&registry->root, &add.stage, err))
         return -1;
     input = -1;
-    if ((options->remote ? ask_registry(&add, label, err) : open_source(&add, fd, label, err)) ||
-        build_graph(&add, err) || check_before(&add, err) || stl_add_check(&add, err) ||
-        stl_add_fetch(&add, err) || stl_add_place(&add, report, err))
+    if (run_steps(&add, fd, label, report, err))
         return explain_cut(&add, err);
     const struct stl_buf *notes[] = {&add.images.notes, &add.targets.notes};
     for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)

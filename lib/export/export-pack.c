@@ -182,9 +182,15 @@ static int make_list(const struct packer *p, struct stl_error *err)
         stl_spool_again(list, &export->list.bytes);
     export->list.path = STL_BUNDLE_LIST;
     stl_bundle_put_head(&list->bytes, (uint32_t)p->volume_count);
-    if (list_images(export, list, err) || list_documents(export, true, list, err) ||
-        stl_export_each(export, list_piece, list, err) || list_documents(export, false, list, err) ||
-        stl_spool_end(list, &export->list.bytes, &export->list.digest, err))
+    if (list_images(export, list, err))
+        return -1;
+    if (list_documents(export, true, list, err))
+        return -1;
+    if (stl_export_each(export, list_piece, list, err))
+        return -1;
+    if (list_documents(export, false, list, err))
+        return -1;
+    if (stl_spool_end(list, &export->list.bytes, &export->list.digest, err))
         return -1;
     return export->list.bytes.size + 4096 > STL_BUNDLE_LIST_MAX ? stl_spool_full(err) : 0;
 }

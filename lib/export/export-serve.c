@@ -319,8 +319,15 @@ static int serve_repositories(struct serving *s, struct stl_error *err)
             s->image_count++;
         names[count++] = s->images->name;
         collect_reached(s);
-        if (map_tags(s, err) || map_digests(s, err) || map_tag_lists(s, err) || list_referrers(s, err) ||
-            map_repository(s, err))
+        if (map_tags(s, err))
+            return -1;
+        if (map_digests(s, err))
+            return -1;
+        if (map_tag_lists(s, err))
+            return -1;
+        if (list_referrers(s, err))
+            return -1;
+        if (map_repository(s, err))
             return -1;
     }
     if (map_page(s, err))

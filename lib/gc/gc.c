@@ -100,10 +100,15 @@ static int collect_all(struct gc *gc, struct stl_error *err)
     struct stl_gc_result *result = gc->result;
     struct stl_error ignored = STL_ERROR_INIT;
     STL_AUTO_LOAN struct stl_reserve_loan loan = stl_reserve_borrow(gc->registry);
-    if (stl_temp_sweep_counted(&gc->registry->root, &result->temporary, err) ||
-        stl_upload_sweep(gc->registry, &result->uploads, err) || finish_all(gc, err) ||
-        stl_trash_empty(gc->registry, gc->registry->settings.retention.trash, &result->expired, err) ||
-        list_names(gc, &names, err))
+    if (stl_temp_sweep_counted(&gc->registry->root, &result->temporary, err))
+        return -1;
+    if (stl_upload_sweep(gc->registry, &result->uploads, err))
+        return -1;
+    if (finish_all(gc, err))
+        return -1;
+    if (stl_trash_empty(gc->registry, gc->registry->settings.retention.trash, &result->expired, err))
+        return -1;
+    if (list_names(gc, &names, err))
         return -1;
     gc->patience = GC_LOCK_MILLISECONDS;
     if (collect_repositories(gc, &names, &later, err))

@@ -118,11 +118,13 @@ static int hold(struct import *import, struct stl_error *err)
 static int open_pending(struct import *import, struct stl_error *err)
 {
     const struct stl_buf *list = &import->bundle->list;
-    if (stl_pending_open(&import->pending, import->registry, &import->bundle->id, STL_PENDING_MAKE, err) <
-            0 ||
-        check_options(import, err) ||
-        stl_pending_write(&import->pending, "list", list->data, list->length, err) ||
-        stl_pending_sync(&import->pending, err))
+    if (stl_pending_open(&import->pending, import->registry, &import->bundle->id, STL_PENDING_MAKE, err) < 0)
+        return -1;
+    if (check_options(import, err))
+        return -1;
+    if (stl_pending_write(&import->pending, "list", list->data, list->length, err))
+        return -1;
+    if (stl_pending_sync(&import->pending, err))
         return -1;
     stl_buf_clear(&import->volumes[0].bundle.list);
     return hold(import, err);
@@ -205,9 +207,13 @@ static int run_import(struct import *import, struct stl_error *err)
         if (!stl_digest_equal(&import->volumes[i].bundle.id, &import->bundle->id))
             return stl_error_set(err, STL_INVALID, "%s and %s are volumes of different bundles",
                                  import->volumes[0].label, import->volumes[i].label);
-    if (stl_import_plan(import, err) || check_presumed(import, err) ||
-        (import->options->mirror && stl_import_mirror(import, true, err)) ||
-        (!import->options->dry_run && open_pending(import, err)))
+    if (stl_import_plan(import, err))
+        return -1;
+    if (check_presumed(import, err))
+        return -1;
+    if (import->options->mirror && stl_import_mirror(import, true, err))
+        return -1;
+    if (!import->options->dry_run && open_pending(import, err))
         return -1;
     if (transfer(import, err))
         return -1;

@@ -196,19 +196,30 @@ static int read_links(struct stl_manifest *manifest, struct stl_error *err)
     return 0;
 }
 
+static int read_members(struct stl_manifest *manifest, const char *content_type, struct stl_error *err)
+{
+    const char *artifact_type = NULL;
+    if (read_type(manifest, content_type, err))
+        return -1;
+    if (check_shape(manifest, err))
+        return -1;
+    if (read_links(manifest, err))
+        return -1;
+    if (check_annotations(manifest, err))
+        return -1;
+    return stl_json_string(manifest->object, "artifactType", &artifact_type, err);
+}
+
 int stl_manifest_parse(struct stl_manifest *manifest, const char *bytes, size_t length,
                        const char *content_type, enum stl_algorithm algorithm, struct stl_error *err)
 {
-    const char *artifact_type = NULL;
     memset(manifest, 0, sizeof *manifest);
     manifest->object = stl_json_parse(bytes, length, err);
     if (!manifest->object)
         return -1;
     manifest->size = (int64_t)length;
     stl_digest_of(algorithm, bytes, length, &manifest->digest);
-    if (read_type(manifest, content_type, err) || check_shape(manifest, err) || read_links(manifest, err) ||
-        check_annotations(manifest, err) ||
-        stl_json_string(manifest->object, "artifactType", &artifact_type, err)) {
+    if (read_members(manifest, content_type, err)) {
         stl_manifest_clear(manifest);
         return -1;
     }

@@ -75,8 +75,13 @@ static int remove_manifest(const struct stl_repo *repo, const struct stl_digest 
     if (going->has_subject &&
         stl_referrers_remove(&repo->registry->root, repo->fd, &going->subject, digest, err))
         return -1;
-    if (stl_manifest_target(repo, digest, target, err) || stl_apache_file_remove(repo, text, err) ||
-        stl_apache_files_sync(repo, err) || stl_trash_doom_manifest(repo, &going->media_type, digest, err))
+    if (stl_manifest_target(repo, digest, target, err))
+        return -1;
+    if (stl_apache_file_remove(repo, text, err))
+        return -1;
+    if (stl_apache_files_sync(repo, err))
+        return -1;
+    if (stl_trash_doom_manifest(repo, &going->media_type, digest, err))
         return -1;
     if (unlinkat(repo->fd, stl_path_reference(text, path), 0))
         return stl_error_errno(err, "cannot remove %s", path);
@@ -295,8 +300,13 @@ int stl_publish_remove(struct stl_publication *publication, struct stl_error *er
 {
     __attribute__((cleanup(removal_clear))) struct removal removal = {
         .publication = publication, .repo = publication->repo, .missing = STL_ERROR_INIT};
-    if (find_tags(&removal, err) || find_manifests(&removal, err) || ask(&removal, err) ||
-        remove_all(&removal, err))
+    if (find_tags(&removal, err))
+        return -1;
+    if (find_manifests(&removal, err))
+        return -1;
+    if (ask(&removal, err))
+        return -1;
+    if (remove_all(&removal, err))
         return -1;
     *err = removal.missing;
     return removal.missing.code ? -1 : 0;

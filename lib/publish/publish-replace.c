@@ -307,10 +307,21 @@ static int change_tags(struct replacing *replacing, bool keep, struct stl_error 
     STL_AUTO_CLOSE int links = stl_dir_make(&repo->registry->root, stage.fd, STL_REPO_LINKS, err);
     STL_AUTO_CLOSE int quota = -1;
     size_t added;
-    if (links < 0 || build_links(replacing, links, keep, err) || check_changes(replacing, &added, err) ||
-        stl_may_add_tags(repo, added, &quota, err) || stl_dir_sync(links, err) ||
-        withdraw_removed(replacing, err) || exchange(replacing, &stage, err) || stl_dir_sync(repo->fd, err) ||
-        stl_repo_sync_folder(repo, STL_REPO_LINKS, err))
+    if (links < 0 || build_links(replacing, links, keep, err))
+        return -1;
+    if (check_changes(replacing, &added, err))
+        return -1;
+    if (stl_may_add_tags(repo, added, &quota, err))
+        return -1;
+    if (stl_dir_sync(links, err))
+        return -1;
+    if (withdraw_removed(replacing, err))
+        return -1;
+    if (exchange(replacing, &stage, err))
+        return -1;
+    if (stl_dir_sync(repo->fd, err))
+        return -1;
+    if (stl_repo_sync_folder(repo, STL_REPO_LINKS, err))
         return -1;
     if (put_list(replacing, err) || follow_all(replacing, err))
         return -1;

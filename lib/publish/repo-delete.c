@@ -140,8 +140,13 @@ static int delete_repository(const struct stl_registry *registry, const struct s
         content < 0 ? -1 : stl_registry_lock(registry, STL_LOCK_LISTS, name, true, err);
     if (lists >= 0 && !has_own(&repo))
         return stl_error_set(err, STL_NAME_UNKNOWN, "repository '%s' was deleted meanwhile", name->text);
-    if (lists < 0 || check_tags_may_go(&repo, err) || stl_catalog_remove(registry, name, err) ||
-        stl_trash_all_tags(&repo, err) || forget_about(&repo, err))
+    if (lists < 0 || check_tags_may_go(&repo, err))
+        return -1;
+    if (stl_catalog_remove(registry, name, err))
+        return -1;
+    if (stl_trash_all_tags(&repo, err))
+        return -1;
+    if (forget_about(&repo, err))
         return -1;
     static const char *const visible[] = {STL_REPO_TAGS, STL_REPO_REFS, STL_REPO_REFERRERS};
     for (size_t i = 0; i < sizeof visible / sizeof *visible; i++)

@@ -41,8 +41,13 @@ static int copy_blob(const struct stl_repo *repo, int at, const char *from, cons
     STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT;
     if (source < 0)
         return stl_error_errno(err, "cannot open %s", from);
-    if (stl_temp_begin(&repo->registry->root, &temp, err) || copy_bytes(source, temp.fd, err) ||
-        stl_temp_sync(&temp, err) || stl_temp_link(&temp, repo->fd, to, err) < 0)
+    if (stl_temp_begin(&repo->registry->root, &temp, err))
+        return -1;
+    if (copy_bytes(source, temp.fd, err))
+        return -1;
+    if (stl_temp_sync(&temp, err))
+        return -1;
+    if (stl_temp_link(&temp, repo->fd, to, err) < 0)
         return -1;
     return 0;
 }

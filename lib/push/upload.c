@@ -240,16 +240,26 @@ static int take_up(struct stl_upload *upload, struct stl_error *err)
     return 0;
 }
 
+static int open_to_go_on(struct stl_upload *upload, struct stl_error *err)
+{
+    time_t written;
+    if (open_data(upload, err))
+        return -1;
+    if (lock_data(upload, LOCK_TRIES, &written, err))
+        return -1;
+    if (is_too_old(upload->registry, upload->id, written))
+        return stl_upload_unknown(upload->id, err);
+    return take_up(upload, err);
+}
+
 int stl_upload_open(struct stl_upload *upload, const struct stl_registry *registry,
                     const struct stl_name *name, const char *id, struct stl_error *err)
 {
-    time_t written;
     *upload = (struct stl_upload){.registry = registry, .name = *name, .data = -1};
     if (stl_upload_check_id(registry, name, id, err))
         return -1;
     snprintf(upload->id, sizeof upload->id, "%s", id);
-    if (open_data(upload, err) || lock_data(upload, LOCK_TRIES, &written, err) ||
-        (is_too_old(registry, id, written) && stl_upload_unknown(id, err)) || take_up(upload, err)) {
+    if (open_to_go_on(upload, err)) {
         close_data(upload);
         return -1;
     }
@@ -328,9 +338,13 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
     char path[STL_UPLOAD_PATH_MAX];
     struct stl_temp temp;
     STL_AUTO_REPO struct stl_repo repo = STL_REPO_INIT;
-    if (check_uploaded(upload, digest, err) || stl_repo_make(&repo, upload->registry, &upload->name, err) ||
-        drop_checkpoint(upload, err) ||
-        stl_temp_adopt(&upload->registry->root, &temp, upload->data, stl_upload_path(upload->id, "", path),
+    if (check_uploaded(upload, digest, err))
+        return -1;
+    if (stl_repo_make(&repo, upload->registry, &upload->name, err))
+        return -1;
+    if (drop_checkpoint(upload, err))
+        return -1;
+    if (stl_temp_adopt(&upload->registry->root, &temp, upload->data, stl_upload_path(upload->id, "", path),
                        err))
         return -1;
     struct stl_error ignored = STL_ERROR_INIT; /* a leftover session expires */

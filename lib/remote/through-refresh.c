@@ -146,9 +146,15 @@ static int move_tag(const struct place *place, const char *text, const struct st
     STL_AUTO_PUBLICATION struct stl_publication publication = STL_PUBLICATION_INIT;
     struct stl_digest here;
     struct stl_tag tag;
-    if (stl_tag_parse(text, &tag, err) || stl_tag_resolve(place->repo, &tag, &here, err) ||
-        stl_manifest_load(place->repo, &here, &old_bytes, &old, err) ||
-        bring_manifest(place, to, &new_bytes, &new, err) || bring_as_much(place, &old, &new, err))
+    if (stl_tag_parse(text, &tag, err))
+        return -1;
+    if (stl_tag_resolve(place->repo, &tag, &here, err))
+        return -1;
+    if (stl_manifest_load(place->repo, &here, &old_bytes, &old, err))
+        return -1;
+    if (bring_manifest(place, to, &new_bytes, &new, err))
+        return -1;
+    if (bring_as_much(place, &old, &new, err))
         return -1;
     STL_AUTO_CLOSE int writing = stl_write_begin(place->repo->registry, err);
     if (writing < 0)

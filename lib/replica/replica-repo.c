@@ -186,10 +186,13 @@ static int add_names(struct replica_repo *turn, struct stl_error *err)
 {
     int fd = turn->repo.fd;
     bool apache = turn->taking->replica->registry->settings.apache;
-    if (stl_dir_each_file(fd, STL_REPO_LINKS, link_digest, turn, err) ||
-        stl_dir_each_file(fd, STL_REPO_LINKS, add_tag, turn, err) ||
-        stl_dir_each_file(fd, STL_REPO_REFERRERS, link_referrers, turn, err) ||
-        (apache && stl_dir_each(fd, STL_REPO_REFS, add_ref, turn, err)))
+    if (stl_dir_each_file(fd, STL_REPO_LINKS, link_digest, turn, err))
+        return -1;
+    if (stl_dir_each_file(fd, STL_REPO_LINKS, add_tag, turn, err))
+        return -1;
+    if (stl_dir_each_file(fd, STL_REPO_REFERRERS, link_referrers, turn, err))
+        return -1;
+    if (apache && stl_dir_each(fd, STL_REPO_REFS, add_ref, turn, err))
         return -1;
     int about = stl_about_find(fd, err);
     if (about < 0 || (about && link_file(turn, STL_REPLICA_TAG_LISTS, STL_REPO_TAGS, STL_ABOUT, err)))

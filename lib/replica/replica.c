@@ -161,10 +161,21 @@ static int make_folders(struct taking *taking, struct stl_error *err)
 
 static int take_replica(struct taking *taking, struct stl_error *err)
 {
-    if (make_folders(taking, err) || open_lists(taking, err) || add_base(taking, err) ||
-        take_repositories(taking, err) || add_catalog(taking, err) || add_answer(taking, STL_PING, err) ||
-        add_answer(taking, STL_NO_REFERRERS, err) ||
-        stl_dir_each(taking->root, STL_WWW, add_page, taking, err))
+    if (make_folders(taking, err))
+        return -1;
+    if (open_lists(taking, err))
+        return -1;
+    if (add_base(taking, err))
+        return -1;
+    if (take_repositories(taking, err))
+        return -1;
+    if (add_catalog(taking, err))
+        return -1;
+    if (add_answer(taking, STL_PING, err))
+        return -1;
+    if (add_answer(taking, STL_NO_REFERRERS, err))
+        return -1;
+    if (stl_dir_each(taking->root, STL_WWW, add_page, taking, err))
         return -1;
     return close_lists(taking, err);
 }

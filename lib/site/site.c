@@ -283,11 +283,21 @@ int stl_site_write(const struct stl_registry *registry, const struct stl_flat *f
         .registry = registry, .options = options, .result = result, .directory = -1, .lock = -1};
     STL_AUTO_FREE char *absolute = NULL;
     *result = (struct stl_site_result){0};
-    if (stl_site_host_check(options->host, flat, err) || open_folder(&writing, path, &absolute, err) ||
-        stl_site_begin(writing.directory, path, err) || lock_copy(&writing, path, err) ||
-        stl_site_recall(&writing.plan, writing.directory, err) ||
-        stl_site_plan(&writing.plan, flat, options->host, absolute, err) ||
-        check_foreign(&writing, path, err) || stl_site_note(&writing.plan, writing.directory, false, err))
+    if (stl_site_host_check(options->host, flat, err))
+        return -1;
+    if (open_folder(&writing, path, &absolute, err))
+        return -1;
+    if (stl_site_begin(writing.directory, path, err))
+        return -1;
+    if (lock_copy(&writing, path, err))
+        return -1;
+    if (stl_site_recall(&writing.plan, writing.directory, err))
+        return -1;
+    if (stl_site_plan(&writing.plan, flat, options->host, absolute, err))
+        return -1;
+    if (check_foreign(&writing, path, err))
+        return -1;
+    if (stl_site_note(&writing.plan, writing.directory, false, err))
         return -1;
     for (size_t i = 0; i < flat->count; i++)
         if (flat->entries[i].kind <= STL_FLAT_MANIFEST)

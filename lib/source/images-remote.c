@@ -366,6 +366,20 @@ static int add_known(struct stl_images *images, struct stl_error *err)
 
 /* --- the source ----------------------------------------------------------------------------------------- */
 
+static int get_images(struct stl_images *images, struct stl_wanted *wanted, size_t count,
+                      struct stl_error *err)
+{
+    if (stl_fetched_get(&images->remote->fetched, wanted, count, err))
+        return -1;
+    if (name_images(images, wanted, count, err))
+        return -1;
+    if (get_descendants(images, 0, err))
+        return -1;
+    if (add_what_belongs(images, err))
+        return -1;
+    return add_known(images, err);
+}
+
 int stl_images_read_remote(struct stl_images *images, const struct stl_source *source,
                            const struct stl_remote_choice *choice, const struct stl_platforms *platforms,
                            struct stl_error *err)
@@ -385,10 +399,8 @@ int stl_images_read_remote(struct stl_images *images, const struct stl_source *s
         remote->fetched.known = choice->known_digests;
         result = list_wanted(remote, &wanted, &count, err);
     }
-    if (result || stl_fetched_get(&remote->fetched, wanted, count, err) ||
-        name_images(images, wanted, count, err) || get_descendants(images, 0, err) ||
-        add_what_belongs(images, err) || add_known(images, err))
-        result = -1;
+    if (result == 0)
+        result = get_images(images, wanted, count, err);
     for (size_t i = 0; i < count; i++)
         free(wanted[i].reference);
     return result;

@@ -109,10 +109,17 @@ static int fill(struct stl_registry *registry, const char *settings_text, const 
     STL_AUTO_CLOSE int v2 = www < 0 ? -1 : stl_dir_open(root->fd, STL_V2, err);
     if (v2 < 0)
         return -1;
-    if (stl_file_put(root, www, STL_PAGE, page, strlen(page), err) ||
-        stl_file_put(root, v2, STL_PING, "{}", 2, err) || stl_listing_write(root, v2, NULL, NULL, 0, err) ||
-        stl_file_put(root, v2, STL_NO_REFERRERS, STL_REFERRERS_EMPTY, strlen(STL_REFERRERS_EMPTY), err) ||
-        stl_dir_sync(www, err) || stl_dir_sync(v2, err))
+    if (stl_file_put(root, www, STL_PAGE, page, strlen(page), err))
+        return -1;
+    if (stl_file_put(root, v2, STL_PING, "{}", 2, err))
+        return -1;
+    if (stl_listing_write(root, v2, NULL, NULL, 0, err))
+        return -1;
+    if (stl_file_put(root, v2, STL_NO_REFERRERS, STL_REFERRERS_EMPTY, strlen(STL_REFERRERS_EMPTY), err))
+        return -1;
+    if (stl_dir_sync(www, err))
+        return -1;
+    if (stl_dir_sync(v2, err))
         return -1;
     if (stl_file_put(root, root->fd, STL_SETTINGS_FILE, settings_text, strlen(settings_text), err))
         return -1;
@@ -145,11 +152,15 @@ int stl_registry_make(const char *path, const char *settings_text, const char *p
     registry.root.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (registry.root.fd < 0)
         return stl_error_errno(err, "cannot open %s", path);
-    if (check_folder(registry.root.fd, path, err) ||
-        stl_settings_parse(&registry.settings, STL_SETTINGS_FILE, settings_text, strlen(settings_text),
-                           err) ||
-        close_to_others(registry.root.fd, err) || stl_registry_wanted_modes(&registry, &registry.root, err) ||
-        fill(&registry, settings_text, page, err))
+    if (check_folder(registry.root.fd, path, err))
+        return -1;
+    if (stl_settings_parse(&registry.settings, STL_SETTINGS_FILE, settings_text, strlen(settings_text), err))
+        return -1;
+    if (close_to_others(registry.root.fd, err))
+        return -1;
+    if (stl_registry_wanted_modes(&registry, &registry.root, err))
+        return -1;
+    if (fill(&registry, settings_text, page, err))
         return -1;
     stl_reserve_fill(&registry);
     return sync_parent(path, err);

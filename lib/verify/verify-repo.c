@@ -454,9 +454,15 @@ static int collect_problems(struct verify_repo *repo, struct stl_error *err)
     if (each(repo, STL_REPO_LINKS, check_link, err))
         return -1;
     stl_contents_finish(&repo->contents);
-    if (check_tags_list(repo, err) || each(repo, STL_REPO_TAGS, visit_tags, err) ||
-        stl_verify_referrers(repo, err) || check_refs(repo, err) ||
-        each(repo, STL_REPO_BLOBS, check_blob, err))
+    if (check_tags_list(repo, err))
+        return -1;
+    if (each(repo, STL_REPO_TAGS, visit_tags, err))
+        return -1;
+    if (stl_verify_referrers(repo, err))
+        return -1;
+    if (check_refs(repo, err))
+        return -1;
+    if (each(repo, STL_REPO_BLOBS, check_blob, err))
         return -1;
     check_held(repo);
     return 0;

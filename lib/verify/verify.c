@@ -106,8 +106,13 @@ static int check_all(struct verify *verify, struct stl_error *err)
     for (size_t i = 0; i < verify->names.count; i++)
         if (check_repository(verify, verify->names.items[i], err))
             return stl_error_context(err, "%s", verify->names.items[i]);
-    if (stl_verify_foreign(verify, err) || stl_verify_catalog(verify, err) || stl_verify_kept(verify, err) ||
-        stl_verify_projects(verify, err))
+    if (stl_verify_foreign(verify, err))
+        return -1;
+    if (stl_verify_catalog(verify, err))
+        return -1;
+    if (stl_verify_kept(verify, err))
+        return -1;
+    if (stl_verify_projects(verify, err))
         return -1;
     stl_verify_link_counts(verify);
     return 0;

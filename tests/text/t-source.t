@@ -126,8 +126,15 @@ is "$(call_circles $(objects lib/*/*.c cmd/*.c); call_circles $(objects lib/*/*.
     'no file of lib/, cmd/ or cgi/ leads back to itself by what it calls'
 
 # A step that can fail has a line of its own.
-is "$(perl -0777 -ne 'print "$ARGV: $&\n" while /(?:return|=) [^;{}?]*\berr\)\s*\|\|[^;{}?]*\|\|[^;{}?]*\berr\) \? -1 : 0;/g' lib/*/*.c cmd/*.c cgi/*.c)" \
+is "$(perl -0777 -ne 'print "$ARGV: $&\n" while /(?:return|=) [^;{}?]*\berr\)\s*\|\|[^;{}?]*\|\|[^;{}?]*\berr\)\s+\? -1\s+: 0;/g' lib/*/*.c cmd/*.c cgi/*.c)" \
     '' 'no sequence of steps is the condition of a result'
+
+is "$(perl -0777 -ne '
+    while (/\bif (\((?:[^()"\x27]++|"(?:\\.|[^"\\])*"|\x27(?:\\.|[^\x27\\])+\x27|(?1))*+\))/g) {
+        my ($steps, $at) = ($1, $-[0]);
+        $steps =~ s/stl_json_\w+(\((?:[^()]++|(?1))*+\))//g;
+        print "$ARGV:", 1 + (substr($_, 0, $at) =~ tr/\n//), "\n" if 3 < grep { /\berr\)/ } split /\|\|/, $steps;
+    }' lib/*/*.c cmd/*.c cgi/*.c)" '' 'no condition has more than three steps that can fail, but for members of JSON'
 
 is "$(grep -ln '\bEINTR\b' lib/*/*.c cmd/*.c cgi/*.c | tr '\n' ' ')" \
     'lib/base/io.c lib/base/message.c lib/push/blobs.c lib/push/fetcher.c lib/push/hook-run.c lib/source/archive.c cmd/password.c cgi/workers.c ' \
