@@ -240,6 +240,24 @@ static void members_who_were_added(void **state)
     FAILS(STL_DAMAGED, stl_project_members_set(registry, project_of(unit, "team"), "carol", "guest", &err));
 }
 
+/* Whoever may push or administer may pull, also where another line decides who pulls. */
+static void members_who_push_pull(void **state)
+{
+    struct unit *unit = *state;
+    unit_settings(unit, "version: 1\naccess:\n  - {repository: team/a, pull: [alice]}\n"
+                        "  - {repository: team/own, pull: [alice], push: [alice]}\n"
+                        "projects:\n  - {name: team, admin: [boss]}\n");
+    const struct stl_registry *registry = &unit->registry;
+    struct stl_identity carol = user("carol");
+    OK(stl_project_members_set(registry, project_of(unit, "team"), "carol", "guest", &err));
+    assert_false(stl_access_allows(registry, &carol, "team/a", STL_PULL));
+    OK(stl_project_members_set(registry, project_of(unit, "team"), "carol", "developer", &err));
+    assert_true(stl_access_allows(registry, &carol, "team/a", STL_PULL));
+    assert_false(stl_access_allows(registry, &carol, "team/own", STL_PULL));
+    OK(stl_project_members_set(registry, project_of(unit, "team"), "carol", "admin", &err));
+    assert_true(stl_access_allows(registry, &carol, "team/own", STL_PULL));
+}
+
 static void check_administers(const struct unit *unit, const struct stl_identity *who, const char *expected)
 {
     struct stl_words patterns = {0};
@@ -447,6 +465,7 @@ int main(void)
         registry_test(what_one_could_do),
         registry_test(who_manages_a_project),
         registry_test(members_who_were_added),
+        registry_test(members_who_push_pull),
         registry_test(where_one_is_an_admin),
         registry_test(visibility_that_may_be_chosen),
         registry_test(public_repositories_are_marked),

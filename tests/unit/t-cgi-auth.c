@@ -1,6 +1,7 @@
 /* Tokens and rights through stillage.cgi within this process. */
 #include "asking.h"
 
+#include "bearer.h"
 #include "json.h"
 #include "users.h"
 
@@ -82,10 +83,26 @@ static void what_a_request_needs(void **state)
     assert_int_equal(ask(unit, "GET /v2/_catalog\n" ALICE "\n"), 200);
 }
 
+/* A subject of an ID token may hold what would end a quoted string. */
+static void a_challenge_quotes_nothing_that_ends_it(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_identity who = {.user = "https://x \"a\\b~c}\xc3\xa9\x7f d"};
+    char token[STL_BEARER_TEXT];
+    int64_t expires;
+    begin_access(unit);
+    OK(stl_bearer_issue(&unit->registry, &who, NULL, 0, false, token, &expires, &err));
+    assert_int_equal(ask(unit, "GET /v2/own/app/tags/list\nHTTP_AUTHORIZATION=Bearer %s\n\n", token), 401);
+    assert_non_null(
+        strstr(header("WWW-Authenticate"),
+               ",error=\"insufficient_scope\",error_description=\"'https://x ?a?b~c}??? d' may not pull"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {repository_test(what_a_token_may),
-                                       repository_test(what_a_request_needs)};
+                                       repository_test(what_a_request_needs),
+                                       repository_test(a_challenge_quotes_nothing_that_ends_it)};
     int failed = unit_run(tests);
     client_clear(&client);
     return failed;

@@ -352,6 +352,23 @@ static void quoting(void **state)
     assert_string_equal(stl_json_text(object), text);
 }
 
+static void what_is_written(void **state)
+{
+    (void)state;
+    STL_AUTO_JSON struct json_object *object = json_object_new_object();
+    struct json_object *array = json_object_new_array();
+    stl_json_set_string(object, "text", "a/\"b\"");
+    stl_json_set_number(object, "number", INT64_MIN);
+    stl_json_set_flag(object, "yes", true);
+    stl_json_set_flag(object, "no", false);
+    stl_json_append_string(array, "é");
+    stl_json_append_number(array, INT64_MAX);
+    json_object_object_add(object, "array", array);
+    assert_string_equal(stl_json_text(object),
+                        "{\"text\":\"a/\\\"b\\\"\",\"number\":-9223372036854775808,\"yes\":true,\"no\":false,"
+                        "\"array\":[\"é\",9223372036854775807]}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +386,7 @@ int main(void)
         cmocka_unit_test(integers),
         cmocka_unit_test(objects_and_arrays),
         cmocka_unit_test(quoting),
+        cmocka_unit_test(what_is_written),
     };
     return unit_run(tests);
 }

@@ -430,6 +430,25 @@ static void maps(void **state)
     FAILS(STL_NAME_INVALID, stl_name_map_apply(maps, 0, "P", "lib", &renamed, &err));
 }
 
+static void the_longest_stay_in_their_room(void **state)
+{
+    (void)state;
+    char text[STL_NAME_MAX + 1] = "";
+    struct {
+        struct stl_name name;
+        struct stl_tag tag;
+        char after;
+    } room;
+    memset(text, 'a', STL_NAME_MAX);
+    memset(&room, '!', sizeof room);
+    OK(stl_name_parse(text, &room.name, &err));
+    assert_string_equal(room.name.text, text);
+    assert_int_equal(room.tag.text[0], '!');
+    OK(stl_tag_parse(text + STL_NAME_MAX - STL_TAG_MAX, &room.tag, &err));
+    assert_int_equal(strlen(room.tag.text), STL_TAG_MAX);
+    assert_int_equal(room.after, '!');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +457,7 @@ int main(void)
         cmocka_unit_test(every_short_name),
         cmocka_unit_test(every_byte),
         cmocka_unit_test(lengths),
+        cmocka_unit_test(the_longest_stay_in_their_room),
         cmocka_unit_test(tags_are_those_of_the_specification),
         cmocka_unit_test(references),
         cmocka_unit_test(image_names),

@@ -105,12 +105,39 @@ static void patterns_cost_little(void **state)
     assert_false(stl_pattern_match(pattern, text));
 }
 
+static void what_may_be_a_pattern(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"a", "**", "a0._/-*?", "z9"}, *const bad[] = {"",    "A",  "a b",
+                                                                                     "[a]", "a+", "é"};
+    char longest[STL_NAME_MAX + 2] = "";
+    memset(longest, 'a', STL_NAME_MAX + 1);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        OK(stl_pattern_check(good[i], &err));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        FAILS(STL_INVALID, stl_pattern_check(bad[i], &err));
+    OK(stl_pattern_check(longest + 1, &err));
+    FAILS(STL_INVALID, stl_pattern_check(longest, &err));
+}
+
+static void what_is_below(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "a/b", "ab", "ab/c", "a/b/c", "b/a", ""};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_int_equal(stl_pattern_below("a", names[i]), i == 0 || i == 1 || i == 4);
+    assert_true(stl_pattern_below("a/b", "a/b/c") && stl_pattern_below("a/b", "a/b"));
+    assert_false(stl_pattern_below("a/b", "a") || stl_pattern_below("a/b", "a/bc"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns),
         cmocka_unit_test(every_short_pattern),
         cmocka_unit_test(patterns_cost_little),
+        cmocka_unit_test(what_may_be_a_pattern),
+        cmocka_unit_test(what_is_below),
     };
     return unit_run(tests);
 }
