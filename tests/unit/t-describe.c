@@ -78,7 +78,9 @@ static void an_image(void **state)
     const struct unit *unit = *state;
     static const char config[] =
         "{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v7\",\"created\":\"2026-01-01T00:00:00Z\",\"config\":{\"Labels\":{\"a\":\"b\"}}}";
-    STL_AUTO_FREE char *json = push_config(unit, CONFIG_TYPE, config, ",\"annotations\":{\"k\":\"v\"}");
+    STL_AUTO_FREE char *json =
+        push_config(unit, CONFIG_TYPE, config,
+                    ",\"annotations\":{\"k\":\"v\",\"org.opencontainers.image.created\":\"2025\"}");
     struct stl_digest digest = unit_digest(json), layer = unit_digest("layer");
     STL_AUTO_JSON struct json_object *object = describe(unit, json);
     struct json_object *labels = NULL, *annotations = NULL, *layers = list(object, "layers");
@@ -213,9 +215,13 @@ static void configs_of_artifacts_are_not_looked_into(void **state)
     STL_AUTO_FREE char *json =
         push_config(unit, "application/vnd.example.config.v1+json",
                     "{\"os\":\"linux\",\"architecture\":\"amd64\",\"created\":\"2026\"}", "");
-    STL_AUTO_JSON struct json_object *object = describe(unit, json);
+    STL_AUTO_FREE char *dated =
+        push_config(unit, "application/vnd.example.config.v1+json", "{}",
+                    ",\"annotations\":{\"org.opencontainers.image.created\":\"2025\"}");
+    STL_AUTO_JSON struct json_object *object = describe(unit, json), *other = describe(unit, dated);
     assert_null(text(object, "platform"));
     assert_null(text(object, "created"));
+    assert_string_equal(text(other, "created"), "2025");
     assert_string_equal(text(object, "artifactType"), "application/vnd.example.config.v1+json");
 }
 

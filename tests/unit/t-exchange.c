@@ -374,13 +374,26 @@ static void several_at_once(void **state)
     OK(stl_http_run(http, &(struct stl_http_work){next, one_has_ended, NULL, &work}, &err));
     assert_int_equal(work.ended, 6);
     end(&server, 6);
-    begin(&server, answers, 3);
-    work = (struct work){.exchanges = exchanges, .count = 6, .fail_at = 1};
-    for (size_t i = 0; i < 6; i++)
-        exchanges[i].request.url = server.url;
-    FAILS(STL_INVALID, stl_http_run(http, &(struct stl_http_work){next, one_has_ended, NULL, &work}, &err));
-    assert_int_equal(work.ended, 1);
-    end(&server, 3);
+}
+
+/* As many as were asked for, or six, have begun when the first ends. */
+static void how_many_at_once(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, NULL};
+    for (unsigned parallel = 0; parallel <= 3; parallel += 3) {
+        STL_AUTO_HTTP struct stl_http *http = open_client(&(struct stl_http_options){.parallel = parallel});
+        struct stl_http_exchange exchanges[8] = {[7] = {.owner = NULL}};
+        struct work work = {.exchanges = exchanges, .count = 8, .fail_at = 1};
+        struct server server;
+        begin(&server, answers, parallel ? 3 : 6);
+        for (size_t i = 0; i < 8; i++)
+            exchanges[i].request.url = server.url;
+        FAILS(STL_INVALID,
+              stl_http_run(http, &(struct stl_http_work){next, one_has_ended, NULL, &work}, &err));
+        assert_int_equal(work.ended, 1);
+        end(&server, parallel ? 3 : 6);
+    }
 }
 
 static void only_the_caller_names_a_proxy(void **state)
@@ -447,12 +460,15 @@ static void nobody_there(void **state)
     struct server server;
     begin(&server, (const char *const[]){GOOD, NULL}, 1);
     end(&server, 0);
-    STL_AUTO_HTTP struct stl_http *http = open_client(&(struct stl_http_options){.attempts = 2});
+    STL_AUTO_HTTP struct stl_http *http = open_client(&(struct stl_http_options){
+        .attempts = 2, .ca = "/none.pem", .proxy_http = "127.0.0.1:9", .no_proxy = "127.0.0.1"});
     STL_AUTO_FREE char *url = stl_sprintf("%s?signature=secret", server.url);
     struct stl_http_exchange exchange = {.request = {.url = url}};
     FAILS(STL_UNAVAILABLE, stl_http_send(http, &exchange, &err));
     assert_non_null(strstr(err.message, server.url));
     assert_null(strstr(err.message, "secret"));
+    assert_null(strstr(err.message, "none.pem")); /* nor has the proxy been asked */
+    assert_null(strstr(err.message, "proxy"));
 }
 
 int main(void)
@@ -474,6 +490,7 @@ int main(void)
         cmocka_unit_test(redirects_end),
         cmocka_unit_test(addresses),
         cmocka_unit_test(several_at_once),
+        cmocka_unit_test(how_many_at_once),
         cmocka_unit_test(only_the_caller_names_a_proxy),
         cmocka_unit_test(nobody_sends_us_nearer),
         cmocka_unit_test(nobody_there),

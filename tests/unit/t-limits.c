@@ -10,6 +10,7 @@
 #include "quota.h"
 #include "references.h"
 #include "repo-make.h"
+#include "trash.h"
 
 static struct stl_repo begin(struct unit *unit, const char *rules, const char *name)
 {
@@ -127,6 +128,11 @@ static void the_last_byte_counts(void **state)
     assert_int_equal(stl_store_has(&unit->registry, &seven, NULL, &err), 0);
     OK(stl_repo_delete_blob(&repo, &four, &err));
     OK(stl_repo_link_blob(&repo, &three, &err));
+    FAILS(STL_DENIED, stl_trash_recall_blob(&repo, &four, &err)); /* its room has been taken */
+    OK(stl_repo_delete_blob(&repo, &three, &err));
+    OK(stl_trash_recall_blob(&repo, &four, &err));
+    OK(stl_quota_left(&unit->registry, &repo.name, &left, &err));
+    assert_int_equal(left, 0);
 }
 
 static void a_project_without_room(void **state)
@@ -144,6 +150,18 @@ static void a_project_without_room(void **state)
     FAILS(STL_DENIED, stl_repo_link_blob(&repo, &digest, &err));
     OK(push(&other, "one", NULL));
     FAILS(STL_DENIED, push(&other, "one", "v1"));
+}
+
+static void an_unfinished_repository_is_counted_once(void **state)
+{
+    struct unit *unit = *state;
+    STL_AUTO_REPO struct stl_repo repo =
+        begin(unit, "projects:\n  - {name: lib, admin: [boss], quota: {repositories: 1}}\n", "lib/app");
+    STL_AUTO_REPO struct stl_repo other = STL_REPO_INIT;
+    struct stl_name name = unit_name("lib/apps");
+    FAILS(STL_DENIED, stl_repo_make(&other, &unit->registry, &name, &err));
+    unit_remove(repo.fd, "tags");
+    OK(stl_repo_make(&other, &unit->registry, &repo.name, &err));
 }
 
 static void the_most_specific_quota_counts(void **state)
@@ -233,6 +251,7 @@ int main(void)
         registry_test(moving_a_tag_asks_as_well),
         registry_test(the_last_byte_counts),
         registry_test(a_project_without_room),
+        registry_test(an_unfinished_repository_is_counted_once),
         registry_test(the_most_specific_quota_counts),
         registry_test(nobody_slips_through),
         registry_test(the_number_of_tags),

@@ -35,6 +35,24 @@ static void deleting_a_tag_leaves_its_siblings(void **state)
     assert_true(in_catalog(f));
 }
 
+/* The list is changed first; what has to stay is put back. */
+static void what_cannot_go_stays_listed(void **state)
+{
+    struct unit *f = *state;
+    struct stl_tag both[] = {unit_tag("a"), unit_tag("b")};
+    struct stl_digest digest = unit_push(&f->repo, "one", "a");
+    OK(publish_tag(f, &digest, "b"));
+    OK(publish_tag(f, &digest, "c"));
+    unit_remove(f->registry.root.fd, "trash/tags");
+    unit_write(f->registry.root.fd, "trash/tags", "");
+    FAILS(STL_SYSTEM, commit_tags_gone(&f->repo, both, 2, NULL, NULL, &err));
+    check_tags(f, "\"a\",\"b\",\"c\"");
+    FAILS(STL_SYSTEM, delete_manifest(f, &digest));
+    check_tags(f, "\"a\",\"b\",\"c\"");
+    CHECK_TAG(f, "a", &digest);
+    CHECK_TAG(f, "b", &digest);
+}
+
 /* A tag that begins like another is another. */
 static void tags_that_begin_alike(void **state)
 {
@@ -415,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         repository_test(deleting_a_tag_leaves_its_siblings),
+        repository_test(what_cannot_go_stays_listed),
         repository_test(tags_that_begin_alike),
         repository_test(digests_that_begin_alike),
         repository_test(deleting_a_manifest_takes_its_tags_only),

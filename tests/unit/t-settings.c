@@ -321,6 +321,34 @@ static void bounds(void **state)
 }
 
 /* The rules of a project come from its members, and only for what is below its name. */
+/* What is as long as it may be, and then by one more. */
+static void the_longest(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *after;
+        int most;
+    } texts[] = {
+        {"auth: {oidc: [{issuer: 'https://", "', audience: b}]}", STL_OIDC_URL_MAX - 8},
+        {"access: [{repository: a, pull: [", "]}]", STL_USER_MAX},
+        {"access: [{repository: ", ", pull: [user]}]", STL_NAME_MAX},
+        {"quotas: [{repository: ", ", tags: 1}]", STL_NAME_MAX},
+        {"upstream: [{from: a.io, prefix: ", "}]", STL_NAME_MAX},
+        {"projects: [{name: ", "}]", STL_NAME_MAX},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct stl_settings settings;
+        char name[STL_NAME_MAX + 2] = "";
+        memset(name, 'a', (size_t)texts[i].most + 1);
+        STL_AUTO_FREE char *good =
+                               stl_sprintf("version: 1\n%s%s%s\n", texts[i].before, name + 1, texts[i].after),
+                           *bad = stl_sprintf("version: 1\n%s%s%s\n", texts[i].before, name, texts[i].after);
+        OK(parse(&settings, good));
+        stl_settings_clear(&settings);
+        refused(STL_INVALID, bad, "registry.yaml:2: ");
+    }
+}
+
 static void projects(void **state)
 {
     (void)state;
@@ -402,7 +430,8 @@ int main(void)
         cmocka_unit_test(defaults),         cmocka_unit_test(every_key),
         cmocka_unit_test(upstreams),        cmocka_unit_test(lists_absent_and_empty),
         cmocka_unit_test(lines_of_mirrors), cmocka_unit_test(bounds),
-        cmocka_unit_test(projects),         cmocka_unit_test(wrong_settings),
+        cmocka_unit_test(the_longest),      cmocka_unit_test(projects),
+        cmocka_unit_test(wrong_settings),
     };
     return unit_run(tests);
 }
