@@ -246,8 +246,8 @@ $(CGI_TESTS): $(addprefix $(BUILD)/tests/support/,cgi-client.o scratch.o) $(filt
 $(CGI_TESTS): LIBS += -lfcgi
 
 # What cuts changes short, or watches them, wraps these calls.
-FAULT_CALLS = open openat __openat_2 faccessat fstatat readlinkat syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat fchown \
-	ftruncate mkdir mkdirat symlinkat linkat unlinkat renameat renameat2 sched_getaffinity time stl_boot_id \
+FAULT_CALLS = open openat __openat_2 faccessat fstatat statx readlinkat syscall write pwrite copy_file_range fsync fdatasync syncfs fchmod fchmodat \
+	fchown ftruncate mkdir mkdirat symlinkat linkat unlinkat renameat renameat2 sched_getaffinity time stl_boot_id \
 	stl_pool_run
 CRASH_OBJECTS = $(addprefix $(BUILD)/tests/,$(addprefix crash/,faults.o crash.o cuts.o errors.o bundles.o powercut.o powercut-record.o tree.o content.o \
 	changes-content.o changes-push.o changes-upkeep.o changes-projects.o counts.o) support/cgi-client.o support/scratch.o)

@@ -38,10 +38,23 @@ void stl_temp_name(char name[STL_TEMP_NAME_SIZE])
     add_random(name);
 }
 
+/* Where a file is, by its open folder if there is one: on CephFS, one that has changed is looked up anew by
+ * each path through it. */
+struct place {
+    int at;
+    const char *name;
+};
+
+static struct place place_of(const struct stl_temp *temp)
+{
+    return temp->folder < 0 ? (struct place){temp->root->fd, temp->name}
+                            : (struct place){temp->folder, strrchr(temp->name, '/') + 1};
+}
+
 static int create_temp(struct stl_temp *temp, struct stl_error *err)
 {
-    temp->fd =
-        openat(temp->root->fd, temp->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, temp->root->file_mode);
+    struct place place = place_of(temp);
+    temp->fd = openat(place.at, place.name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, temp->root->file_mode);
     return temp->fd < 0 ? stl_error_errno(err, "cannot create a file in tmp/") : 0;
 }
 
@@ -80,12 +93,14 @@ int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct st
 {
     for (;;) {
         temp->root = root;
+        temp->folder =
+            root->shared ? openat(root->fd, STL_TMP, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
         stl_temp_name(temp->name);
+        struct stat st;
         if (create_temp(temp, err)) {
-            temp->name[0] = '\0';
+            stl_temp_park(temp);
             return -1;
         }
-        struct stat st;
         int ours = lock_as_ours(temp->fd, &st, err);
         if (ours > 0)
             return set_mode_or_abort(temp, &st, err);
@@ -95,12 +110,12 @@ int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct st
     }
 }
 
-int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, const char *name,
+int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, int folder, const char *name,
                    struct stl_error *err)
 {
     if (set_mode(root, fd, &(struct stat){.st_gid = (gid_t)-1}, err))
         return -1;
-    *temp = (struct stl_temp){.root = root, .fd = fd};
+    *temp = (struct stl_temp){.root = root, .fd = fd, .folder = folder};
     snprintf(temp->name, sizeof temp->name, "%s", name);
     return 0;
 }
@@ -108,9 +123,12 @@ int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, c
 void stl_temp_abort(struct stl_temp *temp)
 {
     int saved = errno;
-    if (temp->name[0])
-        unlinkat(temp->root->fd, temp->name, 0);
+    if (temp->name[0]) {
+        struct place place = place_of(temp);
+        unlinkat(place.at, place.name, 0);
+    }
     temp->name[0] = '\0';
+    stl_close_fd(&temp->folder);
     stl_close_fd(&temp->fd);
     errno = saved;
 }
@@ -129,10 +147,11 @@ static int rename_by_link(int from, const char *old, int to, const char *name)
 int stl_temp_link(struct stl_temp *temp, int directory, const char *name, struct stl_error *err)
 {
     int result = -1;
+    struct place place = place_of(temp);
     if (!temp->root->shared)
-        result = renameat2(temp->root->fd, temp->name, directory, name, RENAME_NOREPLACE);
+        result = renameat2(place.at, place.name, directory, name, RENAME_NOREPLACE);
     if (temp->root->shared || (result && (errno == EINVAL || errno == ENOSYS)))
-        result = rename_by_link(temp->root->fd, temp->name, directory, name);
+        result = rename_by_link(place.at, place.name, directory, name);
     if (result && errno != EEXIST)
         return stl_error_errno(err, "cannot put %s into its place", name);
     if (result == 0)
@@ -148,7 +167,8 @@ bool stl_temp_is_placed(int fd)
 
 int stl_temp_replace(struct stl_temp *temp, int directory, const char *name, struct stl_error *err)
 {
-    if (renameat(temp->root->fd, temp->name, directory, name))
+    struct place place = place_of(temp);
+    if (renameat(place.at, place.name, directory, name))
         return stl_error_errno(err, "cannot put %s into its place", name);
     temp->name[0] = '\0';
     return 0;
@@ -181,7 +201,7 @@ static int open_kept(struct stl_temp *temp, struct stl_error *err)
 
 int stl_temp_keep(const struct stl_root *root, const char *key, struct stl_temp *temp, struct stl_error *err)
 {
-    *temp = (struct stl_temp){.root = root, .fd = -1};
+    *temp = (struct stl_temp){.root = root, .fd = -1, .folder = -1};
     snprintf(temp->name, sizeof temp->name, STL_TMP "/%s%s", kept, key);
     int ours = open_kept(temp, err);
     if (ours == 0) {
@@ -208,7 +228,7 @@ int64_t stl_temp_kept_size(const struct stl_root *root, const char *key)
 
 int stl_temp_take(const struct stl_root *root, const char *name, struct stl_temp *temp, struct stl_error *err)
 {
-    *temp = (struct stl_temp){.root = root};
+    *temp = (struct stl_temp){.root = root, .folder = -1};
     temp->fd = openat(root->fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (temp->fd < 0)
         return errno == ENOENT ? 0 : stl_error_errno(err, "cannot open a file in tmp/");
@@ -277,6 +297,7 @@ void stl_stage_end(struct stl_stage *stage)
 static void name_staged(const struct stl_stage *stage, const char *name, struct stl_temp *temp)
 {
     temp->root = stage->root;
+    temp->folder = -1;
     snprintf(temp->name, sizeof temp->name, "%s/%s", stage->name, name);
 }
 
@@ -297,6 +318,7 @@ int stl_stage_create(const struct stl_stage *stage, const char *name, struct stl
 
 void stl_temp_park(struct stl_temp *temp)
 {
+    stl_close_fd(&temp->folder);
     stl_close_fd(&temp->fd);
     *temp = (struct stl_temp)STL_TEMP_INIT;
 }

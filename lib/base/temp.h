@@ -26,20 +26,22 @@ void stl_temp_name(char name[STL_TEMP_NAME_SIZE]);
 struct stl_temp {
     const struct stl_root *root;
     int fd;         /* open for reading and writing */
+    int folder;     /* the folder that it is in, or -1: go by its whole name */
     char name[320]; /* below the root; "" once the file is in place */
 };
 
 #define STL_TEMP_INIT                                                                                        \
     {                                                                                                        \
-        NULL, -1, ""                                                                                         \
+        NULL, -1, -1, ""                                                                                     \
     }
 #define STL_AUTO_TEMP __attribute__((cleanup(stl_temp_abort)))
 
 /* Creates an empty file in tmp/, with the mode and group that published files have. */
 int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct stl_error *err);
 /* Treats a file that was written elsewhere in the registry like one in tmp/, and gives it the mode and group
- * that published files have. On error the caller still owns `fd`. */
-int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, const char *name,
+ * that published files have. `folder`: as in the structure. The
+ * caller closes both descriptors, not stl_temp_abort(). */
+int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, int folder, const char *name,
                    struct stl_error *err);
 /* Removes the file, unless it is in place, and closes it. */
 void stl_temp_abort(struct stl_temp *temp);

@@ -53,7 +53,7 @@ static int store_file(const struct import *import, const struct stl_digest *dige
     char path[STL_PATH_MAX];
     STL_AUTO_FREE char *full =
         stl_sprintf("%s/%s", import->pending.holder.name.text, path_of_part(digest, "", path));
-    if (stl_temp_adopt(&import->registry->root, &temp, fd, full, err) ||
+    if (stl_temp_adopt(&import->registry->root, &temp, fd, -1, full, err) ||
         stl_repo_put_blob(&import->pending.holder, &temp, digest, err))
         return -1;
     if (temp.name[0]) /* the store already has it by now */

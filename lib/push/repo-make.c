@@ -57,8 +57,11 @@ static int lock_repository(struct stl_repo *repo, struct stl_error *err)
 /* The list is made after all of them, and removed before any of them. */
 static bool has_folders(const struct stl_repo *repo)
 {
+    struct statx list;
     struct stat st;
-    if (fstatat(repo->fd, STL_REPO_TAG_LIST, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+    if (statx(repo->fd, STL_REPO_TAG_LIST, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_TYPE, &list) ==
+            0 &&
+        S_ISREG(list.stx_mode))
         return true;
     for (size_t i = 0; i < STL_REPO_FOLDERS; i++)
         if (!stl_repo_folders[i].optional &&

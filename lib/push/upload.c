@@ -24,20 +24,28 @@ enum {
 
 /* --- opening -------------------------------------------------------------------------------------------- */
 
-static void close_data(struct stl_upload *upload)
+static void close_files(struct stl_upload *upload)
 {
     stl_close_fd(&upload->data);
+    stl_close_fd(&upload->folder);
+}
+
+/* Of a file of the session in its folder. */
+static char *file_name(const struct stl_upload *upload, const char *suffix, char name[STL_UPLOAD_PATH_MAX])
+{
+    snprintf(name, STL_UPLOAD_PATH_MAX, "%.*s%s", STL_UUID_LENGTH, upload->id, suffix);
+    return name;
 }
 
 /* A session that has no bytes gives up its files: its identifier is enough to go on. */
 void stl_upload_close(struct stl_upload *upload)
 {
-    char path[STL_UPLOAD_PATH_MAX];
+    char name[STL_UPLOAD_PATH_MAX];
     if (upload->data >= 0 && upload->size == 0) {
         stl_upload_leave(upload);
-        unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), 0);
+        unlinkat(upload->folder, file_name(upload, "", name), 0);
     }
-    close_data(upload);
+    close_files(upload);
 }
 
 static bool is_expired(const struct stl_registry *registry, time_t last)
@@ -46,11 +54,9 @@ static bool is_expired(const struct stl_registry *registry, time_t last)
 }
 
 /* The mark is made before the bytes are removed, in case they have to be kept. */
-static bool is_over(const struct stl_registry *registry, const char *id, int64_t size)
+static bool is_over(int at, const char *mark, int64_t size)
 {
-    char path[STL_UPLOAD_PATH_MAX];
-    return size == 0 &&
-           faccessat(registry->root.fd, stl_upload_path(id, ".ended", path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return size == 0 && faccessat(at, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* Whether too much time has passed since its last byte arrived or, if it has none, since it began. */
@@ -67,40 +73,51 @@ int stl_upload_size(const struct stl_registry *registry, const struct stl_name *
     struct stat st = {0};
     if (stl_upload_check_id(registry, name, id, err))
         return -1;
-    if (fstatat(registry->root.fd, stl_upload_path(id, "", path), &st, AT_SYMLINK_NOFOLLOW) &&
-        errno != ENOENT)
+    int root = registry->root.fd;
+    if (fstatat(root, stl_upload_path(id, "", path), &st, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
         return stl_error_errno(err, "cannot look at %s", path);
-    if (is_over(registry, id, st.st_size) || is_too_old(registry, id, st.st_mtime))
+    if (is_over(root, stl_upload_path(id, ".ended", path), st.st_size) ||
+        is_too_old(registry, id, st.st_mtime))
         return stl_upload_unknown(id, err);
     *size = st.st_size;
     return 0;
 }
 
-/* The first writer of an hour makes the folder, and removes the old ones. A session that is too old is open
- * only if bytes have come meanwhile. */
-static int open_data(struct stl_upload *upload, struct stl_error *err)
+/* The first writer of an hour makes the folder, and removes the old ones. */
+static int open_folder(struct stl_upload *upload, bool make, struct stl_error *err)
 {
-    const bool fresh = !is_too_old(upload->registry, upload->id, 0);
-    const int flags = O_RDWR | (fresh ? O_CREAT : 0) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     char path[STL_UPLOAD_PATH_MAX];
     int root = upload->registry->root.fd;
-    stl_upload_path(upload->id, "", path);
-    upload->data = openat(root, path, flags, 0600);
-    if (upload->data < 0 && errno == ENOENT && fresh) {
+    *strrchr(stl_upload_path(upload->id, "", path), '/') = '\0';
+    upload->folder = openat(root, path, flags);
+    if (upload->folder < 0 && errno == ENOENT && make) {
         struct stl_error ignored = STL_ERROR_INIT;
-        char *slash = strrchr(path, '/');
-        *slash = '\0';
         if (mkdirat(root, path, 0700) == 0)
             stl_upload_sweep(upload->registry, &(struct stl_swept){0}, &ignored);
         else if (errno != EEXIST)
             return stl_error_errno(err, "cannot make %s", path);
-        *slash = '/';
-        upload->data = openat(root, path, flags, 0600);
+        upload->folder = openat(root, path, flags);
     }
-    if (upload->data < 0)
-        return errno == ELOOP || (errno == ENOENT && !fresh) ? stl_upload_unknown(upload->id, err)
-                                                             : stl_error_errno(err, "cannot open %s", path);
-    return 0;
+    if (upload->folder >= 0)
+        return 0;
+    return errno == ENOENT ? stl_upload_unknown(upload->id, err)
+                           : stl_error_errno(err, "cannot open %s", path);
+}
+
+/* A session that is too old is open only if bytes have come meanwhile. */
+static int open_data(struct stl_upload *upload, struct stl_error *err)
+{
+    const bool fresh = !is_too_old(upload->registry, upload->id, 0);
+    const int flags = O_RDWR | (fresh ? O_CREAT : 0) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    char name[STL_UPLOAD_PATH_MAX];
+    if (open_folder(upload, fresh, err))
+        return -1;
+    upload->data = openat(upload->folder, file_name(upload, "", name), flags, 0600);
+    if (upload->data >= 0)
+        return 0;
+    return errno == ELOOP || errno == ENOENT ? stl_upload_unknown(upload->id, err)
+                                             : stl_error_errno(err, "cannot open the upload session");
 }
 
 /* Hashes what is in `data` from `from` to its end. */
@@ -157,7 +174,7 @@ static int lock_data(struct stl_upload *upload, int patience, time_t *written, s
 {
     if (wait_for_lock(upload, patience, err))
         return -1;
-    char path[STL_UPLOAD_PATH_MAX];
+    char name[STL_UPLOAD_PATH_MAX];
     struct stat ours, there;
     if (fstat(upload->data, &ours))
         return stl_error_errno(err, "cannot look at the upload session");
@@ -167,14 +184,13 @@ static int lock_data(struct stl_upload *upload, int patience, time_t *written, s
     upload->placed = ours.st_nlink > 1;
     *written = ours.st_mtime;
     /* The session may have ended while we waited; or just before, and then we have made a new file. */
-    int gone = fstatat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), &there,
-                       AT_SYMLINK_NOFOLLOW);
+    int gone = fstatat(upload->folder, file_name(upload, "", name), &there, AT_SYMLINK_NOFOLLOW);
     if (gone && errno != ENOENT)
-        return stl_error_errno(err, "cannot look at %s", path);
+        return stl_error_errno(err, "cannot look at the upload session");
     if (gone || ours.st_ino != there.st_ino)
         return stl_upload_unknown(upload->id, err);
-    if (is_over(upload->registry, upload->id, upload->size)) {
-        unlinkat(upload->registry->root.fd, path, 0);
+    if (is_over(upload->folder, file_name(upload, ".ended", name), upload->size)) {
+        unlinkat(upload->folder, file_name(upload, "", name), 0);
         return stl_upload_unknown(upload->id, err);
     }
     return 0;
@@ -182,18 +198,18 @@ static int lock_data(struct stl_upload *upload, int patience, time_t *written, s
 
 int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
 {
-    char path[STL_UPLOAD_PATH_MAX];
+    char name[STL_UPLOAD_PATH_MAX];
     struct stl_checkpoint checkpoint;
     if (upload->size == 0 || upload->data < 0)
         return 0;
     if (stl_checkpoint_make(&checkpoint, upload->data, &upload->hasher, upload->size, err))
         return -1;
-    STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
+    STL_AUTO_CLOSE int fd = openat(upload->folder, file_name(upload, ".hash", name),
                                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
     if (fd < 0 || pwrite(fd, &checkpoint, sizeof checkpoint, 0) != (ssize_t)sizeof checkpoint ||
         (stl_checkpoint_is_durable(&checkpoint) && fdatasync(fd))) {
         stl_error_errno(err, "cannot save the upload session");
-        unlinkat(upload->registry->root.fd, path, 0);
+        unlinkat(upload->folder, name, 0);
         return -1;
     }
     upload->saved = upload->size;
@@ -203,8 +219,8 @@ int stl_upload_save(struct stl_upload *upload, struct stl_error *err)
 /* If there is none, all bytes are hashed again. */
 static bool load_checkpoint(const struct stl_upload *upload, struct stl_checkpoint *checkpoint)
 {
-    char path[STL_UPLOAD_PATH_MAX];
-    STL_AUTO_CLOSE int fd = openat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path),
+    char name[STL_UPLOAD_PATH_MAX];
+    STL_AUTO_CLOSE int fd = openat(upload->folder, file_name(upload, ".hash", name),
                                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     return fd >= 0 && pread(fd, checkpoint, sizeof *checkpoint, 0) == (ssize_t)sizeof *checkpoint &&
            stl_checkpoint_is_good(checkpoint, upload->size);
@@ -213,10 +229,9 @@ static bool load_checkpoint(const struct stl_upload *upload, struct stl_checkpoi
 /* Removed before the bytes: later bytes may differ from those that the checkpoint covers. */
 static int drop_checkpoint(struct stl_upload *upload, struct stl_error *err)
 {
-    char path[STL_UPLOAD_PATH_MAX];
-    if (upload->saved && unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, ".hash", path), 0) &&
-        errno != ENOENT)
-        return stl_error_errno(err, "cannot remove %s", path);
+    char name[STL_UPLOAD_PATH_MAX];
+    if (upload->saved && unlinkat(upload->folder, file_name(upload, ".hash", name), 0) && errno != ENOENT)
+        return stl_error_errno(err, "cannot remove %s", name);
     upload->saved = 0;
     return 0;
 }
@@ -255,12 +270,12 @@ static int open_to_go_on(struct stl_upload *upload, struct stl_error *err)
 int stl_upload_open(struct stl_upload *upload, const struct stl_registry *registry,
                     const struct stl_name *name, const char *id, struct stl_error *err)
 {
-    *upload = (struct stl_upload){.registry = registry, .name = *name, .data = -1};
+    *upload = (struct stl_upload){.registry = registry, .name = *name, .data = -1, .folder = -1};
     if (stl_upload_check_id(registry, name, id, err))
         return -1;
     snprintf(upload->id, sizeof upload->id, "%s", id);
     if (open_to_go_on(upload, err)) {
-        close_data(upload);
+        close_files(upload);
         return -1;
     }
     upload->held = upload->size > 0;
@@ -306,20 +321,23 @@ static int check_uploaded(const struct stl_upload *upload, const struct stl_dige
 }
 
 /* A tombstone takes a name, not a file: all of an hour are links to one file, or to several if the file
- * system limits the number of links. */
+ * system limits the number of links. On a shared file system, that one file would be asked for each time. */
 static int mark_ended(const struct stl_upload *upload, struct stl_error *err)
 {
-    char path[STL_UPLOAD_PATH_MAX], stone[STL_UPLOAD_PATH_MAX];
-    int root = upload->registry->root.fd;
-    stl_upload_path(upload->id, ".ended", path);
-    snprintf(stone, sizeof stone, STL_UPLOADS "/%08llx/ended",
-             (long long)(stl_upload_began(upload->id) / STL_UPLOAD_HOUR));
-    for (int tries = 0; linkat(root, stone, root, path, 0) && errno != EEXIST; tries++) {
+    static const char stone[] = "ended";
+    char name[STL_UPLOAD_PATH_MAX];
+    int at = upload->folder;
+    file_name(upload, ".ended", name);
+    if (upload->registry->root.shared)
+        return symlinkat(stone, at, name) && errno != EEXIST
+                   ? stl_error_errno(err, "cannot end the upload session")
+                   : 0;
+    for (int tries = 0; linkat(at, stone, at, name, 0) && errno != EEXIST; tries++) {
         if (tries == 8 || (errno != ENOENT && errno != EMLINK))
             return stl_error_errno(err, "cannot end the upload session");
         if (errno == EMLINK)
-            unlinkat(root, stone, 0);
-        STL_AUTO_CLOSE int fd = openat(root, stone, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+            unlinkat(at, stone, 0);
+        STL_AUTO_CLOSE int fd = openat(at, stone, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     }
     return 0;
 }
@@ -327,9 +345,9 @@ static int mark_ended(const struct stl_upload *upload, struct stl_error *err)
 /* Called after mark_ended(). `bytes`: remove the bytes, too, since they have not become a blob. */
 static void remove_files(const struct stl_upload *upload, bool bytes)
 {
-    char path[STL_UPLOAD_PATH_MAX];
+    char name[STL_UPLOAD_PATH_MAX];
     if (bytes)
-        unlinkat(upload->registry->root.fd, stl_upload_path(upload->id, "", path), 0);
+        unlinkat(upload->folder, file_name(upload, "", name), 0);
     stl_upload_leave(upload);
 }
 
@@ -344,8 +362,8 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
         return -1;
     if (drop_checkpoint(upload, err))
         return -1;
-    if (stl_temp_adopt(&upload->registry->root, &temp, upload->data, stl_upload_path(upload->id, "", path),
-                       err))
+    if (stl_temp_adopt(&upload->registry->root, &temp, upload->data, upload->folder,
+                       stl_upload_path(upload->id, "", path), err))
         return -1;
     struct stl_error ignored = STL_ERROR_INIT; /* a leftover session expires */
     /* Marked while the lock keeps others out: once the bytes are gone, others can lock a new file. */
@@ -356,7 +374,7 @@ int stl_upload_finish(struct stl_upload *upload, const struct stl_digest *digest
         return result;
     if (marked || mark_ended(upload, &ignored) == 0)
         remove_files(upload, !is_blob);
-    close_data(upload);
+    close_files(upload);
     return result;
 }
 
@@ -372,22 +390,23 @@ int stl_upload_cancel(struct stl_upload *upload, struct stl_error *err)
     int result = mark_ended(upload, err);
     if (result == 0)
         remove_files(upload, true);
-    close_data(upload);
+    close_files(upload);
     return result;
 }
 
 bool stl_upload_drop(const struct stl_registry *registry, const char *id)
 {
-    struct stl_upload upload = {.registry = registry, .saved = 1};
+    struct stl_upload upload = {.registry = registry, .saved = 1, .data = -1, .folder = -1};
     time_t written;
     struct stl_error ignored = STL_ERROR_INIT;
-    char path[STL_UPLOAD_PATH_MAX];
+    char name[STL_UPLOAD_PATH_MAX];
     snprintf(upload.id, sizeof upload.id, "%s", id);
-    upload.data = openat(registry->root.fd, stl_upload_path(id, "", path),
-                         O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (open_folder(&upload, false, &ignored) == 0)
+        upload.data =
+            openat(upload.folder, file_name(&upload, "", name), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     bool gone = upload.data >= 0 && lock_data(&upload, 0, &written, &ignored) == 0 &&
                 stl_upload_cancel(&upload, &ignored) == 0;
-    close_data(&upload);
+    close_files(&upload);
     return gone;
 }
 

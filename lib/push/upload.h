@@ -9,7 +9,8 @@
  *     uploads/<hour>/<uuid>          the bytes that have arrived, in order; becomes the blob by rename(2)
  *     uploads/<hour>/<uuid>.hash     the running hash and how many bytes it covers, once a PATCH has ended
  *     uploads/<hour>/<uuid>.ended    if there are no bytes, the session is over: a hard link to
- *                                    uploads/<hour>/ended
+ *                                    uploads/<hour>/ended, or a symbolic one where machines share the file
+ *                                    system
  *     uploads/by/<hash>/<uuid>       a symbolic link to the bytes, once stl_upload_hold() was called: <hash>
  *                                    says who holds the session. It may be dangling: whoever notices that
  *                                    removes it
@@ -37,11 +38,11 @@ enum {
 struct stl_upload {
     const struct stl_registry *registry; /* outlives the upload */
     char id[STL_UPLOAD_ID_LENGTH + 1];
-    struct stl_name name;     /* of the repository it belongs to */
-    int64_t size;             /* bytes that have arrived */
-    struct stl_hasher hasher; /* of all of them */
-    int64_t saved;            /* how many of them the .hash file covers */
-    int data;
+    struct stl_name name;               /* of the repository it belongs to */
+    int64_t size;                       /* bytes that have arrived */
+    struct stl_hasher hasher;           /* of all of them */
+    int64_t saved;                      /* how many of them the .hash file covers */
+    int data, folder;                   /* open: its bytes, and the folder that its files are in */
     char holder[STL_UPLOAD_HOLDER_MAX]; /* the folder of its holder; "": not known */
     bool held;                          /* it may be in there */
     bool placed; /* the bytes are a blob, whose writer died before it had removed their name here */
@@ -49,7 +50,7 @@ struct stl_upload {
 
 #define STL_UPLOAD_INIT                                                                                      \
     {                                                                                                        \
-        .data = -1                                                                                           \
+        .data = -1, .folder = -1                                                                             \
     }
 #define STL_AUTO_UPLOAD __attribute__((cleanup(stl_upload_close)))
 

@@ -13,7 +13,7 @@
 #include "fs-kind.h"
 #include "io.h"
 
-enum { SETTINGS_MAX = 1 << 20, LOCK_PAUSE_MS = 5 };
+enum { SETTINGS_MAX = 1 << 20, LOCK_PAUSE_MS = 5, NOT_FREE = -2 };
 
 static int open_root(const char *path, struct stl_registry *registry, struct stl_error *err)
 {
@@ -92,10 +92,8 @@ static const char *locked_thing(enum stl_lock_kind kind, const struct stl_name *
     return things[kind] ? things[kind] : name->text;
 }
 
-/* A file that will be locked shared is opened for reading: on CephFS, a machine keeps the right to read it,
- * and need not ask for it again the next time. */
 static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kind,
-                     const struct stl_name *name, bool exclusive, struct stl_error *err)
+                     const struct stl_name *name, int mode, struct stl_error *err)
 {
     static const char *const paths[] = {
         [STL_LOCK_CONTENT] = STL_LOCKS_CONTENT, [STL_LOCK_LISTS] = STL_LOCKS_LISTS,
@@ -105,7 +103,7 @@ static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kin
         [STL_LOCK_PULLS] = STL_LOCKS_PULLS,     [STL_LOCK_WRITES] = STL_LOCKS_WRITES};
     char flat[STL_PATH_MAX];
     const char *path = name ? stl_path_flat(paths[kind], name, flat) : paths[kind];
-    const int flags = (exclusive ? O_RDWR : O_RDONLY) | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+    const int flags = mode | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(registry->root.fd, path, flags, registry->root.file_mode & 0660);
     if (fd < 0 && errno == ENOENT && name) {
         STL_AUTO_CLOSE int folder = stl_dir_make(&registry->root, registry->root.fd, paths[kind], err);
@@ -116,33 +114,40 @@ static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kin
     return fd < 0 ? stl_error_errno(err, "cannot open %s", path) : fd;
 }
 
+/* The file is opened for reading: on CephFS, a machine keeps the right to read it, and need not ask for it
+ * again the next time. Only NFS wants the right to write for an exclusive lock. Returns a descriptor, -1, or
+ * NOT_FREE, which only an operation with LOCK_NB can. */
+static int try_lock(const struct stl_registry *registry, enum stl_lock_kind kind, const struct stl_name *name,
+                    int operation, struct stl_error *err)
+{
+    for (int mode = O_RDONLY;; mode = O_RDWR) {
+        int fd = open_lock(registry, kind, name, mode, err);
+        if (fd < 0 || stl_flock(fd, operation) == 0)
+            return fd;
+        stl_close_fd(&fd);
+        if (errno == EBADF && mode == O_RDONLY)
+            continue;
+        return errno == EWOULDBLOCK ? NOT_FREE
+                                    : stl_error_errno(err, "cannot lock %s", locked_thing(kind, name));
+    }
+}
+
 int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind kind,
                       const struct stl_name *name, bool exclusive, struct stl_error *err)
 {
-    int fd = open_lock(registry, kind, name, exclusive, err);
-    if (fd >= 0 && stl_flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
-        stl_error_errno(err, "cannot lock %s", locked_thing(kind, name));
-        stl_close_fd(&fd);
-    }
-    return fd;
+    return try_lock(registry, kind, name, exclusive ? LOCK_EX : LOCK_SH, err);
 }
 
 int stl_registry_lock_within(const struct stl_registry *registry, enum stl_lock_kind kind,
                              const struct stl_name *name, unsigned milliseconds, struct stl_error *err)
 {
     const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
-    int fd = open_lock(registry, kind, name, true, err);
-    for (unsigned waited = 0; fd >= 0 && stl_flock(fd, LOCK_EX | LOCK_NB); waited += LOCK_PAUSE_MS) {
-        if (errno != EWOULDBLOCK)
-            stl_error_errno(err, "cannot lock %s", locked_thing(kind, name));
-        else if (waited >= milliseconds)
-            stl_error_set(err, STL_UNAVAILABLE, "%s is busy", locked_thing(kind, name));
-        else {
-            nanosleep(&pause, NULL);
-            continue;
-        }
-        stl_close_fd(&fd);
-        return -1;
+    for (unsigned waited = 0;; waited += LOCK_PAUSE_MS) {
+        int fd = try_lock(registry, kind, name, LOCK_EX | LOCK_NB, err);
+        if (fd != NOT_FREE)
+            return fd;
+        if (waited >= milliseconds)
+            return stl_error_set(err, STL_UNAVAILABLE, "%s is busy", locked_thing(kind, name));
+        nanosleep(&pause, NULL);
     }
-    return fd;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -249,6 +250,8 @@ ssize_t __wrap_copy_file_range(int in, off_t *at, int out, off_t *to, size_t len
 
 WRAP_LOOK(int, faccessat, (int at, const char *path, int mode, int flags), (at, path, mode, flags))
 WRAP_LOOK(int, fstatat, (int at, const char *path, struct stat *st, int flags), (at, path, st, flags))
+WRAP_LOOK(int, statx, (int at, const char *path, int flags, unsigned wanted, struct statx *st),
+          (at, path, flags, wanted, st))
 WRAP_LOOK(ssize_t, readlinkat, (int at, const char *path, char *target, size_t size),
           (at, path, target, size))
 

@@ -2,8 +2,7 @@
 """Clients of several front ends of one registry, each request at another one of them.
 
   cluster-client.py push FILE CLIENTS IMAGES URL...  each client pushes so many images, each with its own blob and a common one
-  cluster-client.py small FILE CLIENTS IMAGES URL... the same as fast as it goes: no blob is common, and each comes in one PUT; all
-                                                     requests of a client go to one front end
+  cluster-client.py small FILE CLIENTS IMAGES URL... the same as fast as it goes: no blob is common, and each comes in one PUT
   cluster-client.py move FILE CLIENTS MOVES URL...   all of them move one tag; what they read back has to be there, and right
   cluster-client.py check FILE URL...                all that FILE names is whole at each front end
 
@@ -120,7 +119,6 @@ def push(client, file, run, count):
 
 def small(client, file, run, count):
     name = f'small/{client.number}'
-    client.urls = [client.urls[client.number % len(client.urls)]]
     for i in range(count):
         blobs = [client.small_blob(name, f'{{"{what}":"{client.number}-{run}-{i}"}}'.encode()) for what in ('config', 'layer')]
         if not client.manifest(file, name, f'v{run}-{i}', blobs[0], blobs[1:]):

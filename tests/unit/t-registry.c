@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "listing.h"
@@ -275,6 +276,17 @@ static bool is_free(const struct unit *unit, const char *file, bool exclusive)
     return flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0;
 }
 
+/* NFS locks exclusively only what is open for writing. */
+static bool on_nfs;
+
+int flock(int fd, int operation)
+{
+    if (!on_nfs || !(operation & LOCK_EX) || (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY)
+        return (int)syscall(SYS_flock, fd, operation);
+    errno = EBADF;
+    return -1;
+}
+
 static void locks_exclude(void **state)
 {
     struct unit *unit = *state;
@@ -298,6 +310,19 @@ static void locks_exclude(void **state)
     assert_true(is_free(unit, "locks/content/lib~app", true));
     assert_true(is_free(unit, "locks/lists/lib~app", true));
     assert_true(is_free(unit, "locks/catalog", true));
+}
+
+static void locks_exclude_on_nfs(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_name name = unit_name("lib/app");
+    on_nfs = true;
+    STL_AUTO_CLOSE int lists = stl_registry_lock(&unit->registry, STL_LOCK_LISTS, &name, true, &err);
+    bool refused =
+        lists >= 0 && stl_registry_lock_within(&unit->registry, STL_LOCK_LISTS, &name, 10, &err) < 0;
+    on_nfs = false;
+    assert_true(refused);
+    assert_int_equal(err.code, STL_UNAVAILABLE);
 }
 
 static void repositories_do_not_share_locks(void **state)
@@ -393,6 +418,7 @@ int main(void)
         registry_test(a_registry_of_somebody_else),
         cmocka_unit_test(paths),
         registry_test(locks_exclude),
+        registry_test(locks_exclude_on_nfs),
         registry_test(repositories_do_not_share_locks),
         registry_test(a_lock_that_is_a_link_is_refused),
         registry_test(a_lock_that_fails_says_what_it_is_for),

@@ -190,6 +190,13 @@ static void cancel(void **state)
 }
 
 /* An identifier is good for one repository, and no bit of it may differ. */
+static void on_a_shared_file_system(void **state)
+{
+    ((struct unit *)*state)->registry.root.shared = true;
+    piece_by_piece(state);
+    cancel(state);
+}
+
 static void identifiers(void **state)
 {
     struct unit *f = *state;
@@ -477,6 +484,7 @@ int main(void)
         registry_test(another_algorithm),
         registry_test(wrong_digest),
         registry_test(cancel),
+        registry_test(on_a_shared_file_system),
         registry_test(identifiers),
         registry_test(two_writers),
         registry_test(leaving_it_to_another),
