@@ -67,7 +67,7 @@ my $statement = qr/^ {4,}(?!return|break|continue|goto|case|else|if|for|while|do
 my $opens = qr/(?:stl_(?:dir_(?:open|make)|registry_lock\w*)|open(?:at)?|socket|accept4?)\(/;
 
 # The order of an object's members means nothing, nor that of headers with different names ...
-my $member = qr/^ +(?:json_object_object_add|stl_json_set_\w+|add_(?:bounded_text|id)|response_header)\(([&\w>.-]+),/;
+my $member = qr/^ +(?:json_object_object_add|stl_json_set_\w+|add_(?:bounded_text|id|string|copy)|set_time|response_header)\(([&\w>.-]+),/;
 # ... nor that of what two variables are set to, if it is only made up of other values.
 my $value = qr/^ +(?:[A-Z_]+ )?(?:const )?(?:struct \w+ |\w+ )?\**([\w>.-]+) = (?:stl_(?:strn?dup|v?sprintf|buf_\w+)|json_object_\w+|str\w+)\(/;
 

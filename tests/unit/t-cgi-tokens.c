@@ -151,6 +151,32 @@ static void a_user_makes_tokens(void **state)
     assert_int_equal(stl_robot_find(&unit->registry, token, &robot, &err), 0);
 }
 
+/* Who has made and removed which, and who changed what members may. */
+static void all_of_it_is_in_the_log(void **state)
+{
+    static const char *const forms[][2] = {{"token=create&scope=repository:lib/*:pull", "\"token-create\""},
+                                           {"token=rm&id=%", "\"token-rm\""},
+                                           {"project=a&member=bob&role=guest", "\"member-set\""},
+                                           {"project=a&member=bob&role=none", "\"member-rm\""},
+                                           {"project=a&token=create&name=ci&role=guest", "\"token-create\""},
+                                           {"project=a&token=rm&id=%", "\"token-rm\""}};
+    struct unit *unit = *state;
+    STL_AUTO_FREE char *id = NULL;
+    begin_tokens(unit);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        STL_AUTO_FREE char *fields = client_expand(forms[i][0], '%', id ? id : ""), *log = NULL;
+        unit_remove(unit->registry.root.fd, "log/events.jsonl");
+        assert_in_range(form(unit, "alice", fields), 200, 201);
+        log = unit_read(unit->registry.root.fd, "log/events.jsonl");
+        assert_non_null(log);
+        assert_true(strstr(log, forms[i][1]) && strstr(log, "\"alice\""));
+        if (strstr(fields, "token=create")) {
+            free(id);
+            id = member("id");
+        }
+    }
+}
+
 static void impossible_tokens(void **state)
 {
     static const struct {
@@ -324,9 +350,13 @@ static void the_page_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        repository_test(what_a_form_is),      repository_test(a_user_makes_tokens),
-        repository_test(impossible_tokens),   repository_test(tokens_have_an_order_and_an_end),
-        repository_test(who_changes_members), repository_test(robots_of_a_project),
+        repository_test(what_a_form_is),
+        repository_test(a_user_makes_tokens),
+        repository_test(all_of_it_is_in_the_log),
+        repository_test(impossible_tokens),
+        repository_test(tokens_have_an_order_and_an_end),
+        repository_test(who_changes_members),
+        repository_test(robots_of_a_project),
         repository_test(the_page_is_told),
     };
     int failed = unit_run(tests);
