@@ -7,6 +7,7 @@
 #ifndef UNIT_H
 #define UNIT_H
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -24,10 +25,13 @@
 
 extern __thread struct stl_error err;
 
+/* Before a call: nothing may depend on the error that was met last. */
+#define unit_forget() (stl_error_clear(&err), errno = EDOM)
+
 /* The call succeeds: it returns 0 or more, and leaves `err` alone. */
 #define OK(call)                                                                                             \
     do {                                                                                                     \
-        stl_error_clear(&err);                                                                               \
+        unit_forget();                                                                                       \
         if ((call) < 0)                                                                                      \
             fail_msg("%s: %s", #call, err.message);                                                          \
         assert_int_equal(err.code, STL_OK);                                                                  \
@@ -36,7 +40,7 @@ extern __thread struct stl_error err;
 /* The call fails with that code, and says why in one line. */
 #define FAILS(expected, call)                                                                                \
     do {                                                                                                     \
-        stl_error_clear(&err);                                                                               \
+        unit_forget();                                                                                       \
         if ((call) >= 0)                                                                                     \
             fail_msg("%s: should have failed", #call);                                                       \
         unit_check_error(expected, #call);                                                                   \

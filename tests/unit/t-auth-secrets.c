@@ -6,7 +6,7 @@
 
 #include "auth-secrets.h"
 
-/* 256 bits in base64url: each of 42 places may have any digit, the last any of the sixteen that have four bits. */
+/* 256 bits in base64url: 42 places may have any digit, the last any of sixteen. */
 static void every_bit_is_random(void **state)
 {
     (void)state;

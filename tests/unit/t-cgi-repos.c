@@ -10,7 +10,8 @@
 
 static const char settings[] = "version: 1\n"
                                "access:\n"
-                               "  - {repository: 'own/**', push: [bob], admin: [alice]}\n";
+                               "  - {repository: 'own/**', push: [bob], admin: [alice]}\n"
+                               "  - {repository: 'free/**', admin: [alice]}\n";
 
 static void begin_repos(struct unit *unit, const char *more)
 {
@@ -59,6 +60,31 @@ static void what_is_said_of_a_repository(void **state)
     send_body(unit, "PUT", ABOUT, ALICE, "{}");
     send_body(unit, "GET", ABOUT, BOB, "");
     assert_false(says("decidedBy")); /* which line of registry.yaml it is: for admins */
+}
+
+static void changes_are_in_the_log(void **state)
+{
+    static const struct {
+        const char *method, *body, *logged, *not_logged;
+    } steps[] = {
+        {"PUT", "{\"description\":\"d\"}", "\"describe\"", "\"make-p"},
+        {"PATCH", "{\"visibility\":\"public\"}", "\"make-public\"", "\"describe\""},
+        {"PATCH", "{\"visibility\":\"public\",\"description\":\"\"}", "\"describe\"", "\"make-p"},
+        {"PATCH", "{\"visibility\":\"private\"}", "\"make-private\"", "\"describe\""},
+    };
+    struct unit *unit = *state;
+    begin_repos(unit, "");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        unit_remove(unit->registry.root.fd, "log/events.jsonl");
+        int status = send_body(unit, steps[i].method, "/v2/free/a/tags/_about", ALICE, steps[i].body);
+        if (status != (i ? 200 : 201))
+            fail_msg("step %zu: %d %s", i, status, body());
+        STL_AUTO_FREE char *log = unit_read(unit->registry.root.fd, "log/events.jsonl");
+        assert_non_null(log);
+        assert_non_null(strstr(log, steps[i].logged));
+        assert_null(strstr(log, steps[i].not_logged));
+        assert_true(i || strstr(log, "\"create\""));
+    }
 }
 
 static void how_long_a_body_may_be(void **state)
@@ -137,10 +163,10 @@ static void out_of_the_trash(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {registry_test(what_is_said_of_a_repository),
-                                       registry_test(how_long_a_body_may_be),
-                                       registry_test(what_may_not_be_deleted),
-                                       registry_test(while_it_is_frozen), registry_test(out_of_the_trash)};
+    const struct CMUnitTest tests[] = {
+        registry_test(what_is_said_of_a_repository), registry_test(changes_are_in_the_log),
+        registry_test(how_long_a_body_may_be),       registry_test(what_may_not_be_deleted),
+        registry_test(while_it_is_frozen),           registry_test(out_of_the_trash)};
     int failed = unit_run(tests);
     client_clear(&client);
     return failed;
