@@ -192,8 +192,8 @@ static int open_kept(struct stl_temp *temp, struct stl_error *err)
         return stl_error_errno(err, "cannot create a file in tmp/");
     struct stat st;
     int ours = lock_as_ours(temp->fd, &st, err);
-    if (ours > 0 && stl_temp_is_placed(temp->fd) && unlinkat(temp->root->fd, temp->name, 0) == 0)
-        ours = 0;
+    if (ours > 0 && stl_temp_is_placed(temp->fd))
+        unlinkat(temp->root->fd, temp->name, 0);
     if (ours > 0 && !has_name(temp->root->fd, temp->name, temp->fd))
         ours = 0;
     return ours > 0 && set_mode(temp->root, temp->fd, &st, err) ? -1 : ours;

@@ -50,6 +50,22 @@ static void passwords_and_tokens(void **state)
     assert_false(who.is_robot);
 }
 
+static void tokens_that_end(void **state)
+{
+    struct unit *unit = *state;
+    char token[STL_ROBOT_TOKEN];
+    struct stl_robot robot = {.user = "alice", .repository = "lib/*", .actions = 1};
+    for (int left = -1; left <= 1; left++) { /* it has ended, has no end, or lives on */
+        robot.expires = left ? time(NULL) + left * 1000 : 0;
+        OK(stl_robot_create(&unit->registry, &robot, token, &err));
+        if (left < 0)
+            FAILS(STL_UNAUTHORIZED, login(unit, "alice", token, HERE));
+        else
+            OK(login(unit, "alice", token, HERE));
+        assert_int_equal(who.is_robot, left >= 0);
+    }
+}
+
 /* The one file that counts, moved back by some seconds. */
 static int age_file(void *context, const char *name, unsigned char type, struct stl_error *unused)
 {
@@ -307,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         registry_test(passwords_and_tokens),
+        registry_test(tokens_that_end),
         registry_test(guessing_becomes_slow),
         registry_test(a_network_is_one_address),
         registry_test(nobody_is_locked_out_by_others),
