@@ -239,10 +239,9 @@ static void a_body_begins_where_the_caller_says(void **state)
     end(&server, 1);
     exchange =
         (struct stl_http_exchange){.request = {.write = append, .context = &body, .most = 10, .from = 8}};
-    FAILS(
-        STL_INVALID,
-        ask((const char *const[]){ANSWER("206 Part", "Content-Range: bytes 0-9/10\r\n", "0123456789"), NULL},
-            &server, &exchange));
+    FAILS(STL_INVALID,
+          ask((const char *const[]){ANSWER("206 Part", "Content-Range: bytes 0-0/10\r\n", "0"), NULL},
+              &server, &exchange));
     end(&server, 1);
     assert_string_equal(body.data, "89");
     exchange = (struct stl_http_exchange){.request = {.write = append, .context = &all, .most = 10}};

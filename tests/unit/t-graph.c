@@ -251,6 +251,7 @@ static void descriptors_that_disagree(void **state)
 #define ARM64 ",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"}"
 #define V6 ",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v6\"}"
 #define V7 ",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v7\"}"
+#define V5 ",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v5\"}"
 #define UNKNOWN ",\"platform\":{\"os\":\"unknown\",\"architecture\":\"unknown\"}"
 
 /* Which of three children are left out, as a text of 0 and 1. */
@@ -384,7 +385,11 @@ static void the_best_of_an_index(void **state)
     assert_string_equal(choose(&source, outer, STL_TYPE_OCI_INDEX, "linux/arm64"), three);
     assert_string_equal(choose(&source, outer, STL_TYPE_OCI_INDEX, "linux/arm/v6"), two);
     assert_string_equal(choose(&source, outer, STL_TYPE_OCI_INDEX, "linux/arm"), one); /* the usual variant */
-    assert_string_equal(choose(&source, inner, STL_TYPE_OCI_INDEX, "linux/arm"), two); /* or any */
+    assert_string_equal(choose(&source, inner, STL_TYPE_OCI_INDEX, "linux/arm"), two); /* or v6 */
+    const char *old = keep(&source, index_of(child(three, V5), child(two, V6), NULL)),
+               *oldest = keep(&source, index_of(child(two, ARM64), child(three, V5), NULL));
+    assert_string_equal(choose(&source, old, STL_TYPE_OCI_INDEX, "linux/arm"), two);
+    assert_string_equal(choose(&source, oldest, STL_TYPE_OCI_INDEX, "linux/arm"), three); /* or any */
     assert_string_equal(choose(&source, outer, STL_TYPE_OCI_INDEX, "linux/s390x"), "failed");
     assert_int_equal(err.code, STL_INVALID);
     assert_non_null(strstr(err.message, "app has nothing for platform linux/s390x"));
