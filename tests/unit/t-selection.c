@@ -90,7 +90,7 @@ static void lines_of_a_file(void **state)
     assert_int_equal(selection.count, 2);
     assert_string_equal(selection.items[0].text, "a:1");
     assert_string_equal(selection.items[1].text, "b");
-    OK(stl_selection_add_lines(&selection, "file", "", &err));
+    assert_int_equal(stl_selection_add_lines(&selection, "file", "", &err), 0);
     FAILS(STL_USAGE, stl_selection_add_lines(&selection, "file", "a\nB\n", &err));
     assert_non_null(strstr(err.message, "file:2: "));
 }
