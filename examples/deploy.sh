@@ -140,7 +140,10 @@ make_room() {
     case $1 in
         nginx)
             sed -i 's/^\([[:space:]]*worker_connections\) 768;/\1 4096;/' /etc/nginx/nginx.conf
-            [ ! -d /etc/nginx/modules-enabled ] || echo 'worker_rlimit_nofile 16384;' >/etc/nginx/modules-enabled/90-stillage.conf
+            [ ! -d /etc/nginx/modules-enabled ] || {
+                echo 'worker_rlimit_nofile 16384;'
+                grep -q '^[[:space:]]*pcre_jit' /etc/nginx/nginx.conf || echo 'pcre_jit on;'    # a pull takes many patterns
+            } >/etc/nginx/modules-enabled/90-stillage.conf
             ;;
         apache2)
             [ ! -e /etc/apache2/conf-enabled/stillage.conf ] || return 0

@@ -19,7 +19,7 @@ SHORT='libcmocka-dev mandoc perl jq openssl xz-utils zstd bzip2 lz4 git file bin
 TEST='strace python3 wrk libapache2-mod-php caddy lighttpd lighttpd-modules-lua docker-registry rsync
     podman buildah containerd runc docker.io docker-cli uidmap
     chromium chromium-driver python3-selenium
-    dpkg-dev zsh fish xfsprogs btrfs-progs dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso
+    dpkg-dev lintian zsh fish xfsprogs btrfs-progs dosfstools mtools exfatprogs exfat-fuse ntfs-3g xorriso fuseiso
     ceph-mon ceph-osd ceph-mds ceph-fuse radosgw ceph-common haproxy slapd
     libapache2-mod-auth-gssapi krb5-kdc krb5-user krb5-admin-server'
 LINT='libcmocka-dev clang clang-tidy clang-format cppcheck valgrind shellcheck'

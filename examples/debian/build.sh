@@ -44,6 +44,7 @@ find $main/usr/share/man $cgi/usr/share/man -type f -exec gzip -9n {} +
 for package in stillage stillage-cgi; do
     tree=debian/$package
     cp "$here/copyright" "$tree/usr/share/doc/$package/copyright"
+    install -D -m 644 "$here/$package.lintian-overrides" "$tree/usr/share/lintian/overrides/$package"
     gzip -9n <debian/changelog >"$tree/usr/share/doc/$package/changelog.gz"
     find "$tree/usr" \( -path '*/bin/*' -o -name stillage.cgi \) -type f -exec dpkg-shlibdeps "-Tdebian/$package.substvars" {} +
     dpkg-gencontrol -p$package -P"$tree" -Tdebian/$package.substvars -fdebian/files

@@ -20,6 +20,7 @@ field() { dpkg-deb -f "$1" "$2"; }
 is "$(files "$tool" | grep -vE '^/usr/share/(doc/stillage/|man/man1/stillage-[a-z-]+\.1\.gz$)')" '/usr/bin/stillage
 /usr/share/bash-completion/completions/stillage
 /usr/share/fish/vendor_completions.d/stillage.fish
+/usr/share/lintian/overrides/stillage
 /usr/share/man/man1/stillage.1.gz
 /usr/share/man/man5/registry.yaml.5.gz
 /usr/share/man/man7/stillage-layout.7.gz
@@ -36,6 +37,7 @@ is "$(files "$cgi")" '/usr/lib/systemd/system/stillage-gc.service
 /usr/share/doc/stillage-cgi/README.Debian
 /usr/share/doc/stillage-cgi/changelog.gz
 /usr/share/doc/stillage-cgi/copyright
+/usr/share/lintian/overrides/stillage-cgi
 /usr/share/man/man8/stillage.cgi.8.gz' 'stillage-cgi: the program, its units, account and page'
 is "$(mode_of "$tool" /usr/bin/stillage)$(mode_of "$cgi" /usr/libexec/stillage.cgi)" '-rwxr-xr-x root/root-rwxr-xr-x root/root' 'programs belong to root'
 is "$(dpkg-deb -c "$tool" | awk '$6 ~ /debian|quickstart/')" '' 'nothing of this source but its examples'
@@ -46,6 +48,12 @@ like "$(field "$tool" Depends)" 'libarchive13.*libssl3' 'libraries come from Deb
 dpkg-deb --fsys-tarfile "$cgi" | tar -xf - ./usr/lib/systemd/system
 unlike "$(cat usr/lib/systemd/system/*)" '/usr/local|/srv/' 'the units are for the places of a package'
 like "$(cat usr/lib/systemd/system/*)" '/usr/libexec/stillage.cgi .*/var/lib/stillage' 'which they name'
+if have lintian; then
+    lintian -q --allow-root --display-info "$tool" "$cgi" >"$T/tags" 2>&1 || true
+    is "$(<"$T/tags")" '' 'lintian has nothing to say but what the overrides explain'
+else
+    skip 1 'lintian is not installed' 'lintian'
+fi
 
 # What stands in a comment or a document stands in its page.
 page() { mandoc -Tascii "$1" | sed 's/.\x08//g'; }

@@ -118,6 +118,11 @@ unlike "$(<"$T/said")" 'user admin' 'without another user'
 wait_for 20 is_up
 is "$(takes_pushes)" /usr/local/libexec/stillage.cgi 'fcgiwrap does not run any more, stillage.cgi does'
 ok_run 'it takes a push, and gives it back' pushes_and_pulls 2 "admin:$password"
+if [ -d /etc/nginx/modules-enabled ]; then
+    is "$(nginx -T 2>/dev/null | grep -c '^pcre_jit on;')" 1 'nginx compiles its patterns, once told so'
+else
+    skip 1 'this nginx has no folder for it' 'pcre_jit'
+fi
 
 # An upgrade.
 before=$(pgrep -o -f '^/usr/local/libexec/stillage.cgi')
