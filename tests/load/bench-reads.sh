@@ -3,7 +3,9 @@
 # which no rule of the registry concerns. CPU seconds of the server's processes for each request say more than rates on a
 # machine that does other things as well.
 
-READS=(bare blob list digest tag 'public digest' 'public tag' 'token digest' 'token tag')
+READS=(bare 'bare blob' 'bare long list' blob list 'long list' digest tag 'public digest' 'public tag' 'token digest' 'token tag')
+# What is larger than a manifest has a bare file of its own size.
+declare -A BARE=([blob]='bare blob' ['long list']='bare long list')
 
 # ask_for LABEL SERVER [ARGUMENT OF wrk...]: appends "LABEL rate microseconds" to $T/reads
 ask_for() {
@@ -23,8 +25,8 @@ read_figure() { awk -F '\t' -v l="$1" -v c="$2" '$1 == l { print $c }' "$T/reads
 
 bench_reads() {
     heading 'reads: from files, by turns; CPU of the server for each'
-    local kind open closed digest blob token flags label round open_server
-    layout "$T/small" 2 4096
+    local kind open closed digest blob token flags label round open_server bare
+    layout "$T/small" 2 2097152
     digest=$(jq -r '.manifests[0].digest' "$T/small/index.json")
     blob=$(jq -r '.layers[0].digest' "$(blob_file "$T/small" "$digest")")
     for kind in nginx apache; do
@@ -34,8 +36,12 @@ bench_reads() {
         "$STILLAGE" init -q "${flags[@]}" "$T/reg"
         "$STILLAGE" add -q -r "$T/open" "oci:$T/small" app:v1
         "$STILLAGE" add -q -r "$T/reg" "oci:$T/small" public/app:v1 private/app:v1
+        "$STILLAGE" add -q -r "$T/open" "oci:$T/small" long:v1
+        jq -nc '{name: "long", tags: [range(10000) | "tag-\(.)"]}' >"$T/open/www/v2/long/tags/list"
+        cp "$T/open/www/v2/long/tags/list" "$T/open/www/bare-list.json"
+        cp "$(blob_file "$T/small" "$blob")" "$T/open/www/bare-blob.json"
         cp "$(blob_file "$T/small" "$digest")" "$T/open/www/bare.json"
-        chmod 0644 "$T/open/www/bare.json"
+        chmod 0644 "$T/open/www/"bare*.json
         printf 'access:\n  - {repository: "**", pull: [user]}\n  - {repository: "public/*", pull: [anonymous]}\nauth: {token-life: 1h}\n' \
             >>"$T/reg/registry.yaml"
         echo secret | "$STILLAGE" user add -q -r "$T/reg" --stdin alice
@@ -48,8 +54,11 @@ bench_reads() {
         : >"$T/reads"
         for round in 1 2 3; do
             ask_for bare "$open_server" "$open/bare.json"
+            ask_for 'bare blob' "$open_server" "$open/bare-blob.json"
             ask_for blob "$open_server" "$open/v2/app/blobs/$blob"
             ask_for list "$open_server" "$open/v2/app/tags/list"
+            ask_for 'bare long list' "$open_server" "$open/bare-list.json"
+            ask_for 'long list' "$open_server" "$open/v2/long/tags/list"
             ask_for digest "$open_server" "$open/v2/app/manifests/$digest"
             ask_for tag "$open_server" "$open/v2/app/manifests/v1"
             ask_for 'public digest' "$SERVER" "$closed/v2/public/app/manifests/$digest"
@@ -60,9 +69,10 @@ bench_reads() {
         stop "$open_server"
         stop "$SERVER"
         for label in "${READS[@]}"; do
-            row "$kind, $label" "$(read_figure "$label" 2) /s, $(read_figure "$label" 3) us: $(ratio "$(read_figure bare 3)" \
+            bare=$(read_figure "${BARE[$label]:-bare}" 3)
+            row "$kind, $label" "$(read_figure "$label" 2) /s, $(read_figure "$label" 3) us: $(ratio "$bare" \
                 "$(read_figure "$label" 3)") of a bare file"
-            [ "$label" = bare ] || keep "$kind, $label, of a bare file" "$(read_figure bare 3)" "$(read_figure "$label" 3)"
+            [[ $label = bare* ]] || keep "$kind, $label, of a bare file" "$bare" "$(read_figure "$label" 3)"
         done
         [ "$kind" = apache ] || bench_registry2
         rm -rf "$T/open" "$T/reg"
