@@ -16,7 +16,6 @@ void stl_prune_plan_clear(struct prune_plan *plan)
         free(plan->why[i]);
     free(plan->tags);
     free(plan->kept);
-    free(plan->gone);
     free(plan->fresh);
     free(plan->why);
     stl_contents_clear(&plan->contents);
@@ -305,14 +304,15 @@ static void keep_untagged(struct prune_plan *plan)
 {
     int64_t limit = untagged_limit(plan);
     size_t count = plan->contents.digests.count;
-    STL_AUTO_FREE bool *follows = stl_alloc(count);
+    STL_AUTO_FREE bool *follows = stl_alloc(count), *gone = stl_alloc(count);
+    mark_tags(plan, true, gone);
     for (size_t i = 0; i < plan->contents.tag_count; i++)
         if (plan->tags[i].undecided && plan->tags[i].manifest != STL_NOT_HELD)
             follows[plan->tags[i].manifest] = true;
     stl_contents_reach(&plan->contents, follows, true);
     for (size_t i = 0; i < count; i++) {
         int64_t lost_ago = age(plan, &plan->contents.manifests[i].pushed);
-        if (plan->kept[i] || plan->gone[i] || follows[i])
+        if (plan->kept[i] || gone[i] || follows[i])
             continue;
         STL_AUTO_FREE char *ago = format_age(lost_ago);
         plan->why[i] = stl_sprintf("untagged for %s", ago);
@@ -324,14 +324,12 @@ static void keep_untagged(struct prune_plan *plan)
 static void decide_manifests(struct prune_plan *plan)
 {
     mark_tags(plan, false, plan->kept);
-    mark_tags(plan, true, plan->gone);
     keep_untagged(plan);
     keep_followers(plan);
     drop_followers(plan);
     mark_tags(plan, false, plan->kept);
-    mark_tags(plan, true, plan->gone);
     for (size_t i = 0; i < plan->contents.digests.count; i++)
-        if (plan->gone[i] && !plan->kept[i] && !plan->why[i])
+        if (!plan->kept[i] && !plan->why[i])
             plan->why[i] = stl_strdup("belongs to a tag that is removed");
 }
 
@@ -345,7 +343,6 @@ int stl_prune_plan(struct prune_plan *plan, const struct stl_repo *repo, const s
     size_t count = plan->contents.digests.count;
     plan->tags = stl_alloc(plan->contents.tag_count * sizeof *plan->tags);
     plan->kept = stl_alloc(count);
-    plan->gone = stl_alloc(count);
     plan->fresh = stl_alloc(count);
     plan->why = stl_alloc(count * sizeof *plan->why);
     find_fresh(plan);

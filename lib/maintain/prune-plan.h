@@ -26,9 +26,8 @@ struct prune_plan {
     struct stl_contents contents;
     struct prune_tag *tags; /* tags[i] belongs to contents.tags[i] */
     bool *kept;             /* for each manifest: something that is kept needs it */
-    bool *gone;             /* a tag that is removed led to it */
     bool *fresh;            /* it, or something it leads to, was pushed within the grace period */
-    char **why;             /* for each manifest that is removed, or that no tag leads to */
+    char **why;             /* for each manifest that is removed, and perhaps for others */
 };
 
 /* Reads the repository and decides; changes nothing. On success the caller clears `plan`. */

@@ -18,11 +18,6 @@ struct prune {
 
 /* --- doing ---------------------------------------------------------------------------------------------- */
 
-static bool goes(const struct prune_plan *plan, size_t number)
-{
-    return !plan->kept[number] && plan->why[number];
-}
-
 /* An index goes before its children. */
 static int delete_planned(const struct prune_plan *plan, struct stl_publication *publication,
                           struct stl_error *err)
@@ -34,7 +29,7 @@ static int delete_planned(const struct prune_plan *plan, struct stl_publication 
         if (plan->tags[i].remove)
             stl_publication_delete_tag(publication, &plan->contents.tags[i].tag);
     for (size_t i = 0; i < total; i++)
-        doomed[i] = goes(plan, i);
+        doomed[i] = !plan->kept[i];
     size_t count = stl_contents_order(&plan->contents, doomed, order);
     for (size_t i = 0; i < count; i++)
         stl_publication_delete_manifest(publication, &plan->contents.digests.items[order[i]]);
@@ -64,7 +59,7 @@ static void report_decisions(const struct prune *prune, const struct prune_plan 
     STL_AUTO_FREE size_t *gone = stl_alloc(contents->digests.count * sizeof *gone);
     size_t count = 0;
     for (size_t i = 0; i < contents->digests.count; i++)
-        if (goes(plan, i))
+        if (!plan->kept[i])
             gone[count++] = i;
     if (count)
         qsort_r(gone, count, sizeof *gone, compare_digests, contents->digests.items);
