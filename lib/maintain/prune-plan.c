@@ -97,11 +97,10 @@ static char *stays_anyway(const struct prune_plan *plan, size_t number, const st
     const struct stl_held_tag *held = &plan->contents.tags[number];
     const struct prune_tag *tag = &plan->tags[number];
     struct stl_error why = STL_ERROR_INIT;
-    size_t added = 0;
     const char *pattern = rule ? stl_words_match(&rule->keep, held->tag.text) : NULL;
     if (!rule)
         return stl_strdup("no rule is about it");
-    if (stl_may_change_tag(plan->repo, &held->tag, &held->digest, NULL, NULL, NULL, &added, &why))
+    if (stl_may_change_tag(plan->repo, &held->tag, &held->digest, NULL, NULL, NULL, NULL, &why))
         return stl_strdup("immutable");
     if (pattern)
         return stl_sprintf("matches keep: %s", pattern);
@@ -113,21 +112,19 @@ static char *stays_anyway(const struct prune_plan *plan, size_t number, const st
     return NULL;
 }
 
-struct ranking {
-    const struct stl_contents *contents;
-    size_t *tags; /* their numbers, the newest first */
-    size_t count;
-};
+static int compare_numbers(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
 
 static int newest_first(const void *a, const void *b, void *context)
 {
     const struct stl_held_tag *tags = context, *left = &tags[*(const size_t *)a],
                               *right = &tags[*(const size_t *)b];
-    if (left->pushed.tv_sec != right->pushed.tv_sec)
-        return left->pushed.tv_sec > right->pushed.tv_sec ? -1 : 1;
-    if (left->pushed.tv_nsec != right->pushed.tv_nsec)
-        return left->pushed.tv_nsec > right->pushed.tv_nsec ? -1 : 1;
-    return strcmp(right->tag.text, left->tag.text);
+    int order = compare_numbers(right->pushed.tv_sec, left->pushed.tv_sec);
+    if (order == 0)
+        order = compare_numbers(right->pushed.tv_nsec, left->pushed.tv_nsec);
+    return order ? order : strcmp(right->tag.text, left->tag.text);
 }
 
 /* --- pulls ---------------------------------------------------------------------------------------------- */
@@ -281,9 +278,8 @@ static void drop_followers(struct prune_plan *plan)
             continue;
         struct stl_error ignored = STL_ERROR_INIT;
         const struct stl_held_tag *held = &plan->contents.tags[i];
-        size_t added = 0;
         tag->undecided = false;
-        tag->remove = stl_may_change_tag(plan->repo, &held->tag, &held->digest, NULL, NULL, NULL, &added,
+        tag->remove = stl_may_change_tag(plan->repo, &held->tag, &held->digest, NULL, NULL, NULL, NULL,
                                          &ignored) == 0;
         tag->why = stl_strdup(tag->remove ? "belongs to a manifest that is removed" : "immutable");
     }

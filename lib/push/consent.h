@@ -20,8 +20,8 @@
 #include "tagging.h"
 
 /* Whether a tag that points at `current` (NULL: it does not exist) may point at `wanted` (NULL: be deleted):
- * asks the limits, then the guard, which may be NULL. *added counts the new tags of one change. Only the
- * answer under STL_LOCK_LISTS is binding; asking before saves work. */
+ * asks the limits, then the guard, which may be NULL. *added counts the new tags of one change; NULL if the
+ * tag is deleted. Only the answer under STL_LOCK_LISTS is binding; asking before saves work. */
 int stl_may_change_tag(const struct stl_repo *repo, const struct stl_tag *tag,
                        const struct stl_digest *current, const struct stl_digest *wanted,
                        stl_tag_guard *guard, void *guard_context, size_t *added, struct stl_error *err);

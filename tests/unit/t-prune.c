@@ -66,7 +66,7 @@ static const struct stl_pulls no_pulls;
 static struct run prune(const struct unit *unit, const struct stl_prune_rule *rules, size_t count,
                         const struct stl_pulls *pulls, int64_t grace, bool apply)
 {
-    struct stl_prune_rule copies[4];
+    STL_AUTO_FREE struct stl_prune_rule *copies = stl_alloc(count * sizeof *rules);
     memcpy(copies, rules, count * sizeof *rules);
     const struct stl_prune_rules all = {copies, count};
     struct run run = {.text = STL_BUF_INIT};
@@ -178,6 +178,23 @@ static void without_a_tag(void **state)
     rules[1].untagged_older = 0;
     set_digest_age(&unit->repo, &one, 0);
     check_plan(unit, rules, 3, &no_pulls, 0, "-image: untagged for 0 seconds\n");
+}
+
+/* Neither the rule of another repository nor that of other tags decides. */
+static void the_rule_of_a_tag(void **state)
+{
+    struct unit *unit = *state;
+    char other[] = "other", pattern[] = "v2", *patterns[] = {pattern};
+    struct stl_prune_rule rules[] = {STL_PRUNE_RULE_INIT, STL_PRUNE_RULE_INIT, STL_PRUNE_RULE_INIT};
+    push(&unit->repo, "one", "v1");
+    rules[0].repository = other;
+    rules[0].keep_newest = 7;
+    rules[1].tags.items = patterns;
+    rules[1].tags.count = 1;
+    rules[1].keep_newest = 8;
+    check_plan(unit, rules, 2, &no_pulls, 0, "+v1: no rule is about it\n");
+    rules[2].keep_newest = 9;
+    check_plan(unit, rules, 3, &no_pulls, 0, "+v1: one of the newest 9\n");
 }
 
 static void the_newest(void **state)
@@ -383,6 +400,7 @@ int main(void)
         repository_test(of_a_manifest_as_well),
         repository_test(of_what_refers_to_it_too),
         repository_test(without_a_tag),
+        repository_test(the_rule_of_a_tag),
         repository_test(the_newest),
         repository_test(not_pulled_for_so_long),
         repository_test(a_platform_is_pulled_for_its_index),
