@@ -138,10 +138,10 @@ static int64_t last_pull_by_digest(const struct prune_plan *plan, size_t manifes
     stl_contents_reach(&plan->contents, marks, false);
     for (size_t i = 0; i < plan->contents.digests.count; i++) {
         char digest[STL_DIGEST_TEXT_MAX];
-        int64_t pulled = !marks[i]
-                             ? 0
-                             : stl_pulls_last(plan->pulls, plan->repo->name.text,
-                                              stl_digest_format(&plan->contents.digests.items[i], digest));
+        if (!marks[i])
+            continue;
+        int64_t pulled = stl_pulls_last(plan->pulls, plan->repo->name.text,
+                                        stl_digest_format(&plan->contents.digests.items[i], digest));
         last = pulled > last ? pulled : last;
     }
     return last;
@@ -279,8 +279,8 @@ static void drop_followers(struct prune_plan *plan)
         struct stl_error ignored = STL_ERROR_INIT;
         const struct stl_held_tag *held = &plan->contents.tags[i];
         tag->undecided = false;
-        tag->remove = stl_may_change_tag(plan->repo, &held->tag, &held->digest, NULL, NULL, NULL, NULL,
-                                         &ignored) == 0;
+        tag->remove =
+            stl_may_change_tag(plan->repo, &held->tag, &held->digest, NULL, NULL, NULL, NULL, &ignored) == 0;
         tag->why = stl_strdup(tag->remove ? "belongs to a manifest that is removed" : "immutable");
     }
 }

@@ -81,7 +81,7 @@ static bool read_target(char *target, struct stl_record *record)
         return false;
     char *slash = strrchr(target, '/');
     if (slash - target < (ptrdiff_t)(sizeof middle - 2 + sizeof begin - 1) ||
-        strncmp(slash - (sizeof middle - 2), middle, sizeof middle - 1))
+        strncmp(slash - (sizeof middle - 2), middle, sizeof middle - 2))
         return false;
     slash[-(ptrdiff_t)(sizeof middle - 2)] = '\0';
     record->repository = target + strlen(begin);

@@ -70,9 +70,9 @@ static time_t last_change(const struct unit *unit, const char *image, uint64_t *
     for (size_t i = 0; i < manifest.count; i++) {
         char path[STL_PATH_MAX];
         struct stat st;
-        assert_int_equal(fstatat(unit->registry.root.fd,
-                                 stl_path_store(&manifest.descriptors[i].digest, path), &st, 0),
-                         0);
+        assert_int_equal(
+            fstatat(unit->registry.root.fd, stl_path_store(&manifest.descriptors[i].digest, path), &st, 0),
+            0);
         last = st.st_ctime > last ? st.st_ctime : last;
         *bytes += (uint64_t)st.st_size;
     }

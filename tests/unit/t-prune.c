@@ -44,7 +44,8 @@ static struct stl_digest push_json(const struct stl_repo *repo, const char *json
 /* --- what a run says ------------------------------------------------------------------------------------ */
 
 struct run {
-    struct stl_buf text; /* "-v1: WHY\n" if it goes, else "+v1: WHY\n"; of a manifest "image" for its digest */
+    struct stl_buf
+        text; /* "-v1: WHY\n" if it goes, else "+v1: WHY\n"; of a manifest "image" for its digest */
     struct stl_prune_result result;
 };
 
@@ -98,18 +99,12 @@ static void to_the_second(void **state)
         int64_t younger, grace, age;
         const char *told;
     } rows[] = {
-        {DAY, 0, DAY - 1, "+v1: pushed 23 hours ago\n"},
-        {DAY, 0, DAY, "-v1: pushed 1 day ago\n"},
-        {0, 0, 0, "-v1: pushed 0 seconds ago\n"},
-        {0, 0, -5, "-v1: pushed 0 seconds ago\n"},
-        {0, 0, 1, "-v1: pushed 1 second ago\n"},
-        {0, 0, 59, "-v1: pushed 59 seconds ago\n"},
-        {0, 0, 60, "-v1: pushed 1 minute ago\n"},
-        {0, 0, 3599, "-v1: pushed 59 minutes ago\n"},
-        {0, 0, 3600, "-v1: pushed 1 hour ago\n"},
-        {0, 0, 2 * DAY - 1, "-v1: pushed 1 day ago\n"},
-        {0, 0, 2 * DAY, "-v1: pushed 2 days ago\n"},
-        {0, 60, 60, "+v1: pushed within the grace period\n"},
+        {DAY, 0, DAY - 1, "+v1: pushed 23 hours ago\n"}, {DAY, 0, DAY, "-v1: pushed 1 day ago\n"},
+        {0, 0, 0, "-v1: pushed 0 seconds ago\n"},        {0, 0, -5, "-v1: pushed 0 seconds ago\n"},
+        {0, 0, 1, "-v1: pushed 1 second ago\n"},         {0, 0, 59, "-v1: pushed 59 seconds ago\n"},
+        {0, 0, 60, "-v1: pushed 1 minute ago\n"},        {0, 0, 3599, "-v1: pushed 59 minutes ago\n"},
+        {0, 0, 3600, "-v1: pushed 1 hour ago\n"},        {0, 0, 2 * DAY - 1, "-v1: pushed 1 day ago\n"},
+        {0, 0, 2 * DAY, "-v1: pushed 2 days ago\n"},     {0, 60, 60, "+v1: pushed within the grace period\n"},
         {0, 60, 61, "-v1: pushed 1 minute ago\n"},
     };
     struct unit *unit = *state;
@@ -118,9 +113,8 @@ static void to_the_second(void **state)
         struct stl_prune_rule rule = STL_PRUNE_RULE_INIT;
         rule.keep_younger = rows[i].younger;
         set_age(&unit->repo, "v1", rows[i].age, 0);
-        STL_AUTO_FREE char *told =
-            stl_sprintf("%s%s", rows[i].told,
-                        rows[i].told[0] == '-' ? "-image: belongs to a tag that is removed\n" : "");
+        STL_AUTO_FREE char *told = stl_sprintf(
+            "%s%s", rows[i].told, rows[i].told[0] == '-' ? "-image: belongs to a tag that is removed\n" : "");
         check_plan(unit, &rule, 1, &no_pulls, rows[i].grace, told);
     }
 }
@@ -209,11 +203,7 @@ static void the_newest(void **state)
     set_age(&unit->repo, "c", 50, 6);
     set_age(&unit->repo, "d", 51, 9);
     static const char *const told[] = {
-        "-a -b -c -d",
-        "+a -b -c -d",
-        "+a -b +c -d",
-        "+a +b +c -d",
-        "+a +b +c +d",
+        "-a -b -c -d", "+a -b -c -d", "+a -b +c -d", "+a +b +c -d", "+a +b +c +d",
     };
     for (size_t newest = 0; newest < 5; newest++) {
         rule.keep_newest = (int64_t)newest;
@@ -241,10 +231,8 @@ static void not_pulled_for_so_long(void **state)
     } rows[] = {
         {99, 1000, 0, -1, -1, "+v1: pushed 1 minute ago\n"},
         {100, 1000, 0, -1, -1, "-v1: pushed 1 minute ago, not pulled for 1 minute\n"},
-        {100, -1, -1, -1, -1,
-         "+v1: pulls are not known for long enough ('stillage log --pulls --record')\n"},
-        {100, 99, 0, -1, -1,
-         "+v1: pulls are not known for long enough ('stillage log --pulls --record')\n"},
+        {100, -1, -1, -1, -1, "+v1: pulls are not known for long enough ('stillage log --pulls --record')\n"},
+        {100, 99, 0, -1, -1, "+v1: pulls are not known for long enough ('stillage log --pulls --record')\n"},
         {100, 100, 0, -1, -1, "-v1: pushed 1 minute ago, not pulled for 1 minute\n"},
         {100, WEEK + 100, WEEK, -1, -1, "-v1: pushed 1 minute ago, not pulled for 1 minute\n"},
         {100, WEEK + 100, WEEK + 1, -1, -1,
@@ -302,9 +290,39 @@ static void a_platform_is_pulled_for_its_index(void **state)
         .repository = "lib/app", .digest = unit_digest_text(&child), .time = clock_now - 7200};
     stl_pulls_note(&pulls, &record);
     check_plan(unit, &rule, 1, &pulls, 0, "+v1: pulled 2 hours ago\n");
+    const struct stl_digest listing = unit_digest(index);
+    stl_pulls_note(&pulls, &(struct stl_record){.repository = "lib/app",
+                                                .digest = unit_digest_text(&listing),
+                                                .time = clock_now - 3600});
+    check_plan(unit, &rule, 1, &pulls, 0, "+v1: pulled 1 hour ago\n");
     /* And freshness goes up the same way. */
     set_digest_age(&unit->repo, &child, 60);
     check_plan(unit, &rule, 1, &pulls, 60, "+v1: pushed within the grace period\n");
+}
+
+/* Nor is a pull of its signature one of the image. */
+static void no_pull_at_all(void **state)
+{
+    struct unit *unit = *state;
+    struct stl_prune_rule rule = STL_PRUNE_RULE_INIT;
+    push(&unit->repo, "one", "v1");
+    STL_AUTO_FREE char *image = unit_image("one", "");
+    STL_AUTO_FREE char *subject = unit_descriptor(STL_TYPE_OCI_MANIFEST, image);
+    STL_AUTO_FREE char *more = stl_sprintf(",\"subject\":%s", subject);
+    STL_AUTO_FREE char *signature = unit_image("signature", more);
+    unit_image_blobs(&unit->repo, "signature");
+    const struct stl_digest digest = push_json(&unit->repo, signature, NULL);
+    STL_AUTO_PULLS struct stl_pulls pulls = {.since = clock_now - LONG_AGO, .until = clock_now};
+    stl_pulls_note(&pulls, &(struct stl_record){.repository = "lib/app",
+                                                .digest = unit_digest_text(&digest),
+                                                .time = clock_now});
+    rule.not_pulled_for = DAY;
+    check_plan(unit, &rule, 1, &pulls, 0,
+               "-v1: pushed 400 days ago, not pulled for 1 day\n-image: belongs to a tag that is removed\n"
+               "-image: belongs to a tag that is removed\n");
+    rule.not_pulled_for = 0;
+    check_plan(unit, &rule, 1, &no_pulls, 0,
+               "+v1: pulls are not known for long enough ('stillage log --pulls --record')\n");
 }
 
 /* --- what belongs together ------------------------------------------------------------------------------ */
@@ -380,10 +398,11 @@ static void an_immutable_tag_follows_nothing(void **state)
     STL_AUTO_FREE char *tag = follower_of(&one, "sig");
     const struct stl_digest signature = push(&unit->repo, "signature", tag);
     push(&unit->repo, "signature", "v2");
-    STL_AUTO_FREE char *told = stl_sprintf("+%s: immutable\n-v1: pushed 400 days ago, not one of the newest 0\n"
-                                           "-v2: pushed 400 days ago, not one of the newest 0\n"
-                                           "-image: belongs to a tag that is removed\n",
-                                           tag);
+    STL_AUTO_FREE char *told =
+        stl_sprintf("+%s: immutable\n-v1: pushed 400 days ago, not one of the newest 0\n"
+                    "-v2: pushed 400 days ago, not one of the newest 0\n"
+                    "-image: belongs to a tag that is removed\n",
+                    tag);
     rule.keep_newest = 0;
     rule.untagged_older = 0;
     check_plan(unit, &rule, 1, &no_pulls, 0, told);
@@ -404,6 +423,7 @@ int main(void)
         repository_test(the_newest),
         repository_test(not_pulled_for_so_long),
         repository_test(a_platform_is_pulled_for_its_index),
+        repository_test(no_pull_at_all),
         repository_test(a_tag_that_names_a_manifest_goes_with_it),
         repository_test(a_tag_that_names_a_manifest_stays_with_it),
         repository_test(a_tag_that_names_a_young_manifest),
