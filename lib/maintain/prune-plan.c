@@ -190,9 +190,9 @@ static void decide_by_count(struct prune_plan *plan, const struct stl_prune_rule
     int64_t pushed_ago = age(plan, &plan->contents.tags[number].pushed);
     STL_AUTO_FREE char *ago = format_age(pushed_ago);
     tag->undecided = false;
-    if (rule->keep_newest >= 0 && (int64_t)rank < rule->keep_newest)
+    if ((int64_t)rank < rule->keep_newest)
         tag->why = stl_sprintf("one of the newest %lld", (long long)rule->keep_newest);
-    else if (rule->keep_younger >= 0 && pushed_ago < rule->keep_younger)
+    else if (pushed_ago < rule->keep_younger)
         tag->why = stl_sprintf("pushed %s ago", ago);
     else if (!(tag->why = was_pulled(plan, rule, number))) {
         tag->remove = true;

@@ -160,8 +160,7 @@ static void lines_of_a_file(void **state)
     assert_string_equal(again.data, "stop ");
 }
 
-/* A line of 64 KiB is one, also where the file is read in pieces; a longer one is foreign, and the next one is
- * not. */
+/* A line of 64 KiB is one; a longer one is foreign, and the next one is not. */
 static void long_lines(void **state)
 {
     enum { LONGEST = 64 << 10 };

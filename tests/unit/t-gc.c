@@ -60,23 +60,27 @@ static struct stl_gc_result collect(const struct unit *unit, int64_t grace)
     return result;
 }
 
-/* When the last change was made to a blob of "image", under its name in the store; *bytes: of all of them. */
-static time_t last_change(const struct unit *unit, const char *image, uint64_t *bytes)
+/* When the blobs of an image were changed, the first and the last of them, and their bytes. */
+struct changes {
+    time_t first, last;
+    uint64_t bytes;
+};
+
+static struct changes changes_of(const struct unit *unit, const char *image)
 {
     STL_AUTO_FREE char *json = unit_image(image, "");
     STL_AUTO_MANIFEST struct stl_manifest manifest = unit_parse(json);
-    time_t last = 0;
-    *bytes = 0;
+    struct changes found = {0, 0, 0};
     for (size_t i = 0; i < manifest.count; i++) {
         char path[STL_PATH_MAX];
         struct stat st;
-        assert_int_equal(
-            fstatat(unit->registry.root.fd, stl_path_store(&manifest.descriptors[i].digest, path), &st, 0),
-            0);
-        last = st.st_ctime > last ? st.st_ctime : last;
-        *bytes += (uint64_t)st.st_size;
+        stl_path_store(&manifest.descriptors[i].digest, path);
+        assert_int_equal(fstatat(unit->registry.root.fd, path, &st, 0), 0);
+        found.first = i == 0 || st.st_ctime < found.first ? st.st_ctime : found.first;
+        found.last = st.st_ctime > found.last ? st.st_ctime : found.last;
+        found.bytes += (uint64_t)st.st_size;
     }
-    return last;
+    return found;
 }
 
 static void drop(const struct stl_repo *repo, const struct stl_digest *digest)
@@ -102,29 +106,29 @@ static void to_the_second(void **state)
 {
     struct unit *unit = *state;
     unit_settings(unit, "version: 1\ntrash: {keep: 0s}\n");
-    const struct stl_digest kept = unit_push(&unit->repo, "kept", "v1"),
-                            gone = unit_push(&unit->repo, "gone", NULL);
-    uint64_t bytes;
-    (void)kept;
+    unit_push(&unit->repo, "kept", "v1");
+    const struct stl_digest gone = unit_push(&unit->repo, "gone", NULL);
     drop(&unit->repo, &gone);
-    clock_now = last_change(unit, "gone", &bytes) + GRACE;
+    struct changes changes = changes_of(unit, "gone");
+    clock_now = changes.first + GRACE;
     struct stl_gc_result result = collect(unit, GRACE);
     check_swept(&result.set_aside, 0, 0);
     assert_int_equal(unit_count(unit->repo.fd, "blobs"), 2 * IMAGE_BLOBS);
-    clock_now++;
+    clock_now = changes.last + GRACE + 1;
     result = collect(unit, GRACE);
-    check_swept(&result.set_aside, IMAGE_BLOBS, bytes);
+    check_swept(&result.set_aside, IMAGE_BLOBS, changes.bytes);
     check_swept(&result.freed, 0, 0);
     assert_int_equal(result.repositories, 1);
     assert_int_equal(unit_count(unit->repo.fd, "blobs"), IMAGE_BLOBS);
     assert_int_equal(unit_count(unit->registry.root.fd, "trash/blobs/lib~app"), IMAGE_BLOBS);
     /* The move to the trash begins another grace period. */
-    clock_now = last_change(unit, "gone", &bytes) + GRACE;
+    changes = changes_of(unit, "gone");
+    clock_now = changes.first + GRACE;
     result = collect(unit, GRACE);
     check_swept(&result.freed, 0, 0);
-    clock_now++;
+    clock_now = changes.last + GRACE + 1;
     result = collect(unit, GRACE);
-    check_swept(&result.freed, IMAGE_BLOBS, bytes);
+    check_swept(&result.freed, IMAGE_BLOBS, changes.bytes);
     assert_int_equal(files_in_store(unit), IMAGE_BLOBS);
     assert_false(unit_exists(unit->registry.root.fd, "trash/blobs/lib~app"));
 }
@@ -134,12 +138,12 @@ static void without_a_grace_period(void **state)
     struct unit *unit = *state;
     unit_settings(unit, "version: 1\ntrash: {keep: 0s}\n");
     const struct stl_digest gone = unit_push(&unit->repo, "gone", NULL);
-    uint64_t bytes;
-    clock_now = last_change(unit, "gone", &bytes);
+    const struct changes changes = changes_of(unit, "gone");
+    clock_now = changes.last;
     drop(&unit->repo, &gone);
     const struct stl_gc_result result = collect(unit, 0);
     check_swept(&result.set_aside, 0, 0);
-    check_swept(&result.freed, IMAGE_BLOBS, bytes);
+    check_swept(&result.freed, IMAGE_BLOBS, changes.bytes);
     assert_int_equal(result.removed, 1);
     assert_int_equal(files_in_store(unit), 0);
     assert_int_equal(problem.count, 0);
@@ -156,7 +160,6 @@ static void one_blob_in_two_repositories(void **state)
     stl_close_fd(&other.lock);
     const struct stl_digest gone = unit_push(&unit->repo, "gone", NULL);
     unit_push(&other, "gone", NULL);
-    uint64_t bytes;
     unit_push(&unit->repo, "kept", "v1");
     drop(&unit->repo, &gone);
     struct stl_gc_result result = collect(unit, 0);
@@ -165,12 +168,14 @@ static void one_blob_in_two_repositories(void **state)
     unit_push(&unit->repo, "gone", NULL);
     for (int i = 0; i < 2; i++)
         drop(i ? &other : &unit->repo, &gone);
-    clock_now = last_change(unit, "gone", &bytes) + GRACE + 1;
+    struct changes changes = changes_of(unit, "gone");
+    clock_now = changes.last + GRACE + 1;
     result = collect(unit, GRACE);
-    check_swept(&result.set_aside, 2 * IMAGE_BLOBS, 2 * bytes);
-    clock_now = last_change(unit, "gone", &bytes) + GRACE + 1;
+    check_swept(&result.set_aside, 2 * IMAGE_BLOBS, 2 * changes.bytes);
+    changes = changes_of(unit, "gone");
+    clock_now = changes.last + GRACE + 1;
     result = collect(unit, GRACE);
-    check_swept(&result.freed, IMAGE_BLOBS, bytes);
+    check_swept(&result.freed, IMAGE_BLOBS, changes.bytes);
     assert_int_equal(files_in_store(unit), IMAGE_BLOBS);
 }
 
@@ -210,6 +215,22 @@ static void a_blob_that_only_the_store_has(void **state)
     assert_true(unit_exists(unit->registry.root.fd, foreign));
 }
 
+static void a_long_digest(void **state)
+{
+    struct unit *unit = *state;
+    char path[STL_PATH_MAX];
+    struct stl_digest digest;
+    stl_digest_of(STL_SHA512, "long", 4, &digest);
+    stl_path_store(&digest, path);
+    STL_AUTO_FREE char *folder = stl_strndup(path, (size_t)(strrchr(path, '/') - path));
+    mkdirat(unit->registry.root.fd, "store/sha512", 0755);
+    mkdirat(unit->registry.root.fd, folder, 0755);
+    unit_write(unit->registry.root.fd, path, "long");
+    const struct stl_gc_result result = collect(unit, 0);
+    check_swept(&result.freed, 1, 4);
+    assert_false(unit_exists(unit->registry.root.fd, path));
+}
+
 /* What has no other name is freed where it is. */
 static void a_copy_in_a_repository(void **state)
 {
@@ -223,7 +244,7 @@ static void a_copy_in_a_repository(void **state)
     assert_int_equal(unit_count(unit->repo.fd, "blobs"), IMAGE_BLOBS);
 }
 
-/* A manifest that came back, as from a backup, gets its blobs from the trash, unless they exceed the quota. */
+/* What a manifest needs comes back from the trash, unless it exceeds the quota. */
 static void what_a_manifest_names_comes_back(void **state)
 {
     struct unit *unit = *state;
@@ -405,6 +426,7 @@ int main(void)
         gc_test(without_a_grace_period),
         gc_test(one_blob_in_two_repositories),
         gc_test(a_blob_that_only_the_store_has),
+        gc_test(a_long_digest),
         gc_test(a_copy_in_a_repository),
         gc_test(what_a_manifest_names_comes_back),
         gc_test(orphans),

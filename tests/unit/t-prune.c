@@ -295,6 +295,8 @@ static void a_platform_is_pulled_for_its_index(void **state)
                                                 .digest = unit_digest_text(&listing),
                                                 .time = clock_now - 3600});
     check_plan(unit, &rule, 1, &pulls, 0, "+v1: pulled 1 hour ago\n");
+    stl_pulls_note(&pulls, &(struct stl_record){.repository = "lib/app", .tag = "v1", .time = clock_now + 5});
+    check_plan(unit, &rule, 1, &pulls, 0, "+v1: pulled 0 seconds ago\n");
     /* And freshness goes up the same way. */
     set_digest_age(&unit->repo, &child, 60);
     check_plan(unit, &rule, 1, &pulls, 60, "+v1: pushed within the grace period\n");
@@ -321,6 +323,10 @@ static void no_pull_at_all(void **state)
                "-v1: pushed 400 days ago, not pulled for 1 day\n-image: belongs to a tag that is removed\n"
                "-image: belongs to a tag that is removed\n");
     rule.not_pulled_for = 0;
+    check_plan(
+        unit, &rule, 1, &pulls, 0,
+        "-v1: pushed 400 days ago, not pulled for 0 seconds\n-image: belongs to a tag that is removed\n"
+        "-image: belongs to a tag that is removed\n");
     check_plan(unit, &rule, 1, &no_pulls, 0,
                "+v1: pulls are not known for long enough ('stillage log --pulls --record')\n");
 }
@@ -388,7 +394,7 @@ static void a_tag_that_names_a_young_manifest(void **state)
     stl_buf_clear(&run.text);
 }
 
-/* It stays although the manifest that it names goes, and so does what it leads to, which loses another tag. */
+/* It stays although the manifest that it names goes, and so does what it leads to. */
 static void an_immutable_tag_follows_nothing(void **state)
 {
     struct unit *unit = *state;
