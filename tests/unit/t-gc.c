@@ -10,6 +10,7 @@
 #include "fixed-clock.h"
 #include "publishing.h"
 #include "repo-make.h"
+#include "trash.h"
 
 enum { GRACE = 1000, IMAGE_BLOBS = 2 };
 
@@ -369,6 +370,28 @@ static void an_empty_repository(void **state)
     assert_false(unit_exists(unit->registry.root.fd, "www/v2/lib"));
 }
 
+/* --- deletions that were killed -------------------------------------------------------------------------- */
+
+/* The manifest is in the trash, and no longer in tags or links; but its file is still in the repository. */
+static void what_a_killed_deletion_left(void **state)
+{
+    struct unit *unit = *state;
+    unit_push(&unit->repo, "kept", "v1");
+    const struct stl_digest gone = unit_push(&unit->repo, "gone", NULL);
+    STL_AUTO_FREE char *file =
+        stl_sprintf("_manifests/" STL_TYPE_OCI_MANIFEST "/%s", unit_digest_text(&gone));
+    STL_AUTO_FREE char *link = manifest_path(&gone);
+    const struct stl_media_type type = {STL_TYPE_OCI_MANIFEST};
+    OK(stl_trash_doom_manifest(&unit->repo, &type, &gone, &err));
+    unit_remove(unit->repo.fd, link);
+    collect_how(unit, GRACE, true);
+    assert_true(unit_exists(unit->repo.fd, file));
+    const struct stl_gc_result result = collect_how(unit, GRACE, false);
+    assert_int_equal(result.busy + result.problems, 0);
+    assert_false(unit_exists(unit->repo.fd, file));
+    assert_int_equal(unit_count(unit->repo.fd, "_manifests/" STL_TYPE_OCI_MANIFEST), 1);
+}
+
 /* --- the rest of a run ---------------------------------------------------------------------------------- */
 
 static void a_damaged_manifest(void **state)
@@ -431,6 +454,7 @@ int main(void)
         gc_test(what_a_manifest_names_comes_back),
         gc_test(orphans),
         gc_test(an_empty_repository),
+        gc_test(what_a_killed_deletion_left),
         gc_test(a_damaged_manifest),
         gc_test(what_has_ended),
     };
