@@ -71,6 +71,8 @@ my $member = qr/^ +(?:json_object_object_add|stl_json_set_\w+|add_(?:bounded_tex
 # ... nor that of what two variables are set to, if it is only made up of other values.
 my $value = qr/^ +(?:[A-Z_]+ )?(?:const )?(?:struct \w+ |\w+ )?\**([\w>.-]+) = (?:stl_(?:strn?dup|v?sprintf|buf_\w+)|json_object_\w+|str\w+)\(/;
 
+my $least = qr/\b([\w>.-]+) ([<>]) (?:([\w>.-]+) \? (?:\1 : \3|\3 : \1)|([\w>.-]+) \? (?:\1 - \4|\4 - \1) : 0)(?![\w>.-])/;
+
 # All replacements [start, length, text, operator] on one line. $descriptors: names that this function has for descriptors,
 # which are never 0 (that one is open from the start): whether 0 is asked for as well makes no difference.
 sub on_line {
@@ -81,6 +83,8 @@ sub on_line {
     my $room = $code =~ /^ +(?!return)(?:const |static |struct )*\w+ \**[^=(]*\[([^\]]*)/ ? [@-, @+] : undef;
     substr($code, $$room[1], $$room[3] - $$room[1]) =~ tr/0-9/_/ if $room;
     $code =~ s{($descriptors )([<>]=?) 0\b}{$1 . ' ' x length($2) . ' _'}ge;
+    # Of two that are the same, either is the smaller or the larger one, and none is their difference.
+    $code =~ s{$least}{"$1 " . ' ' x length($2) . substr $&, length("$1 $2")}ge;
     if ($code =~ /^ +(?:\} else )?if \(/g) {
         my $open = pos($code) - 1;
         my $close = closing($code, $open);
@@ -188,7 +192,7 @@ sub place {
     my ($name) = @_;
     my ($source) = (glob("tests/*/$name.c"), glob("tests/*/$name.t"));
     die "tests/mutate-tests: there is no test $name\n" unless $source;
-    return $source =~ /^(.*)\.c$/ ? "build/$1" : $source;
+    return $source =~ /^(.*)\.c$/ ? "watched/$1" : $source;
 }
 
 # The first line of mutate-tests whose pattern fits names what is run behind the unit test of the file's own name.
@@ -221,19 +225,20 @@ sub quietly {
     return system("ulimit -t $computing; timeout -k 5 $seconds @command >mutate.out 2>&1") == 0;
 }
 
-# Whether it builds and passes; undef if it does not compile.
+# Whether it builds and passes; undef if it does not compile. In a unit test the file itself is watched by AddressSanitizer:
+# whoever reads one too many is noticed.
 sub passes {
     my ($test, $seconds, $computing) = @_;
-    my $targets = $test =~ /^build/ ? $test : 'all test-programs';
+    my $targets = $test =~ /^watched/ ? "BUILD=watched CFLAGS='-O1 -g -fsanitize=address' $test" : 'all test-programs';
     quietly(600, 'unlimited', "make -s CC='$ENV{CC}' $targets") or return undef;
-    return quietly($seconds, $computing, $test =~ /^build/ ? $test : "prove -Q $test");
+    return quietly($seconds, $computing, $test =~ /^watched/ ? $test : "prove -Q $test");
 }
 
 my (%limit, %computing); # seconds that a test may take, and compute, once it has passed
 sub is_passed {
     my ($test) = @_;
     my ($begin, @before) = (time, times);
-    my $passed = passes($test, $limit{$test} // ($test =~ /^build/ ? 60 : 300), $computing{$test} // 60);
+    my $passed = passes($test, $limit{$test} // ($test =~ /^watched/ ? 60 : 300), $computing{$test} // 60);
     my @after = times;
     if ($passed && !$limit{$test}) {
         $limit{$test} = 20 + int(5 * (time - $begin));
@@ -300,6 +305,7 @@ my $copy = File::Temp->newdir('stillage-mutate.XXXXXX', TMPDIR => 1);
 $ENV{CC} //= 'gcc';
 system('cp', '-a', (grep { -e } qw(cmd lib cgi templates tests examples build Makefile README.md)), "$copy/") == 0 or die "cannot copy the tree\n";
 chdir $copy or die "cannot enter $copy: $!\n";
+system('cp', '-a', 'build', 'watched') == 0 or die "cannot copy what is built\n" if -e 'build';
 printf "# seed %d: %d mutants, in %d files\n", $seed, scalar @chosen, scalar @files;
 
 my (%table, @survivors);
