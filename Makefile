@@ -238,7 +238,7 @@ $(BUILD)/tests/%.o: INCLUDES += -iquote tests/support
 $(filter-out $(FUZZ_TESTS),$(UNIT_TESTS)): %: %.o $(BUILD)/tests/support/unit.o $(BUILD)/libstillage.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
 
-$(addprefix $(BUILD)/tests/unit/,t-dialects t-exchange t-issuer t-outgoing t-remote): $(BUILD)/tests/support/scripted.o
+$(addprefix $(BUILD)/tests/unit/,t-dialects t-exchange t-issuer t-mirror t-outgoing t-remote): $(BUILD)/tests/support/scripted.o
 
 # stillage.cgi, but for how it is started.
 CGI_TESTS = $(filter $(BUILD)/tests/unit/t-cgi%,$(UNIT_TESTS))
