@@ -149,6 +149,12 @@ wait "${pids[@]}"
 is "$(cat "$T"/p?.status | sort | uniq -c | tr -s ' \n' ' ')" ' 2 201 6 403 ' 'of many at once, so many as fit'
 is "$(counted) $(held)" '1000 1000' '... and no byte more'
 like "$(stillage project ls)" $'^team  private  1.0 kB of 1.0 kB, 0 tags, 9 repositories\n  maintainer  anonymous\n  developer   anonymous\nteam/own  private  0 B, 0 tags, 0 rep' 'project ls'
+mkdir -pm 700 "$REG/auth/projects"
+echo '{' >"$REG/auth/projects/team"
+for form in '' --json; do
+    desc="project ls $form with a damaged list of members" fails_with 1 "auth/projects/team: " stillage project ls $form
+done
+rm "$REG/auth/projects/team"
 fails_with 2 'give ls' stillage project
 desc='add' fails_with 1 "exceed the quota: project 'team' has room for 0 more" stillage add "oci:$(cached hello)" team/new:v1
 ok_run '... elsewhere there is room' stillage add -q "oci:$(cached hello)" team/own:v1

@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "blobs.h"
 #include "inventory.h"
@@ -55,6 +56,46 @@ static void what_a_registry_holds(void **state)
     stl_digestset_clear(&collected);
 }
 
+/* What a list still names, but is gone by now. */
+static void what_has_gone_meanwhile(void **state)
+{
+    struct unit *unit = *state;
+    STL_AUTO_BUF struct stl_buf made = {.ceiling = STL_INVENTORY_MAX};
+    struct stl_digestset collected = {0};
+    const struct stl_digest kept = unit_push(&unit->repo, "one", "kept");
+    unit_push(&unit->repo, "one", "gone");
+    unit_remove(unit->repo.fd, "manifests/gone");
+    unit_write(unit->registry.root.fd, "www/v2/_catalog", "{\"repositories\":[\"absent\",\"lib/app\"]}\n");
+    OK(stl_inventory_make(&unit->registry, &made, &err));
+    STL_AUTO_FREE char *wanted =
+        stl_sprintf("\"repositories\":[\n {\"name\":\"lib/app\",\"tags\":{\n   \"kept\":\"%s\"},",
+                    unit_digest_text(&kept));
+    assert_non_null(strstr(made.data, wanted));
+    OK(stl_inventory_collect(&unit->registry, &collected, &err));
+    assert_int_equal(collected.count, 2);
+    stl_digestset_clear(&collected);
+}
+
+static void what_cannot_be_made(void **state)
+{
+    struct unit *unit = *state;
+    STL_AUTO_BUF struct stl_buf made = {.ceiling = STL_INVENTORY_MAX};
+    struct stl_digestset collected = {0};
+    unit_push(&unit->repo, "one", "v1");
+    OK(stl_inventory_make(&unit->registry, &made, &err));
+    assert_int_equal(mkdirat(unit->registry.root.fd, "www/inventory.json", 0755), 0);
+    assert_int_equal(stl_inventory_publish(&unit->registry, &made, &err), -1);
+    unit_remove(unit->repo.fd, "tags/list");
+    assert_int_equal(mkdirat(unit->repo.fd, "tags/list", 0755), 0);
+    stl_error_clear(&err);
+    assert_int_equal(stl_inventory_make(&unit->registry, &made, &err), -1);
+    assert_non_null(strstr(err.message, "lib/app"));
+    unit_write(unit->registry.root.fd, "www/v2/_catalog", "{\"repositories\":[\"Bad\"]}\n");
+    stl_error_clear(&err);
+    assert_int_equal(stl_inventory_collect(&unit->registry, &collected, &err), -1);
+    stl_digestset_clear(&collected);
+}
+
 static void what_is_no_inventory(void **state)
 {
     (void)state;
@@ -80,7 +121,8 @@ static void what_is_no_inventory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {repository_test(what_a_registry_holds),
-                                       cmocka_unit_test(what_is_no_inventory)};
+    const struct CMUnitTest tests[] = {
+        repository_test(what_a_registry_holds), repository_test(what_has_gone_meanwhile),
+        repository_test(what_cannot_be_made), cmocka_unit_test(what_is_no_inventory)};
     return unit_run(tests);
 }
