@@ -169,9 +169,8 @@ static enum stl_tar_type type_of(const struct stl_tar_header *header, const char
 static char *header_name(const struct stl_tar_header *header)
 {
     bool prefixed = !memcmp(header->magic, "ustar", 6) && header->prefix[0];
-    int prefix = prefixed ? (int)strnlen(header->prefix, sizeof header->prefix) : 0;
-    int name = (int)strnlen(header->name, sizeof header->name);
-    return stl_sprintf("%.*s%s%.*s", prefix, header->prefix, prefixed ? "/" : "", name, header->name);
+    return stl_sprintf("%.*s%s%.*s", prefixed ? (int)sizeof header->prefix : 0, header->prefix,
+                       prefixed ? "/" : "", (int)sizeof header->name, header->name);
 }
 
 static int visit_member(struct tar_walk *walk, const struct stl_tar_header *header, int64_t size,

@@ -271,6 +271,30 @@ static void lines_that_are_wrong(void **state)
         refuse(texts[i]);
 }
 
+static void a_bundle_of_one_piece(void **state)
+{
+    struct stl_buf list = STL_BUF_INIT;
+    struct stl_bundle bundle;
+    int64_t sum = 0;
+    (void)state;
+    stl_bundle_put_head(&list, 1);
+    put_blob(&list, 1, "whole");
+    OK(stl_bundle_parse(&bundle, &list, &err));
+    assert_int_equal(stl_bundle_each(&bundle, count_piece, &sum, &err), 0);
+    assert_int_equal(sum, 5);
+    stl_bundle_clear(&bundle);
+}
+
+static void a_list_with_a_nul(void **state)
+{
+    struct stl_buf list = STL_BUF_INIT;
+    struct stl_bundle bundle;
+    (void)state;
+    put_example(&list);
+    stl_buf_add(&list, "\0x\n", 3);
+    FAILS(STL_INVALID, stl_bundle_parse(&bundle, &list, &err));
+}
+
 static void a_line_of_a_megabyte(void **state)
 {
     (void)state;
@@ -294,6 +318,8 @@ int main(void)
         cmocka_unit_test(only_one_spelling_of_a_path_counts),
         cmocka_unit_test(documents_have_their_places),
         cmocka_unit_test(lines_that_are_wrong),
+        cmocka_unit_test(a_bundle_of_one_piece),
+        cmocka_unit_test(a_list_with_a_nul),
         cmocka_unit_test(a_line_of_a_megabyte),
     };
     return unit_run(tests);

@@ -186,6 +186,13 @@ static void pax_records_count_for_one_member(void **state)
     add(&tar, '0', "second", "de");
     add_end(&tar);
     check(&tar, "0 better  abc\n0 second  de\n");
+    /* also a size of 0 */
+    STL_AUTO_BUF struct stl_buf empty = STL_BUF_INIT;
+    add(&empty, 'x', "pax", "9 size=0\n");
+    add_raw(&empty, '0', "name", "00000000003", "", 0);
+    add(&empty, '0', "second", "de");
+    add_end(&empty);
+    check(&empty, "0 name  \n0 second  de\n");
 }
 
 static void sizes_may_be_binary(void **state)
@@ -206,7 +213,8 @@ static void malformed_extensions_are_errors(void **state)
         "5 \n\n\n\n",  "0 path=x\n",   "9999999999999999999999 path=x\n",
         "-9 path=x\n", " 9 path=x\n",  "8 pathx\n",
         "9 size=x\n",  "10 size=-1\n", "27 size=99999999999999999999\n",
-        "3 \n",
+        "3 \n",        "+9 path=x\n",  "10 size=5x\n",
+        "8 size=\n",
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -275,6 +283,12 @@ static void damage_is_found(void **state)
     add_end(&tar);
     tar.data[2 * BLOCK] = 'x';
     check_bad(&tar, "damaged at byte 1024");
+    /* A block of which only the first byte is not zero is no end. */
+    STL_AUTO_BUF struct stl_buf one = STL_BUF_INIT;
+    add(&one, '0', "one", "1");
+    add_end(&one);
+    one.data[2 * BLOCK] = 'x';
+    check_bad(&one, "damaged at byte 1024");
 }
 
 static void sizes_beyond_the_end_are_errors(void **state)
