@@ -75,7 +75,7 @@ static char *document(const struct unit *unit, const char *map, const char *key,
     return text;
 }
 
-/* Two repositories with the same image, of which only one has a second image, and what refers to the first. */
+/* Two repositories with the same image; only one has a second image, and what refers to the first. */
 static void each_repository_by_itself(void **state)
 {
     struct unit *unit = *state;

@@ -370,7 +370,7 @@ static void an_empty_repository(void **state)
     assert_false(unit_exists(unit->registry.root.fd, "www/v2/lib"));
 }
 
-/* --- deletions that were killed -------------------------------------------------------------------------- */
+/* --- deletions that were killed ------------------------------------------------------------------------- */
 
 /* The manifest is in the trash, and no longer in tags or links; but its file is still in the repository. */
 static void what_a_killed_deletion_left(void **state)
@@ -432,6 +432,21 @@ static void what_has_ended(void **state)
     assert_false(unit_exists(root, "log/quota/without"));
 }
 
+/* What a full disk has taken from the reserve is there again, but not after a dry run. */
+static void the_reserve(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    unit_push(&unit->repo, "kept", "v1");
+    collect_how(unit, GRACE, false);
+    size_t full = unit_count(root, "reserve");
+    unit_remove(root, "reserve");
+    collect_how(unit, GRACE, true);
+    assert_false(unit_exists(root, "reserve"));
+    collect_how(unit, GRACE, false);
+    assert_int_equal(unit_count(root, "reserve"), full);
+}
+
 /* Nobody is pushing. */
 static int setup(void **state)
 {
@@ -457,6 +472,7 @@ int main(void)
         gc_test(what_a_killed_deletion_left),
         gc_test(a_damaged_manifest),
         gc_test(what_has_ended),
+        gc_test(the_reserve),
     };
     return unit_run(tests);
 }

@@ -11,8 +11,7 @@
 /* What happens to a file of the registry. */
 enum deed { REMOVE, WRITE, CHMOD, LINK, MKDIR };
 
-/* In paths and texts, %M is the digest of a manifest, %H its digits, %R that of what refers to it, %B that of a blob
- * and %F where the store has it. */
+/* In paths and texts, %M is the digest of a manifest, %B that of a blob, and %F where the store has it. */
 struct row {
     enum deed deed;
     const char *path, *text;
@@ -23,7 +22,7 @@ struct row {
 };
 
 struct names {
-    struct stl_digest manifest, referrer, blob;
+    struct stl_digest manifest, blob;
     char store[STL_PATH_MAX];
 };
 
@@ -33,8 +32,6 @@ static char *expand(const char *text, const struct names *names)
     for (const char *p = text; *p; p++) {
         const char *end = *p == '%' ? &p[1] : "";
         const char *value = *end == 'M'   ? unit_digest_text(&names->manifest)
-                            : *end == 'H' ? strchr(unit_digest_text(&names->manifest), ':') + 1
-                            : *end == 'R' ? unit_digest_text(&names->referrer)
                             : *end == 'B' ? unit_digest_text(&names->blob)
                             : *end == 'F' ? names->store
                                           : NULL;
@@ -57,7 +54,6 @@ static struct names fill(const struct unit *unit)
     STL_AUTO_FREE char *json = unit_image("signature", more);
     unit_image_blobs(&unit->repo, "signature");
     OK(unit_publish(&unit->repo, json, NULL));
-    names.referrer = unit_digest(json);
     stl_path_store(&names.blob, names.store);
     return names;
 }
