@@ -192,7 +192,8 @@ sub place {
     my ($name) = @_;
     my ($source) = (glob("tests/*/$name.c"), glob("tests/*/$name.t"));
     die "tests/mutate-tests: there is no test $name\n" unless $source;
-    return $source =~ /^(.*)\.c$/ ? "watched/$1" : $source;
+    return $source if $source =~ /\.t$/;
+    return ($source =~ m{/unit/} ? 'watched/' : 'build/') . $source =~ s/\.c$//r;
 }
 
 # The first line of mutate-tests whose pattern fits names what is run behind the unit test of the file's own name.
@@ -229,16 +230,17 @@ sub quietly {
 # whoever reads one too many is noticed.
 sub passes {
     my ($test, $seconds, $computing) = @_;
-    my $targets = $test =~ /^watched/ ? "BUILD=watched CFLAGS='-O1 -g -fsanitize=address' $test" : 'all test-programs';
+    my $targets = $test =~ /\.t$/ ? 'all test-programs' : $test;
+    $targets = "BUILD=watched CFLAGS='-O1 -g -fsanitize=address' $test" if $test =~ /^watched/;
     quietly(600, 'unlimited', "make -s CC='$ENV{CC}' $targets") or return undef;
-    return quietly($seconds, $computing, $test =~ /^watched/ ? $test : "prove -Q $test");
+    return quietly($seconds, $computing, $test =~ /\.t$/ ? "prove -Q $test" : $test);
 }
 
 my (%limit, %computing); # seconds that a test may take, and compute, once it has passed
 sub is_passed {
     my ($test) = @_;
     my ($begin, @before) = (time, times);
-    my $passed = passes($test, $limit{$test} // ($test =~ /^watched/ ? 60 : 300), $computing{$test} // 60);
+    my $passed = passes($test, $limit{$test} // ($test =~ /\.t$/ ? 300 : 60), $computing{$test} // 60);
     my @after = times;
     if ($passed && !$limit{$test}) {
         $limit{$test} = 20 + int(5 * (time - $begin));
