@@ -206,10 +206,9 @@ ok_run 'pushes through it' clients push 2 1 "$ALL"
 
 echo 'apache: true' >>"$T/m1/reg/registry.yaml"
 ok_run 'files for Apache are made' at m1 verify -q --repair
-# Its own process lives, and has not been told.
 REG=$T/m2/reg
 start_apache "$REG" --push "fastcgi:${SOCKET_OF[m2]}" --cgi "$STILLAGE_CGI"
-apache=$SERVER
+apache=$SERVER APACHE=$URL
 read -r name tag manifest <<<"$(grep -v ' - ' "$ACKNOWLEDGED" | head -n 1)"
 blob=$(curl -s "${URL_OF[m1]}/v2/$name/manifests/$tag" | jq -r .config.digest)
 http POST "${URL_OF[m1]}/v2/app/blobs/uploads/" -d ''
@@ -217,21 +216,20 @@ session=$(header location)
 WRONG=()
 # One way to ask: 200 from what is still in a memory, or 503
 tell() { case $2 in 200 | 202 | 204) SILENT=no ;; 503) ;; *) SILENT=no WRONG+=("$1: $2") ;; esac; }
+tell_of() { http "$@"; tell "$1 $2" "$STATUS"; }
 silent() {
     local path url
     SILENT=yes
     for path in "$name/manifests/$tag" "$name/manifests/$manifest" "$name/blobs/$blob" "$name/tags/list" "$name/referrers/$manifest" _catalog; do
-        for url in "${URL_OF[m2]}" "$URL"; do
-            http GET "$url/v2/$path"
-            tell "GET $url/v2/$path" "$STATUS"
-        done
+        for url in "${URL_OF[m2]}" "$APACHE"; do tell_of GET "$url/v2/$path"; done
         tell "CGI /v2/$path" "$(request GET "/v2/$path")"
     done
-    for url in "${URL_OF[m2]}" "$URL"; do
-        http GET "$url$session"
-        tell "the session at $url" "$STATUS"
-        http PATCH "$url$session" -H 'Content-Type: application/octet-stream' -d ''
-        tell "PATCH at $url" "$STATUS"
+    for url in "${URL_OF[m2]}" "$APACHE"; do
+        tell_of GET "$url$session"
+        tell_of PATCH "$url$session" -H 'Content-Type: application/octet-stream' -d ''
+        tell_of POST "$url/v2/app/blobs/uploads/" -d ''
+        tell_of GET "$url/v2/app/tags/list?n=1"
+        tell_of GET "$url/"
     done
     [ $SILENT = yes ]
 }
@@ -239,18 +237,28 @@ ceph_evict m2 >>"$T/log/ceph" 2>&1
 ok_run 'a mount is given up: nginx, Apache and the CGI come to say 503' wait_for 60 silent
 is "${WRONG[*]:0:5}" '' '... and nothing else: no 404'
 ok_run '... and HAProxy takes its front end away' wait_for 20 is_up m2 DOWN
-stop "$apache"
 mount_again m2
 ok_run 'it is mounted anew: HAProxy takes it back' wait_for 20 is_up m2 UP
 
 begin_at_m2 killed
 ceph_gives_up 10
+# pushed MANY: so many have been acknowledged
+pushed() { [ "$(wc -l <"$ACKNOWLEDGED")" -ge "$1" ]; }
+before=$(wc -l <"$ACKNOWLEDGED")
+clients push 3 8 "$ALL" >"$T/beside" 2>&1 &
+pushing=$!
+ok_run 'while pushes go on through both,' wait_for 60 pushed $((before + 4))
 signal_group KILL "${PID_OF[m2]}"
 begin=$SECONDS
 ok_run 'a mount is killed: pushes at the other one go on, without anybody doing anything' clients push 2 1 "${URL_OF[m1]}"
 took=$((SECONDS - begin))
 [ "$took" -le 30 ] && rc=0 || rc=1
 ok "$rc" "... within 30 s ($took)"
+ok_run 'nginx, Apache and the CGI say 503' silent
+is "${WRONG[*]:0:5}" '' '... and nothing else'
+wait "$pushing" && rc=0 || rc=$?
+ok "$rc" 'the pushes are acknowledged'
+stop "$apache"
 ceph_gives_up 0
 ok_run 'HAProxy takes its front end away' wait_for 20 is_up m2 DOWN
 ok_run '... and pushes through it go on' clients push 2 1 "$ALL"
