@@ -72,18 +72,19 @@ static int link_at_once(const struct stl_repo *repo, int at, const char *from,
 }
 
 /* The same, if stl_may_hold_blob() allows it. */
+static int link_if_allowed(const struct stl_repo *repo, int at, const char *from,
+                           const struct stl_digest *digest, int64_t size, struct stl_error *err)
+{
+    STL_AUTO_CLOSE int lock = -1;
+    return stl_may_hold_blob(repo, digest, size, &lock, err) || link_at_once(repo, at, from, digest, err) ? -1
+                                                                                                          : 0;
+}
+
 static int link_blob(const struct stl_repo *repo, int at, const char *from, const struct stl_digest *digest,
                      struct stl_error *err)
 {
-    STL_AUTO_CLOSE int lock = -1;
     int64_t size = 0;
-    if (stl_blob_size(at, from, &size, err) < 0)
-        return -1;
-    if (stl_may_hold_blob(repo, digest, size, &lock, err))
-        return -1;
-    if (link_at_once(repo, at, from, digest, err))
-        return -1;
-    return 0;
+    return stl_blob_size(at, from, &size, err) < 0 ? -1 : link_if_allowed(repo, at, from, digest, size, err);
 }
 
 static int link_from_store(const struct stl_repo *repo, const struct stl_digest *digest,
@@ -148,8 +149,9 @@ static int link_known_blob(const struct stl_repo *repo, const struct stl_digest 
 }
 
 /* Checked before the bytes are in the store: after a later refusal they would stay there until garbage
- * collection. */
-static int check_room(const struct stl_repo *repo, const struct stl_temp *temp, struct stl_error *err)
+ * collection. Only if there is a quota, *size is set: nobody else asks for it. */
+static int check_room(const struct stl_repo *repo, const struct stl_temp *temp, int64_t *size,
+                      struct stl_error *err)
 {
     int64_t left;
     struct stat st;
@@ -161,6 +163,7 @@ static int check_room(const struct stl_repo *repo, const struct stl_temp *temp, 
         return 0;
     if (fstat(temp->fd, &st))
         return stl_error_errno(err, "cannot look at a file in tmp/");
+    *size = st.st_size;
     if (st.st_size > left)
         return stl_quota_exceeded(&repo->name, st.st_size, left, err);
     return counted ? stl_project_has_room(repo->registry, project, STL_PROJECT_SIZE, st.st_size, err) : 0;
@@ -181,14 +184,17 @@ int stl_repo_put_blob(const struct stl_repo *repo, struct stl_temp *temp, const 
     int known = link_known_blob(repo, digest, err);
     if (known <= 0)
         return known;
-    if (check_room(repo, temp, err) || stl_temp_sync(temp, err))
+    int64_t size = 0;
+    if (check_room(repo, temp, &size, err) || stl_temp_sync(temp, err))
         return -1;
     char path[STL_PATH_MAX];
     STL_AUTO_CLOSE int lock = stl_store_lock(repo->registry, digest, err);
     STL_AUTO_CLOSE int store = lock < 0 ? -1 : make_store_folder(repo->registry, digest, err);
     STL_AUTO_CLOSE int blobs = store < 0 ? -1 : stl_repo_enter_folder(repo, STL_REPO_BLOBS, err);
     const char *name = strrchr(stl_path_store(digest, path), '/') + 1;
-    if (blobs < 0 || stl_temp_link(temp, store, name, err) < 0 || link_blob(repo, store, name, digest, err))
+    if (blobs < 0 || stl_temp_link(temp, store, name, err) < 0)
+        return -1;
+    if (link_if_allowed(repo, store, name, digest, size, err))
         return -1;
     return sync_names(repo, store, blobs, err);
 }
@@ -197,7 +203,8 @@ int stl_repo_enter_blob(const struct stl_repo *repo, struct stl_temp *temp, cons
                         struct stl_error *err)
 {
     char path[STL_PATH_MAX];
-    if (temp && check_room(repo, temp, err))
+    int64_t size = 0;
+    if (temp && check_room(repo, temp, &size, err))
         return -1;
     STL_AUTO_CLOSE int lock = stl_store_lock(repo->registry, digest, err);
     STL_AUTO_CLOSE int store = lock < 0 || !temp ? -1 : make_store_folder(repo->registry, digest, err);

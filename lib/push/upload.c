@@ -183,12 +183,15 @@ static int lock_data(struct stl_upload *upload, int patience, time_t *written, s
     upload->size = ours.st_size;
     upload->placed = ours.st_nlink > 1;
     *written = ours.st_mtime;
-    /* The session may have ended while we waited; or just before, and then we have made a new file. */
-    int gone = fstatat(upload->folder, file_name(upload, "", name), &there, AT_SYMLINK_NOFOLLOW);
-    if (gone && errno != ENOENT)
-        return stl_error_errno(err, "cannot look at the upload session");
-    if (gone || ours.st_ino != there.st_ino)
-        return stl_upload_unknown(upload->id, err);
+    /* The session may have ended while we waited; or just before, and then we have made a new file. A file
+     * without bytes that has a name has this one, or the session has the mark. */
+    if (upload->size > 0 || ours.st_nlink == 0) {
+        int gone = fstatat(upload->folder, file_name(upload, "", name), &there, AT_SYMLINK_NOFOLLOW);
+        if (gone && errno != ENOENT)
+            return stl_error_errno(err, "cannot look at the upload session");
+        if (gone || ours.st_ino != there.st_ino)
+            return stl_upload_unknown(upload->id, err);
+    }
     if (is_over(upload->folder, file_name(upload, ".ended", name), upload->size)) {
         unlinkat(upload->folder, file_name(upload, "", name), 0);
         return stl_upload_unknown(upload->id, err);
