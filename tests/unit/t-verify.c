@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "about.h"
 #include "publishing.h"
 
 /* What happens to a file of the registry. */
@@ -157,6 +158,10 @@ static void what_is_wrong(void **state)
         {REMOVE, "%F", NULL, "not-in-store " APP "blobs/%B\n", "+not-in-store " APP "blobs/%B\n", ""},
         {WRITE, APP "blobs/x", "x", "foreign " APP "blobs/x\n", "foreign " APP "blobs/x\n",
          "foreign " APP "blobs/x\n"},
+        {WRITE, APP "tags/_about", "{\"created\":1,\"visibility\":\"private\",\"description\":\"\"}", "", "",
+         ""},
+        {WRITE, APP "tags/_about", "x", "foreign " APP "tags/_about\n", "foreign " APP "tags/_about\n",
+         "foreign " APP "tags/_about\n"},
         {WRITE, APP "x", "x", "foreign " APP "x\n", "foreign " APP "x\n", "foreign " APP "x\n"},
         {WRITE, "x", "x", "", "", ""},
         {WRITE, "store/sha256/x", "x", "foreign store/sha256/x\n", "foreign store/sha256/x\n",
@@ -184,11 +189,29 @@ static void what_is_wrong_inside(void **state)
     run(rows, sizeof rows / sizeof *rows, true);
 }
 
+/* What was created as a repository belongs in the catalog while it is empty; what was not, does not. */
+static void an_empty_repository(void **state)
+{
+    struct unit *unit = *state;
+    const struct names names = {.store = ""};
+    const struct stl_about about = {.created = 1};
+    check(unit, false, false, NULL, "", &names);
+    OK(stl_about_write(&unit->registry.root, unit->repo.fd, &about, &err));
+    check(unit, false, false, NULL, "tags-list " APP "tags/list\ncatalog www/v2/_catalog\n", &names);
+    check(unit, false, true, NULL, "+tags-list " APP "tags/list\n+catalog www/v2/_catalog\n", &names);
+    assert_true(in_catalog(unit));
+    OK(stl_about_write(&unit->registry.root, unit->repo.fd, NULL, &err));
+    check(unit, false, false, NULL, "catalog www/v2/_catalog\n", &names);
+    check(unit, false, true, NULL, "+catalog www/v2/_catalog\n", &names);
+    assert_false(in_catalog(unit));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_wrong),
         cmocka_unit_test(what_is_wrong_inside),
+        repository_test(an_empty_repository),
     };
     return unit_run(tests);
 }
