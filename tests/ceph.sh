@@ -49,6 +49,8 @@ osd pool default pgp num = 1
 osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
 osd objectstore = memstore
+# Debian 13's path for these is relative, and to what, is not said.
+osd class dir = $(echo /usr/lib/*/rados-classes)
 memstore device bytes = 3221225472
 mon allow pool size one = true
 mon max pg per osd = 1000

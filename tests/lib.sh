@@ -294,6 +294,10 @@ wait_for() {
     done
 }
 
+# waits_for_lock PROCESS FILE: it has the file open, and one of its threads is in flock(2). (/proc/locks shows nothing of that
+# in a container.)
+waits_for_lock() { readlink "/proc/$1/fd/"* | grep -q "/$2\$" && cat "/proc/$1"/task/*/syscall | grep -Eq '^(73|32) '; }
+
 # wait_up NAME SECONDS COMMAND...: the same for a spawned process; gives up at once when that has ended, and shows why.
 wait_up() {
     local name=$1 end=$((${EPOCHREALTIME/./} + PATIENCE * $2 * 1000000))

@@ -20,7 +20,7 @@ daemon off; pid $SERVER_DIR/pid; error_log $SERVER_DIR/error.log; events {}
 http {
     log_format headers '\$request_method \$request_uri "\$http_proxy_authorization" "\$http_authorization"';
     access_log $SERVER_DIR/headers headers;
-    client_body_temp_path $SERVER_DIR/b; proxy_temp_path $SERVER_DIR/p; fastcgi_temp_path $SERVER_DIR/f;
+    client_max_body_size 0; client_body_temp_path $SERVER_DIR/b; proxy_temp_path $SERVER_DIR/p; fastcgi_temp_path $SERVER_DIR/f;
     scgi_temp_path $SERVER_DIR/s; uwsgi_temp_path $SERVER_DIR/u;
     server {
         listen $HOST; listen 127.0.0.1:$secure_port ssl; ssl_certificate $T/tls.crt; ssl_certificate_key $T/tls.key;

@@ -66,14 +66,14 @@ new_registry "$FAR"
 mkdir "${LOCK%/lock}"
 exec {HELD}>"$LOCK"
 flock "$HELD"
-far import -q "${volumes[@]:1}" {HELD}>&- &
-waits() { grep -q -- "-> FLOCK.*:$(stat -c %i "$LOCK") " /proc/locks; }
-ok_run 'an import waits for another one' wait_for 10 waits
+"$STILLAGE" import -q -r "$FAR" "${volumes[@]:1}" {HELD}>&- &
+WAITING=$!
+ok_run 'an import waits for another one' wait_for 10 waits_for_lock "$WAITING" 'imports/[^/]*/lock'
 near export -q --all -o "$T/whole.tar"
 far import -q "$T/whole.tar" {HELD}>&-
 exec {HELD}>&-
 RC=0
-wait $! || RC=$?
+wait "$WAITING" || RC=$?
 is "$RC" 0 '... and knows what has come meanwhile'
 check_whole "$FAR" '... all in order, and nothing pending'
 

@@ -82,8 +82,6 @@ done
 # held MODE LOCK: by the test, at m2
 held() { exec {HELD}<&- {HELD}<>"$T/m2/reg/locks/$2" && flock "$1" "$HELD"; }
 released() { exec {HELD}<&- {HELD}</dev/null; }
-# waits PROCESS FILE: it has the file open, and one of its threads is in flock(2)
-waits() { readlink "/proc/$1/fd/"* | grep -q "/$2\$" && cat "/proc/$1"/task/*/syscall | grep -Eq '^(73|32) '; }
 refused() { rc=0; "$@" >"$T/refused" 2>&1 || rc=$?; [ "$rc" -eq 1 ]; }
 
 at m1 add -q "oci:$(cached hello)" held:v1 held:v2
@@ -99,7 +97,7 @@ ok_run 'so does prune' refused at m1 prune --yes -q --grace 0s --tags v2 --keep-
 ok_run '... with all tags' test -L "$T/m2/reg/www/v2/held/manifests/v2"
 "$STILLAGE" rm -q -r "$T/m1/reg" held 2>"$T/log/rm" {HELD}<&- &
 deleting=$!
-ok_run 'a deletion waits' wait_for 60 waits "$deleting" locks/content/held
+ok_run 'a deletion waits' wait_for 60 waits_for_lock "$deleting" locks/content/held
 ok_run '... and nothing of the repository is gone' test -L "$T/m2/reg/www/v2/held/manifests/v2"
 released
 wait "$deleting" && rc=0 || rc=$?
@@ -109,10 +107,10 @@ ok_run '... and all of it is gone' test ! -e "$T/m2/reg/www/v2/held/tags"
 held -x content/held
 "$STILLAGE" import -q -r "$T/m1/reg" "$T/bundle" 2>"$T/log/import" {HELD}<&- &
 importing=$!
-ok_run 'an import waits for a gc at the other mount' wait_for 60 waits "$importing" locks/content/held
+ok_run 'an import waits for a gc at the other mount' wait_for 60 waits_for_lock "$importing" locks/content/held
 "$STILLAGE" import -q -r "$T/m2/reg" "$T/bundle" 2>"$T/log/import-2" {HELD}<&- &
 second=$!
-ok_run '... and the same import there for this one' wait_for 60 waits "$second" 'imports/[^/]*/lock'
+ok_run '... and the same import there for this one' wait_for 60 waits_for_lock "$second" 'imports/[^/]*/lock'
 ok_run '... no image of it is visible' test ! -L "$T/m2/reg/www/v2/held/manifests/v1"
 released
 wait "$importing" && rc=0 || rc=$?
