@@ -150,6 +150,13 @@ static void what_is_immutable_stays(void **state)
         run(unit, &rows[i], &here);
 }
 
+static void nothing_is_here_yet(void **state)
+{
+    static const struct row row = {"app:v1", NULL, NULL, 0, true, {MOVED}, "v1 changed\n", {NULL}};
+    const struct stl_digest digest = unit_digest("something else");
+    run(*state, &row, &digest);
+}
+
 /* An index stays unchanged unless a child is wanted that is not here. */
 static void a_platform_that_is_missing(void **state)
 {
@@ -176,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         repository_test(which_tags_are_looked_at),
         repository_test(what_is_immutable_stays),
+        registry_test(nothing_is_here_yet),
         repository_test(a_platform_that_is_missing),
     };
     return unit_run(tests);
