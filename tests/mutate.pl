@@ -59,7 +59,7 @@ sub closing {
 my %weaker = ('<' => '<=', '<=' => '<', '>' => '>=', '>=' => '>');
 my %opposite = ('==' => '!=', '!=' => '==', '&&' => '||', '||' => '&&');
 # What memory and descriptors were taken for is given back: sanitizers, valgrind and leftovers.t watch that.
-my $gives_back = qr/\b\w*(?:free|close|cleanse|bzero|clear|drop|destroy)\w*\(/;
+my $gives_back = qr/\b\w*(?:free|object_put|close|cleanse|bzero|clear|drop|destroy)\w*\(/;
 # Two that call nothing can be swapped without anybody noticing, or not without the compiler noticing.
 my $statement = qr/^ {4,}(?!return|break|continue|goto|case|else|if|for|while|do|static|const|struct|STL_)[\w*(>.\[\]-]+[^{}]*\([^{}]*;$/;
 

@@ -355,8 +355,9 @@ static int push_image(struct unit *unit, struct stl_buf *told, struct stl_error 
         OK(content_push_image(&unit->registry, "pushed", "pushed", "v1", &err));
     OK(stl_repo_open(&repo, &unit->registry, &name, &err));
     OK(stl_tag_resolve(&repo, &v1, &found, &err));
-    STL_AUTO_FREE char *list = unit_read(repo.fd, "tags/list");
-    stl_buf_printf(told, "%d %s", stl_digest_equal(&found, &digest), list);
+    STL_AUTO_FREE char *list = unit_read(repo.fd, "tags/list"), *bytes = unit_read(repo.fd, "manifests/v1");
+    stl_buf_printf(told, "%d %s %s", stl_digest_equal(&found, &digest), list,
+                   bytes ? bytes : "without bytes");
     OK(stl_repo_delete(&unit->registry, &name, NULL, &err));
     return result;
 }

@@ -138,6 +138,29 @@ static void failure_to_write_ends_it(void **state)
     }
 }
 
+/* A part of a file, which may be cloned where the file system can; its digest has to be right. */
+static void a_part_becomes_a_blob(void **state)
+{
+    struct unit *unit = *state;
+    STL_AUTO_FREE char *bytes = make_bytes();
+    STL_AUTO_CLOSE int fd = create(unit);
+    OK(stl_write_all(fd, bytes, BYTES, &err));
+    static const struct {
+        int64_t offset, size;
+    } parts[] = {{0, BYTES}, {4096, MEBIBYTE}, {3, 5}, {0, 0}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const struct stl_extent extent = {.fd = fd, .offset = parts[i].offset, .size = parts[i].size};
+        struct stl_digest wanted, other = unit_digest("other");
+        STL_AUTO_TEMP struct stl_temp temp = STL_TEMP_INIT, wrong = STL_TEMP_INIT;
+        stl_digest_of(STL_SHA256, bytes + parts[i].offset, (size_t)parts[i].size, &wanted);
+        OK(stl_temp_begin(&unit->registry.root, &temp, &err));
+        OK(stl_copy_blob(&extent, &wanted, &temp, NULL, NULL, &err));
+        check_file(temp.fd, 0, bytes + parts[i].offset, (size_t)parts[i].size);
+        OK(stl_temp_begin(&unit->registry.root, &wrong, &err));
+        FAILS(STL_DIGEST_INVALID, stl_copy_blob(&extent, &other, &wrong, NULL, NULL, &err));
+    }
+}
+
 static void there_are_workers(void **state)
 {
     (void)state;
@@ -151,6 +174,7 @@ int main(void)
         registry_test(more_or_less_than_promised_is_copied),
         registry_test(copy_goes_on_where_it_was_left),
         registry_test(failure_to_write_ends_it),
+        registry_test(a_part_becomes_a_blob),
         cmocka_unit_test(there_are_workers),
     };
     return unit_run(tests);

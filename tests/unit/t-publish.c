@@ -61,6 +61,19 @@ static void by_digest_only(void **state)
     assert_true(in_catalog(f));
 }
 
+static void what_cannot_be_written_has_no_name(void **state)
+{
+    struct unit *unit = *state;
+    int root = unit->registry.root.fd;
+    unit_image_blobs(&unit->repo, "one");
+    STL_AUTO_FREE char *json = unit_image("one", "");
+    assert_int_equal(renameat(root, "tmp", root, "away"), 0);
+    FAILS(STL_SYSTEM, unit_publish(&unit->repo, json, "v1"));
+    assert_int_equal(renameat(root, "away", root, "tmp"), 0);
+    assert_int_equal(unit_count(unit->repo.fd, "manifests"), 0);
+    OK(unit_publish(&unit->repo, json, "v1"));
+}
+
 static void many_tags_at_once_and_later(void **state)
 {
     struct unit *f = *state;
@@ -421,6 +434,7 @@ int main(void)
         repository_test(the_tree_is_as_laid_down),
         repository_test(publishing_again_changes_nothing),
         repository_test(by_digest_only),
+        repository_test(what_cannot_be_written_has_no_name),
         repository_test(many_tags_at_once_and_later),
         repository_test(exact_bytes_are_kept),
         repository_test(the_type_of_a_manifest_may_change),
