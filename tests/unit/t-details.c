@@ -139,9 +139,20 @@ static void what_cannot_be_written_stops_nobody(void **state)
     assert_int_equal(count_lines(f), 2);
 }
 
+static void what_cannot_be_read_is_not_renewed(void **state)
+{
+    struct unit *unit = *state;
+    OK(stl_details_renew(&unit->repo, &err));
+    assert_int_equal(renameat(unit->repo.fd, "manifests", unit->repo.fd, "away"), 0);
+    FAILS(STL_SYSTEM, stl_details_renew(&unit->repo, &err));
+    assert_int_equal(renameat(unit->repo.fd, "away", unit->repo.fd, "manifests"), 0);
+    OK(stl_details_renew(&unit->repo, &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        repository_test(what_cannot_be_read_is_not_renewed),
         repository_test(a_tag_is_described),
         repository_test(a_change_appends_a_line),
         repository_test(gc_finds_what_a_crash_has_left),
