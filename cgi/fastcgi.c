@@ -18,7 +18,7 @@
 enum {
     STACK = 256 << 10,     /* of a thread; pages that it does not touch cost nothing */
     IDLE_MAX = 8,          /* threads that wait for the next request */
-    PORTERS_MAX = 16,      /* threads that only tell clients to try again */
+    REFUSING_MAX = 16,     /* threads that only tell clients to try again */
     PARAMETERS_MS = 30000, /* within which the web server has to send the request's parameters */
     GATHER = 16 << 10,
     GATHER_MS = 2,
@@ -29,10 +29,10 @@ enum {
 struct crew {
     const struct fastcgi *fastcgi;
     pthread_mutex_t lock; /* protects everything below */
-    pthread_cond_t come, gone;
+    pthread_cond_t queued, thread_ended;
     struct served *jobs;    /* all jobs, whether a thread has them or not */
     struct served *waiting; /* the queue; there are at least as many idle threads */
-    int idle, threads, porters;
+    int idle, threads, refusing;
     bool ended;
 };
 
@@ -41,7 +41,7 @@ struct crew {
 struct served {
     struct crew *crew;
     struct served *next, **back; /* in the list of all jobs */
-    struct served *behind;       /* in the queue for an idle thread */
+    struct served *next_waiting; /* in the queue for an idle thread */
     int fd, slot;                /* -1: no slot is free */
     struct timeout timeout;
     FCGX_Request request;
@@ -50,7 +50,7 @@ struct served {
 /* How many bytes to read next: those that libfcgi has, or whatever the socket has; 0: there are none. A
  * client that has sent many at once will probably go on like that: then it is cheaper to wait a little and to
  * take more together. */
-static int bytes_there(const struct served *job, size_t got)
+static int bytes_to_read(const struct served *job, size_t got)
 {
     const FCGX_Stream *in = job->request.in;
     struct pollfd input = {.fd = job->fd, .events = POLLIN};
@@ -69,7 +69,7 @@ static ssize_t fcgi_read(void *context, void *bytes, size_t size)
     struct served *job = context;
     FCGX_Stream *in = job->request.in;
     size_t got = 0;
-    for (int part = 1; part > 0 && got < size; part = bytes_there(job, got)) {
+    for (int part = 1; part > 0 && got < size; part = bytes_to_read(job, got)) {
         if ((size_t)part > size - got)
             part = (int)(size - got);
         int n = FCGX_GetStr((char *)bytes + got, part, in);
@@ -150,7 +150,7 @@ static void serve(const struct fastcgi *fastcgi, struct served *job)
 
 /* --- the threads ---------------------------------------------------------------------------------------- */
 
-static void take_out(struct crew *crew, struct served *job)
+static void end_job(struct crew *crew, struct served *job)
 {
     *job->back = job->next;
     if (job->next)
@@ -158,7 +158,7 @@ static void take_out(struct crew *crew, struct served *job)
     if (job->slot >= 0)
         slots_release(crew->fastcgi->slots, job->slot);
     else
-        crew->porters--;
+        crew->refusing--;
     pthread_mutex_destroy(&job->timeout.lock);
     free(job);
 }
@@ -171,29 +171,29 @@ static struct served *next_job(struct crew *crew)
         return NULL;
     crew->idle++;
     while (!crew->waiting && !crew->ended)
-        pthread_cond_wait(&crew->come, &crew->lock);
+        pthread_cond_wait(&crew->queued, &crew->lock);
     struct served *job = crew->waiting;
     if (job)
-        crew->waiting = job->behind;
+        crew->waiting = job->next_waiting;
     else
         crew->idle--;
     return job;
 }
 
-static void *run_responder(void *argument)
+static void *run_thread(void *argument)
 {
     struct served *job = argument;
     struct crew *crew = job->crew;
     while (job) {
         serve(crew->fastcgi, job);
         pthread_mutex_lock(&crew->lock);
-        take_out(crew, job);
+        end_job(crew, job);
         job = next_job(crew);
         pthread_mutex_unlock(&crew->lock);
     }
     pthread_mutex_lock(&crew->lock);
     crew->threads--;
-    pthread_cond_signal(&crew->gone);
+    pthread_cond_signal(&crew->thread_ended);
     pthread_mutex_unlock(&crew->lock);
     return NULL;
 }
@@ -205,7 +205,7 @@ static int start_thread(struct crew *crew, struct served *job)
     pthread_attr_init(&how);
     pthread_attr_setstacksize(&how, STACK);
     pthread_attr_setdetachstate(&how, PTHREAD_CREATE_DETACHED);
-    int result = pthread_create(&thread, &how, run_responder, job);
+    int result = pthread_create(&thread, &how, run_thread, job);
     pthread_attr_destroy(&how);
     crew->threads += result == 0;
     return result;
@@ -213,15 +213,15 @@ static int start_thread(struct crew *crew, struct served *job)
 
 /* Gives the connection to a thread. If there cannot be one more, drops it: then the web server has to answer
  * that we are busy. */
-static void take_in(struct crew *crew, int fd)
+static void accept_job(struct crew *crew, int fd)
 {
     struct served *job = stl_alloc(sizeof *job);
     *job = (struct served){.crew = crew, .fd = fd, .timeout = TIMEOUT_INIT};
     job->timeout.socket = fd;
     job->slot = slots_take(crew->fastcgi->slots, crew->fastcgi->worker);
     pthread_mutex_lock(&crew->lock);
-    bool may = job->slot >= 0 || crew->porters < PORTERS_MAX;
-    crew->porters += job->slot < 0;
+    bool may = job->slot >= 0 || crew->refusing < REFUSING_MAX;
+    crew->refusing += job->slot < 0;
     job->next = crew->jobs;
     job->back = &crew->jobs;
     if (job->next)
@@ -229,18 +229,18 @@ static void take_in(struct crew *crew, int fd)
     crew->jobs = job;
     if (may && crew->idle > 0) {
         crew->idle--;
-        job->behind = crew->waiting;
+        job->next_waiting = crew->waiting;
         crew->waiting = job;
-        pthread_cond_signal(&crew->come);
+        pthread_cond_signal(&crew->queued);
     } else if (!may || start_thread(crew, job)) {
-        take_out(crew, job);
+        end_job(crew, job);
         close(fd);
     }
     pthread_mutex_unlock(&crew->lock);
 }
 
 /* Checks the timeouts of all bodies. Returns whether there are requests. */
-static bool look_around(struct crew *crew, bool ending)
+static bool check_timeouts(struct crew *crew, bool ending)
 {
     pthread_mutex_lock(&crew->lock);
     for (struct served *job = crew->jobs; job; job = job->next)
@@ -251,19 +251,19 @@ static bool look_around(struct crew *crew, bool ending)
 }
 
 /* Waits until all threads have ended. */
-static void dismiss(struct crew *crew)
+static void end_threads(struct crew *crew)
 {
     int64_t patience = timeout_now() + ENDING_MS;
     pthread_mutex_lock(&crew->lock);
     crew->ended = true;
-    pthread_cond_broadcast(&crew->come);
+    pthread_cond_broadcast(&crew->queued);
     while (crew->threads > 0) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec++;
-        pthread_cond_timedwait(&crew->gone, &crew->lock, &until);
+        pthread_cond_timedwait(&crew->thread_ended, &crew->lock, &until);
         pthread_mutex_unlock(&crew->lock);
-        look_around(crew, timeout_now() > patience);
+        check_timeouts(crew, timeout_now() > patience);
         pthread_mutex_lock(&crew->lock);
     }
     pthread_mutex_unlock(&crew->lock);
@@ -323,15 +323,15 @@ static void accept_one(struct crew *crew, int waiter)
         perror("stillage.cgi: cannot wait on the FastCGI socket");
         stop = 1;
     }
-    take_in(crew, fd);
+    accept_job(crew, fd);
 }
 
 int fastcgi_serve(const struct fastcgi *fastcgi)
 {
     struct crew crew = {.fastcgi = fastcgi,
                         .lock = PTHREAD_MUTEX_INITIALIZER,
-                        .come = PTHREAD_COND_INITIALIZER,
-                        .gone = PTHREAD_COND_INITIALIZER};
+                        .queued = PTHREAD_COND_INITIALIZER,
+                        .thread_ended = PTHREAD_COND_INITIALIZER};
     sigset_t open;
     if (FCGX_Init()) {
         fputs("stillage.cgi: cannot start FastCGI\n", stderr);
@@ -350,11 +350,11 @@ int fastcgi_serve(const struct fastcgi *fastcgi)
         }
         if (timeout_now() - looked < TIMEOUT_TICK)
             continue;
-        any = look_around(&crew, false);
+        any = check_timeouts(&crew, false);
         looked = timeout_now();
     }
     close(waiter);
-    dismiss(&crew);
+    end_threads(&crew);
     return end_status;
 }
 

@@ -58,7 +58,7 @@ static bool is_current(const struct shared *shared, const char *directory, const
            !memcmp(&settings->st_ctim, &shared->settings.st_ctim, sizeof settings->st_ctim);
 }
 
-static void let_go(struct shared *shared)
+static void release(struct shared *shared)
 {
     if (!shared || --shared->users > 0)
         return;
@@ -87,8 +87,8 @@ static void log_notice(const char *text)
     fprintf(stderr, "stillage.cgi: %s\n", text);
 }
 
-static int replace(struct cache *cache, const char *directory, const struct stat *settings,
-                   struct stl_error *err)
+static int open_into_cache(struct cache *cache, const char *directory, const struct stat *settings,
+                           struct stl_error *err)
 {
     struct shared *shared = stl_alloc(sizeof *shared);
     if (stl_registry_open(&shared->registry, directory, err) || check_owner(&shared->registry, err)) {
@@ -96,7 +96,7 @@ static int replace(struct cache *cache, const char *directory, const struct stat
         free(shared);
         return -1;
     }
-    let_go(cache->current);
+    release(cache->current);
     shared->registry.hook_runner = cache->hook_runner;
     shared->registry.notice = log_notice;
     shared->directory = stl_strdup(directory);
@@ -116,7 +116,7 @@ static struct shared *cache_take(struct cache *cache, const char *directory, str
     bool kept = cache->current && !cache->stays && !strcmp(cache->current->directory, directory);
     bool exists = !kept && stat(file, &settings) == 0;
     if (kept || (exists && is_current(cache->current, directory, &settings)) ||
-        replace(cache, directory, &settings, err) == 0) {
+        open_into_cache(cache, directory, &settings, err) == 0) {
         shared = cache->current;
         shared->users++;
     }
@@ -127,13 +127,13 @@ static struct shared *cache_take(struct cache *cache, const char *directory, str
 static void cache_give_back(struct cache *cache, struct shared *shared)
 {
     pthread_mutex_lock(&cache->lock);
-    let_go(shared);
+    release(shared);
     pthread_mutex_unlock(&cache->lock);
 }
 
 /* Whether its path now leads to another file system: it was mounted anew, as happens on a machine that a
  * shared file system has shut out. */
-static bool has_moved(const struct shared *shared)
+static bool is_remounted(const struct shared *shared)
 {
     struct stat open, named;
     STL_AUTO_FREE char *file = stl_sprintf("%s/registry.yaml", shared->directory);
@@ -142,12 +142,12 @@ static bool has_moved(const struct shared *shared)
 
 /* Called after a request that failed because of the storage. If the registry has been mounted anew, the next
  * request opens it again; a process that is confined to the old folder cannot do that, and ends. */
-static void look_after(struct cache *cache)
+static void reopen_if_remounted(struct cache *cache)
 {
     pthread_mutex_lock(&cache->lock);
-    bool moved = cache->current && has_moved(cache->current);
+    bool moved = cache->current && is_remounted(cache->current);
     if (moved) {
-        let_go(cache->current);
+        release(cache->current);
         cache->current = NULL;
     }
     pthread_mutex_unlock(&cache->lock);
@@ -204,7 +204,7 @@ static void answer(void *context, struct channel *channel, bool full)
     request_clear(&exchange.request);
     cache_give_back(cache, shared);
     if (cache->stays && (err.code == STL_STORAGE || err.code == STL_NOT_REGISTRY))
-        look_after(cache);
+        reopen_if_remounted(cache);
 }
 
 /* --- the sandbox ---------------------------------------------------------------------------------------- */
@@ -298,7 +298,7 @@ static int answer_one(int argc, char **argv)
     if (directory)
         confine_request(&cache, directory);
     answer(&cache, &channel, false);
-    let_go(cache.current);
+    release(cache.current);
     return 0;
 }
 
@@ -341,7 +341,7 @@ static int serve(void *context, int number)
         report(stderr, "stillage.cgi: ", &sandbox);
     }
     int status = fastcgi_serve(&fastcgi);
-    let_go(cache.current);
+    release(cache.current);
     return status;
 }
 

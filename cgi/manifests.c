@@ -114,12 +114,11 @@ static int parse_manifest(const struct request *request, const struct stl_refere
 static void choose_digest(const struct stl_repo *repo, const struct stl_buf *bytes,
                           struct stl_manifest *manifest)
 {
-    struct stl_error missing = STL_ERROR_INIT;
-    struct stl_media_type type;
     struct stl_digest other;
+    if (stl_manifest_exists(repo, &manifest->digest))
+        return;
     stl_digest_of(STL_SHA512, bytes->data, bytes->length, &other);
-    if (stl_manifest_type(repo, &manifest->digest, &type, &missing) &&
-        stl_manifest_type(repo, &other, &type, &missing) == 0)
+    if (stl_manifest_exists(repo, &other))
         manifest->digest = other;
 }
 

@@ -57,7 +57,7 @@ static int create(struct exchange *exchange, const struct stl_project *project,
     struct stl_robot robot;
     int64_t life = LIFE;
     if (!form->name || !role)
-        return stl_error_set(err, STL_INVALID, "name and role: of the robot, are missing");
+        return stl_error_set(err, STL_INVALID, "name= and role= of the robot are missing");
     if (form->expires && (stl_parse_duration(form->expires, &life) || life < 1 || life > LIFE_MAX))
         return stl_error_set(err, STL_INVALID,
                              "expires: '%.40s' is not a time such as 12h or 30d, up to a year",

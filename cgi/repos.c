@@ -62,7 +62,7 @@ static int parse_change(struct json_object *body, struct stl_about_change *chang
         return -1;
     }
     if (visibility && strcmp(visibility, "public") && strcmp(visibility, "private"))
-        return stl_error_set(err, STL_INVALID, "visibility is \"public\" or \"private\"");
+        return stl_error_set(err, STL_INVALID, "visibility has to be \"public\" or \"private\"");
     if (visibility)
         change->visibility = strcmp(visibility, "public") ? STL_VISIBILITY_PRIVATE : STL_VISIBILITY_PUBLIC;
     return 0;
@@ -191,7 +191,7 @@ static int restore_one(struct exchange *exchange, struct json_object *item, stru
     struct stl_reference reference = {0};
     struct stl_restored restored;
     if (!json_object_is_type(item, json_type_string))
-        return stl_error_set(err, STL_INVALID, "\"tags\" is a list of tags");
+        return stl_error_set(err, STL_INVALID, "\"tags\" has to be a list of tags");
     if (stl_tag_parse(json_object_get_string(item), &reference.tag, err))
         return -1;
     return stl_restore_from_trash(exchange->registry, &exchange->request.name, &reference, false,
@@ -205,7 +205,7 @@ int restore_tags(struct exchange *exchange, struct stl_error *err)
     if (!body)
         return -1;
     if (stl_json_array(body, "tags", &tags, err) || !tags || json_object_array_length(tags) > RESTORE_MAX)
-        return stl_error_set(err, STL_INVALID, "the body is {\"tags\": [...]}, with at most %d tags",
+        return stl_error_set(err, STL_INVALID, "the body has to be {\"tags\": [...]}, with at most %d tags",
                              RESTORE_MAX);
     for (size_t i = 0; i < json_object_array_length(tags); i++)
         if (restore_one(exchange, json_object_array_get_idx(tags, i), err))

@@ -56,7 +56,7 @@ void timeout_allow(struct timeout *timeout, int64_t milliseconds)
     pthread_mutex_unlock(&timeout->lock);
 }
 
-static enum verdict judge(const struct timeout *timeout, bool ending)
+static enum verdict find_verdict(const struct timeout *timeout, bool ending)
 {
     if (ending)
         return VERDICT_ENDING;
@@ -72,7 +72,7 @@ enum verdict timeout_judge(struct timeout *timeout, bool ending)
 {
     pthread_mutex_lock(&timeout->lock);
     if (timeout->kept && !timeout->verdict) {
-        timeout->verdict = judge(timeout, ending);
+        timeout->verdict = find_verdict(timeout, ending);
         timeout->judged = timeout_now();
         if (timeout->verdict && timeout->socket >= 0)
             shutdown(timeout->socket, SHUT_RD);

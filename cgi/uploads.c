@@ -146,8 +146,8 @@ static int admit(const struct exchange *exchange, struct stl_error *err)
 }
 
 /* How large the upload may become beside the other open sessions. */
-static int hold(struct exchange *exchange, struct stl_upload *upload, int64_t coming, int64_t *room,
-                struct stl_error *err)
+static int ask_for_room(struct exchange *exchange, struct stl_upload *upload, int64_t coming, int64_t *room,
+                        struct stl_error *err)
 {
     if (stl_upload_hold(upload, coming > 0 ? coming : 0, room, err) == 0)
         return 0;
@@ -189,7 +189,7 @@ static int append_body(struct exchange *exchange, struct stl_upload *upload, int
         if (upload->size > left)
             return stl_quota_exceeded(&request->name, upload->size, left, err);
         if (upload->size > room || upload->size - held > HOLD_AGAIN) { /* other sessions have grown, too */
-            if (hold(exchange, upload, 0, &room, err))
+            if (ask_for_room(exchange, upload, 0, &room, err))
                 return -1;
             held = upload->size;
         }
@@ -210,7 +210,7 @@ static int receive(struct exchange *exchange, struct stl_upload *upload, const s
         return stl_quota_exceeded(&request->name, upload->size + request->length, left, err);
     if (is_passing(exchange, upload, digest))
         outlast_client();
-    else if (hold(exchange, upload, request->length, &room, err))
+    else if (ask_for_room(exchange, upload, request->length, &room, err))
         return -1;
     request->upload = upload;
     int result = append_body(exchange, upload, left, room, err);

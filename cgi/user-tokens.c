@@ -111,7 +111,8 @@ static int read_form(const struct exchange *exchange, const struct user_token_fo
     int64_t longest = exchange->registry->settings.auth.user_tokens, life = longest;
     const char *name = form->name ? form->name : "";
     if (strlen(name) > STL_ROBOT_NAME_MAX)
-        return stl_error_set(err, STL_INVALID, "the name of a token may have %d bytes", STL_ROBOT_NAME_MAX);
+        return stl_error_set(err, STL_INVALID, "the name of a token may have at most %d bytes",
+                             STL_ROBOT_NAME_MAX);
     memcpy(robot->name, name, strlen(name) + 1);
     if (form->expires && (stl_parse_duration(form->expires, &life) || life < 1))
         return stl_error_set(err, STL_INVALID, "expires: '%.40s' is not a time such as 12h or 30d",
@@ -176,10 +177,10 @@ int manage_user_tokens(struct exchange *exchange, const struct user_token_form *
     __attribute__((cleanup(own_clear))) struct own own = {.user = who->user};
     if (!exchange->registry->settings.auth.user_tokens)
         return stl_error_set(err, STL_DENIED,
-                             "users make no tokens here: whoever runs the registry can, or can set "
+                             "users cannot make tokens here: whoever runs the registry can make them, or set "
                              "'auth: user-tokens:' in registry.yaml");
     if (!may_have_user_tokens(exchange) || who->is_bearer)
-        return stl_error_set(err, STL_DENIED, "tokens are managed with the password of a user alone");
+        return stl_error_set(err, STL_DENIED, "tokens can be managed only with the password of a user");
     if (!strcmp(form->verb, "ls"))
         return list(exchange, &own, err);
     if (!strcmp(form->verb, "create"))

@@ -432,11 +432,11 @@ static const struct cmd_option options[] = {
      "pattern such as 'lib/**' or app:v1"},
     {OPTION_PLATFORM, "platform", "OS/ARCH[/VARIANT]...",
      "From an image for several platforms, take only this one: its manifest gets the tag, unchanged. With several, "
-     "also separated by commas, the index stays as it is, which takes 'sparse-indexes: true' in registry.yaml"},
+     "also separated by commas, the index stays as it is, which requires 'sparse-indexes: true' in registry.yaml"},
     {OPTION_ALL_TAGS, "all-tags", NULL, "From a registry, all tags of the repository"},
     {OPTION_TAGS, "tags", "PATTERN", "From a registry, the tags that match: '1.*'"},
     {OPTION_NEWEST, "newest", "N", "From a registry, only the N tags with the highest versions"},
-    {OPTION_NO_REFERRERS, "no-referrers", NULL, "From a registry, neither signatures nor other referrers"},
+    {OPTION_NO_REFERRERS, "no-referrers", NULL, "From a registry, leave out signatures and other referrers"},
     CMD_OPTION_ENDPOINT,
     CMD_OPTION_REGION,
     CMD_OPTION_PARALLEL,
@@ -465,24 +465,25 @@ const struct cmd_command cmd_add = {
         "oci-archive:FILE[:REF], docker-archive:FILE, dir:DIR, any of the last four without the prefix, or - for an "
         "archive on standard input. Archives may be plain or compressed with gzip, zstd, xz, bzip2 or lz4. Links are "
         "followed within the folder or archive, never out of it.\n\n"
-        "All images of the source are added, under the names that the source gives them, without the registry host "
-        "in front. A NAME on the command line is used instead; without a TAG, the tag is the source's, or else "
-        "latest. Signatures and other referrers are added, too, and those of 'cosign save' and hauler get the tags "
-        "that cosign looks for. An image that the source knows only as NAME@DIGEST gets no tag. Bytes and digests do "
-        "not change; only the images of docker save have no manifests of their own, and get OCI manifests. (Docker "
-        "25 and later write manifests, too. They are used if the layers are compressed, as in the containerd image "
-        "store; otherwise docker made them up for the archive.)\n\n"
+        "All images of the source are added, under the names that the source gives them, without the registry host in "
+        "front. A NAME on the command line is used instead; without a TAG, the tag is the source's, or else latest. "
+        "Signatures and other referrers are added, too, and those of 'cosign save' and hauler get the tags that cosign "
+        "looks for. An image that the source knows only as NAME@DIGEST gets no tag. Bytes and digests do not change; "
+        "only the images of docker save have no manifests of their own, and get OCI manifests. (Docker 25 and later "
+        "write manifests, too. They are used if the layers are compressed, as in the containerd image store; otherwise "
+        "docker made them up for the archive.)\n\n"
         "From a registry (without HOST, docker.io), an image comes with its signatures, attestations and other "
-        "referrers. Blobs that this registry has are not fetched. An interrupted transfer continues where it "
-        "stopped; if the command was killed, or the disk is full, the next one does so within a day. After 429, 503 and the like it waits and tries again. For private images, log in with 'stillage "
-        "login', docker or podman first. Proxies are those of http_proxy, https_proxy and no_proxy.\n\n"
-        "From a bucket comes what 'stillage publish' has put there, under the names that it has there: tags, "
-        "manifests without one, signatures and other referrers, one repository after the other, each whole or not at "
-        "all. So a bucket is a backup. Credentials are found as for 'stillage publish'; a bucket that everybody may "
-        "list takes none.\n\n"
+        "referrers. Blobs that this registry has are not fetched. An interrupted transfer continues where it stopped; "
+        "if the command was killed, or the disk is full, the next one does so within a day. After 429, 503 and the "
+        "like it waits and tries again. For private images, log in with 'stillage login', docker or podman first. "
+        "Proxies are those of http_proxy, https_proxy and no_proxy.\n\n"
+        "From a bucket, everything that 'stillage publish' has put there is added, under the names that it has there: "
+        "tags, manifests without a tag, signatures and other referrers; one repository after the other, each whole or "
+        "not at all. So a bucket is a backup. Credentials are found as for 'stillage publish'; a bucket that everybody "
+        "may list requires none.\n\n"
         "Several SOURCEs are added one after the other, each whole or not at all. An argument after the first is a "
-        "SOURCE if it has one of the prefixes, begins with / or ./, or ends like an archive (.tar, .tgz, .tar.zst "
-        "and the like).\n\n"
+        "SOURCE if it has one of the prefixes, begins with / or ./, or ends like an archive (.tar, .tgz, .tar.zst and "
+        "the like).\n\n"
         "Nothing changes before everything has been checked. What the registry already has is not read again, so a "
         "command that was interrupted can simply be repeated.",
     .options = options,

@@ -70,7 +70,7 @@ int cmd_bucket_resolve(struct cmd_bucket *bucket, const char *text, struct stl_e
         return stl_error_set(err, STL_USAGE, "'%s' is not of the form s3://BUCKET or s3://BUCKET/PREFIX",
                              text);
     if (has_dots(text + 5))
-        return stl_error_set(err, STL_USAGE, "'%s': a PREFIX has no parts '.' and '..'", text);
+        return stl_error_set(err, STL_USAGE, "'%s': no part of a PREFIX may be '.' or '..'", text);
     if (cmd_aws_find(&bucket->aws, err))
         return -1;
     if (!bucket->endpoint)

@@ -97,14 +97,14 @@ const struct cmd_command cmd_config = {
     .arguments = "nginx|apache|caddy|lighttpd",
     .summary = "Print the configuration for a web server",
     .description =
-        "Prints a complete, commented configuration that serves the registry. It is written once: adding, "
-        "moving or deleting images never needs a new one or a reload. For an unpacked bundle on a medium it "
-        "stays the same, too, when another medium takes its place; nginx then has to be reloaded.\n\n"
+        "Prints a complete, commented configuration that serves the registry. It is written once: adding, moving or "
+        "deleting images never needs a new one or a reload. For an unpacked bundle on a medium it stays the same, too, "
+        "when another medium takes its place; nginx then has to be reloaded.\n\n"
         "Without --standalone it is a site for the server that the system runs, to be put into "
         "/etc/nginx/conf.d/stillage.conf or /etc/apache2/sites-enabled/stillage.conf.\n\n"
-        "caddy and lighttpd need --push fastcgi:SOCKET, since stillage.cgi answers what they cannot: with caddy, "
-        "tags, queries and everything that is not public; with lighttpd, all of /v2/. It also decides who may "
-        "pull, so --auth is not for them.",
+        "caddy and lighttpd need --push fastcgi:SOCKET, since stillage.cgi answers what they cannot: with caddy, tags, "
+        "queries and everything that is not public; with lighttpd, all of /v2/. It also decides who may pull, so "
+        "--auth does not apply to them.",
     .options = options,
     .examples = "  stillage config nginx -n registry.example.org \\\n"
                 "      > /etc/nginx/conf.d/stillage.conf\n"

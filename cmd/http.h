@@ -34,7 +34,7 @@ enum { CMD_KEY_CA = 512, CMD_KEY_INSECURE, CMD_KEY_PLAIN_HTTP, CMD_KEY_ANY_ADDRE
 #define CMD_OPTION_ANY_ADDRESS                                                                               \
     {                                                                                                        \
         CMD_KEY_ANY_ADDRESS, "any-address", NULL,                                                            \
-            "Follow the registry to private and local addresses, too, though it is public itself"            \
+            "Follow a public registry to private and local addresses, too"                                   \
     }
 /* All that a command may say about connections to registries. */
 #define CMD_OPTIONS_CONNECTION                                                                               \

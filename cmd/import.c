@@ -427,16 +427,16 @@ const struct cmd_command cmd_import = {
     .arguments = "FILE...|-",
     .summary = "Import images from a bundle",
     .description =
-        "A FILE is a bundle that 'stillage export' wrote, one of its volumes, or a folder into which a "
-        "bundle was unpacked. What the registry already has is not read; everything else is read once and "
-        "checked. An image appears once all of it is there, its tag last.\n\n"
-        "Volumes can come one by one, in any order, on different days. What has arrived waits for the "
-        "rest, and after an interruption the same command continues where it stopped. A damaged volume "
-        "does not stop the others: its lost blobs are named, and a good copy of it completes the import.\n\n"
-        "--mirror deletes by the names that the images get here: with a prefix, nothing outside it; with "
-        "maps, only what a map leads to, and in repositories that receive an image.\n\n"
-        "If blobs were left out of a bundle (export --without) and are not here either, nothing changes. "
-        "With 'bundles: trust:' in registry.yaml, unsigned bundles are refused.",
+        "A FILE is a bundle that 'stillage export' wrote, one of its volumes, or a folder into which a bundle was "
+        "unpacked. What the registry already has is not read; everything else is read once and checked. An image "
+        "appears once all of it is there, its tag last.\n\n"
+        "Volumes can come one by one, in any order, on different days. What has arrived waits for the rest, and after "
+        "an interruption the same command continues where it stopped. A damaged volume does not stop the others: its "
+        "lost blobs are named, and a good copy of it completes the import.\n\n"
+        "--mirror deletes by the names that images get here: with --prefix, only below that prefix; with --map, only "
+        "in repositories that a map or an image leads to.\n\n"
+        "If blobs were left out of a bundle (export --without) and are not here either, nothing changes. With "
+        "'bundles: trust:' in registry.yaml, unsigned bundles are refused.",
     .options = options,
     .examples = "  stillage import bundle.tar\n"
                 "  stillage import --prefix mirror --select 'lib/*' bundle.tar\n"

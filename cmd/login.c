@@ -218,8 +218,8 @@ const struct cmd_command cmd_login = {
     .description =
         "Checks the password with the registry and keeps it where docker does: in ~/.docker/config.json "
         "($DOCKER_CONFIG), which then has mode 0600, or with the helper program that this file names (credsStore, "
-        "credHelpers). All else in the file stays. 'stillage add docker://' finds it there, and so do docker, podman "
-        "and others. Passwords of this registry's own users are set with 'stillage user'.",
+        "credHelpers). Everything else in the file stays. 'stillage add docker://' finds it there, and so do docker, "
+        "podman and others. Passwords of this registry's own users are set with 'stillage user'.",
     .options = options,
     .examples = "  stillage login --user me docker.io\n"
                 "  stillage login --user robot --stdin registry.example.org < secret",

@@ -102,14 +102,13 @@ const struct cmd_command cmd_metrics = {
     .arguments = "",
     .summary = "Write numbers for Prometheus, for a timer to call",
     .description =
-        "Writes numbers about the registry in Prometheus' text format: repositories, tags, manifests, blobs "
-        "and their bytes, open uploads, events by kind, and when gc and verify last ran and with how many "
-        "problems. node_exporter's textfile collector hands them out; nothing has to keep running for "
-        "that.\n\n"
-        "With --output, the file is replaced in one step. The counters of events go on from what it held, so "
-        "that they never go back, even when old events are deleted.\n\n"
-        "Each run looks at every tag and blob once. --access-log reads all of the log: give the current one, "
-        "not those before it.",
+        "Writes numbers about the registry in Prometheus' text format: repositories, tags, manifests, blobs and their "
+        "bytes, open uploads, events by kind, and when gc and verify last ran and with how many problems. "
+        "node_exporter's textfile collector hands them out; nothing has to keep running for that.\n\n"
+        "With --output, the file is replaced in one step. The counters of events go on from what it held, so that they "
+        "never go back, even when old events are deleted.\n\n"
+        "Each run looks at every tag and every blob once. --access-log reads all of the log: give the current one, not "
+        "those before it.",
     .options = options,
     .examples = "  stillage metrics\n"
                 "  cd /var/lib/prometheus/node-exporter && stillage metrics -o stillage.prom",

@@ -255,12 +255,12 @@ const struct cmd_command cmd_mirror = {
     .summary = "Fetch what has changed in other registries",
     .description =
         "Fetches the images that 'mirror:' in registry.yaml lists (the comments there explain the keys): whole "
-        "repositories, tags by pattern, the newest few. It asks for each tag with one HEAD, and fetches only what "
-        "leads to another image than here, as 'stillage add docker://' does. Signatures come along with an image "
-        "that is fetched.\n\n"
+        "repositories, tags by pattern, the newest few. It asks for each tag with one HEAD, and fetches only those "
+        "that lead to another image there than here, as 'stillage add docker://' does. Signatures come along with an "
+        "image that is fetched.\n\n"
         "A tag that is gone there stays here, unless the entry says 'prune: true'; then it goes to the trash. "
-        "Immutable tags and quotas hold; an immutable tag that has moved there is reported. A failure does not keep "
-        "the rest from being fetched.\n\n"
+        "Immutable tags and quotas hold; an immutable tag that has moved there is reported. If something fails, the "
+        "rest is fetched all the same.\n\n"
         "It is meant for cron or a timer: examples/systemd has stillage-mirror.timer.",
     .options = options,
     .examples = "  stillage mirror\n"

@@ -140,7 +140,8 @@ static int change_account(uid_t uid, gid_t gid, size_t count, const gid_t *group
                : 0;
 }
 
-static int become(const char *directory, const struct stat *st, enum cmd_keep keep, struct stl_error *err)
+static int become_account(const char *directory, const struct stat *st, enum cmd_keep keep,
+                          struct stl_error *err)
 {
     gid_t groups[GROUPS];
     struct passwd *user = getpwuid(st->st_uid);
@@ -167,7 +168,8 @@ int cmd_become_owner(const char *directory, enum cmd_keep keep, struct stl_error
     struct stat st;
     if (!is_others(directory, &st))
         return 0;
-    return geteuid() == 0 ? become(directory, &st, keep, err) : require_owner(directory, st.st_uid, err);
+    return geteuid() == 0 ? become_account(directory, &st, keep, err)
+                          : require_owner(directory, st.st_uid, err);
 }
 
 int cmd_find_reader(uid_t *uid, gid_t *gid)

@@ -228,19 +228,18 @@ const struct cmd_command cmd_project = {
     .arguments = "ls, add PROJECT USER ROLE, rm PROJECT USER, or robot PROJECT NAME ROLE",
     .summary = "Projects: what they hold, their members and robots",
     .description =
-        "A project is a repository and all below it, with members and a quota; registry.yaml names them "
-        "(projects:). ls lists them: whether everybody may pull, how many bytes of blobs they hold, each counted "
-        "once, how many tags and repositories, of how many, and who has which role. 'stillage access check' tells "
-        "what somebody may do.\n\n"
-        "add gives a user a role, guest, developer, maintainer or admin, besides the members that registry.yaml "
-        "names; rm takes it away. The admins of a project do the same with their password, by a form: curl -d "
+        "A project is a repository and all below it, with members and a quota; registry.yaml names them (projects:). "
+        "ls lists, for each, whether everybody may pull, how many bytes of blobs (each counted once), tags and "
+        "repositories it holds and may hold, and who has which role. 'stillage access check' tells what somebody may "
+        "do.\n\n"
+        "add gives a user a role, guest, developer, maintainer or admin, besides the members that registry.yaml names; "
+        "rm takes it away. The admins of a project do the same with their password, by a form: curl -d "
         "grant_type=password -d username=NAME -d password=... -d project=team -d member=USER -d role=developer "
         "https://HOST/v2/_token; role=none takes it away, and without member the members are listed.\n\n"
-        "robot makes a robot, a member without a password that is called PROJECT+NAME (with + for /), a guest, "
-        "developer or maintainer, and prints its token, which opens nothing outside the project. "
-        "'stillage token ls' lists tokens and 'stillage token rm' removes them. The project's admins use the "
-        "form: -d project=team -d token=create -d name=ci -d role=developer -d expires=90d; token=ls, and "
-        "token=rm with id=.",
+        "robot makes a robot, which is a member without a password, called PROJECT+NAME (with + for each /), and is a "
+        "guest, developer or maintainer. It prints the robot's token, which opens nothing outside the project. "
+        "'stillage token ls' lists tokens and 'stillage token rm' removes them. The project's admins use the form: -d "
+        "project=team -d token=create -d name=ci -d role=developer -d expires=90d; token=ls, and token=rm with id=.",
     .options = options,
     .examples = "  stillage project ls\n"
                 "  stillage project add team bob developer\n"

@@ -37,7 +37,7 @@ static const struct cmd_option options[] = {
     {'n', "dry-run", NULL, "Change nothing, and say what would be done"},
     {OPTION_WATCH, "watch", NULL, "Go on until it is stopped: publish what changes, within seconds"},
     {OPTION_PURGE, "purge-command", "COMMAND",
-     "Run this with a shell when addresses answer something else than before; it reads them, one a line"},
+     "Run this in a shell when answers have changed: it reads their addresses, one a line"},
     {OPTION_BREAK_LOCK, "break-lock", NULL, "Remove the lock of a run that was killed elsewhere"},
     CMD_OPTION_CA,
     CMD_OPTION_INSECURE,
@@ -107,9 +107,7 @@ static int run_purge(const char *command, struct json_object *addresses, struct 
         stl_error_errno(err, "cannot run '%s'", command);
     else if (status)
         stl_error_set(err, STL_UNAVAILABLE,
-                      "'%s' failed, so it is not known that others have the new answers: the next run "
-                      "repeats it",
-                      command);
+                      "'%s' failed, so caches may still have old answers: the next run repeats it", command);
     fclose(list);
     return failed || status ? -1 : 0;
 }
@@ -338,23 +336,22 @@ const struct cmd_command cmd_publish = {
     .summary = "Publish images in an S3-compatible store, which then serves them",
     .description =
         "Writes a flat copy of the registry into a bucket: an object for each address that clients read, with the "
-        "right Content-Type and Cache-Control. If everybody may read the bucket, docker, containerd, podman and "
-        "skopeo pull from its address, or from that of a CDN before it. A request for a key that does not exist must "
-        "be answered with 404, which on AWS takes the right to list the bucket; with 403, docker and containerd give "
+        "right Content-Type and Cache-Control. If everybody may read the bucket, docker, containerd, podman and skopeo "
+        "pull from its address, or from that of a CDN before it. A request for a key that does not exist must be "
+        "answered with 404, which on AWS requires the right to list the bucket; with 403, docker and containerd give "
         "up.\n\n"
         "Only what everybody may pull is published, and of that, what PATTERNs choose, as for 'stillage site'.\n\n"
-        "What is unchanged costs one request for each 1,000 objects. New content comes first, then the names that "
-        "lead to it; with --delete, what is gone from the registry is removed last, names before content, up to "
-        "1,000 objects a request. A blob of more than 64 MiB is sent in parts. Requests that fail are repeated for a "
-        "while, and a run that was cut is completed by the next, also within a large blob.\n\n"
+        "What is unchanged costs one request for each 1,000 objects. New content comes first, then the names that lead "
+        "to it; with --delete, what is gone from the registry is removed last, names before content, up to 1,000 "
+        "objects a request. A blob of more than 64 MiB is sent in parts. Requests that fail are repeated for a while, "
+        "and a run that was interrupted is completed by the next, even within a large blob.\n\n"
         "With --watch, each push is published a few seconds after it, and several in a row together; a store that "
-        "cannot be reached is tried again. --purge-command is for caches in front of the bucket: its COMMAND reads "
-        "the addresses whose answers have changed (tags, lists, the page, and what was removed), such as "
+        "cannot be reached is tried again. --purge-command is for caches in front of the bucket: its COMMAND reads the "
+        "addresses whose answers have changed (tags, lists, the page, and what was removed), such as "
         "/v2/lib/app/manifests/v1, one a line. If it fails, so does the run, and the next one repeats both.\n\n"
-        "Two runs exclude each other by means of an object that is created only if it does not exist "
-        "('If-None-Match: *'); a store that ignores this condition is refused. Keys below .stillage/ in the bucket "
-        "hold the state and this lock; one that a killed run of the same registry has left is replaced. Other "
-        "objects are never touched.\n\n"
+        "Two runs exclude each other by means of an object that is created only if it does not exist ('If-None-Match: "
+        "*'); a store that ignores this condition is refused. Keys below .stillage/ in the bucket hold the state and "
+        "this lock; one that a killed run of the same registry has left is replaced. Other objects are never touched.\n\n"
         "Credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or from the profile "
         "AWS_PROFILE in ~/.aws/credentials.",
     .options = options,

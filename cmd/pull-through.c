@@ -186,7 +186,7 @@ static int start(struct keeper *keeper, struct stl_error *err)
 }
 
 /* Lets another process take over. The present one ends once it has done what it began. */
-static int replace(struct keeper *keeper, struct stl_error *err)
+static int start_successor(struct keeper *keeper, struct stl_error *err)
 {
     pid_t old = keeper->worker;
     if (start(keeper, err))
@@ -210,7 +210,7 @@ static int follow_settings(struct keeper *keeper, struct stl_error *err)
         return 0;
     stl_registry_close(&keeper->registry);
     keeper->registry = fresh;
-    return replace(keeper, err);
+    return start_successor(keeper, err);
 }
 
 static void reap(struct keeper *keeper)
@@ -240,7 +240,7 @@ static int look_after(struct keeper *keeper, struct stl_error *err)
     }
 }
 
-static int keep(struct keeper *keeper, struct stl_error *err)
+static int keep_running(struct keeper *keeper, struct stl_error *err)
 {
     const struct stl_registry *registry = &keeper->registry;
     struct rlimit files;
@@ -292,7 +292,7 @@ static int run(int argc, char **argv)
                                                                                    process becomes the owner's
                                                                                    */
     if (result == 0)
-        result = keep(&keeper, &err);
+        result = keep_running(&keeper, &err);
     stl_close_fd(&keeper.socket);
     stl_registry_close(&keeper.registry);
     return result ? cmd_fail(&err) : 0;
@@ -311,16 +311,17 @@ const struct cmd_command cmd_pull_through = {
     .arguments = "",
     .summary = "Fetch from other registries what is pulled here and missing",
     .description =
-        "Runs until it is stopped. While it does, what clients pull from the repositories of 'upstream:' in registry.yaml, "
-        "and what is not here, is fetched from the registry that is named there, sent on while it arrives, and kept: from "
-        "then on files answer. However many clients ask, it is fetched once, and to its end even if they leave. Nobody gets "
-        "all of a blob before its digest has been checked.\n\n"
-        "Tags are asked for again with a HEAD when 'fresh-for' is over, and move if they lead elsewhere there. A registry "
-        "that is down, or has lost a tag, takes nothing away here.\n\n"
-        "The web server's configuration has to be made with --push, so that stillage.cgi, which asks this process, gets what "
-        "is missing; make it again when 'upstream:' changes. 'stillage serve' does all of this by itself. Who may not pull a "
-        "repository here gets nothing, whatever logins this process has for the other registry; those are found where docker "
-        "and podman keep them. Changed settings and logins are noticed.\n\n"
+        "Runs until it is stopped. While it does, images that clients pull from the repositories of 'upstream:' in "
+        "registry.yaml, and that are not here yet, are fetched from the registry that is named there, sent on while "
+        "they arrive, and kept: from then on, files answer. However many clients ask for something, it is fetched "
+        "once, and completely, even if they leave. Nobody gets all of a blob before its digest has been checked.\n\n"
+        "Tags are asked for again with a HEAD when 'fresh-for' is over, and move if they lead elsewhere there. A "
+        "registry that is down, or has lost a tag, removes nothing here.\n\n"
+        "The web server's configuration has to be made with --push, so that requests for what is missing reach "
+        "stillage.cgi, which asks this process; make it again when 'upstream:' changes. 'stillage serve' does all of "
+        "this by itself. Those who may not pull a repository here get nothing, whatever logins this process has for "
+        "the other registry; those are found where docker and podman keep them. Changed settings and logins are "
+        "noticed.\n\n"
         "It is the only part of a running registry that connects to other machines, in a sandbox of its own (see "
         "stillage.cgi(8)). examples/systemd has stillage-pull-through.service.",
     .options = options,

@@ -175,7 +175,7 @@ static const struct cmd_option options[] = {
     {OPTION_ALL, "all", NULL, "All images"},
     {OPTION_MAP, "map", "OLD=NEW...",
      "Call OLD, and what is below it, NEW there; of several, the first that applies counts"},
-    {OPTION_NO_REFERRERS, "no-referrers", NULL, "Neither signatures nor other referrers"},
+    {OPTION_NO_REFERRERS, "no-referrers", NULL, "Leave out signatures and other referrers"},
     {'n', "dry-run", NULL, "Only say what is missing there"},
     CMD_OPTION_PARALLEL,
     CMD_OPTION_AUTHFILE,
@@ -192,12 +192,12 @@ const struct cmd_command cmd_push = {
     .arguments = "PATTERN... docker://HOST[:PORT][/PREFIX]",
     .summary = "Send images to another registry",
     .description =
-        "Images keep their names, but for --map, with PREFIX/ in front; bytes and digests do not change. A PATTERN is NAME[:TAG] or "
-        "NAME@DIGEST, in which '*' (within a component), '**' and '?' stand for anything; !PATTERN leaves out what "
-        "matches.\n\n"
-        "What is there already is not sent: an image whose tag leads to it there costs one request. Blobs that went "
-        "to another repository in the same run are mounted from there. Manifests come after their blobs, an index "
-        "after its manifests, signatures and other referrers after their image, and tags last. A command that was "
+        "Images keep their names, unless --map renames them, and get PREFIX/ in front; bytes and digests do not "
+        "change. A PATTERN is NAME[:TAG] or NAME@DIGEST, in which '*' (within a component), '**' and '?' stand for "
+        "anything; !PATTERN leaves out what matches.\n\n"
+        "What is there already is not sent: an image whose tag leads to it there costs one request. Blobs that went to "
+        "another repository in the same run are mounted from there. Manifests come after their blobs, an index after "
+        "its manifests, signatures and other referrers after their image, and tags last. A command that was "
         "interrupted can simply be repeated; a tag that leads to something else there is moved.\n\n"
         "Logins are those of 'stillage login', docker and podman.",
     .options = options,

@@ -302,13 +302,12 @@ const struct cmd_command cmd_quarantine = {
     .arguments = "ls | release NAME:TAG... | refuse NAME:TAG...",
     .summary = "Release what was pushed to pending/, or refuse it",
     .description =
-        "Where images are looked at before they are published, everybody pushes to pending/NAME, and only a "
-        "few may pull there.\n\n"
-        "ls shows what waits, with its digest and the time of the push.\n\n"
-        "release gives NAME the image pending/NAME:TAG, with its signatures and all else that belongs to it, "
-        "and removes that tag. No blob is read or copied. The hooks, quotas and immutable tags of NAME count: "
-        "if one of them says no, the image keeps waiting. So does one that is pushed while its predecessor is "
-        "released.\n\n"
+        "For registries where images are examined before they are published: everybody pushes to pending/NAME, and "
+        "only a few may pull from there.\n\n"
+        "ls shows which images wait, with their digests and the time of the push.\n\n"
+        "release gives NAME the image pending/NAME:TAG, with its signatures and all else that belongs to it, and "
+        "removes that tag. No blob is read or copied. The hooks, quotas and immutable tags of NAME count: if one of "
+        "them says no, the image keeps waiting. So does one that is pushed while its predecessor is released.\n\n"
         "refuse removes the tag; 'stillage restore pending/NAME:TAG' brings it back for some days.",
     .options = options,
     .examples = "  stillage quarantine ls\n"

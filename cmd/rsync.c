@@ -24,8 +24,8 @@ void cmd_rsync_add(struct cmd_rsync *rsync, const char *argument)
     rsync->arguments[rsync->count] = NULL;
 }
 
-static void become(const struct cmd_rsync *rsync, int output, int complaints) __attribute__((noreturn));
-static void become(const struct cmd_rsync *rsync, int output, int complaints)
+static void exec_rsync(const struct cmd_rsync *rsync, int output, int complaints) __attribute__((noreturn));
+static void exec_rsync(const struct cmd_rsync *rsync, int output, int complaints)
 {
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -72,7 +72,7 @@ int cmd_rsync_run(const struct cmd_rsync *rsync, char complaint[CMD_RSYNC_COMPLA
         return stl_error_errno(err, "cannot run rsync");
     pid_t pid = fork();
     if (pid == 0)
-        become(rsync, ends[1], complaints);
+        exec_rsync(rsync, ends[1], complaints);
     close(ends[1]);
     FILE *output = pid < 0 ? NULL : fdopen(ends[0], "r");
     if (!output) {

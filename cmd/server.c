@@ -103,7 +103,7 @@ static int check_gateway(const struct cmd_server *server, const struct cmd_serve
             "with %s, stillage.cgi decides who may pull, by the users and rules: leave out --auth", kind);
     if (served->registry.settings.cors.count)
         return stl_error_set(err, STL_USAGE,
-                             "registry.yaml lists origins (cors), which takes nginx or apache");
+                             "registry.yaml lists origins (cors), which requires nginx or apache");
     if (server->redirect || (server->certificate && !strcmp(kind, "lighttpd")))
         return stl_error_set(err, STL_USAGE, "%s: set up %s in its own configuration", kind,
                              server->redirect ? "the redirection" : "TLS");
@@ -141,8 +141,8 @@ static int check_server_options(const struct cmd_server *server, const struct cm
             served->path);
     if (registry->settings.upstreams.count && !push)
         return stl_error_set(err, STL_USAGE,
-                             "'upstream:' in %s/registry.yaml takes stillage.cgi, which gets what is missing "
-                             "here: add --push",
+                             "'upstream:' in %s/registry.yaml requires stillage.cgi, which has missing "
+                             "images fetched: add --push",
                              registry->path);
     if (apache && !served->bundle.label && !registry->settings.apache)
         return stl_error_set(err, STL_INVALID,

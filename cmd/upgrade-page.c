@@ -31,11 +31,11 @@ const struct cmd_command cmd_upgrade_page = {
     .arguments = "",
     .summary = "Renew the web page",
     .description =
-        "Replaces www/index.html and the other files of the web page by those of this program, with title, accent "
-        "and logo from registry.yaml. A registry keeps the page that 'stillage init' has put there until this is run: "
+        "Replaces www/index.html and the other files of the web page by those of this program, with title, accent and "
+        "logo from registry.yaml. A registry keeps the page that 'stillage init' has put there until this is run: "
         "after an upgrade, and after a change of these. Changes that were made to the page by hand are lost.\n\n"
-        "An older stillage made a page with its script inside, which the configuration of 'stillage config' now "
-        "forbids: browsers show nothing of it until this is run.",
+        "The page of an older stillage contained its script, which the configuration of 'stillage config' now forbids: "
+        "browsers do not show that page, so run this.",
     .options = options,
     .examples = "  stillage upgrade-page -r /srv/registry",
 };

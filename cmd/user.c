@@ -96,7 +96,7 @@ static void note_failure(struct user_removal *removal, int result, struct stl_er
     stl_error_clear(err);
 }
 
-static void take_all(const struct stl_registry *registry, const char *name, struct user_removal *removal)
+static void remove_all(const struct stl_registry *registry, const char *name, struct user_removal *removal)
 {
     struct stl_error err = STL_ERROR_INIT;
     bool had = stl_users_has(registry, name);
@@ -113,7 +113,7 @@ static int remove_user(const struct stl_registry *registry, const char *name, bo
 {
     struct user_removal removal = {0};
     struct stl_error err = STL_ERROR_INIT;
-    take_all(registry, name, &removal);
+    remove_all(registry, name, &removal);
     if (removal.failures) {
         cmd_warn("parts of user %s may be left: fix the cause, and repeat the command", name);
         return removal.user || removal.tokens ? 3 : 1;

@@ -150,21 +150,18 @@ const struct cmd_command cmd_verify = {
     .arguments = "[--filesystem DIR [SECOND]]",
     .summary = "Check that everything in the registry is as it should be",
     .description =
-        "Checks every rule of the registry's layout: the digest of each blob and manifest, sizes, links, "
-        "media types, the lists against the tags, referrers against their subjects, names that do not "
-        "belong there, modes and owner. Prints one line for each problem: where, what, and what to do "
-        "about it.\n\n"
+        "Checks every rule of the registry's layout: the digest of each blob and manifest, sizes, links, media types, "
+        "the lists against the tags, referrers against their subjects, names that do not belong there, modes and "
+        "owner. Prints one line for each problem: where, what, and what to do about it.\n\n"
         "It can run at any time: a push that is halfway done is not taken for damage.\n\n"
-        "With --repair, everything that can be derived from the rest is rebuilt: lists, the catalog, "
-        "referrers, links, modes. If root runs it, files of other accounts are given back to the owner of "
-        "the registry's folder. Damaged blobs and manifests are moved out of every repository to "
-        "trash/damaged/, so that a client that pushes the image again sends them again. Nothing is "
-        "deleted.\n\n"
-        "With --filesystem, it looks at no registry. It tries in a folder of its own below DIR what a "
-        "registry needs of a file system: names replaced in one step, links, locks, syncs. SECOND is the same "
-        "directory by another mount, as a second front end has it. Each promise is a line: 'yes', 'NO', or "
-        "'no' if a registry does without it. Nothing is left behind. 'stillage init' asks the same on file "
-        "systems of a network and on FUSE.\n\n"
+        "With --repair, everything that can be derived from the rest is rebuilt: lists, the catalog, referrers, links, "
+        "modes. If root runs it, files of other accounts are given back to the owner of the registry's folder. Damaged "
+        "blobs and manifests are moved out of every repository to trash/damaged/, so that a client that pushes the "
+        "image again sends them again. Nothing is deleted.\n\n"
+        "With --filesystem, it checks no registry: in a folder of its own below DIR, it tries what a registry needs of "
+        "a file system: names replaced in one step, links, locks, syncs. SECOND is the same directory through another "
+        "mount, as a second front end sees it. Each promise is a line: 'yes', 'NO', or 'no' if a registry can do "
+        "without it. Nothing is left behind. 'stillage init' does the same on network file systems and on FUSE.\n\n"
         "The exit status is 0 if everything is in order, or was repaired, and 1 if problems remain.",
     .options = options,
     .examples = "  stillage verify --quick             without reading blobs\n"

@@ -21,7 +21,7 @@ static int get(struct stl_http *http, const char *url, int64_t most, struct stl_
     else if (!stl_oidc_url_is_safe(answer->url))
         result = stl_error_set(err, STL_INVALID, "%s leads to %s, which is not https", url, answer->url);
     else if (stl_buf_add(text, answer->body.data ? answer->body.data : "", answer->body.length))
-        result = stl_error_set(err, STL_INVALID, "%s answers too much", url);
+        result = stl_error_set(err, STL_INVALID, "the answer of %s is too large", url);
     stl_http_clear(&exchange);
     return result;
 }

@@ -33,7 +33,7 @@ static EVP_PKEY *build(const char *type, OSSL_PARAM *params, struct stl_error *e
     if (context && EVP_PKEY_fromdata_init(context) > 0 &&
         EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) > 0)
         return key;
-    stl_error_set(err, STL_INVALID, "OpenSSL does not take this %s key", type);
+    stl_error_set(err, STL_INVALID, "OpenSSL rejects this %s key", type);
     return NULL;
 }
 
@@ -60,7 +60,7 @@ static EVP_PKEY *build_rsa(struct json_object *jwk, struct stl_error *err)
     if (e_length < 0)
         return NULL;
     if (!n[0] || !(n[n_length - 1] & 1) || !e[0] || !(e[e_length - 1] & 1) || e_length < 3) {
-        stl_error_set(err, STL_INVALID, "it is not a sound RSA key");
+        stl_error_set(err, STL_INVALID, "it is not a valid RSA key");
         return NULL;
     }
     reverse(n, (size_t)n_length);

@@ -58,7 +58,7 @@ static int load_users(const struct stl_registry *registry, struct stl_buf *text,
         return -1;
     stl_error_clear(err);
     if (stl_buf_puts(text, "") || strlen(text->data) != text->length)
-        return stl_error_set(err, STL_INVALID, "%s is no text", file_name);
+        return stl_error_set(err, STL_INVALID, "%s is not a text file", file_name);
     return 0;
 }
 

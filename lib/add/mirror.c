@@ -96,8 +96,8 @@ static bool lacks_platform(const struct mirroring *m, const struct stl_repo *rep
 }
 
 /* Whether the tag has to be fetched: 1, 0 or -1. If not, the reason is noted. */
-static int judge(struct mirroring *m, const struct stl_repo *repo, const struct stl_tag *tag,
-                 const struct stl_look *look, struct stl_error *err)
+static int needs_fetch(struct mirroring *m, const struct stl_repo *repo, const struct stl_tag *tag,
+                       const struct stl_look *look, struct stl_error *err)
 {
     struct stl_digest here;
     int exists = repo->fd < 0 ? 0 : stl_tag_resolve_if_any(repo, tag, &here, err);
@@ -135,7 +135,7 @@ static int find_changed(struct mirroring *m, struct stl_tags *tags, struct stl_e
         stl_repo_open_if_any(&repo, m->registry, &m->to.name, err) < 0)
         return -1;
     for (size_t i = 0; i < tags->count; i++) {
-        int wanted = judge(m, &repo, &tags->items[i], &looks[i], err);
+        int wanted = needs_fetch(m, &repo, &tags->items[i], &looks[i], err);
         if (wanted < 0)
             return -1;
         if (wanted)

@@ -42,7 +42,7 @@ static int read_mirror(struct stl_yaml *yaml, yaml_node_t *node, void *target, s
         return stl_yaml_error(yaml, node, err, "the mirror has no 'from: HOST/NAME'");
     if (mirror->prune && mirror->tags.count == 0 && mirror->newest == 0)
         return stl_yaml_error(yaml, node, err,
-                              "prune: it takes 'tags' or 'newest', which say what it is about");
+                              "prune: it needs 'tags' or 'newest', which say what it applies to");
     return 0;
 }
 

@@ -119,7 +119,7 @@ static bool is_abandoned(struct gc_repo *turn)
     return true;
 }
 
-static int look(struct gc_repo *turn, struct stl_error *err)
+static int find_tasks(struct gc_repo *turn, struct stl_error *err)
 {
     int root = turn->gc->registry->root.fd;
     turn->count = turn->blobs = 0;
@@ -347,13 +347,13 @@ int stl_gc_repository(struct gc *gc, const struct stl_name *name, struct stl_err
 {
     __attribute__((cleanup(gc_repo_clear))) struct gc_repo turn = {
         .gc = gc, .repo = {.registry = gc->registry, .name = *name, .fd = -1, .lock = -1}};
-    if (delete_orphans(gc, name, err) || look(&turn, err))
+    if (delete_orphans(gc, name, err) || find_tasks(&turn, err))
         return -1;
     bool idle = !turn.count && !turn.abandoned, held = turn.repo.fd >= 0;
     bool locked = !idle && !gc->options->dry_run;
     STL_AUTO_CLOSE int content =
         locked ? stl_reserve_lock(gc->registry, STL_LOCK_CONTENT, name, gc->patience, err) : -1;
-    if ((locked && (content < 0 || look(&turn, err))) || (!idle && act(&turn, err)))
+    if ((locked && (content < 0 || find_tasks(&turn, err))) || (!idle && act(&turn, err)))
         return -1;
     if (held && !gc->options->dry_run)
         stl_details_renew_stale(gc->registry, name, gc->patience);

@@ -145,7 +145,7 @@ static bool redirect(struct stl_http_transfer *transfer)
 }
 
 /* A redirect may not lead nearer than the server is (distance.h). */
-static void measure(struct stl_http_transfer *transfer)
+static void note_distance(struct stl_http_transfer *transfer)
 {
     if (transfer->nearest && !is_redirect(transfer))
         return;
@@ -220,7 +220,7 @@ bool stl_http_again(struct stl_http_transfer *transfer, CURLcode code)
     answer->status = (int)status;
     if (status == 407 && is_refused_by_proxy(transfer, answer->status))
         return false;
-    measure(transfer);
+    note_distance(transfer);
     if (is_redirect(transfer))
         return redirect(transfer);
     if (is_passing(transfer) && wait_for_another(transfer))

@@ -109,7 +109,7 @@ int stl_http_socket(void *context, curlsocktype purpose, struct curl_sockaddr *a
         return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     inet_ntop(address->family, bytes, text, sizeof text);
     stl_error_set(&transfer->broken, STL_INVALID,
-                  "%s is a %s address, to which only a server as near may send us: --any-address, or "
+                  "%s is a %s address, and the server that sends us there is farther away: --any-address, or "
                   "'any-address: true' of an upstream, allows it",
                   text, stl_distance_name(distance));
     return CURL_SOCKET_BAD;

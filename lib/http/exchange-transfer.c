@@ -53,7 +53,7 @@ static bool goes_to_writer(const struct stl_http_transfer *transfer)
 }
 
 /* Called before the first byte of a body is taken: where does it belong, and is the body small enough? */
-static int judge(struct stl_http_transfer *transfer)
+static int check_head(struct stl_http_transfer *transfer)
 {
     struct stl_http_answer *answer = &transfer->exchange->answer;
     curl_off_t length = -1;
@@ -115,7 +115,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct stl_http_transfer *transfer = context;
     size_t length = size * count;
-    if (!transfer->judged && judge(transfer))
+    if (!transfer->judged && check_head(transfer))
         return 0;
     transfer->received += (int64_t)length;
     return (goes_to_writer(transfer) ? give : keep_header)(transfer, bytes, length) == 0 ? length : 0;

@@ -25,7 +25,7 @@ int stl_http_open(struct stl_http **http, const struct stl_http_options *options
     return 0;
 }
 
-static void end(struct stl_http_transfer *transfer)
+static void end_transfer(struct stl_http_transfer *transfer)
 {
     struct stl_http_transfer **link = &transfer->http->transfers;
     while (*link != transfer)
@@ -70,7 +70,7 @@ static int begin_due(struct stl_http *http, const struct stl_http_work *work, st
             struct stl_http_exchange *exchange = transfer->exchange;
             if (stl_http_begin(transfer, &exchange->error) == 0)
                 continue;
-            end(transfer);
+            end_transfer(transfer);
             if (work->ended(work->context, exchange, err))
                 return -1;
             first = now;
@@ -94,7 +94,7 @@ static int take_ended(struct stl_http *http, const struct stl_http_work *work, s
         if (stl_http_again(transfer, code))
             continue;
         struct stl_http_exchange *exchange = transfer->exchange;
-        end(transfer);
+        end_transfer(transfer);
         if (work->ended(work->context, exchange, err))
             return -1;
     }
@@ -139,7 +139,7 @@ int stl_http_run(struct stl_http *http, const struct stl_http_work *work, struct
     int result = work_on(http, work, err);
     while (http->transfers) {
         struct stl_http_exchange *exchange = http->transfers->exchange;
-        end(http->transfers);
+        end_transfer(http->transfers);
         stl_http_clear(exchange);
         if (work->dropped)
             work->dropped(work->context, exchange);

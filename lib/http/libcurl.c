@@ -48,8 +48,8 @@ int stl_curl_load(struct stl_curl *curl, struct stl_error *err)
     if (!library)
         return stl_error_set(
             err, STL_UNSUPPORTED,
-            "talking to other servers takes libcurl, which is not installed: apt-get install "
-            "libcurl4 (Debian 12) or libcurl4t64 (Debian 13)");
+            "talking to other servers requires libcurl, which is not installed: apt-get install libcurl4 "
+            "(Debian 12) or libcurl4t64 (Debian 13)");
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         void *function = dlsym(library, functions[i].name);
         if (!function)

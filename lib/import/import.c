@@ -85,7 +85,7 @@ static int check_options(const struct import *import, struct stl_error *err)
 
 /* From here on garbage collection spares its blobs. But blobs that the plan found may be gone by now, and
  * another import of this bundle, which held the lock before us, may have brought others. */
-static int hold(struct import *import, struct stl_error *err)
+static int hold_blobs(struct import *import, struct stl_error *err)
 {
     const struct stl_digestset *digests = &import->graph.blob_digests;
     size_t held = 0;
@@ -127,7 +127,7 @@ static int open_pending(struct import *import, struct stl_error *err)
     if (stl_pending_sync(&import->pending, err))
         return -1;
     stl_buf_clear(&import->volumes[0].bundle.list);
-    return hold(import, err);
+    return hold_blobs(import, err);
 }
 
 /* --- the report ----------------------------------------------------------------------------------------- */

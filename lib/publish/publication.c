@@ -43,7 +43,7 @@ int stl_publication_write_manifest(const struct stl_publication *publication,
                                    struct stl_error *err)
 {
     struct stl_publication_manifest one = STL_PUBLICATION_MANIFEST(manifest, bytes, repeated);
-    return stl_publish_bring(publication, &one, 1, 0, err);
+    return stl_publish_add(publication, &one, 1, 0, err);
 }
 
 void stl_publication_delete_tag(struct stl_publication *publication, const struct stl_tag *tag)
@@ -82,8 +82,8 @@ int stl_publication_lock(struct stl_publication *publication, unsigned milliseco
 int stl_publication_commit(struct stl_publication *publication, struct stl_error *err)
 {
     if ((publication->manifest_count || publication->set_count) &&
-        stl_publish_bring(publication, publication->manifests, publication->manifest_count,
-                          publication->set_count, err))
+        stl_publish_add(publication, publication->manifests, publication->manifest_count,
+                        publication->set_count, err))
         return -1;
     if (!publication->gone_count && !publication->doomed_count)
         return 0;

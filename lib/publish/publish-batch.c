@@ -57,7 +57,7 @@ int stl_publish_batch_write(struct stl_publish_batch *batch, struct stl_error *e
         const struct stl_batched *item = &batch->items[i];
         manifests[i] = STL_PUBLICATION_MANIFEST(&item->manifest, item->bytes.data, item->repeated);
     }
-    int result = batch->count ? stl_publish_bring(batch->publication, manifests, batch->count, 0, err) : 0;
+    int result = batch->count ? stl_publish_add(batch->publication, manifests, batch->count, 0, err) : 0;
     forget(batch);
     return result;
 }

@@ -1,4 +1,4 @@
-/* Removes tags, then manifests: the reverse order of publish-bring.c. */
+/* Removes tags, then manifests: the reverse order of publish-add.c. */
 #include "publication.h"
 
 #include <errno.h>

@@ -42,10 +42,10 @@ struct publish_tags {
         .folder = -1, .links = -1, .list = STL_LISTING_CHANGE_INIT, .catalog = STL_LISTING_CHANGE_INIT       \
     }
 
-/* publish-bring.c: brings the manifests, and sets the first `set_count` tags of the publication: all or
+/* publish-add.c: adds the manifests, and sets the first `set_count` tags of the publication: all or
  * none. */
-int stl_publish_bring(const struct stl_publication *publication, struct stl_publication_manifest *manifests,
-                      size_t count, size_t set_count, struct stl_error *err);
+int stl_publish_add(const struct stl_publication *publication, struct stl_publication_manifest *manifests,
+                    size_t count, size_t set_count, struct stl_error *err);
 
 /* publish-manifests.c. Whether everything that the manifest refers to is there; the caller holds
  * STL_LOCK_CONTENT. */

@@ -155,18 +155,17 @@ static int check_room(const struct stl_repo *repo, const struct stl_temp *temp, 
 {
     int64_t left;
     struct stat st;
-    const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name);
-    bool counted = project && project->quota[STL_PROJECT_SIZE] >= 0;
+    const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name, STL_PROJECT_SIZE);
     if (stl_quota_left(repo->registry, &repo->name, &left, err))
         return -1;
-    if (left == INT64_MAX && !counted)
+    if (left == INT64_MAX && !project)
         return 0;
     if (fstat(temp->fd, &st))
         return stl_error_errno(err, "cannot look at a file in tmp/");
     *size = st.st_size;
     if (st.st_size > left)
         return stl_quota_exceeded(&repo->name, st.st_size, left, err);
-    return counted ? stl_project_has_room(repo->registry, project, STL_PROJECT_SIZE, st.st_size, err) : 0;
+    return project ? stl_project_has_room(repo->registry, project, STL_PROJECT_SIZE, st.st_size, err) : 0;
 }
 
 static int make_store_folder(const struct stl_registry *registry, const struct stl_digest *digest,

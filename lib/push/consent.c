@@ -21,10 +21,8 @@ static bool is_immutable(const struct stl_repo *repo, const struct stl_tag *tag)
 
 static int check_project_tags(const struct stl_repo *repo, size_t added, struct stl_error *err)
 {
-    const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name);
-    return project && project->quota[STL_PROJECT_TAGS] >= 0
-               ? stl_project_has_room(repo->registry, project, STL_PROJECT_TAGS, (int64_t)added, err)
-               : 0;
+    const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name, STL_PROJECT_TAGS);
+    return project ? stl_project_has_room(repo->registry, project, STL_PROJECT_TAGS, (int64_t)added, err) : 0;
 }
 
 int stl_may_change_tag(const struct stl_repo *repo, const struct stl_tag *tag,
@@ -66,9 +64,9 @@ static int lock_project(const struct stl_registry *registry, const struct stl_pr
 int stl_may_add_tags(const struct stl_repo *repo, size_t added, int *lock, struct stl_error *err)
 {
     const struct stl_registry *registry = repo->registry;
-    const struct stl_project *project = stl_project_with_quota(registry, &repo->name);
+    const struct stl_project *project = stl_project_with_quota(registry, &repo->name, STL_PROJECT_TAGS);
     *lock = -1;
-    if (!added || !project || project->quota[STL_PROJECT_TAGS] < 0)
+    if (!added || !project)
         return 0;
     *lock = lock_project(registry, project, err);
     return *lock < 0 ? -1 : stl_project_count(registry, project, STL_PROJECT_TAGS, (int64_t)added, err);
@@ -82,9 +80,9 @@ int stl_may_make_repository(const struct stl_registry *registry, const struct st
                             struct stl_error *err)
 {
     STL_AUTO_REPO struct stl_repo made = STL_REPO_INIT;
-    const struct stl_project *project = stl_project_with_quota(registry, name);
+    const struct stl_project *project = stl_project_with_quota(registry, name, STL_PROJECT_REPOSITORIES);
     *lock = -1;
-    if (!project || project->quota[STL_PROJECT_REPOSITORIES] < 0)
+    if (!project)
         return 0;
     *lock = lock_project(registry, project, err);
     int found = *lock < 0 ? -1 : stl_repo_open_folder(&made, registry, name, err);
@@ -140,9 +138,7 @@ int stl_may_hold_blob(const struct stl_repo *repo, const struct stl_digest *dige
 {
     int64_t left;
     *lock = -1;
-    const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name);
-    if (project && project->quota[STL_PROJECT_SIZE] < 0)
-        project = NULL;
+    const struct stl_project *project = stl_project_with_quota(repo->registry, &repo->name, STL_PROJECT_SIZE);
     if (stl_quota_left(repo->registry, &repo->name, &left, err))
         return -1;
     if (left == INT64_MAX && !project)

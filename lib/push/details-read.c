@@ -46,7 +46,7 @@ static bool read_details_line(struct stl_details *details, const char *line)
 }
 
 /* Keeps the last line of each tag, and forgets tags that are gone. */
-static void settle(struct stl_details *details)
+static void keep_last_lines(struct stl_details *details)
 {
     size_t kept = 0, all = details->count;
     if (all)
@@ -72,7 +72,7 @@ bool stl_details_read(const struct stl_repo *repo, struct stl_details *details)
         !text->length || (strlen(text->data) == text->length && text->data[text->length - 1] == '\n');
     for (const char *line = text->data; whole && line && *line; line = strchr(line, '\n') + 1)
         whole = read_details_line(details, line);
-    settle(details);
+    keep_last_lines(details);
     return whole;
 }
 

@@ -23,5 +23,5 @@ int stl_fetcher_send(int root, const void *bytes, size_t length, int fd, struct 
     if (stl_message_send(own, &address, bytes, length, &fd, 1) == 0)
         return 0;
     return stl_error_set(err, STL_UNAVAILABLE,
-                         "what is not here cannot be fetched now: 'stillage pull-through' does not run");
+                         "what is not here cannot be fetched now: 'stillage pull-through' is not running");
 }

@@ -55,7 +55,7 @@ int stl_fetch_wait(int fd, int milliseconds, struct stl_fetch_answer *answer, st
         return 1;
     }
     return stl_error_set(err, STL_UNAVAILABLE,
-                         "what is not here cannot be fetched now: 'stillage pull-through' does not run, or "
+                         "what is not here cannot be fetched now: 'stillage pull-through' is not running, or "
                          "has ended");
 }
 

@@ -25,10 +25,11 @@ struct counter {
 };
 
 const struct stl_project *stl_project_with_quota(const struct stl_registry *registry,
-                                                 const struct stl_name *repository)
+                                                 const struct stl_name *repository,
+                                                 enum stl_project_amount of)
 {
     const struct stl_project *project = stl_projects_of(&registry->settings.projects, repository->text);
-    return project && stl_project_has_quota(project) ? project : NULL;
+    return project && project->quota[of] >= 0 ? project : NULL;
 }
 
 struct stl_name stl_project_lock_name(const struct stl_project *project)
@@ -102,8 +103,8 @@ static bool has_file(int folder, const char *name)
 void stl_project_note_less(const struct stl_registry *registry, const struct stl_name *repository)
 {
     char path[STL_PATH_MAX];
-    const struct stl_project *project = stl_project_with_quota(registry, repository);
-    if (!project)
+    const struct stl_project *project = stl_projects_of(&registry->settings.projects, repository->text);
+    if (!project || !stl_project_has_quota(project))
         return;
     STL_AUTO_FREE char *file = stl_sprintf("%s/%s", folder_of(project, path), less_name);
     STL_AUTO_CLOSE int fd =

@@ -19,9 +19,10 @@
 
 #include "registry.h"
 
-/* The project that a repository belongs to, if it has a quota, or NULL. */
+/* The project that a repository belongs to, if it has a quota of this kind, or NULL. */
 const struct stl_project *stl_project_with_quota(const struct stl_registry *registry,
-                                                 const struct stl_name *repository);
+                                                 const struct stl_name *repository,
+                                                 enum stl_project_amount of);
 /* The name that locks its count, for STL_LOCK_QUOTA. */
 struct stl_name stl_project_lock_name(const struct stl_project *project);
 

@@ -239,7 +239,7 @@ static int drop_checkpoint(struct stl_upload *upload, struct stl_error *err)
     return 0;
 }
 
-static int take_up(struct stl_upload *upload, struct stl_error *err)
+static int load_session(struct stl_upload *upload, struct stl_error *err)
 {
     struct stl_checkpoint checkpoint;
     stl_hasher_init(&upload->hasher, stl_upload_algorithm(upload->id));
@@ -267,7 +267,7 @@ static int open_to_go_on(struct stl_upload *upload, struct stl_error *err)
         return -1;
     if (is_too_old(upload->registry, upload->id, written))
         return stl_upload_unknown(upload->id, err);
-    return take_up(upload, err);
+    return load_session(upload, err);
 }
 
 int stl_upload_open(struct stl_upload *upload, const struct stl_registry *registry,

@@ -67,7 +67,7 @@ const char *stl_credentials_key(const char *host)
 
 /* How well a key fits: its length, or 0. It may be a URL, as docker writes some, or go on with a part of
  * the name. */
-static size_t fits(const char *key, const char *host, const char *name)
+static size_t match_key(const char *key, const char *host, const char *name)
 {
     const char *scheme = strstr(key, "://");
     const char *text = scheme ? scheme + 3 : key;
@@ -92,7 +92,7 @@ static struct json_object *entry_for(struct json_object *map, const char *host, 
     size_t longest = 0;
     json_object_object_foreach(map, candidate, value)
     {
-        size_t length = fits(candidate, host, name);
+        size_t length = match_key(candidate, host, name);
         if (length > longest) {
             longest = length;
             best = value;

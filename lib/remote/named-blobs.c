@@ -165,8 +165,8 @@ static int read_new(struct stl_named_blobs *named, struct stl_named_repo *into, 
 /* --- blobs ---------------------------------------------------------------------------------------------- */
 
 /* Whether a manifest that is still there is known to name the blob. */
-static bool look(const struct stl_named_repo *known, const struct stl_repo *repo,
-                 const struct stl_digest *digest, int64_t *size, bool *outdated)
+static bool is_named(const struct stl_named_repo *known, const struct stl_repo *repo,
+                     const struct stl_digest *digest, int64_t *size, bool *outdated)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     struct stl_media_type type;
@@ -184,13 +184,13 @@ static int find(struct stl_named_blobs *named, const struct stl_repo *repo, cons
 {
     bool outdated = false;
     struct stl_named_repo *known = use(named, &repo->name);
-    if (look(known, repo, digest, size, &outdated))
+    if (is_named(known, repo, digest, size, &outdated))
         return 1;
     if (outdated) {
         forget(named, 0);
         known = use(named, &repo->name);
     }
-    int result = read_new(named, known, repo, err) ? -1 : look(known, repo, digest, size, &outdated);
+    int result = read_new(named, known, repo, err) ? -1 : is_named(known, repo, digest, size, &outdated);
     keep_bounds(named);
     return result;
 }

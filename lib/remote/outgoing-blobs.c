@@ -169,7 +169,7 @@ static struct stl_http_exchange *next_blob(void *context)
 
 /* --- answers -------------------------------------------------------------------------------------------- */
 
-static void go_on(struct blob *blob, int step)
+static void next_step(struct blob *blob, int step)
 {
     blob->step = step;
     blob->waiting = true;
@@ -195,7 +195,7 @@ static int asked(struct blob *blob, struct stl_error *err)
     if (status != 404)
         return stl_remote_refused(outgoing->options->remote, &blob->exchange, err);
     if (!outgoing->options->dry_run)
-        go_on(blob, BLOB_BEGIN);
+        next_step(blob, BLOB_BEGIN);
     outgoing->report->blobs++;
     outgoing->report->bytes += (uint64_t)blob->size;
     outgoing->total += (uint64_t)blob->size;
@@ -221,8 +221,10 @@ static int begun(struct blob *blob, struct stl_error *err)
     blob->location = location ? stl_http_resolve(remote->http, blob->exchange.answer.url, location) : NULL;
     if (!blob->location)
         return stl_error_set(err, STL_INVALID,
-                             "%s does not say where to upload to, or nowhere that we would go", remote->host);
-    go_on(blob, BLOB_SEND);
+                             "%s does not say where to upload to, or names an address that is not to be "
+                             "trusted",
+                             remote->host);
+    next_step(blob, BLOB_SEND);
     return 0;
 }
 
@@ -238,7 +240,7 @@ static int sent(struct blob *blob, struct stl_error *err)
         return 0;
     }
     if ((cut || status == 404 || status >= 500) && ++blob->tries < TRIES_MAX) {
-        go_on(blob, BLOB_BEGIN);
+        next_step(blob, BLOB_BEGIN);
         return 0;
     }
     if (!cut)

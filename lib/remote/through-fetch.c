@@ -24,7 +24,7 @@ static int judge_upstream(const char *host, bool manifest, struct stl_error *err
     case STL_NOT_FOUND:
         return stl_error_set(err, unknown, "neither this registry nor %s has it", host);
     case STL_DENIED:
-        return stl_error_set(err, unknown, "this registry does not have it, and %s does not give it", host);
+        return stl_error_set(err, unknown, "this registry does not have it, and %s refuses it", host);
     case STL_MANIFEST_UNKNOWN:
     case STL_BLOB_UNKNOWN:
     case STL_TOO_MANY_REQUESTS:
@@ -156,7 +156,7 @@ static int download(struct download *download, struct stl_remote *remote, const 
 }
 
 /* The store has the blob from elsewhere. Those who may pull here get it only if the upstream has it, too. */
-static int look(struct stl_remote *remote, const char *url, struct stl_error *err)
+static int check_upstream_has(struct stl_remote *remote, const char *url, struct stl_error *err)
 {
     struct stl_http_exchange exchange = {.request = {.method = "HEAD", .url = url}};
     int result = send(remote, &exchange, err);
@@ -167,7 +167,7 @@ static int look(struct stl_remote *remote, const char *url, struct stl_error *er
 /* With a quota, no bytes are kept outside it. */
 static bool is_counted(const struct stl_registry *registry, const struct stl_name *name, int64_t left)
 {
-    return left != INT64_MAX || stl_project_with_quota(registry, name);
+    return left != INT64_MAX || stl_project_with_quota(registry, name, STL_PROJECT_SIZE);
 }
 
 /* Brings the blob into a file in tmp/. If another process has left all of it there, the upstream is only
@@ -179,7 +179,7 @@ static int bring(struct download *transfer, struct stl_remote *remote, const cha
     bool whole = arriving->size > 0 && arriving->from == arriving->size;
     int result = whole ? stl_arriving_check(arriving, err) : download(transfer, remote, url, err);
     if (result == 0)
-        return whole ? look(remote, url, err) : 0;
+        return whole ? check_upstream_has(remote, url, err) : 0;
     struct stl_error lasting = *err;
     if (counted || transfer->is_ours) /* the disk is full, and perhaps nobody asks again: keep nothing */
         lasting.code = STL_DENIED;
@@ -208,7 +208,7 @@ int stl_through_get_blob(struct through *through, struct through_fetch *fetch, s
     if (size > left)
         return stl_quota_exceeded(name, size, left, err);
     int stored = stl_store_claim(registry, digest, NULL, err);
-    int result = stored < 0 ? -1 : stored ? look(remote, url, err) : 0;
+    int result = stored < 0 ? -1 : stored ? check_upstream_has(remote, url, err) : 0;
     if (!stored) {
         result = stl_arriving_begin(&transfer.arriving, &registry->root, remote, address->name.text, digest,
                                     size, NULL, NULL, err);

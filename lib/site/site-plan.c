@@ -211,7 +211,7 @@ int stl_site_recall(struct site_plan *plan, int directory, struct stl_error *err
     return 0;
 }
 
-static bool says(int directory, const struct stl_buf *wanted)
+static bool has_content(int directory, const struct stl_buf *wanted)
 {
     struct stl_error ignored = STL_ERROR_INIT;
     STL_AUTO_BUF struct stl_buf text = {.ceiling = MADE_MAX};
@@ -229,7 +229,7 @@ int stl_site_note(const struct site_plan *plan, int directory, bool only_planned
     for (size_t i = 0; i < plan->count; i++)
         if (stl_buf_printf(&text, "%s\n", plan->files[i].path))
             return stl_error_set(err, STL_INVALID, "there are too many files");
-    if (says(directory, &text))
+    if (has_content(directory, &text))
         return 0;
     STL_AUTO_CLOSE int fd =
         openat(directory, SITE_MADE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);

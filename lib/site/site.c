@@ -208,7 +208,7 @@ static int write_site_file(struct writing *writing, const struct site_file *file
 }
 
 /* Makes sure that content is on disk before anything that leads to it. */
-static int settle(struct writing *writing, struct stl_error *err)
+static int sync_content(struct writing *writing, struct stl_error *err)
 {
     if (writing->dirty && syncfs(writing->directory))
         return stl_error_errno(err, "cannot bring the files to disk");
@@ -222,7 +222,7 @@ static int write_files(struct writing *writing, struct stl_error *err)
     for (size_t i = 0; i < writing->plan.count; i++) {
         const struct site_file *file = &writing->plan.files[i];
         if (!settled && file->entry && file->entry->kind > STL_FLAT_MANIFEST) {
-            if (settle(writing, err))
+            if (sync_content(writing, err))
                 return -1;
             settled = true;
         }
@@ -232,7 +232,7 @@ static int write_files(struct writing *writing, struct stl_error *err)
     }
     if (remove_gone(writing, err))
         return -1;
-    return settle(writing, err);
+    return sync_content(writing, err);
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------ */

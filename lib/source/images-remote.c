@@ -278,7 +278,7 @@ static int add_referrers(struct stl_images *images, struct parts *parts, struct 
         size_t named = images->count, next = parts->digests.count;
         if (depth > DEPTH_MAX)
             return stl_error_set(err, STL_INVALID,
-                                 "%s: what refers to its images is referred to more than %d times in turn",
+                                 "%s: its images have referrers that have referrers, more than %d deep",
                                  images->source->label, DEPTH_MAX);
         if (fetch_referrers(images, parts, first, err) || add_parts(parts, images, named, err))
             return -1;

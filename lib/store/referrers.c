@@ -52,7 +52,7 @@ static int check_list_size(const char *text, size_t length, const struct stl_dig
     if (again)
         return 0;
     return stl_error_set(err, STL_MANIFEST_INVALID,
-                         "%s has as many referrers, with as many annotations, as can be listed",
+                         "%s has too many referrers, or too many annotations on them, to list one more",
                          stl_digest_format(subject, digest));
 }
 

@@ -49,7 +49,7 @@ struct path_beneath {
 
 /* Everything that this version knows is denied unless a rule allows it, except connecting where `network` is
  * set. */
-static struct ruleset everything(int version, bool network)
+static struct ruleset all_rights(int version, bool network)
 {
     static const int rights[] = {[1] = 13, [2] = 14, [3] = 15, [4] = 15, [5] = 16};
     const int known = sizeof rights / sizeof *rights - 1;
@@ -120,7 +120,7 @@ static int confine_files(const char *path, const struct extent *extent)
     long version = syscall(CREATE_RULESET, NULL, 0, GET_VERSION);
     if (version < 2)
         return 0;
-    struct ruleset handled = everything((int)version, extent->network);
+    struct ruleset handled = all_rights((int)version, extent->network);
     STL_AUTO_CLOSE int ruleset = (int)syscall(CREATE_RULESET, &handled, sizeof handled, 0);
     if (ruleset < 0 || !allow_registry(ruleset, path, &handled) ||
         !allow_reading(ruleset, extent->network ? for_names : NULL) ||

@@ -75,7 +75,7 @@ static bool may_be_others(const struct stat *st)
 static int mend_owner(const struct verify *verify, int fd, const struct stat *st, struct stl_error *err)
 {
     if (may_be_others(st))
-        return stl_error_set(err, STL_INVALID, "it has several names: see whose it is");
+        return stl_error_set(err, STL_INVALID, "it has several names: find out whose it is");
     return fchownat(fd, "", verify->owner, verify->wanted.group, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)
                ? stl_error_errno(err, "cannot give it to its owner")
                : 0;

@@ -269,7 +269,7 @@ static void check_about(struct verify_repo *repo)
     struct stl_about about;
     if (stl_about_read(repo->repo.fd, &about, &why) < 0)
         PROBLEM(repo, VERIFY_FOREIGN, STL_REPO_ABOUT,
-                "does not say what it should: set it anew with 'stillage repo set %s --description TEXT'",
+                "is damaged: set it again with 'stillage repo set %s --description TEXT'",
                 repo->repo.name.text);
 }
 

@@ -201,7 +201,7 @@ static int visit_v2(void *context, const char *name, unsigned char type, struct 
     if (foreign->owned && !S_ISDIR(st.st_mode))
         return 0;
     if (!S_ISDIR(st.st_mode) || !is_path_of_name(path + strlen(STL_V2 "/"))) {
-        stl_verify_add(&problems, VERIFY_FOREIGN, path, "is no repository");
+        stl_verify_add(&problems, VERIFY_FOREIGN, path, "is not a repository");
         stl_verify_report_all(verify, &none, &problems);
         stl_verify_problems_clear(&problems);
         return 0;

@@ -1,4 +1,4 @@
-// What a repository says of itself: creating, describing and deleting repositories.
+// Creates, describes and deletes repositories.
 import * as api from "./page-api.js";
 import { dialog, el, name as bidi } from "./page-dom.js";
 import { isName, route, size } from "./page-format.js";
@@ -46,7 +46,7 @@ function editDialog(name, about, done) {
   });
 }
 
-// Its name has to be typed: all that is in it goes.
+// The name has to be typed, since this deletes everything in the repository.
 function deleteDialog(name) {
   const typed = el("input", { id: "confirm", required: true, autocomplete: "off", autocapitalize: "none", spellcheck: "false" });
   dialog(text.deleteRepositoryTitle, [el("p", {}, text.deleteRepositoryHint), el("label", {}, el("span", {}, text.typeName, " ", el("code", {}, bidi(name))), typed)], text.deleteNow, async () => {

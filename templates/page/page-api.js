@@ -10,13 +10,13 @@ export class RegistryError extends Error {
   constructor(message, status) { super(message); this.status = status; }
 }
 
-// --- who asks: all of it is gone when the tab is ----------------------------------------------------------------
+// --- the session: it ends when the tab is closed ----------------------------------------------------------------
 
 const session = { user: null, password: null, basic: null, tokens: new Map(), closed: false };
 export const user = () => session.user;
 export const isClosed = () => session.closed;
 
-// With `credentials`, the browser would ask for a password itself when it is wrong.
+// With `credentials`, the browser itself would ask again for a wrong password.
 async function fetchToken(scope, basic = session.basic) {
   const headers = basic ? { Authorization: basic } : {};
   const answer = await reach(`/v2/_token?service=stillage&scope=${encodeURIComponent(scope)}`, { headers, cache: "no-store", credentials: "omit" });
@@ -47,19 +47,19 @@ export function logOut() {
   cache.clear();
 }
 
-// Whether one has to log in for anything here.
+// Finds out whether anything here requires a log-in.
 export async function lookAround() {
   const answer = await reach("/v2/", {});
   session.closed = answer.status === 401 && /^Bearer /i.test(answer.headers.get("WWW-Authenticate") || "");
 }
 
-// What the user may do with a repository: a set of pull, push, delete, admin. Where nobody has to log in, everybody may do what the
-// server can, and only a server with stillage.cgi cuts a list short.
+// What the user may do with a repository: a set of pull, push, delete, admin. Where nobody has to log in, everybody may do whatever the
+// server can do; takesChanges() tells whether that is more than pulling.
 export async function rights(name) {
   if (!session.user && session.closed) return new Set();
   const changes = await places() !== null;
   if (!session.user) return new Set(changes ? ["pull", "push", "delete", "admin"] : await takesChanges() ? ["pull", "push", "delete"] : []);
-  if (!changes) return new Set(["pull"]);   // a server that only reads, whatever the token says
+  if (!changes) return new Set(["pull"]);   // the server only reads, whatever the token says
   const granted = await tokenFor(changeScope(name)).catch(() => ({ scope: "" }));
   const own = granted.scope.split(" ").find(scope => scope.startsWith(`repository:${name}:`)) || "";
   return new Set(own.slice(`repository:${name}:`.length).split(",").filter(Boolean));
@@ -81,9 +81,10 @@ export async function places() {
 // The projects that the user administers.
 export const projects = async () => session.user ? array((await possibilities())?.projects).filter(name => typeof name === "string") : [];
 
-// For how many seconds the tokens may live that the user may make; 0: there are none.
+// How many seconds tokens may live that the user may make; 0: the user may make none.
 export const tokenLife = async () => session.user && Number((await possibilities())?.tokens) || 0;
 
+// Only a server with stillage.cgi shortens the list.
 async function takesChanges() {
   const answer = await reach("/v2/_catalog?n=0", {});
   return answer.ok && array(parse(await readBytes(answer, LIST_MAX)).repositories).length === 0;
@@ -108,7 +109,7 @@ async function explanation(answer) {
   return answer.status === 404 ? text.notFound : `${text.failed} (${answer.status})`;
 }
 
-// The token is asked for only when the registry wants one: what is public needs none.
+// Asks for a token only if the registry wants one: public repositories need none.
 async function send(path, scope, options = {}) {
   let known = session.tokens.get(scope);
   if (known && known.until < Date.now()) known = null;
@@ -130,7 +131,7 @@ async function ask(path, scope, options) {
   throw new RegistryError(answer.status === 401 ? text.needLogIn : await explanation(answer), answer.status);
 }
 
-// The body, unless it is longer than `most`: then nobody waits for the rest.
+// Reads the body; fails as soon as it is longer than `most`.
 async function readBytes(answer, most) {
   if (Number(answer.headers.get("Content-Length")) > most) {
     if (answer.body) answer.body.cancel();
@@ -167,7 +168,7 @@ export const array = value => Array.isArray(value) ? value : [];
 export const object = value => value && typeof value === "object" && !Array.isArray(value) ? value : {};
 export const string = value => typeof value === "string" ? value : null;
 
-// Documents by address: content that is named by its digest never changes.
+// Documents by address. Content that is addressed by its digest never changes.
 const cache = new Map();
 async function cached(key, make) {
   if (!cache.has(key)) {
@@ -199,7 +200,7 @@ async function pagedList(path, scope, key) {
 export const catalog = async () => (await pagedList("/v2/_catalog", "registry:catalog:*", "repositories")).filter(isName);
 export const tagList = async name => (await pagedList(`/v2/${name}/tags/list`, pullScope(name), "tags")).filter(isTag);
 
-// The lines of a file of details from the last to the first, with pauses for whoever types meanwhile.
+// The lines of a file of details from the last to the first, with pauses so that typing stays smooth.
 async function eachLine(bytes, visit) {
   const lines = new TextDecoder().decode(bytes).split("\n");
   for (let i = lines.length - 1, slice = performance.now(); i >= 0; i--) {
@@ -239,8 +240,8 @@ function tagInfo(line) {
   };
 }
 
-// Fills `found` = { tags: Map, attached: Map of subject -> Set of kinds }. The end of the file comes first: it is short, and has
-// what was pushed last. Calls `part` after that and at the end. Returns false where there is no such file.
+// Fills `found` = { tags: Map, attached: Map of subject -> Set of kinds }. The end of the file is read first: it is short, and tells
+// of the last pushes. Calls `part` after that and at the end. Returns false where there is no such file.
 export async function details(name, found, part) {
   const path = `/v2/${name}/tags/_details`, gone = new Set(), seen = new Set();
   const visit = line => {
@@ -309,7 +310,7 @@ export const platformOf = value => {
   const { os, architecture, variant } = object(value);
   return string(os) && string(architecture) ? `${os}/${architecture}${string(variant) ? `/${variant}` : ""}` : null;
 };
-// Of several for one platform, as Windows has them, each has its version.
+// If there are several for one platform, as with Windows, the version tells them apart.
 export const childPlatform = value => {
   const platform = platformOf(value), version = string(object(value)["os.version"]);
   return platform && version ? `${platform} ${version.slice(0, 50)}` : platform;
@@ -320,7 +321,7 @@ export const artifactTypeOf = document => {
 };
 export const bytesOf = descriptors => descriptors.reduce((sum, item) => sum + (Number.isFinite(item.size) && item.size > 0 ? item.size : 0), 0);
 
-// What a file of details says of a tag, found out by asking: for registries that have no such file.
+// What a file of details would say about a tag, from its manifest: for registries without such a file.
 export async function describe(name, reference) {
   const { digest, mediaType, bytes, document } = await manifest(name, reference);
   const info = tagInfo({ digest, mediaType, artifactType: artifactTypeOf(document), created: object(document.annotations)["org.opencontainers.image.created"] });
@@ -354,7 +355,7 @@ export async function setTag(name, tag, { bytes, mediaType }) {
   await ask(`/v2/${name}/manifests/${tag}`, changeScope(name), { method: "PUT", headers: { "Content-Type": mediaType }, body: bytes });
 }
 
-// { tag, digest, deleted } of what the trash has, the last deleted first
+// { tag, digest, deleted } for each tag in the trash, the last deleted first
 export async function trash(name) {
   const answer = await ask(`/v2/${name}/tags/_trash`, changeScope(name), { cache: "no-store" });
   return array(parse(await readBytes(answer, MANIFEST_MAX)).tags).map(object).filter(item => isTag(string(item.tag) || ""))
@@ -363,9 +364,9 @@ export async function trash(name) {
 
 export async function restoreTags(name, tags) { await change(name, "tags/_trash", "PUT", { tags }); }
 
-// --- repositories as things of their own ------------------------------------------------------------------------
+// --- repositories ------------------------------------------------------------------------
 
-// What it says of itself, with visibility and quota where stillage.cgi answers; null where there is nothing.
+// The description of a repository, with visibility and quota if stillage.cgi answers; null if there is none.
 export async function about(name, may) {
   const answer = await send(`/v2/${name}/tags/_about`, may.size ? changeScope(name) : pullScope(name), { cache: "no-cache" });
   return answer.ok ? parse(await readBytes(answer, PART)) : null;
@@ -377,7 +378,7 @@ export async function deleteRepository(name) { await change(name, "tags/_about",
 
 // --- the user's own tokens --------------------------------------------------------------------------------------
 
-// Each of these takes the password, so no other site can make a browser do it.
+// Each of these requires the password, so no other site can make a browser do it.
 async function manage(fields) {
   if (!session.user) throw new RegistryError(text.needLogIn, 401);
   const body = new URLSearchParams({ grant_type: "password", username: session.user, password: session.password, ...fields });
@@ -389,13 +390,13 @@ async function manage(fields) {
 const own = (verb, fields) => manage({ token: verb, ...fields });
 const tokens = answer => array(answer.tokens).map(object).filter(token => string(token.id));
 export const ownTokens = async () => tokens(await own("ls", {}));
-// Answers with what the token is, and the token itself: nobody can ask for that again.
+// The answer describes the token and contains it: nobody can ask for it again.
 export const createToken = (name, repository, actions, seconds) => own("create", { name, scope: `repository:${repository}:${actions.join(",")}`, expires: `${seconds}s` });
 export const removeToken = id => own("rm", { id });
 
 // --- projects ---------------------------------------------------------------------------------------------------
 
-// [[USER, ROLE], ...]; role "none" takes it away.
+// [[USER, ROLE], ...]; the role "none" removes a member.
 export const members = async project => Object.entries(object(await manage({ project })));
 export const setMember = (project, member, role) => manage({ project, member, role });
 export const robots = async project => tokens(await own("ls", { project }));

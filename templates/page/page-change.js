@@ -1,10 +1,10 @@
-// What changes tags: setting, deleting and restoring them.
+// Sets, deletes and restores tags.
 import * as api from "./page-api.js";
 import { dialog, el, name as bidi } from "./page-dom.js";
 import { isTag, shortDigest, time } from "./page-format.js";
 import { text } from "./page-text.js";
 
-const RESTORE_MAX = 100;   // as stillage.cgi takes them at once
+const RESTORE_MAX = 100;   // as many as stillage.cgi takes at once
 
 export function tagDialog(name, tags, found, done, from = null) {
   const source = el("select", { id: "tag-source" }, tags.slice(0, 2000).map(tag => el("option", { value: tag }, tag)));
@@ -23,7 +23,7 @@ export function tagDialog(name, tags, found, done, from = null) {
   });
 }
 
-// Each tag can be taken out again; how many images lose their last one is said.
+// Each tag can be unchecked again. The dialog says how many images lose their last tag.
 export function deleteDialog(name, chosen, all, found, may, done) {
   const boxes = chosen.map(tag => {
     const box = el("input", { type: "checkbox", value: tag });
@@ -57,7 +57,7 @@ export function deleteDialog(name, chosen, all, found, may, done) {
   }, true);
 }
 
-// A tag may have been deleted more than once: the last one comes back.
+// If a tag was deleted more than once, the last one is restored.
 export async function restoreDialog(name, exists, done) {
   const items = new Map();
   for (const item of await api.trash(name)) if (!exists.has(item.tag) && !items.has(item.tag)) items.set(item.tag, item);

@@ -1,4 +1,4 @@
-// Two images of a repository side by side.
+// Shows two images of a repository side by side.
 import * as api from "./page-api.js";
 import { object } from "./page-api.js";
 import { cut, el, name as bidi, section, table } from "./page-dom.js";
@@ -43,7 +43,7 @@ function layerRows(left, right) {
   });
 }
 
-// For one platform: if one of them is for one alone, for that.
+// Loads both for one platform. If one of them exists for one platform only, for that.
 async function loadBoth(name, reference, other) {
   let [left, right] = await Promise.all([load(name, reference), load(name, other)]);
   if (left.child && !right.child) left = await load(name, reference, api.platformOf(right.config));

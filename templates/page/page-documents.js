@@ -1,4 +1,4 @@
-// What is attached to an image: signatures, SBOMs, provenance, reports of scanners.
+// Shows what is attached to an image: signatures, SBOMs, provenance, reports of scanners.
 import * as api from "./page-api.js";
 import { object, string } from "./page-api.js";
 import { cut, el, facts, linked, name as bidi, section, table } from "./page-dom.js";
@@ -7,7 +7,7 @@ import { text } from "./page-text.js";
 
 const LISTED_MAX = 200, DOCUMENT_MAX = 64e6, SECONDS_MAX = 20, SHOWN_MAX = 200;
 
-// Referrers, buildx's attestations in the index, and those that cosign keeps under tags.
+// Lists referrers, buildx's attestations in the index, and what cosign keeps under tags.
 async function attachments(name, image) {
   const digest = image.top.digest, found = [];
   if (!digest) return found;
@@ -50,7 +50,7 @@ export async function showReferrers(place, name, image) {
 
 // --- reading ----------------------------------------------------------------------------------------------------
 
-// In a worker of its own, which is ended if it takes too long: a document may be as large and as odd as it likes.
+// Reads a document in a worker of its own, which is stopped if it takes too long: documents may be large and odd.
 function summarise(bytes) {
   return new Promise((resolve, reject) => {
     const worker = new Worker("page-worker.js", { type: "module" });
@@ -82,7 +82,7 @@ async function open(name, entry) {
 
 const more = (total, shown) => total > shown ? el("p", { class: "dim" }, text.notShown(total - shown)) : null;
 
-// Of several documents that are open, each has a name of its own: `where`, for those who hear the page.
+// `where` tells several open documents apart for users of screen readers.
 function packagesView(summary, where) {
   const search = el("input", { type: "search", placeholder: text.searchPackages, "aria-label": `${text.searchPackages} ${where}` });
   const rows = el("div");

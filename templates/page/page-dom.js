@@ -1,4 +1,4 @@
-// Making elements. Whatever comes from the registry goes into text nodes and attributes, never into markup.
+// Makes elements. Whatever comes from the registry goes into text nodes and attributes, never into markup.
 import { text } from "./page-text.js";
 
 // el("a", { class: "x", href: "#/", onclick: f }, "text", node, ...); null and false are left out.
@@ -14,7 +14,7 @@ export function el(name, attributes = {}, ...children) {
   return node;
 }
 
-// A name from outside, which may be written from right to left.
+// A name from the registry, which may be written from right to left.
 export const name = value => el("bdi", {}, String(value));
 
 export function say(message) { document.getElementById("live").textContent = message; }
@@ -37,7 +37,7 @@ export function copyButton(value, label = text.copy) {
   return button;
 }
 
-// A line for a terminal.
+// A command line to copy.
 export const command = line => el("div", { class: "command" }, el("code", {}, line), copyButton(line));
 
 // Without TLS browsers have no navigator.clipboard.
@@ -56,7 +56,7 @@ async function copyText(value) {
   if (!done) throw new Error(text.copyFailed);
 }
 
-// Only addresses of the web become links.
+// Only http and https addresses become links.
 export function linked(value) {
   const word = String(value);
   if (/^https?:\/\/[^\s<>"]+$/.test(word) && word.length < 2000)
@@ -64,13 +64,13 @@ export function linked(value) {
   return name(word);
 }
 
-// Long values from outside are cut.
+// Long values from the registry are cut.
 export function cut(value, most = 2000) {
   const word = typeof value === "string" ? value : JSON.stringify(value) ?? "";
   return word.length > most ? `${word.slice(0, most)}…` : word;
 }
 
-// A long value is folded away behind its beginning.
+// A long value is folded: only its beginning is shown at first.
 export function folded(value) {
   const word = cut(value, 5000);
   if (word.length <= 300 || /^https?:/.test(word)) return linked(word);

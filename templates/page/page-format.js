@@ -1,4 +1,4 @@
-// How things are written, ordered and told apart.
+// Formats, orders and classifies values.
 import { text } from "./page-text.js";
 
 const units = ["B", "KB", "MB", "GB", "TB", "PB"];
@@ -16,7 +16,7 @@ const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const steps = [["year", 31557600], ["month", 2629800], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
 
-// `when`: milliseconds, or NaN. What is built to be reproducible says the beginning of 1970, or of all years, which tells nothing.
+// `when`: milliseconds, or NaN. Reproducible builds state 1970 or the year 1, which means nothing.
 export function time(when) {
   const span = document.createElement("time");
   if (!(when > 86400e3 && when < 8e15)) { span.textContent = text.unknown; return span; }
@@ -46,7 +46,7 @@ function parseVersion(tag) {
   return match && { numbers: match[1].split(".").map(Number), before: match[2] || null };
 }
 
-// Newest version first; what is no version comes behind, in the order of names.
+// Newest version first; other names follow in alphabetical order.
 export function compareTags(a, b) {
   const x = version(a), y = version(b);
   if (!x || !y) return x ? -1 : y ? 1 : natural.compare(a, b);
@@ -68,7 +68,7 @@ const IMAGE_CONFIG = /^application\/vnd\.(?:oci\.image\.config\.v1|docker\.conta
 export const isIndex = type => INDEX.test(type || "");
 export const isImageConfig = type => IMAGE_CONFIG.test(type || "");
 
-// What an artifact type, and the type of statement in it, stand for; null: something else.
+// The kind that an artifact type, or the type of the statement in it, stands for; null: another kind.
 export function attachmentKind(artifactType, predicateType) {
   const type = `${predicateType || ""} ${artifactType || ""}`.toLowerCase();
   if (/sarif|vuln|trivy|grype|\/scan|security/.test(type)) return "scan";
@@ -95,7 +95,7 @@ export function cosignTag(tag) {
 
 export const markOf = kind => ({ signature: "signed", sbom: "sbom", provenance: "provenance", attestation: "provenance", scan: "scan" })[kind] || null;
 
-// --- addresses in the page --------------------------------------------------------------------------------------
+// --- addresses of the page --------------------------------------------------------------------------------------
 
 const NAME = "[a-z0-9]+(?:(?:[./]|__?|-+)[a-z0-9]+)*", TAG = "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", DIGEST = "sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})";
 const ROUTE = new RegExp(`^#/(${NAME})(?::(${TAG})|@(${DIGEST}))?(?:~(${TAG}|${DIGEST}))?$`);
@@ -104,7 +104,7 @@ export const isTag = word => WHOLE_TAG.test(word);
 export const isDigest = word => WHOLE_DIGEST.test(word);
 export const isName = word => word.length < 256 && WHOLE_NAME.test(word);
 
-// { name, reference, other }, all or the last two null; { tokens: true } or { projects: true }; null: no address. No name begins with "_".
+// { name, reference, other }, all or the last two null; { tokens: true } or { projects: true }; null if it is none. No name begins with "_".
 export const TOKENS = "#/_tokens", PROJECTS = "#/_projects";
 export function parseRoute(hash) {
   if (hash === TOKENS) return { tokens: true };

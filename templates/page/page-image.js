@@ -1,4 +1,4 @@
-// One image, or whatever else a tag or digest leads to.
+// Shows one image, or whatever else a tag or digest leads to.
 import * as api from "./page-api.js";
 import { array, object, string } from "./page-api.js";
 import { copyButton, cut, el, facts, folded, linked, name as bidi, say, section, table } from "./page-dom.js";
@@ -10,9 +10,9 @@ import { othersWith } from "./page-shared.js";
 import { text } from "./page-text.js";
 
 const ROWS_MAX = 500, TAGS_MAX = 3;
-let platform = null; // the one that was looked at last
+let platform = null; // the platform that was shown last
 
-// Everything that the views of one image and of two are made of. Of an index, that is the image for one platform.
+// Loads everything that the views of one image and of two show. Of an index, this is the image for one platform.
 export async function load(name, reference, wanted = platform) {
   const top = await api.manifest(name, reference), info = { mediaType: top.mediaType, artifactType: api.artifactTypeOf(top.document) };
   const image = { name, reference, top, kind: kindOf(info), artifactType: info.artifactType, children: [], own: top, config: {}, problem: null };
@@ -42,7 +42,7 @@ export function history(image) {
 
 const clean = command => cut(command, 1000).replace(/^\/bin\/sh -c #\(nop\)\s+/, "").replace(/^\/bin\/sh -c /, "RUN ");
 
-// `shared`: what othersWith found, once the reader has asked for it.
+// `shared`: what othersWith() found, once the user has asked for it.
 function layersSection(image, shared = null) {
   if (!image.layers.length) return null;
   const { commands, empty } = history(image), most = Math.max(1, ...image.layers.map(layer => Number(layer.size) || 0));
@@ -70,7 +70,7 @@ function sharedText(image, shared) {
   return text.sharedWith(size(part), size(api.bytesOf(image.layers)), shared.looked);
 }
 
-// It takes a request for each tag, so the reader has to ask for it.
+// It takes a request for each tag, so it waits until the user asks for it.
 function sharedButton(image, done) {
   const button = el("button", { type: "button", id: "find-shared" }, text.findShared);
   button.addEventListener("click", async () => {

@@ -1,4 +1,4 @@
-// The projects that the user administers: members that were added, and robots.
+// Shows the projects that the user administers: the members that were added, and the robots.
 import * as api from "./page-api.js";
 import { string } from "./page-api.js";
 import { cut, dialog, el, name as bidi, say, table } from "./page-dom.js";

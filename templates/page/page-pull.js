@@ -1,8 +1,8 @@
-// Commands that fetch an image, for the clients that people use.
+// Shows the commands that pull an image, for the usual clients.
 import { copyButton, el } from "./page-dom.js";
 import { text } from "./page-text.js";
 
-// Without TLS, some clients have to be told, and some know by themselves if the registry is on this machine.
+// Some clients have to be told that there is no TLS; some need not be if the registry is on this machine.
 const http = location.protocol === "http:", plain = http && !/^(?:localhost|127\.|\[::1\])/.test(location.host);
 const flag = (needed, word) => needed ? `${word} ` : "";
 

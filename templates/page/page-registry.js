@@ -1,4 +1,4 @@
-// All repositories: a tree of names, or a list by time, number or size.
+// Shows all repositories: as a tree of names, or as a list by time, number of tags or size.
 import * as api from "./page-api.js";
 import { createDialog } from "./page-about.js";
 import { command, el } from "./page-dom.js";
@@ -6,11 +6,11 @@ import { compareNames, route, size, time } from "./page-format.js";
 import { Table } from "./page-table.js";
 import { text } from "./page-text.js";
 
-const OPEN_MAX = 200;    // up to so many names, all folders are open at first
-const open = new Map();  // folder -> whether the reader has opened it; kept while the page is there
+const OPEN_MAX = 200;    // with no more names than this, all folders are open at first
+const open = new Map();  // folder -> whether the user has opened it; kept until the page is closed
 const remembered = { search: "", order: "name" };
 
-// The rows of the tree: folders, and below the open ones what they hold.
+// The rows of the tree: folders, and the content of those that are open.
 function tree(names, openByDefault, pushed) {
   const root = { folders: new Map(), names: [] };
   for (const name of names) {
@@ -49,7 +49,7 @@ function emptyRegistry(create) {
     el("p", {}, text.emptyServer), command("stillage add docker-archive:hello.tar"), create);
 }
 
-// The button is there for those who may create repositories.
+// Those who may create repositories get the button.
 function createTools() {
   const tools = el("div", { class: "buttons" });
   api.places().then(patterns => {
@@ -105,7 +105,7 @@ export async function show(main) {
     table.show(isTree ? tree(matching, names.length <= OPEN_MAX, name => known.get(name)?.pushed ?? -1) : matching.map(name => ({ name, label: name, depth: 0 })));
   }
 
-  // Whoever types asks for it with each letter.
+  // Sorts only once, since the order is needed again with each letter that is typed.
   function inOrder(key) {
     const value = name => known.get(name)?.[key] ?? -1;
     if (!sorted.has(key)) sorted.set(key, [...names].sort((a, b) => value(b) - value(a) || compareNames(a, b)));

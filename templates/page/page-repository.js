@@ -1,4 +1,4 @@
-// One repository: its tags as a table.
+// Shows one repository: its tags as a table.
 import * as about from "./page-about.js";
 import * as api from "./page-api.js";
 import { command, copyButton, el, name as bidi, say } from "./page-dom.js";
@@ -11,7 +11,7 @@ import { text } from "./page-text.js";
 const AT_ONCE = 4, CHIPS = 3, SELECT_MAX = 200;
 const remembered = { group: true, sort: { key: "pushed", down: true }, deleted: null };
 
-// Asks for the manifests of tags of which no file of details tells: a few at a time, for the rows in view.
+// Asks for the manifests of tags that no file of details describes: a few at a time, for the rows in view.
 class Asker {
   constructor(name, found, done) { Object.assign(this, { name, found, done, queue: [], running: 0, asked: new Set() }); }
   want(tag) {
@@ -109,7 +109,7 @@ export async function show(main, name) {
     return box;
   }
 
-  // No more than anybody would want to look through before they go.
+  // Selects at most SELECT_MAX: nobody looks through more before deleting them.
   function selectShown() {
     const found = rows().items.flatMap(item => item.tags);
     chosen.clear();
@@ -119,7 +119,7 @@ export async function show(main, name) {
     update();
   }
 
-  // In a narrow window most columns are out of sight, and their headings with them.
+  // In a narrow window most columns are hidden, and their headings with them.
   const order = el("select", { id: "order", class: "narrow", "aria-label": text.order }, table.columns.filter(column => column.sorts).map(column => el("option", { value: column.key }, column.label)));
   order.addEventListener("change", () => { remembered.sort = { key: order.value, down: order.value !== "tag" }; update(); });
 
@@ -177,7 +177,7 @@ export async function show(main, name) {
     dispatchEvent(new Event("hashchange"));
   };
 
-  // Until something else is looked at, what was deleted here can be brought back.
+  // Until another view is shown, the tags deleted here can be restored.
   function drawNotice() {
     const deleted = remembered.deleted;
     remembered.deleted = null;

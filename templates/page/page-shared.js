@@ -1,11 +1,11 @@
-// Which layers of an image other tags of its repository have, too.
+// Finds out which layers of an image other tags of its repository have, too.
 import * as api from "./page-api.js";
 import { array, object } from "./page-api.js";
 import { compareTags, cosignTag, isDigest, isIndex } from "./page-format.js";
 
 const LOOKED_MAX = 50, AT_ONCE = 4;
 
-// The digests of its layers, for one platform; null: it is the image itself, or has none for that platform.
+// The digests of the layers of a tag, for one platform; null if it is the image itself, or has none for that platform.
 async function layersOf(image, tag) {
   let found = await api.manifest(image.name, tag);
   if (found.digest === image.top.digest) return null;
@@ -17,7 +17,7 @@ async function layersOf(image, tag) {
   return found.digest === image.own.digest ? null : array(found.document.layers).map(layer => object(layer).digest);
 }
 
-// { looked, tags: Map of digest -> [tag, ...] }: of the newest tags, and a few requests at a time.
+// { looked, tags: Map of digest -> [tag, ...] }, for the newest tags only, with a few requests at a time.
 export async function othersWith(image) {
   const others = (await api.tagList(image.name)).filter(tag => tag !== image.reference && !cosignTag(tag)).sort(compareTags).slice(0, LOOKED_MAX);
   const own = new Set(image.layers.map(layer => layer.digest)), of = new Map(), tags = new Map(), queue = [...others];

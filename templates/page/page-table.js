@@ -19,7 +19,7 @@ export class Table {
     addEventListener("resize", this.again);
   }
 
-  // For the view that ends.
+  // Called when the view is left.
   end() {
     removeEventListener("scroll", this.again);
     removeEventListener("resize", this.again);

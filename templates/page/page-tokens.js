@@ -1,4 +1,4 @@
-// The user's own tokens, for programs that log in in the user's name.
+// Shows the user's own tokens, for programs that log in for the user.
 import * as api from "./page-api.js";
 import { array, string } from "./page-api.js";
 import { command, copyButton, cut, dialog, el, name as bidi, say, table } from "./page-dom.js";
@@ -38,7 +38,7 @@ function removeDialog(token, done) {
   }, true);
 }
 
-// It is in the document until something else is shown, and nowhere else.
+// The token is in the document until another view is shown, and nowhere else.
 export function madeNotice(user, token) {
   return el("section", { class: "notice made", "aria-label": text.tokenMade }, el("p", {}, el("strong", {}, text.tokenMade), " ", text.tokenOnce),
     el("div", { class: "command" }, el("code", { id: "token" }, token), copyButton(token, text.token)),

@@ -1,4 +1,4 @@
-// Reads a document that is attached to an image, and answers with as much of it as the page shows; null if it is not JSON.
+// Reads a document that is attached to an image, and answers with the part of it that the page shows; null if it is not JSON.
 const PACKAGES_MAX = 20000, FINDINGS_MAX = 1000, TEXT_MAX = 20000;
 
 const array = value => Array.isArray(value) ? value : [];
@@ -19,7 +19,7 @@ function spdx(document) {
     [word(item.name), word(item.versionInfo), word(item.licenseConcluded) === "NOASSERTION" ? word(item.licenseDeclared) : word(item.licenseConcluded) || word(item.licenseDeclared)]) };
 }
 
-// SPDX 3: packages, licenses and what joins them are nodes of one graph.
+// SPDX 3: packages, licenses and the relations between them are nodes of one graph.
 function spdx3(graph) {
   const all = graph.filter(node => node.type === "software_Package"), expressions = new Map(), concluded = new Map(), declared = new Map();
   for (const node of graph) {
@@ -33,7 +33,7 @@ function spdx3(graph) {
     [word(item.name), word(item.software_packageVersion), license(item.spdxId)]) };
 }
 
-// Components may have components.
+// Components may contain components.
 function inside(components) {
   const all = array(components).map(object);
   for (let i = 0; i < all.length; i++) for (const one of array(all[i].components)) all.push(object(one));
@@ -79,7 +79,7 @@ function sarif(document) {
   return findings("SARIF", all);
 }
 
-// Packages with vulnerabilities, settings that are wrong, and keys that lie about, each in a target: a package manager, or a file.
+// Vulnerable packages, wrong settings and exposed keys, each within a target: a package manager or a file.
 function trivy(document) {
   return findings("Trivy", array(document.Results).map(object).flatMap(({ Target, Vulnerabilities, Misconfigurations, Secrets }) => [
     ...array(Vulnerabilities).map(object).map(item => ({ severity: severityOf(item.Severity), id: word(item.VulnerabilityID, 60),
@@ -95,7 +95,7 @@ function grype(document) {
   }));
 }
 
-// in-toto's own: severities are words or scores.
+// in-toto's own format: severities are words or scores.
 function vulnerabilities(result) {
   return findings("in-toto", result.map(object).map(item => {
     const score = object(array(item.severity)[0]).score;
@@ -105,8 +105,8 @@ function vulnerabilities(result) {
 
 const commitOf = item => word(object(item.digest).sha1) || word(object(item.digest).gitCommit);
 
-// What was built: as BuildKit, GitHub, GitLab and others say it, or the first of what the build used that is a commit. (The first of
-// all is the base image, with BuildKit.)
+// The source that was built, as BuildKit, GitHub, GitLab and others state it, or else the first material that is a commit. (With
+// BuildKit, the first of all materials is the base image.)
 function sourceOf(predicate) {
   const definition = object(predicate.buildDefinition), outside = object(definition.externalParameters);
   const metadata = object(object(predicate.metadata)["https://mobyproject.org/buildkit@v1#metadata"] ?? object(object(predicate.runDetails).metadata).buildkit_metadata);

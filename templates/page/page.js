@@ -1,4 +1,4 @@
-// Begins here: shows what the address says.
+// The page starts here: shows the view that the address names.
 import * as api from "./page-api.js";
 import { dialog, el, name as bidi, say } from "./page-dom.js";
 import { parseRoute, PROJECTS, TOKENS } from "./page-format.js";
@@ -10,7 +10,7 @@ let end = null, turn = 0, hasTokens = false, hasProjects = false;
 const accent = document.querySelector("meta[name=accent]")?.content;
 if (/^#[0-9a-f]{6}$/i.test(accent || "")) document.documentElement.style.setProperty("--accent", `light-dark(${accent}, color-mix(in srgb, ${accent} 45%, white))`);
 
-// Each view is loaded when it is wanted for the first time.
+// Each view is loaded when it is first wanted.
 async function view(where, place) {
   const { show } = await (where.tokens ? import("./page-tokens.js") : where.projects ? import("./page-projects.js") : !where.name ? import("./page-registry.js") : !where.reference ? import("./page-repository.js")
     : where.other ? import("./page-compare.js") : import("./page-image.js"));
@@ -23,7 +23,7 @@ function problem(message, hint, again) {
       api.isClosed() && !api.user() ? el("button", { type: "button", class: "primary", onclick: logIn }, text.logIn) : null, el("a", { href: "#/" }, text.back)));
 }
 
-// A view draws into a place of its own, which takes the place of the last one at once: what comes late goes nowhere.
+// Each view draws into an element of its own, which replaces the last one at once: an answer that comes late is not seen.
 async function show() {
   const mine = ++turn, where = parseRoute(location.hash), place = el("div");
   const before = end;

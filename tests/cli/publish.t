@@ -154,8 +154,8 @@ fails_with 1 'RequestTimeTooSkewed.*is the clock of this machine right' publish
 AWS_SECRET_ACCESS_KEY=other fails_with 1 'SignatureDoesNotMatch' publish
 AWS_ACCESS_KEY_ID='' fails_with 2 'no credentials' publish
 fails_with 2 'not of the form s3://' stillage publish images
-fails_with 2 'has no parts' stillage publish s3://images/a/../b
-fails_with 2 'has no parts' stillage publish s3://images/./b
+fails_with 2 'no part of a PREFIX may be' stillage publish s3://images/a/../b
+fails_with 2 'no part of a PREFIX may be' stillage publish s3://images/./b
 fails_with 2 'where to' stillage publish
 
 # ---- files with credentials, large blobs -----------------------------------------------------------------------------

@@ -116,7 +116,7 @@ def hostile():
     wait("an SBOM of 50 MB is counted, or given up", lambda: "50,000 packages" in text() or "took too long" in text())
     wait("... and all the others end", lambda: "Loading" not in text(".attachments"))
     pictures("extreme-image")
-    check("It is no JSON document" in text(), "a broken one is said to be broken", text())
+    check("This is not a JSON document" in text(), "a broken one is said to be broken", text())
     check(not all_of("main img, main script, main iframe, a[href^='javascript']"), "none of it is markup or a link")
     check(browser.execute_script("return ({}).polluted === undefined && Object.keys(Object.prototype).length === 0"), "no object is another's prototype")
     check("pwned" not in browser.title, "nothing has run", browser.title)

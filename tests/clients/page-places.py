@@ -78,7 +78,7 @@ def strangers():
     go("#/public/evil:v1")
     wait("what strangers write is text", lambda: text().count("<img src=x onerror=") >= 4 and len(all_of(".attached button")) == 3)
     open_attached()
-    wait("... also if it is broken", lambda: text().count("It is no JSON document") == 2)
+    wait("... also if it is broken", lambda: text().count("This is not a JSON document") == 2)
     check(not all_of("main img, main script") and "pwned" not in browser.title, "nothing of it runs", browser.title)
     go("#/public/none")
     wait("what does not exist", has("nothing here"))

@@ -79,7 +79,7 @@ def using(token):
     log_in("alice", token)
     wait("the token is a password", lambda: "alice" in text("#account"))
     check(not all_of("#tokens"), "... but not for tokens")
-    wait("which says so", has("with the password of a user alone"))
+    wait("which says so", has("only with the password of a user"))
     click("#log-out")
     wait("out again", lambda: all_of("#log-in"))
     log_in("alice", "alice-password")
