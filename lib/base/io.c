@@ -15,25 +15,13 @@ ssize_t stl_read_some(int fd, void *bytes, size_t length)
     return n;
 }
 
-ssize_t stl_read_full(int fd, void *bytes, size_t length)
+/* `position` -1: from where the file is. */
+static ssize_t read_full(int fd, char *bytes, size_t length, off_t position)
 {
     size_t done = 0;
     while (done < length) {
-        ssize_t n = stl_read_some(fd, (char *)bytes + done, length - done);
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
-}
-
-ssize_t stl_pread_full(int fd, void *bytes, size_t length, off_t position)
-{
-    size_t done = 0;
-    while (done < length) {
-        ssize_t n = pread(fd, (char *)bytes + done, length - done, position + (off_t)done);
+        ssize_t n = position < 0 ? read(fd, bytes + done, length - done)
+                                 : pread(fd, bytes + done, length - done, position + (off_t)done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -43,6 +31,16 @@ ssize_t stl_pread_full(int fd, void *bytes, size_t length, off_t position)
         done += (size_t)n;
     }
     return (ssize_t)done;
+}
+
+ssize_t stl_read_full(int fd, void *bytes, size_t length)
+{
+    return read_full(fd, bytes, length, -1);
+}
+
+ssize_t stl_pread_full(int fd, void *bytes, size_t length, off_t position)
+{
+    return read_full(fd, bytes, length, position);
 }
 
 ssize_t stl_write_some(int fd, const void *bytes, size_t length)

@@ -144,8 +144,8 @@ static bool has_children(const struct stl_manifest *manifest)
 }
 
 /* The children of an index are safe only while the lists are locked, so an index is written then, in
- * check_again(). (A refusal takes back what was written, but not if the process is killed first.) If there are
- * tags, nothing is synced yet: a journal writes these names together with the list that a tag needs. */
+ * check_again(). (A refusal takes back what was written, but not if the process is killed first.) If there
+ * are tags, nothing is synced yet: a journal writes these names together with the list that a tag needs. */
 static int put_manifests(struct addition *addition, struct stl_error *err)
 {
     bool complete = true;

@@ -1,11 +1,9 @@
 #include "replica.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -218,19 +216,8 @@ int stl_replica_is_whole(const struct stl_replica *replica, enum stl_replica_lis
 
 int stl_replica_lock(const struct stl_registry *registry, const char *target, struct stl_error *err)
 {
-    struct stl_digest digest;
-    char text[STL_DIGEST_TEXT_MAX];
-    stl_digest_of(STL_SHA256, target, strlen(target), &digest);
-    STL_AUTO_FREE char *path =
-        stl_sprintf(STL_LOCKS_REPLICATE "%.16s", stl_digest_format(&digest, text) + strlen("sha256:"));
-    int fd = openat(registry->root.fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-                    registry->root.file_mode & 0660);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    if (fd >= 0 && errno == EWOULDBLOCK)
+    int fd = stl_registry_lock_target(registry, STL_LOCKS_REPLICATE, target, err);
+    if (fd < 0 && err->code == STL_UNAVAILABLE)
         stl_error_set(err, STL_UNAVAILABLE, "the registry is being replicated to %s already", target);
-    else
-        stl_error_errno(err, "cannot lock %s", path);
-    stl_close_fd(&fd);
-    return -1;
+    return fd;
 }

@@ -1,11 +1,8 @@
 #include "bucket.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "bucket-run.h"
@@ -20,19 +17,11 @@ enum { LOCK_TEXTS_MAX = 1024 };
  * into the bucket as a lock. */
 static int lock_here(const struct bucket *bucket, struct stl_error *err)
 {
-    const struct stl_root *root = &bucket->registry->root;
-    char hash[STL_DIGEST_TEXT_MAX];
     const char *base = bucket->s3->base;
-    STL_AUTO_FREE char *path = stl_sprintf(STL_LOCKS_PUBLISH "%.16s", stl_s3_hash(base, strlen(base), hash));
-    int fd = openat(root->fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, root->file_mode & 0660);
-    if (fd >= 0 && stl_flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    if (fd >= 0 && errno == EWOULDBLOCK)
+    int fd = stl_registry_lock_target(bucket->registry, STL_LOCKS_PUBLISH, base, err);
+    if (fd < 0 && err->code == STL_UNAVAILABLE)
         stl_error_set(err, STL_CONFLICT, "%s is being published to by another process", base);
-    else
-        stl_error_errno(err, "cannot lock %s", path);
-    stl_close_fd(&fd);
-    return -1;
+    return fd;
 }
 
 /* Puts our line in front of the last one; `texts` gets both. */

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "digest.h"
 #include "fs-kind.h"
 #include "io.h"
 
@@ -150,4 +151,24 @@ int stl_registry_lock_within(const struct stl_registry *registry, enum stl_lock_
             return stl_error_set(err, STL_UNAVAILABLE, "%s is busy", locked_thing(kind, name));
         nanosleep(&pause, NULL);
     }
+}
+
+int stl_registry_lock_target(const struct stl_registry *registry, const char *prefix, const char *target,
+                             struct stl_error *err)
+{
+    struct stl_digest digest;
+    char text[STL_DIGEST_TEXT_MAX];
+    stl_digest_of(STL_SHA256, target, strlen(target), &digest);
+    STL_AUTO_FREE char *path =
+        stl_sprintf("%s%.16s", prefix, stl_digest_format(&digest, text) + strlen("sha256:"));
+    int fd = openat(registry->root.fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                    registry->root.file_mode & 0660);
+    if (fd >= 0 && stl_flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (fd >= 0 && errno == EWOULDBLOCK)
+        stl_error_set(err, STL_UNAVAILABLE, "%s is busy", target);
+    else
+        stl_error_errno(err, "cannot lock %s", path);
+    stl_close_fd(&fd);
+    return -1;
 }

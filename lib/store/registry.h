@@ -79,5 +79,10 @@ int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind ki
  * can be done later and must not queue up where pushes follow each other without a pause. */
 int stl_registry_lock_within(const struct stl_registry *registry, enum stl_lock_kind kind,
                              const struct stl_name *name, unsigned milliseconds, struct stl_error *err);
+/* For one process at a time that writes to `target`, which is outside the registry: an exclusive lock on the
+ * file whose name is `prefix` and a hash of the target. Fails with STL_UNAVAILABLE if another process has
+ * it. */
+int stl_registry_lock_target(const struct stl_registry *registry, const char *prefix, const char *target,
+                             struct stl_error *err);
 
 #endif
