@@ -54,21 +54,36 @@ static void make_repository(const struct unit *unit, struct stl_repo *repo, cons
     OK(stl_repo_make(repo, &unit->registry, &parsed, &err));
 }
 
+static void check_project(const struct unit *unit, const char *repository, enum stl_project_amount of,
+                          const char *expected)
+{
+    struct stl_name name = unit_name(repository);
+    const struct stl_project *project = stl_project_with_quota(&unit->registry, &name, of);
+    assert_int_equal(project != NULL, expected != NULL);
+    if (project) {
+        name = stl_project_lock_name(project);
+        assert_string_equal(name.text, expected);
+    }
+}
+
 static void whose_quota_it_is(void **state)
 {
+    static const struct {
+        const char *repository, *size, *tags, *repositories;
+    } rows[] = {{"lib", "lib", "lib", "lib"},
+                {"lib/a", "lib", "lib", "lib"},
+                {"lib/in/a", NULL, "lib/in", NULL},
+                {"lib/ins", "lib", "lib", "lib"},
+                {"li/b", "li", NULL, NULL},
+                {"libs", NULL, NULL, NULL},
+                {"l", NULL, NULL, NULL},
+                {"free/a", NULL, NULL, NULL}};
     struct unit *unit = *state;
-    static const char *const names[][2] = {{"lib", "lib"},     {"lib/a", "lib"}, {"lib/in/a", "lib/in"},
-                                           {"lib/ins", "lib"}, {"li/b", "li"},   {"libs", NULL},
-                                           {"l", NULL},        {"free/a", NULL}};
     begin(unit);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct stl_name name = unit_name(names[i][0]);
-        const struct stl_project *project = stl_project_with_quota(&unit->registry, &name);
-        assert_int_equal(project != NULL, names[i][1] != NULL);
-        if (project) {
-            name = stl_project_lock_name(project);
-            assert_string_equal(name.text, names[i][1]);
-        }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        check_project(unit, rows[i].repository, STL_PROJECT_SIZE, rows[i].size);
+        check_project(unit, rows[i].repository, STL_PROJECT_TAGS, rows[i].tags);
+        check_project(unit, rows[i].repository, STL_PROJECT_REPOSITORIES, rows[i].repositories);
     }
 }
 
