@@ -33,7 +33,7 @@ static void what_is_said_of_a_repository(void **state)
         {"PUT", BOB, "{}", 403, "DENIED"},
         {"PUT", ALICE, "", 400, ""},
         {"PUT", ALICE, "[]", 400, ""},
-        {"PUT", ALICE, "{\"visibility\":\"open\"}", 400, "visibility is"},
+        {"PUT", ALICE, "{\"visibility\":\"open\"}", 400, "visibility has to be"},
         {"PUT", ALICE, "{\"visibility\":7}", 400, ""},
         {"PUT", ALICE, "{\"description\":\"a\\nb\"}", 400, "one line"},
         {"PUT", ALICE, "{\"description\":\"first\"}", 201, "\"description\":\"first\""},
