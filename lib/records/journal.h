@@ -22,8 +22,8 @@ struct stl_journal {
 #define STL_AUTO_JOURNAL __attribute__((cleanup(stl_journal_close)))
 
 /* Calls `visit` for each event that has come since the call before; the first time, for all that are kept.
- * Returns what `visit` returned if that is not 0, or -1 if a file cannot be read. Events that come so fast
- * that the file is renamed five times between two calls are lost. */
+ * Returns -1 if a file cannot be read, or if `visit` returned anything but 0. Events that come so fast that
+ * the file is renamed five times between two calls are lost. */
 int stl_journal_read(struct stl_journal *journal, stl_record_visit *visit, void *context,
                      struct stl_error *err);
 /* For going on in another process: where the reading has stopped, as a file (its inode; 0: none) and an

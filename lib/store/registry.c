@@ -14,7 +14,7 @@
 #include "fs-kind.h"
 #include "io.h"
 
-enum { SETTINGS_MAX = 1 << 20, LOCK_PAUSE_MS = 5, NOT_FREE = -2 };
+enum { SETTINGS_MAX = 1 << 20, LOCK_PAUSE_MS = 5 };
 
 static int open_root(const char *path, struct stl_registry *registry, struct stl_error *err)
 {
@@ -116,41 +116,44 @@ static int open_lock(const struct stl_registry *registry, enum stl_lock_kind kin
 }
 
 /* The file is opened for reading: on CephFS, a machine keeps the right to read it, and need not ask for it
- * again the next time. Only NFS wants the right to write for an exclusive lock. Returns a descriptor, -1, or
- * NOT_FREE, which only an operation with LOCK_NB can. */
-static int try_lock(const struct stl_registry *registry, enum stl_lock_kind kind, const struct stl_name *name,
-                    int operation, struct stl_error *err)
+ * again the next time. Only NFS wants the right to write for an exclusive lock. `milliseconds`: how long an
+ * operation with LOCK_NB is tried. */
+static int lock_within(const struct stl_registry *registry, enum stl_lock_kind kind,
+                       const struct stl_name *name, int operation, unsigned milliseconds,
+                       struct stl_error *err)
 {
-    for (int mode = O_RDONLY;; mode = O_RDWR) {
-        int fd = open_lock(registry, kind, name, mode, err);
-        if (fd < 0 || stl_flock(fd, operation) == 0)
-            return fd;
-        stl_close_fd(&fd);
-        if (errno == EBADF && mode == O_RDONLY)
-            continue;
-        return errno == EWOULDBLOCK ? NOT_FREE
-                                    : stl_error_errno(err, "cannot lock %s", locked_thing(kind, name));
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
+    int mode = O_RDONLY, fd = open_lock(registry, kind, name, mode, err);
+    unsigned waited = 0;
+    while (fd >= 0 && stl_flock(fd, operation)) {
+        if (errno == EBADF && mode == O_RDONLY) {
+            stl_close_fd(&fd);
+            mode = O_RDWR;
+            fd = open_lock(registry, kind, name, mode, err);
+        } else if (errno == EWOULDBLOCK && waited < milliseconds) {
+            nanosleep(&pause, NULL);
+            waited += LOCK_PAUSE_MS;
+        } else {
+            if (errno == EWOULDBLOCK)
+                stl_error_set(err, STL_UNAVAILABLE, "%s is busy", locked_thing(kind, name));
+            else
+                stl_error_errno(err, "cannot lock %s", locked_thing(kind, name));
+            stl_close_fd(&fd);
+        }
     }
+    return fd;
 }
 
 int stl_registry_lock(const struct stl_registry *registry, enum stl_lock_kind kind,
                       const struct stl_name *name, bool exclusive, struct stl_error *err)
 {
-    return try_lock(registry, kind, name, exclusive ? LOCK_EX : LOCK_SH, err);
+    return lock_within(registry, kind, name, exclusive ? LOCK_EX : LOCK_SH, 0, err);
 }
 
 int stl_registry_lock_within(const struct stl_registry *registry, enum stl_lock_kind kind,
                              const struct stl_name *name, unsigned milliseconds, struct stl_error *err)
 {
-    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
-    for (unsigned waited = 0;; waited += LOCK_PAUSE_MS) {
-        int fd = try_lock(registry, kind, name, LOCK_EX | LOCK_NB, err);
-        if (fd != NOT_FREE)
-            return fd;
-        if (waited >= milliseconds)
-            return stl_error_set(err, STL_UNAVAILABLE, "%s is busy", locked_thing(kind, name));
-        nanosleep(&pause, NULL);
-    }
+    return lock_within(registry, kind, name, LOCK_EX | LOCK_NB, milliseconds, err);
 }
 
 int stl_registry_lock_target(const struct stl_registry *registry, const char *prefix, const char *target,

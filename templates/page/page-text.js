@@ -76,7 +76,7 @@ export const text = {
   createRepository: "Create a repository…", createTitle: "Create a repository", create: "Create", mayCreate: patterns => `You may create: ${patterns}`,
   badName: "A name has parts of a-z and 0-9, joined by /, ., _, __ or hyphens.",
   description: "Description", visibility: "Visibility", visibilities: { public: "Public", private: "Private" },
-  visibilityHints: { public: "Everybody may pull.", private: "Only users whom a rule of the registry allows to may pull." },
+  visibilityHints: { public: "Everybody may pull.", private: "Only those whom a rule of the registry lets pull." },
   ruled: "A rule of the registry says who may pull, so this cannot be changed here.",
   editRepository: "Edit…", editTitle: "Edit the repository", save: "Save", saved: "Saved.",
   deleteRepository: "Delete repository…", deleteRepositoryTitle: "Delete the repository",
