@@ -39,8 +39,8 @@ struct stl_temp {
 /* Creates an empty file in tmp/, with the mode and group that published files have. */
 int stl_temp_begin(const struct stl_root *root, struct stl_temp *temp, struct stl_error *err);
 /* Treats a file that was written elsewhere in the registry like one in tmp/, and gives it the mode and group
- * that published files have. `folder`: as in the structure. The
- * caller closes both descriptors, not stl_temp_abort(). */
+ * that published files have. `folder`: as in the structure. The caller closes both descriptors, not
+ * stl_temp_abort(). */
 int stl_temp_adopt(const struct stl_root *root, struct stl_temp *temp, int fd, int folder, const char *name,
                    struct stl_error *err);
 /* Removes the file, unless it is in place, and closes it. */
